@@ -1,0 +1,130 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+)
+
+// readers is the number of read connections: enough that a slow page of the archive does not
+// hold up log-ins, small enough that their caches stay a few megabytes.
+const readers = 8
+
+// Querier reads. Both [DB] (its own connection, the last committed state) and [Tx] (what this
+// transaction has written too) satisfy it, so that a store's read functions serve both.
+type Querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+var (
+	_ Querier = (*DB)(nil)
+	_ Querier = (*Tx)(nil)
+)
+
+// DB is an open store. Its methods may be called from any goroutine.
+type DB struct {
+	path   string
+	log    *slog.Logger
+	read   *sql.DB
+	write  *sql.DB
+	writer *writer
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Open opens the store that url names, "sqlite:/path/file.db", making the file (mode 0600) where
+// there is none. The folder must exist. ctx bounds opening only. The caller must Close it.
+func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
+	path, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	if err := touch(path); err != nil {
+		return nil, err
+	}
+	db := &DB{path: path, log: log}
+	// The write handle first: it turns on WAL, which a query_only connection could not.
+	if db.write, err = openPool(ctx, dsn(path, true), 1); err != nil {
+		return nil, openError(path, err)
+	}
+	if db.read, err = openPool(ctx, dsn(path, false), readers); err != nil {
+		return nil, errors.Join(openError(path, err), db.write.Close())
+	}
+	if db.writer, err = startWriter(ctx, db.write, log); err != nil {
+		return nil, errors.Join(openError(path, err), db.read.Close(), db.write.Close())
+	}
+	return db, nil
+}
+
+// openPool opens a pool of at most n connections that are kept, and tries one.
+func openPool(ctx context.Context, dsn string, n int) (*sql.DB, error) {
+	pool, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(n)
+	pool.SetMaxIdleConns(n)
+	// Reads the header, so that a file of another kind is found now; a ping would not look.
+	var version int
+	if err := pool.QueryRowContext(ctx, "PRAGMA schema_version").Scan(&version); err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	return pool, nil
+}
+
+// Dialect says which engine this is.
+func (db *DB) Dialect() Dialect { return SQLite }
+
+// Path is the absolute path of the database file.
+func (db *DB) Path() string { return db.path }
+
+// QueryContext runs a query on a read connection. It sees everything that Write acknowledged
+// before. The caller must close the rows.
+func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return db.read.QueryContext(ctx, query, args...)
+}
+
+// QueryRowContext runs a query that answers at most one row on a read connection.
+func (db *DB) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return db.read.QueryRowContext(ctx, query, args...)
+}
+
+// Write runs fn inside the writer's transaction and returns after the commit: nil means that what
+// fn wrote is on disk.
+//
+// fn runs on the writer's goroutine while everyone else who writes waits, so it must be short, do
+// no network or file work, and must not call Write (it would wait for itself). An error or a panic
+// of fn undoes what fn did and is answered to its caller alone (a panic as a [*PanicError]); if the
+// common commit fails, every caller of that transaction gets the error. Write blocks while the
+// queue is full. When ctx ends before fn was started, fn is not run and Write answers the
+// context's error; afterwards Write waits for the outcome. After Close it answers [ErrClosed].
+func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
+	return db.writer.do(ctx, fn)
+}
+
+// Close runs what is still queued, folds the write-ahead log into the database file, and closes
+// all connections. Calls after the first answer what the first did.
+func (db *DB) Close() error {
+	db.closeOnce.Do(func() {
+		err := db.writer.close()
+		if rerr := db.read.Close(); rerr != nil {
+			err = errors.Join(err, fmt.Errorf("closing the read connections: %w", rerr))
+		}
+		// After the readers, as they could hold the log's frames back.
+		if _, cerr := db.write.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); cerr != nil {
+			err = errors.Join(err, fmt.Errorf("checkpointing the database %s: %w", db.path, cerr))
+		}
+		if werr := db.write.Close(); werr != nil {
+			err = errors.Join(err, fmt.Errorf("closing the write connection: %w", werr))
+		}
+		db.closeErr = err
+	})
+	return db.closeErr
+}

@@ -1,0 +1,65 @@
+package sqldb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+
+	"github.com/pressly/goose/v3"
+)
+
+var moduleName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+
+// Migrate brings the tables of one module up to date. fsys holds a folder for each dialect
+// (sqlite/*.sql, postgres/*.sql) with goose files; what was applied stands in <module>_versions.
+// Each file is applied in a transaction of its own, so a file that fails leaves those before it.
+// Where the database has a version higher than the highest file, nothing is changed and the error
+// is [ErrNewerSchema]. Migrate uses a connection of its own; call it before others write.
+func (db *DB) Migrate(ctx context.Context, module string, fsys fs.FS) (err error) {
+	if !moduleName.MatchString(module) {
+		return fmt.Errorf("migrating: %q is no module name", module)
+	}
+	files, err := fs.Sub(fsys, string(db.Dialect()))
+	if err != nil {
+		return fmt.Errorf("migrating %s: %w", module, err)
+	}
+	pool, err := openPool(ctx, dsn(db.path, true), 1)
+	if err != nil {
+		return openError(db.path, err)
+	}
+	defer func() {
+		if cerr := pool.Close(); cerr != nil && err == nil {
+			err = fmt.Errorf("migrating %s: %w", module, cerr)
+		}
+	}()
+	p, err := goose.NewProvider(goose.DialectSQLite3, pool, files,
+		goose.WithTableName(module+"_versions"),
+		goose.WithDisableGlobalRegistry(true), // no state shared with other modules and tests
+		goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return fmt.Errorf("migrating %s: reading the migrations for %s: %w", module, db.Dialect(), err)
+	}
+	has, knows, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("migrating %s: reading its version: %w", module, err)
+	}
+	if has > knows {
+		return fmt.Errorf("%w: %s in %s has version %d, and this program knows it up to %d. Start the newer program that wrote it, or restore the backup made before the upgrade",
+			ErrNewerSchema, module, db.path, has, knows)
+	}
+	results, err := p.Up(ctx)
+	for _, r := range results {
+		db.log.Info("database migrated", "module", module, "version", r.Source.Version)
+	}
+	if err != nil {
+		var partial *goose.PartialError
+		if errors.As(err, &partial) {
+			err = fmt.Errorf("version %d: %w", partial.Failed.Source.Version, partial.Err)
+		}
+		return fmt.Errorf("migrating %s from version %d to %d in %s: %w. Earlier versions are kept; restore the last backup if the older program must run again",
+			module, has, knows, db.path, err)
+	}
+	return nil
+}
