@@ -36,6 +36,15 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
+// fault is an error whose text says all of its cause that a person needs.
+type fault struct {
+	text  string
+	cause error
+}
+
+func (f *fault) Error() string { return f.text }
+func (f *fault) Unwrap() error { return f.cause }
+
 // code is SQLite's extended result code in err, and 0 where err holds none.
 func code(err error) int {
 	var se *sqlite.Error

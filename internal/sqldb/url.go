@@ -80,9 +80,9 @@ func touch(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("cannot make the database %s: its folder does not exist. Create the folder, or set database_url: %w", path, fs.ErrNotExist)
+		return &fault{fmt.Sprintf("cannot make the database %s: its folder does not exist. Create the folder, or set database_url", path), err}
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("cannot write to the database %s: permission denied. Run as its owner, or set database_url: %w", path, fs.ErrPermission)
+		return &fault{fmt.Sprintf("cannot write to the database %s: permission denied. Run as its owner, or set database_url", path), err}
 	case err != nil:
 		return fmt.Errorf("cannot open the database %s: %w", path, err)
 	}

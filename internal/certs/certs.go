@@ -1,0 +1,147 @@
+package certs
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// noProtocol stands in NextProtos of a listener that names no ALPN: no client offers it, so each
+// client that offers any is refused, as an empty list would not do.
+const noProtocol = "trivium/none"
+
+// soon is how long before its end a certificate is spoken of in the log.
+const soon = 14 * 24 * time.Hour
+
+// Options say where the certificate comes from.
+type Options struct {
+	// CertFile (the certificate, then the chain) and KeyFile are PEM files; both or neither.
+	CertFile, KeyFile string
+	// Dir is where a self-signed certificate is kept when there are no files. It is made, with
+	// mode 0700, if need be.
+	Dir string
+	// Domains are the server's own, first the default one.
+	Domains []string
+	// Log hears of names that the certificate lacks, of its coming end, and of a new one.
+	Log *slog.Logger
+}
+
+// Source is the certificate in use. Its methods may be called from any goroutine.
+type Source struct {
+	opt  Options
+	now  func() time.Time
+	mu   sync.Mutex // one Reload at a time
+	cert atomic.Pointer[tls.Certificate]
+}
+
+// Load reads the certificate files, or where Options names none reads or makes the self-signed
+// certificate. Its error is one line that names the file and what to do.
+func Load(opt Options) (*Source, error) {
+	return load(opt, time.Now)
+}
+
+func load(opt Options, now func() time.Time) (*Source, error) {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Source{opt: opt, now: now}
+	if err := s.Reload(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Reload reads the files again; connections made from then on get the new certificate. After an
+// error the old one stays in use. It also renews a self-signed certificate near its end, so it is
+// worth calling once a day.
+func (s *Source) Reload() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cert, err := s.fetch()
+	if err != nil {
+		return err
+	}
+	old := s.cert.Swap(cert)
+	if old == nil || !old.Leaf.Equal(cert.Leaf) {
+		s.remark(cert.Leaf)
+	}
+	return nil
+}
+
+func (s *Source) fetch() (*tls.Certificate, error) {
+	o := s.opt
+	switch {
+	case o.CertFile != "" && o.KeyFile != "":
+		cert, err := readPair(o.CertFile, o.KeyFile)
+		if err != nil {
+			return nil, err
+		}
+		if end := cert.Leaf.NotAfter; s.now().After(end) {
+			return nil, fmt.Errorf("the certificate in %s expired on %s. Renew it, or unset tls.cert and tls.key to use a self-signed one",
+				o.CertFile, end.UTC().Format(time.DateOnly))
+		}
+		return cert, nil
+	case o.CertFile != "":
+		return nil, errors.New("tls.cert is set and tls.key is not: set both, or neither for a self-signed certificate")
+	case o.KeyFile != "":
+		return nil, errors.New("tls.key is set and tls.cert is not: set both, or neither for a self-signed certificate")
+	case o.Dir == "":
+		return nil, errors.New("there is no certificate and no folder to keep a self-signed one in: set tls.cert and tls.key, or data_dir")
+	}
+	return s.selfSigned()
+}
+
+// remark logs what a person should know of a certificate that came into use.
+func (s *Source) remark(leaf *x509.Certificate) {
+	s.opt.Log.Info("certificate in use", "subject", leaf.Subject.String(), "names", leaf.DNSNames,
+		"not_after", leaf.NotAfter.UTC(), "sha256", fingerprint(leaf))
+	now := s.now()
+	if now.Before(leaf.NotBefore) {
+		s.opt.Log.Warn("certificate is not valid yet; look at the clock", "not_before", leaf.NotBefore.UTC())
+	}
+	if leaf.NotAfter.Sub(now) < soon {
+		s.opt.Log.Warn("certificate ends soon; renew it", "not_after", leaf.NotAfter.UTC())
+	}
+	for _, d := range s.opt.Domains {
+		if err := leaf.VerifyHostname(ascii(d)); err != nil {
+			s.opt.Log.Warn("certificate lacks a domain; clients will refuse it there", "domain", d)
+		}
+	}
+}
+
+// Config answers the TLS configuration of one listener. alpn are the protocols it speaks: a client
+// that offers others only is refused in the handshake (RFC 7301 section 3.2), one that offers none
+// is let in; without alpn every offer is refused. The certificate follows Reload. Each call makes
+// its own configuration, so that no session ticket of one road resumes on another.
+func (s *Source) Config(alpn ...string) *tls.Config {
+	protos := append([]string(nil), alpn...)
+	if len(protos) == 0 {
+		protos = []string{noProtocol}
+	}
+	return &tls.Config{
+		MinVersion:    tls.VersionTLS12,
+		NextProtos:    protos,
+		Renegotiation: tls.RenegotiateNever,
+		// Every name gets the one certificate: a client that asked for a name which it lacks finds
+		// out by itself, with a better message than an alert.
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.cert.Load(), nil },
+	}
+}
+
+// Leaf is the certificate in use, without its chain. It must not be changed.
+func (s *Source) Leaf() *x509.Certificate { return s.cert.Load().Leaf }
+
+// Fingerprint is the SHA-256 of the certificate in use as clients show it: AB:CD:…
+func (s *Source) Fingerprint() string { return fingerprint(s.Leaf()) }
+
+func fingerprint(leaf *x509.Certificate) string {
+	sum := sha256.Sum256(leaf.Raw)
+	return strings.ReplaceAll(fmt.Sprintf("% X", sum[:]), " ", ":")
+}
