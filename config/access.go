@@ -1,0 +1,113 @@
+package config
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// PassiveRange returns the first and last passive port; 0, 0 leaves the choice to the system.
+func (f FTP) PassiveRange() (lo, hi int) {
+	lo, hi, err := parsePorts(f.PassivePorts)
+	if err != nil {
+		return 0, 0
+	}
+	return lo, hi
+}
+
+// Mask is the umask as bits; 027 when the text is none.
+func (f Files) Mask() fs.FileMode {
+	n, err := parseUmask(f.Umask)
+	if err != nil {
+		return 0o027
+	}
+	return fs.FileMode(n)
+}
+
+// FilesRoot is the absolute path of the folder that holds people's files.
+func (c *Config) FilesRoot() string { return absolute(c.DataDir, c.Files.Root) }
+
+// DatabaseURL is database.url with an absolute path.
+func (c *Config) DatabaseURL() string {
+	const scheme = "sqlite:"
+	file, ok := strings.CutPrefix(c.Database.URL, scheme)
+	if !ok {
+		return c.Database.URL
+	}
+	if rest, ok := strings.CutPrefix(file, "//"); ok {
+		file = rest
+	}
+	return scheme + absolute(c.DataDir, file)
+}
+
+// BaseURL is web.public_url without a slash at the end, or what domain and listeners give. With
+// a listener on port 0 the address is only known after it is bound.
+func (c *Config) BaseURL() string {
+	if c.Web.PublicURL != "" {
+		return strings.TrimRight(c.Web.PublicURL, "/")
+	}
+	scheme, usual, listen := "https", "443", c.Web.TLSListen
+	if len(listen) == 0 {
+		scheme, usual, listen = "http", "80", c.Web.Listen
+	}
+	host := c.Domain
+	if len(listen) > 0 {
+		if _, port, err := net.SplitHostPort(listen[0]); err == nil && port != usual && port != "0" {
+			host = net.JoinHostPort(host, port)
+		}
+	}
+	return scheme + "://" + host
+}
+
+// Prefixes is From, read.
+func (c Class) Prefixes() []netip.Prefix {
+	var list []netip.Prefix
+	for _, text := range c.From {
+		if p, err := parsePrefix(text); err == nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// SealKeyBytes returns the 32 bytes of seal_key, nil when it is unset: then the key lies in the
+// data directory.
+func (i Identity) SealKeyBytes() []byte {
+	key, err := parseSealKey(i.SealKey.Reveal())
+	if err != nil {
+		return nil
+	}
+	return key
+}
+
+// IsSet reports whether there is a certificate; without one the server makes its own.
+func (t TLS) IsSet() bool { return t.Cert != "" && t.Key.IsSet() }
+
+// Paths returns the absolute paths of certificate and key. key is empty when the key stands in
+// the configuration itself.
+func (t TLS) Paths() (cert, key string) { return t.certPath, t.keyPath }
+
+// Pair reads certificate and key, anew at each call, so that a renewed one is found.
+func (t TLS) Pair() (tls.Certificate, error) {
+	if t.keyPath != "" {
+		pair, err := tls.LoadX509KeyPair(t.certPath, t.keyPath)
+		if err != nil {
+			return pair, fmt.Errorf("reading the certificate %s and its key: %w", t.certPath, err)
+		}
+		return pair, nil
+	}
+	cert, err := os.ReadFile(filepath.Clean(t.certPath))
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("reading the certificate: %w", err)
+	}
+	pair, err := tls.X509KeyPair(cert, []byte(t.Key.Reveal()))
+	if err != nil {
+		return pair, fmt.Errorf("reading the certificate %s and its key: %w", t.certPath, err)
+	}
+	return pair, nil
+}

@@ -1,0 +1,157 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is the settings of one server. [Load] makes it; nothing changes it afterwards.
+//
+// Tags: toml names the key, doc says in one line what it does, note says more, default and dev
+// are the values without and with --dev as text (lists with commas), values lists what is
+// allowed, type names the form of the text, min and max bound numbers, live marks keys that take
+// effect without a restart, example is shown where the default would teach nothing.
+type Config struct {
+	Domain       string   `toml:"domain" default:"localhost" type:"domain" example:"example.org" doc:"addresses are user@domain"`
+	Domains      []string `toml:"domains" type:"domain" example:"example.net" doc:"further domains with accounts of their own"`
+	SiteName     string   `toml:"site_name" doc:"shown in titles and banners; empty: the domain"`
+	DataDir      string   `toml:"data_dir" default:"/var/lib/trivium" dev:"var" type:"path" doc:"accounts, files, certificates" note:"A relative path starts at the folder of the file it stands in, else at the working directory."`
+	AdminContact string   `toml:"admin_contact" example:"mailto:admin@example.org" doc:"shown on error pages and in security.txt"`
+
+	Web      Web               `toml:"web" doc:"the web pages, WebDAV and the REST interface"`
+	FTP      FTP               `toml:"ftp" doc:"FTP and FTP over TLS"`
+	XMPP     XMPP              `toml:"xmpp" doc:"chat"`
+	TLS      TLS               `toml:"tls" doc:"the certificate of all roads; without one a self-signed one is made and kept in data_dir"`
+	Files    Files             `toml:"files" doc:"the files that all roads share"`
+	Identity Identity          `toml:"identity" doc:"accounts, levels, passwords"`
+	Limits   Limits            `toml:"limits" doc:"what one client, one account and everybody together may use; a time or number of 0 means no limit unless said otherwise"`
+	Database Database          `toml:"database" doc:"where accounts, tokens and messages are kept"`
+	Log      Log               `toml:"log" doc:"the log"`
+	Policy   map[string]string `toml:"policy" type:"level" doc:"the level that a resource requires" note:"One line per resource pattern: kind:segments, * is one segment, ** the rest. A level, or never. No environment form."`
+	Class    []Class           `toml:"class" doc:"a named set of client addresses, decided when the connection is accepted; the first class that matches counts" note:"No environment form."`
+
+	// Dev is true under --dev. It is no key.
+	Dev bool `toml:"-"`
+	// File is the path of the file that was read, empty when there was none.
+	File string `toml:"-"`
+	// Warnings are sentences about what is allowed but unwise.
+	Warnings []string `toml:"-"`
+
+	sources map[string]Source
+	values  map[string][]string // as text, by key, for Entries
+}
+
+// Web is the section [web].
+type Web struct {
+	Listen           []string       `toml:"listen" default:":80" dev:"127.0.0.1:8080" type:"listen" doc:"plain HTTP"`
+	Plain            string         `toml:"plain" default:"redirect" dev:"serve" values:"redirect|serve" doc:"what plain HTTP does: redirect to HTTPS, or serve" note:"While web.tls_listen is off the default is serve."`
+	TLSListen        []string       `toml:"tls_listen" default:":443" dev:"off" type:"listen" doc:"HTTPS"`
+	PublicURL        string         `toml:"public_url" type:"url" example:"https://example.org" doc:"the address in links; empty: made from domain and listeners"`
+	TrustedProxies   []netip.Prefix `toml:"trusted_proxies" type:"cidr" example:"10.0.0.0/8" doc:"proxies whose X-Forwarded-* headers count"`
+	SessionTimeout   time.Duration  `toml:"session_timeout" default:"30d" min:"1" doc:"a logged-in browser session idle this long becomes anonymous"`
+	AnonymousTimeout time.Duration  `toml:"anonymous_timeout" default:"1h" min:"1" doc:"an anonymous browser session idle this long is closed"`
+}
+
+// FTP is the section [ftp].
+type FTP struct {
+	Listen                   []string `toml:"listen" default:":21" dev:"127.0.0.1:2121" type:"listen" doc:"FTP, with AUTH TLS as ftp.tls says"`
+	TLS                      string   `toml:"tls" default:"required" dev:"optional" values:"required|optional|off" doc:"AUTH TLS before log-in and for data"`
+	TLSListen                []string `toml:"tls_listen" type:"listen" example:":990" doc:"implicit TLS"`
+	PassivePorts             string   `toml:"passive_ports" default:"50000-50999" type:"ports" doc:"open these in the firewall" note:"Both ends belong to the range; 0-0 leaves the choice to the system."`
+	PublicAddress            string   `toml:"public_address" default:"auto" type:"address" example:"192.0.2.10" doc:"what PASV announces behind NAT; auto: the address the client reached"`
+	Anonymous                bool     `toml:"anonymous" default:"false" doc:"log-in as anonymous or ftp, which sees /pub alone"`
+	AnonymousRequirePassword bool     `toml:"anonymous_require_password" default:"false" doc:"the anonymous log-in needs the password of the account ftp" note:"As AnonRequirePassword of ProFTPD."`
+	IdentLookups             bool     `toml:"ident_lookups" default:"false" doc:"ask the client's host who is calling (RFC 1413)"`
+	TLSReuse                 string   `toml:"tls_reuse" default:"own" values:"own|required|off" doc:"whose TLS session a data connection may resume" note:"own: if it resumes, then that of its own control connection; required: it must resume that one; off: no check."`
+}
+
+// XMPP is the section [xmpp].
+type XMPP struct {
+	Listen    []string `toml:"listen" default:":5222" dev:"127.0.0.1:5222" type:"listen" doc:"clients, with STARTTLS as xmpp.tls says"`
+	TLS       string   `toml:"tls" default:"required" values:"required|optional" doc:"STARTTLS before log-in; PLAIN stays off without TLS either way"`
+	TLSListen []string `toml:"tls_listen" default:":5223" dev:"127.0.0.1:5223" type:"listen" doc:"direct TLS (XEP-0368)"`
+	S2SListen []string `toml:"s2s_listen" type:"listen" example:":5269" doc:"other servers"`
+	SCRAMSHA1 bool     `toml:"scram_sha1" default:"false" doc:"keep SCRAM-SHA-1 keys too, for old clients"`
+}
+
+// TLS is the section [tls]. Pair reads the two.
+type TLS struct {
+	Cert string `toml:"cert" type:"path" example:"/etc/trivium/cert.pem" doc:"path of the certificate chain in PEM"`
+	Key  Secret `toml:"key" type:"keyfile" example:"@file:/etc/trivium/key.pem" doc:"its private key: a path, @file:PATH, or the PEM text itself"`
+
+	certPath, keyPath string // absolute; empty when unset or, for the key, inline
+}
+
+// Files is the section [files].
+type Files struct {
+	Storage string `toml:"storage" default:"local" values:"local" doc:"where the bytes lie"`
+	Root    string `toml:"root" default:"files" doc:"a folder below data_dir, or an absolute path"`
+	Quota   Size   `toml:"quota" default:"5GB" doc:"of a new account; 0: none"`
+	Sync    bool   `toml:"sync" default:"true" doc:"an upload is acknowledged when it is on disk" note:"false: faster, and a power cut can lose what was acknowledged."`
+	Umask   string `toml:"umask" default:"027" type:"umask" doc:"mode bits that new files and folders do not get"`
+}
+
+// Identity is the section [identity].
+type Identity struct {
+	DefaultLevel         string `toml:"default_level" default:"user" type:"level" doc:"of new accounts"`
+	DefaultRequiredLevel string `toml:"default_required_level" default:"logged-in" type:"level" doc:"of a resource that nothing else says anything about"`
+	PasswordHash         string `toml:"password_hash" default:"scram" values:"scram|argon2id" doc:"how new passwords are kept" note:"argon2id is harder to guess from a stolen store and takes SCRAM away: XMPP clients then need PLAIN over TLS or an app password."`
+	SCRAMIterations      int    `toml:"scram_iterations" default:"10000" min:"4096" max:"1000000" doc:"PBKDF2 rounds of new passwords (RFC 7677 section 4: at least 4096)"`
+	AnonymousWeb         bool   `toml:"anonymous_web" default:"true" doc:"visitors get a session before they log in"`
+	UIDMin               uint32 `toml:"uid_min" default:"10000" min:"1000" max:"2000000000" doc:"first uid and gid given out"`
+	SealKey              Secret `toml:"seal_key" type:"sealkey" example:"@file:/etc/trivium/seal.key" doc:"seals the password records; empty: data_dir/seal.key, made at the first start"`
+}
+
+// Limits is the section [limits]; SECURITY documents what each defends against.
+type Limits struct {
+	ConnectionsPerAddress     int           `toml:"connections_per_address" default:"0" doc:"connections of one address, all listeners together"`
+	UnauthenticatedPerAddress int           `toml:"unauthenticated_per_address" default:"20" doc:"of them not logged in"`
+	Unauthenticated           int           `toml:"unauthenticated" default:"2000" doc:"connections not logged in, whole server; the oldest is closed first"`
+	Sessions                  int           `toml:"sessions" default:"50000" doc:"sessions, whole server"`
+	SessionsPerUserFTP        int           `toml:"sessions_per_user_ftp" default:"10" doc:"FTP sessions of one account"`
+	SessionsPerUserWeb        int           `toml:"sessions_per_user_web" default:"50" doc:"web sessions of one account"`
+	SessionsPerUserXMPP       int           `toml:"sessions_per_user_xmpp" default:"20" doc:"XMPP sessions of one account"`
+	LoginTimeout              time.Duration `toml:"login_timeout" default:"30s" min:"1" doc:"from accept to logged in, FTP and XMPP; nothing renews it"`
+	TLSTimeout                time.Duration `toml:"tls_timeout" default:"10s" min:"1" doc:"TLS handshake"`
+	HTTPHeaderTimeout         time.Duration `toml:"http_header_timeout" default:"10s" min:"1" doc:"HTTP request header"`
+	HTTPBodyTimeout           time.Duration `toml:"http_body_timeout" default:"30s" min:"1" doc:"HTTP body of a form"`
+	HTTPIdleTimeout           time.Duration `toml:"http_idle_timeout" default:"60s" min:"1" doc:"idle HTTP connection"`
+	FTPIdleTimeout            time.Duration `toml:"ftp_idle_timeout" default:"300s" min:"1" doc:"FTP control connection idle after log-in"`
+	FTPDataTimeout            time.Duration `toml:"ftp_data_timeout" default:"30s" min:"1" doc:"wait for the FTP data connection"`
+	FTPStallTimeout           time.Duration `toml:"ftp_stall_timeout" default:"60s" min:"1" doc:"FTP transfer in which no byte moves"`
+	LoginAttemptsFTP          int           `toml:"login_attempts_ftp" default:"3" min:"1" doc:"wrong log-ins of one FTP connection"`
+	LoginAttemptsXMPP         int           `toml:"login_attempts_xmpp" default:"5" min:"2" doc:"wrong log-ins of one XMPP stream (RFC 6120 section 6.4.5: 2 to 5)"`
+	BanAfter                  int           `toml:"ban_after" default:"10" doc:"wrong log-ins of one address (/64 for IPv6) until it is banned on every listener; 0: never"`
+	BanWindow                 time.Duration `toml:"ban_window" default:"10m" min:"1" doc:"they count this long"`
+	BanFor                    time.Duration `toml:"ban_for" default:"15m" min:"1" doc:"length of the first ban; each further one is longer"`
+	XMPPStanzaSize            Size          `toml:"xmpp_stanza_size" default:"256KiB" min:"10000" max:"67108864" doc:"largest stanza after log-in (RFC 6120 section 13.12: at least 10000 bytes)"`
+	XMPPQueueSize             Size          `toml:"xmpp_queue_size" default:"1MiB" min:"65536" doc:"unsent output of one XMPP session"`
+}
+
+// Database is the section [database].
+type Database struct {
+	URL string `toml:"url" default:"sqlite:trivium.db" type:"database" doc:"sqlite:FILE, relative to data_dir"`
+}
+
+// Log is the section [log].
+type Log struct {
+	Level  string `toml:"level" default:"info" values:"error|warn|info|debug|trace" live:"true" doc:"the least that is logged; trace shows protocol lines without their secrets"`
+	Format string `toml:"format" default:"auto" values:"auto|text|json" doc:"auto: text on a terminal, else json"`
+	Output string `toml:"output" default:"stderr" doc:"stderr, stdout, or the path of a file" type:"output"`
+}
+
+// Class is one [[class]]: a client is in it when it is in one of From, in one of Hosts, in every
+// class of All or in one class of Any; Not turns the answer round.
+type Class struct {
+	Name                  string   `toml:"name" type:"class" example:"lan" doc:"what sessions show"`
+	From                  []string `toml:"from" type:"cidr" example:"192.168.0.0/16,fd00::/8" doc:"addresses and CIDR prefixes"`
+	Hosts                 []string `toml:"hosts" type:"glob" example:"*.example.org" doc:"host names with * and ?; the name must lead back to the address"`
+	All                   []string `toml:"all" type:"class" doc:"in every one of these classes"`
+	Any                   []string `toml:"any" type:"class" doc:"in one of these classes"`
+	Not                   bool     `toml:"not" default:"false" doc:"everybody but those"`
+	Protocols             []string `toml:"protocols" values:"ftp|web|xmpp" example:"ftp,web,xmpp" doc:"the roads open to it; empty: all"`
+	MaxSessions           int      `toml:"max_sessions" default:"0" doc:"sessions of the whole class; 0: no limit"`
+	MaxSessionsPerAddress int      `toml:"max_sessions_per_address" default:"0" example:"10" doc:"sessions of one address; 0: no limit"`
+	MaxLevel              string   `toml:"max_level" type:"level" example:"staff" doc:"nobody from here holds more; empty: no cap"`
+	TLSRequired           bool     `toml:"tls_required" default:"false" doc:"no log-in without TLS"`
+}

@@ -1,0 +1,239 @@
+package config
+
+import (
+	"net/netip"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// key is one setting, as its struct tags describe it.
+type key struct {
+	Path    string // section.name; a class key is class.name
+	Section string // "" at the top
+	Name    string
+	Env     string // "" where there is no environment form
+	Type    string // form of the text: listen, level, size, …
+	Doc     string
+	Note    string
+	Default string // as text, lists with commas
+	Dev     string // the default under --dev
+	Example string
+	Values  []string
+	Min     int64
+	Max     int64 // 0: no bound
+	List    bool
+	Live    bool
+	Secret  bool
+
+	index []int // field of Config, or of Class for class keys
+}
+
+// section is one table of the file.
+type section struct {
+	Name, Doc, Note string
+	Many            bool // [[name]]
+	Map             bool // free keys
+}
+
+// schema is every key there is, in the order of the structs.
+type schema struct {
+	keys     []*key
+	class    []*key
+	sections []section
+	byPath   map[string]*key
+	byEnv    map[string]*key
+	byClass  map[string]*key
+}
+
+func newSchema() *schema {
+	s := &schema{byPath: map[string]*key{}, byEnv: map[string]*key{}, byClass: map[string]*key{}}
+	s.walk(reflect.TypeFor[Config](), "", nil)
+	for _, k := range s.keys {
+		s.byPath[k.Path], s.byEnv[k.Env] = k, k
+	}
+	for _, k := range s.class {
+		s.byClass[k.Name] = k
+	}
+	return s
+}
+
+func (s *schema) walk(t reflect.Type, in string, index []int) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := f.Tag.Get("toml")
+		if !f.IsExported() || name == "-" {
+			continue
+		}
+		at := append(append([]int(nil), index...), i)
+		about := section{Name: name, Doc: f.Tag.Get("doc"), Note: f.Tag.Get("note")}
+		switch {
+		case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[Secret]():
+			s.sections = append(s.sections, about)
+			s.walk(f.Type, name, at)
+		case f.Type == reflect.TypeFor[[]Class]():
+			about.Many = true
+			s.sections = append(s.sections, about)
+			for j := range reflect.TypeFor[Class]().NumField() {
+				s.class = append(s.class, newKey(reflect.TypeFor[Class]().Field(j), name, []int{j}))
+			}
+		case f.Type.Kind() == reflect.Map:
+			about.Map = true
+			s.sections = append(s.sections, about)
+		default:
+			s.keys = append(s.keys, newKey(f, in, at))
+		}
+	}
+}
+
+func newKey(f reflect.StructField, in string, index []int) *key {
+	tag := f.Tag.Get
+	k := &key{Section: in, Name: tag("toml"), Type: tag("type"), Doc: tag("doc"), Note: tag("note"),
+		Default: tag("default"), Example: tag("example"), Live: tag("live") == "true",
+		List: f.Type.Kind() == reflect.Slice, Secret: f.Type == reflect.TypeFor[Secret](), index: index}
+	k.Path = k.Name
+	if in != "" {
+		k.Path = in + "." + k.Name
+	}
+	if in != "class" {
+		k.Env = envPrefix + strings.ToUpper(strings.ReplaceAll(k.Path, ".", "_"))
+	}
+	if v := tag("values"); v != "" {
+		k.Values = strings.Split(v, "|")
+	}
+	if k.Type == "" {
+		k.Type = plainType(f.Type)
+	}
+	var ok bool
+	if k.Dev, ok = f.Tag.Lookup("dev"); !ok {
+		k.Dev = k.Default
+	}
+	k.Min, k.Max = bound(tag("min")), bound(tag("max"))
+	return k
+}
+
+// bound reads a tag; the zero of an absent one bounds nothing, as no key takes negative numbers.
+func bound(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}
+
+func plainType(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "time"
+	case t == reflect.TypeFor[Size]():
+		return "size"
+	case t == reflect.TypeFor[netip.Prefix]():
+		return "cidr"
+	case t.Kind() == reflect.Bool:
+		return "bool"
+	case t.Kind() == reflect.Int, t.Kind() == reflect.Uint32:
+		return "number"
+	}
+	return "text"
+}
+
+// section returns the named table.
+func (s *schema) section(name string) (section, bool) {
+	for _, sec := range s.sections {
+		if sec.Name == name {
+			return sec, true
+		}
+	}
+	return section{}, false
+}
+
+// of returns the keys of a table; "" means those at the top.
+func (s *schema) of(name string) []*key {
+	if name == "class" {
+		return s.class
+	}
+	var in []*key
+	for _, k := range s.keys {
+		if k.Section == name {
+			in = append(in, k)
+		}
+	}
+	return in
+}
+
+// fallback is the default as text.
+func (k *key) fallback(dev bool) string {
+	if dev {
+		return k.Dev
+	}
+	return k.Default
+}
+
+// describeType says in words what the value is.
+func (k *key) describeType() string {
+	what := map[string]string{
+		"text": "text", "bool": "true or false", "number": "whole number", "time": "time, such as 30s 5m 12h 7d",
+		"size": "size, such as 500KB 100MB 2GiB", "listen": "address, such as :21 or 127.0.0.1:0; off or nothing turns the listener off",
+		"level": "level by name or number", "domain": "domain name", "path": "path", "cidr": "address or CIDR prefix",
+		"ports": "range of ports, such as 50000-50999", "address": "auto, an IP address or a host name", "umask": "octal mode bits",
+		"url": "URL", "keyfile": "path, @file:PATH or PEM text", "database": "sqlite:FILE", "output": "stderr, stdout or a path",
+		"class": "name", "sealkey": "32 bytes in hexadecimal or base64", "glob": "host name with * and ?",
+	}[k.Type]
+	if k.Values != nil {
+		what = "one of " + strings.Join(k.Values, ", ")
+		if k.List {
+			what = strings.Join(k.Values, ", ")
+		}
+	}
+	if k.List {
+		what = "list: " + what
+	}
+	if k.Secret {
+		what += " (secret; @file:PATH reads it from a file)"
+	}
+	return what
+}
+
+// literal writes a value, given as text, the way it stands in the file.
+func (k *key) literal(text string) string {
+	if k.List {
+		items := splitList(text)
+		for i, item := range items {
+			items[i] = quote(item)
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	}
+	if k.Type == "bool" || k.Type == "number" {
+		return text
+	}
+	return quote(text)
+}
+
+// quote writes a TOML basic string.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < 0x20 || r == 0x7f:
+			b.WriteString(`\u00` + string("0123456789ABCDEF"[r>>4]) + string("0123456789ABCDEF"[r&15]))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// splitList cuts the one-line form of a list; off and nothing are the empty list.
+func splitList(s string) []string {
+	if s = strings.TrimSpace(s); s == "" || s == "off" {
+		return []string{}
+	}
+	items := strings.Split(s, ",")
+	for i := range items {
+		items[i] = strings.TrimSpace(items[i])
+	}
+	return items
+}

@@ -1,0 +1,266 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// listener is one address of one listening key.
+type listener struct {
+	g    given
+	part int
+	host string
+	port int
+}
+
+// validate finds what no key shows by itself. Keys that are wrong by themselves are left out.
+func (l *loader) validate() {
+	l.validateListeners()
+	l.validateTLS()
+	l.validateIdentity()
+	l.validateClasses()
+}
+
+// ok reports whether none of the keys is wrong by itself.
+func (l *loader) ok(paths ...string) bool {
+	return !slices.ContainsFunc(paths, func(p string) bool { return l.bad[p] })
+}
+
+// blame notes a fault at the key, of those given, that was set by the strongest and latest layer:
+// that is the one to change.
+func (l *loader) blame(message string, paths ...string) {
+	g := l.last[paths[0]]
+	for _, p := range paths[1:] {
+		if after(l.last[p], g) {
+			g = l.last[p]
+		}
+	}
+	l.faultLine(g, -1, message)
+}
+
+// faultLine is fault without the excerpt: the line alone does not show what is wrong.
+func (l *loader) faultLine(g given, part int, message string) {
+	if g.source.Layer == LayerDefault {
+		g.where = g.path
+	}
+	l.fault(g, part, message, "")
+	f := &l.faults[len(l.faults)-1]
+	f.Source, f.width = "", 0
+}
+
+func after(a, b given) bool {
+	if a.source.Layer != b.source.Layer {
+		return a.source.Layer.rank() > b.source.Layer.rank()
+	}
+	return a.item != nil && b.item != nil && a.item.value.line > b.item.value.line
+}
+
+// place says in brackets where the other half of a conflict stands.
+func place(g given) string {
+	switch {
+	case g.item != nil:
+		return "line " + strconv.Itoa(g.item.key.line)
+	case g.source.Layer == LayerEnv:
+		return g.key.Env
+	}
+	return g.source.Name
+}
+
+func (l *loader) validateListeners() {
+	var all []listener
+	for _, k := range l.schema.keys {
+		if k.Type != "listen" || !l.ok(k.Path) {
+			continue
+		}
+		g := l.last[k.Path]
+		for i, text := range g.texts {
+			host, port, err := net.SplitHostPort(text)
+			if n, err2 := strconv.Atoi(port); err == nil && err2 == nil && n != 0 {
+				all = append(all, listener{g, i, host, n})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b listener) int {
+		switch {
+		case after(a.g, b.g):
+			return 1
+		case after(b.g, a.g):
+			return -1
+		}
+		return 0
+	})
+	for i, b := range all {
+		for _, a := range all[:i] {
+			if a.port == b.port && sameHost(a.host, b.host) {
+				message := fmt.Sprintf("%s %s is also in %s (%s)", b.g.path, b.g.texts[b.part], a.g.path, place(a.g))
+				if a.g.path == b.g.path {
+					message = fmt.Sprintf("%s %s stands there twice", b.g.path, b.g.texts[b.part])
+				}
+				l.faultLine(b.g, b.part, message)
+				break
+			}
+		}
+	}
+	if !l.ok("ftp.passive_ports") || len(l.cfg.FTP.Listen)+len(l.cfg.FTP.TLSListen) == 0 {
+		return
+	}
+	lo, hi := l.cfg.FTP.PassiveRange()
+	for _, b := range all {
+		if b.port >= lo && b.port <= hi && lo != 0 {
+			l.faultLine(b.g, b.part, fmt.Sprintf("%s %s lies in ftp.passive_ports %s (%s)", b.g.path, b.g.texts[b.part],
+				l.cfg.FTP.PassivePorts, place(l.last["ftp.passive_ports"])))
+		}
+	}
+}
+
+// sameHost reports whether two listeners on one port would meet. Host names are taken to differ
+// unless they are spelled alike; the bind itself tells in the end.
+func sameHost(a, b string) bool {
+	x, errX := netip.ParseAddr(a)
+	y, errY := netip.ParseAddr(b)
+	switch {
+	case strings.EqualFold(a, b) || a == "" || b == "":
+		return true
+	case errX == nil && errY == nil:
+		return x.Unmap() == y.Unmap() || x.IsUnspecified() && (x.Is6() || y.Is4()) || y.IsUnspecified() && (y.Is6() || x.Is4())
+	case errX == nil:
+		return x.IsUnspecified()
+	case errY == nil:
+		return y.IsUnspecified()
+	}
+	return false
+}
+
+func (l *loader) validateTLS() {
+	c := l.cfg
+	if l.ok("tls.cert", "tls.key") {
+		switch cert, key := c.TLS.Cert != "", c.TLS.Key.IsSet(); {
+		case cert && !key:
+			l.blame("tls.cert needs tls.key beside it", "tls.cert")
+		case key && !cert:
+			l.blame("tls.key needs tls.cert beside it", "tls.key")
+		}
+		for _, p := range []struct{ key, path string }{{"tls.cert", c.TLS.certPath}, {"tls.key", c.TLS.keyPath}} {
+			if p.path == "" {
+				continue
+			}
+			// Whether it can be read depends on who asks: the server may be another account.
+			if _, err := os.Stat(p.path); os.IsNotExist(err) {
+				l.blame(fmt.Sprintf("%s: there is no file %s", p.key, p.path), p.key)
+			}
+		}
+	}
+	if l.ok("ftp.tls", "ftp.tls_listen") && c.FTP.TLS == "off" && len(c.FTP.TLSListen) > 0 {
+		l.blame("ftp.tls is off, but ftp.tls_listen needs TLS; turn one of them round", "ftp.tls", "ftp.tls_listen")
+	}
+	if l.ok("web.plain", "web.tls_listen", "web.listen", "web.public_url") && c.Web.Plain == "redirect" &&
+		len(c.Web.TLSListen) == 0 && len(c.Web.Listen) > 0 && !strings.HasPrefix(c.Web.PublicURL, "https:") {
+		l.blame("web.plain is redirect, but web.tls_listen is off: there is nowhere to redirect to; write serve", "web.plain", "web.tls_listen")
+	}
+}
+
+func (l *loader) validateIdentity() {
+	c := l.cfg
+	if l.ok("identity.password_hash", "xmpp.scram_sha1") && c.Identity.PasswordHash == "argon2id" && c.XMPP.SCRAMSHA1 {
+		l.blame("xmpp.scram_sha1 keeps SCRAM keys, but identity.password_hash is argon2id, which has none", "xmpp.scram_sha1", "identity.password_hash")
+	}
+	if l.ok("domain", "domains") {
+		seen := map[string]bool{strings.ToLower(c.Domain): true}
+		for i, d := range c.Domains {
+			if d = strings.ToLower(d); seen[d] {
+				l.faultLine(l.last["domains"], i, fmt.Sprintf("domains: %s is named twice, or is domain itself", d))
+			}
+			seen[d] = true
+		}
+	}
+	if l.ok("files.root") && c.Files.Root == "" {
+		l.blame("files.root is empty", "files.root")
+	}
+}
+
+func (l *loader) validateClasses() {
+	byName := map[string]Class{}
+	for i, fields := range l.classes {
+		g, named := fields["name"]
+		if !named {
+			continue
+		}
+		c := l.cfg.Class[i]
+		if _, twice := byName[c.Name]; twice {
+			l.fault(g, -1, fmt.Sprintf("class %s: there is another class of this name", c.Name), "")
+		}
+		byName[c.Name] = c
+		if len(c.From)+len(c.Hosts)+len(c.All)+len(c.Any) == 0 && l.ok("class.from", "class.hosts", "class.all", "class.any") {
+			l.fault(g, -1, fmt.Sprintf("class %s says nobody is in it", c.Name), "add from, hosts, all or any")
+		}
+	}
+	for i, fields := range l.classes {
+		c := l.cfg.Class[i]
+		for _, ref := range []string{"all", "any"} {
+			g, ok := fields[ref]
+			if !ok {
+				continue
+			}
+			for n, other := range g.texts {
+				if _, known := byName[other]; !known {
+					l.fault(g, n, fmt.Sprintf("class %s: there is no class %q", c.Name, other), "")
+				} else if reaches(byName, other, c.Name, map[string]bool{}) {
+					l.fault(g, n, fmt.Sprintf("class %s is defined by itself", c.Name), "")
+				}
+			}
+		}
+	}
+}
+
+// reaches reports whether the definition of from leads to the class to.
+func reaches(classes map[string]Class, from, to string, seen map[string]bool) bool {
+	if from == to {
+		return true
+	}
+	if seen[from] {
+		return false
+	}
+	seen[from] = true
+	c := classes[from]
+	for _, next := range slices.Concat(c.All, c.Any) {
+		if reaches(classes, next, to, seen) {
+			return true
+		}
+	}
+	return false
+}
+
+// warn looks for what is allowed but unwise.
+func (l *loader) warn() {
+	if l.cfg.File == "" {
+		return
+	}
+	for _, k := range l.schema.keys {
+		g := l.last[k.Path]
+		if !k.Secret || g.item == nil || len(g.texts) == 0 || g.texts[0] == "" {
+			continue
+		}
+		path := l.cfg.File
+		if isFileRef(g.texts[0]) {
+			path = absolute(g.dir, strings.TrimPrefix(g.texts[0], fileRef))
+		} else if k.Type == "keyfile" && l.cfg.TLS.keyPath != "" {
+			path = l.cfg.TLS.keyPath
+		}
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o007 != 0 {
+			l.cfg.Warnings = append(l.cfg.Warnings, fmt.Sprintf("%s holds a secret (%s) and every account of this machine can read it. Run: chmod o= %s", path, k.Path, shellQuote(path)))
+		}
+	}
+}
+
+// shellQuote makes a path one word of a shell.
+func shellQuote(path string) string {
+	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
