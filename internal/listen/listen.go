@@ -58,6 +58,8 @@ func explain(addr string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return &fault{fmt.Sprintf("cannot listen on %s: in use by %s. Stop it, or set another address", addr, user(addr)), err}
+	case errors.Is(err, syscall.EACCES) && !privileged(addr):
+		return &fault{fmt.Sprintf("cannot listen on %s: permission denied by the system's policy (SELinux, AppArmor or the unit's sandbox). Allow it there, or set another port", addr), err}
 	case errors.Is(err, syscall.EACCES):
 		program, perr := os.Executable()
 		if perr != nil {
@@ -74,6 +76,14 @@ func explain(addr string, err error) error {
 		return &fault{fmt.Sprintf("cannot listen on %s: the name %s has no address. Set an address of this machine, or :port for all", addr, dns.Name), err}
 	}
 	return fmt.Errorf("cannot listen on %s: %w", addr, err)
+}
+
+// privileged reports whether the port is one that only some programs may open (by default below
+// 1024, ip(7) ip_unprivileged_port_start).
+func privileged(addr string) bool {
+	_, port, err := net.SplitHostPort(addr)
+	n, perr := strconv.Atoi(port)
+	return err == nil && perr == nil && n < 1024
 }
 
 // user names the program that listens on addr, with its pid where that can be seen.

@@ -121,9 +121,13 @@ func TestErrors(t *testing.T) {
 func TestPermission(t *testing.T) {
 	// The errors of ports below 1024 depend on the user and the kernel's settings, so the system's
 	// answer is given here.
-	err := explain(":21", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)})
-	if !strings.Contains(err.Error(), "setcap cap_net_bind_service=+ep /") || !errors.Is(err, os.ErrPermission) {
-		t.Errorf("%q", err)
+	denied := &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}
+	for addr, want := range map[string]string{":21": "setcap cap_net_bind_service=+ep /", "[::1]:2121": "policy"} {
+		t.Run(addr, func(t *testing.T) {
+			if err := explain(addr, denied); !strings.Contains(err.Error(), want) || !errors.Is(err, os.ErrPermission) {
+				t.Errorf("%q", err)
+			}
+		})
 	}
 }
 
