@@ -24,7 +24,7 @@ type Config struct {
 	TLS      TLS               `toml:"tls" doc:"the certificate of all roads; without one a self-signed one is made and kept in data_dir"`
 	Files    Files             `toml:"files" doc:"the files that all roads share"`
 	Identity Identity          `toml:"identity" doc:"accounts, levels, passwords"`
-	Limits   Limits            `toml:"limits" doc:"what one client, one account and everybody together may use; a time or number of 0 means no limit unless said otherwise"`
+	Limits   Limits            `toml:"limits" doc:"what one client, one account and everybody together may use; a number of 0 means no limit"`
 	Database Database          `toml:"database" doc:"where accounts, tokens and messages are kept"`
 	Log      Log               `toml:"log" doc:"the log"`
 	Policy   map[string]string `toml:"policy" type:"level" doc:"the level that a resource requires" note:"One line per resource pattern: kind:segments, * is one segment, ** the rest. A level, or never. No environment form."`

@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/knadh/koanf/parsers/toml/v2"
@@ -104,8 +105,21 @@ func (d *document) cut(err error) bool {
 			last++
 		}
 	}
+	at.width = wordAt(line, at.column)
 	d.broken = append(d.broken, broken{at, message, first})
 	return d.blank(first, last)
+}
+
+// wordAt is the length of the word that begins at a column; at least 1.
+func wordAt(line string, column int) int {
+	n := 0
+	for _, r := range []rune(line)[min(column-1, utf8.RuneCountInString(line)):] {
+		if r != '_' && r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			break
+		}
+		n++
+	}
+	return max(1, n)
 }
 
 // blank overwrites lines first to last with spaces and reports whether that changed anything.
@@ -209,14 +223,14 @@ func (d *document) keyValue(in []string, e *unstable.Node, raw unstable.Range) {
 	v := e.Value()
 	switch v.Kind {
 	case unstable.InlineTable:
+		if len(it.path) == 1 {
+			it.header = true
+			d.items = append(d.items, it)
+		}
 		for kids := v.Children(); kids.Next(); {
 			if kid := kids.Node(); kid.Kind == unstable.KeyValue {
 				d.keyValue(it.path, kid, kid.Raw)
 			}
-		}
-		if len(it.path) == 1 {
-			it.header = true
-			d.items = append(d.items, it)
 		}
 		return
 	case unstable.Array:

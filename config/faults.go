@@ -58,6 +58,9 @@ func (f *Faults) Error() string {
 		fault.write(&b)
 		if fault.known {
 			about = " " + fault.Key
+			if strings.HasPrefix(fault.Key, "policy.") {
+				about = " policy"
+			}
 		}
 	}
 	fmt.Fprintf(&b, "\nReference: trivium config describe%s · nothing was started", about)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,24 +24,26 @@ func isFileRef(text string) bool { return strings.HasPrefix(text, fileRef) }
 func (l *loader) file() {
 	d := l.doc
 	for _, b := range d.broken {
-		f := l.inFile(b.at, "syntax: "+b.message, "")
+		f := l.inFile(b.at, "syntax: "+codePoint.ReplaceAllString(b.message, ""), syntaxHint(b.message))
 		for n := b.first; n < b.at.line; n++ {
-			if hasSecret(d.lines[n-1]) {
+			if l.schema.secretAt(d.lines[n-1]) > 0 {
 				f.Source, f.width = "", 0
 			}
 		}
 		l.faults = append(l.faults, f)
 	}
 	var layer []given
-	unknown := map[string]bool{}
+	var strange [][]string // headers that were faulted; what stands below them is not looked at
 	for i := range d.items {
 		it := &d.items[i]
-		if it.header {
-			l.header(it, unknown)
+		if slices.ContainsFunc(strange, func(p []string) bool { return len(it.path) >= len(p) && slices.Equal(it.path[:len(p)], p) }) {
 			continue
 		}
-		if unknown[it.path[0]] && len(it.path) > 1 {
-			continue // said once, at the header
+		if it.header {
+			if !l.header(it) {
+				strange = append(strange, it.path)
+			}
+			continue
 		}
 		if g, ok := l.fileValue(it); ok && l.accept(g) {
 			layer = append(layer, g)
@@ -50,18 +53,39 @@ func (l *loader) file() {
 	l.noName()
 }
 
-// header checks one [section] or [[section]].
-func (l *loader) header(it *item, unknown map[string]bool) {
-	name := it.path[0]
+// codePoint is what go-toml writes before a character that stands there anyway.
+var codePoint = regexp.MustCompile(`U\+[0-9A-F]{4,6} `)
+
+// syntaxHint says what to do about the mistakes that people make with TOML.
+func syntaxHint(message string) string {
+	switch {
+	case strings.Contains(message, "start of value"):
+		return "text stands in quotes"
+	case strings.Contains(message, "leading zero"):
+		return "write it in quotes"
+	case strings.Contains(message, "already exists"):
+		return "a section stands in the file once"
+	case strings.Contains(message, "already defined"):
+		return "a key stands in the file once"
+	}
+	return ""
+}
+
+// header checks one [section] or [[section]] and reports whether its keys are worth looking at.
+func (l *loader) header(it *item) bool {
+	name, path := it.path[0], it.path
+	if it.many {
+		path = path[:len(path)-1] // the last step is its number
+	}
 	sec, ok := l.schema.section(name)
-	deep := len(it.path) > 1 && !(sec.Many && len(it.path) == 2)
+	deep := len(path) > 1
 	message, hint := "", ""
 	switch k := l.schema.byPath[name]; {
 	case ok && !deep && it.many == sec.Many:
 		if sec.Many {
 			l.classAt(it.path)
 		}
-		return
+		return true
 	case ok && !deep && sec.Many:
 		message, hint = fmt.Sprintf("%s can stand in the file several times", name), "write [["+name+"]]"
 	case ok && !deep:
@@ -69,19 +93,16 @@ func (l *loader) header(it *item, unknown map[string]bool) {
 	case ok && sec.Map:
 		message = "[policy] has no sections below it; write each pattern in quotes"
 	case ok:
-		message = "unknown section " + strings.Join(it.path, ".")
-		hint = l.schema.suggest(name, it.path[1])
+		message = "unknown section " + strings.Join(path, ".")
 	case k != nil:
 		message, hint = name+" is a key, not a section", "write "+k.sample()
-	case unknown[name]:
-		return
 	default:
 		message, hint = "unknown section "+name, l.schema.suggestSection(name)
 	}
-	unknown[name] = unknown[name] || !ok || sec.Many
 	f := l.inFile(it.key, message, hint)
-	f.Key, f.known = strings.Join(it.path, "."), false
+	f.Key = strings.Join(path, ".")
 	l.faults = append(l.faults, f)
+	return false
 }
 
 // fileValue finds the key of one line of the file and turns its value into texts.
@@ -187,8 +208,10 @@ func (l *loader) unknownKey(it *item, isSection bool, sec section) {
 		}
 		hint := l.schema.suggest(in, name)
 		f = l.inFile(it.key, "unknown key "+path, hint)
-		if strings.Contains(hint, "_key") || strings.Contains(hint, " key?") {
-			f.Source = mask(f.Source, strings.IndexByte(f.Source, '=')+1)
+		for _, k := range l.schema.keys {
+			if k.Secret && strings.Contains(hint, "did you mean "+k.Name+"?") {
+				f.Source = mask(f.Source, strings.IndexByte(f.Source, '=')+1)
+			}
 		}
 	}
 	f.Key, f.known = path, false
@@ -236,9 +259,7 @@ func (l *loader) inFile(at span, message, hint string) Fault {
 		Where: fmt.Sprintf("%s:%d:%d", d.name, at.line, at.column)}
 	line := d.lines[at.line-1]
 	f.Source, f.caret, f.width = printable(line), at.column-1, at.width
-	if loc := secretKey.FindStringIndex(f.Source); loc != nil {
-		f.Source = mask(f.Source, loc[1])
-	}
+	f.Source = mask(f.Source, l.schema.secretAt(f.Source))
 	if n := len([]rune(f.Source)); f.caret+f.width > n {
 		f.caret = max(0, min(f.caret, n-1))
 		f.width = max(0, n-f.caret)
@@ -247,9 +268,24 @@ func (l *loader) inFile(at span, message, hint string) Fault {
 }
 
 // secretKey matches up to the = of a key whose value should not be shown, spelled right or not.
-var secretKey = regexp.MustCompile(`(?i)(^|[\s{,."'])[a-z_-]*(key|seal|secret|pass|token|credential)[a-z_-]*["']?\s*=`)
+var secretKey = regexp.MustCompile(`(?i)(?:^|[\s{,."'])([a-z_-]*(?:key|seal|secret|pass|token|credential)[a-z_-]*)["']?\s*=`)
 
-func hasSecret(line string) bool { return secretKey.MatchString(line) }
+// secretAt returns the byte after the = of the first key in a line that is or may be a secret; 0
+// when there is none.
+func (s *schema) secretAt(line string) int {
+	for _, m := range secretKey.FindAllStringSubmatchIndex(line, -1) {
+		plain := false
+		for _, k := range s.keys {
+			if k.Name == line[m[2]:m[3]] {
+				plain = !k.Secret
+			}
+		}
+		if !plain {
+			return m[1]
+		}
+	}
+	return 0
+}
 
 // mask cuts a line at byte n, the one after the =.
 func mask(line string, n int) string {
@@ -314,7 +350,7 @@ func (l *loader) unknownEnv(name string) {
 		l.faults = append(l.faults, f)
 		return
 	}
-	if near != "" && name != "TRIVIUM_DATA" {
+	if near != "" {
 		l.cfg.Warnings = append(l.cfg.Warnings, fmt.Sprintf("The environment variable %s is no setting and was not read. Did you mean %s?", printable(name), near))
 	}
 }
@@ -344,7 +380,7 @@ func (l *loader) flags() {
 		}
 		g.path, g.texts = g.key.Path, g.key.fromText(value)
 		if g.key.Secret {
-			if value != "" && !isFileRef(value) && g.key.Type != "keyfile" {
+			if value != "" && !isFileRef(value) && (g.key.Type != "keyfile" || strings.Contains(value, pemMark)) {
 				// A secret in argv is readable by every account of the machine.
 				l.fault(g, -1, g.path+" must not stand in a flag; use @file:PATH", "")
 				continue

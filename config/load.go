@@ -97,7 +97,7 @@ type loader struct {
 }
 
 // Load reads every layer and checks all of it. The error is a *[Faults] with everything that is
-// wrong in what people wrote, or tells why the file could not be read.
+// wrong, or, when not even the working directory can be found, one that says so.
 func Load(o Options) (*Config, error) {
 	if o.Dir == "" {
 		wd, err := os.Getwd()
@@ -124,7 +124,7 @@ func find(o Options) (string, error) {
 	named := func(path, by string) (string, error) {
 		path = absolute(o.Dir, path)
 		if _, err := os.Stat(path); err != nil {
-			return "", fmt.Errorf("the configuration file %s, named by %s, cannot be read: %w", path, by, plainPathError(err))
+			return "", unreadable(path, fmt.Sprintf("cannot be read: %v (named by %s)", plainPathError(err), by))
 		}
 		return path, nil
 	}
@@ -155,7 +155,7 @@ func find(o Options) (string, error) {
 		case err == nil && info.Mode().IsRegular():
 			return path, nil
 		case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission):
-			return "", fmt.Errorf("looking for the configuration file: %w", err)
+			return "", unreadable(path, fmt.Sprintf("cannot be read: %v", plainPathError(err)))
 		}
 	}
 	return "", nil
@@ -166,7 +166,7 @@ const fileName = "trivium.toml"
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && info.Size() > maxFile {
-		return nil, fmt.Errorf("the configuration file %s is larger than %s: is it the right file?", path, Size(maxFile))
+		return nil, unreadable(path, fmt.Sprintf("is larger than %s: is it the right file?", Size(maxFile)))
 	}
 	if err == nil {
 		var text []byte
@@ -174,7 +174,12 @@ func readFile(path string) ([]byte, error) {
 			return text, nil
 		}
 	}
-	return nil, fmt.Errorf("the configuration file %s cannot be read: %w", path, plainPathError(err))
+	return nil, unreadable(path, fmt.Sprintf("cannot be read: %v", plainPathError(err)))
+}
+
+// unreadable is the one fault of a file that nothing else can be said about.
+func unreadable(path, message string) *Faults {
+	return &Faults{List: []Fault{{Where: path, File: path, Message: message}}}
 }
 
 // plainPathError leaves out what the sentence around it says already.
@@ -344,6 +349,7 @@ func (l *loader) paths() {
 	}
 	if c.SiteName == "" {
 		c.SiteName = c.Domain
+		c.values["site_name"] = []string{c.Domain}
 	}
 	if l.last["web.plain"].source.Layer == LayerDefault && len(c.Web.TLSListen) == 0 {
 		c.Web.Plain = "serve"

@@ -34,6 +34,9 @@ func (k *key) fromTOML(v any) ([]string, error) {
 			}
 			texts = append(texts, s)
 		}
+		if len(texts) == 1 && (texts[0] == "off" || texts[0] == "") && k.Type == "listen" {
+			return []string{}, nil
+		}
 		return texts, nil
 	}
 	switch v := v.(type) {
@@ -143,6 +146,9 @@ func (k *key) check(text string, validators map[string]func(string) error) error
 		return fmt.Errorf(": %s %w", k.show(text), err)
 	}
 	if text == "" && k.Default == "" {
+		return nil
+	}
+	if k.Section == "policy" && strings.EqualFold(text, "never") {
 		return nil
 	}
 	validate := validators[k.Path]

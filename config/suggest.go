@@ -8,7 +8,7 @@ const maxDistance = 2
 // nearest returns the candidate with the smallest edit distance to name, the first of equals; ""
 // when none is near. Short names must be nearer: two changes make any three letters any other.
 func nearest(name string, candidates []string) string {
-	best, at := "", min(maxDistance, (len(name)+1)/2)+1
+	best, at := "", min(maxDistance, (len(name)+1)/3)+1
 	for _, c := range candidates {
 		if d := distance(name, c, at); d < at {
 			best, at = c, d

@@ -99,7 +99,7 @@ func (l *loader) validateListeners() {
 			if a.port == b.port && sameHost(a.host, b.host) {
 				message := fmt.Sprintf("%s %s is also in %s (%s)", b.g.path, b.g.texts[b.part], a.g.path, place(a.g))
 				if a.g.path == b.g.path {
-					message = fmt.Sprintf("%s %s stands there twice", b.g.path, b.g.texts[b.part])
+					message = fmt.Sprintf("%s %s meets %s of the same list", b.g.path, b.g.texts[b.part], a.g.texts[a.part])
 				}
 				l.faultLine(b.g, b.part, message)
 				break
@@ -138,7 +138,7 @@ func sameHost(a, b string) bool {
 
 func (l *loader) validateTLS() {
 	c := l.cfg
-	if l.ok("tls.cert", "tls.key") {
+	if l.ok("tls.cert", "tls.key") && (l.doc == nil || len(l.doc.broken) == 0) {
 		switch cert, key := c.TLS.Cert != "", c.TLS.Key.IsSet(); {
 		case cert && !key:
 			l.blame("tls.cert needs tls.key beside it", "tls.cert")
