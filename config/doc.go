@@ -9,6 +9,9 @@
 // [Config] are the one description of every key: the commented example ([Example]), the reference
 // ([Describe]) and docs/config.md are made from them.
 //
+// A new key is a field with its tags, a line in [Config]'s cross checks if it can disagree with
+// another, then go generate ./config and go test ./config -update.
+//
 //	document     what of it
 //	TOML 1.0     the file; syntax is go-toml's
 //	RFC 4632     addresses in trusted_proxies and class.from are CIDR prefixes

@@ -119,7 +119,7 @@ func (l *loader) fileValue(it *item) (given, bool) {
 		if !l.acceptPattern(g, it.path[1]) {
 			return g, false
 		}
-	case sec.Many && len(it.path) == 3:
+	case sec.Many && len(it.path) == 3 && l.isEntry(it.path):
 		class = l.classAt(it.path[:2])
 		g.key, g.path = l.schema.byClass[it.path[2]], "class."+it.path[2]
 	case sec.Many && len(it.path) == 1 && l.emptyList(it):
@@ -144,6 +144,14 @@ func (l *loader) fileValue(it *item) (given, bool) {
 		return g, false // classes are no layer: nothing overrides them
 	}
 	return g, true
+}
+
+// isEntry reports whether path leads into an entry of a list, and not into a table whose key
+// happens to be a number.
+func (l *loader) isEntry(path []string) bool {
+	list, ok := l.doc.lookup(path[:1]).([]any)
+	n, err := strconv.Atoi(path[1])
+	return ok && err == nil && n >= 0 && n < len(list)
 }
 
 func (l *loader) emptyList(it *item) bool {

@@ -190,7 +190,7 @@ func FuzzFile(f *testing.F) {
 		"ftp = { listen = [\":21\"], tls = \"x\" }\nclass = [{name=\"a\", from=[\"::/0\"]}, 3]\n", "ftp.listen = \":1\"\n[ftp]\ntls=\"off\"\n",
 		"[policy]\n\"web:/a.b\" = 1\n[policy.x]\ny = 1\n", "[identity]\nseal_key = \"unended\n[web]\n", "[tls]\nkey = \"\"\"-----BEGIN\nabcd==\n\"\"\"\ncert=1",
 		"domain = \"a\"\r\ndomain = \"b\"\r\n", "[web]\n[web]\nlisten=[\n", "\ufeffdomain = \"x\"\n", "ftp = 1\n[[web]]\n[domain]\n", "[limits]\nsessions = 1e9\nban_for = 1979-05-27\n",
-		"class = []\n", "[[class]]\nname=\"a\"\nall=[\"b\"]\nfrom=[\"1.2.3.4\"]\n[[class]]\nname=\"b\"\nany=[\"a\"]\n", "[[class.a]]\n", "[[ftp.listen]]\n",
+		"class = []\n", "[[class]]\nname=\"a\"\nall=[\"b\"]\nfrom=[\"1.2.3.4\"]\n[[class]]\nname=\"b\"\nany=[\"a\"]\n", "[[class.a]]\n", "class.999999999.name = 1\n", "class = 3\n", "[[ftp.listen]]\n",
 	} {
 		f.Add([]byte(seed))
 	}

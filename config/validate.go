@@ -110,10 +110,14 @@ func (l *loader) validateListeners() {
 		return
 	}
 	lo, hi := l.cfg.FTP.PassiveRange()
+	ports := l.last["ftp.passive_ports"]
 	for _, b := range all {
-		if b.port >= lo && b.port <= hi && lo != 0 {
-			l.faultLine(b.g, b.part, fmt.Sprintf("%s %s lies in ftp.passive_ports %s (%s)", b.g.path, b.g.texts[b.part],
-				l.cfg.FTP.PassivePorts, place(l.last["ftp.passive_ports"])))
+		switch {
+		case lo == 0 || b.port < lo || b.port > hi:
+		case after(ports, b.g):
+			l.faultLine(ports, -1, fmt.Sprintf("ftp.passive_ports %s takes in %s %s (%s)", ports.texts[0], b.g.path, b.g.texts[b.part], place(b.g)))
+		default:
+			l.faultLine(b.g, b.part, fmt.Sprintf("%s %s lies in ftp.passive_ports %s (%s)", b.g.path, b.g.texts[b.part], ports.texts[0], place(ports)))
 		}
 	}
 }
