@@ -1,0 +1,69 @@
+package identity
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/text/secure/precis"
+)
+
+// UserName is the name of a user, an alias or a group in its one normal form: PRECIS
+// UsernameCaseMapped (RFC 8265 section 3.3), and safe as the name of a folder. Only
+// ParseUserName makes one from outside bytes.
+type UserName string
+
+// nameForm is what a login, a group and a domain label must match after PRECIS.
+var nameForm = regexp.MustCompile(`^[\p{L}\p{N}_][\p{L}\p{N}._+-]{0,63}$`)
+
+// maxNameBytes bounds the bytes before normalisation; RFC 7622 section 3.3.1 has 1023.
+const maxNameBytes = 1023
+
+// ParseUserName normalises s. The error wraps ErrInvalid and says what a name may contain.
+func ParseUserName(s string) (UserName, error) {
+	if len(s) > maxNameBytes {
+		return "", fmt.Errorf("the name is longer than %d bytes: %w", maxNameBytes, ErrInvalid)
+	}
+	n, err := precis.UsernameCaseMapped.String(s)
+	if err != nil || !nameForm.MatchString(n) {
+		return "", fmt.Errorf("%q is not a name; it must begin with a letter, digit or _ and go on with letters, digits or . _ + - (64 at most): %w", s, ErrInvalid)
+	}
+	return UserName(n), nil
+}
+
+// reserved are the names that no account may have: what anonymous clients send.
+var reserved = map[UserName]bool{"anonymous": true, "ftp": true}
+
+// Reserved reports whether n can never be an account, an alias or a group.
+func (n UserName) Reserved() bool { return reserved[n] }
+
+// ParseDomain normalises a domain to lower-case U-labels (RFC 7622 section 3.2); each label
+// must be safe as the name of a folder.
+func ParseDomain(s string) (string, error) {
+	s = strings.TrimSuffix(s, ".")
+	d, err := idna.Lookup.ToUnicode(s)
+	if err != nil || d == "" || len(d) > maxNameBytes {
+		return "", fmt.Errorf("%q is not a domain: %w", s, ErrInvalid)
+	}
+	for label := range strings.SplitSeq(d, ".") {
+		if !nameForm.MatchString(label) {
+			return "", fmt.Errorf("%q is not a domain: %w", s, ErrInvalid)
+		}
+	}
+	return d, nil
+}
+
+// ParseAddress reads `login` or `login@domain`; without a domain the given default stands.
+func ParseAddress(s, domain string) (UserName, string, error) {
+	login, host, ok := strings.Cut(s, "@")
+	if ok {
+		d, err := ParseDomain(host)
+		if err != nil {
+			return "", "", err
+		}
+		domain = d
+	}
+	n, err := ParseUserName(login)
+	return n, domain, err
+}

@@ -1,0 +1,283 @@
+package identity
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// State is where a session stands in its protocol.
+type State string
+
+// The states. FTP: connected → login → ready → transfer. Web: anonymous ↔ logged_in. XMPP:
+// c2s_unauthed → authenticated → connected (bound) → available.
+const (
+	StateConnected     State = "connected" // FTP: before USER. XMPP: a resource is bound
+	StateLogin         State = "login"
+	StateReady         State = "ready"
+	StateTransfer      State = "transfer"
+	StateAnonymous     State = "anonymous"
+	StateLoggedIn      State = "logged_in"
+	StateUnauthed      State = "c2s_unauthed"
+	StateAuthenticated State = "authenticated"
+	StateAvailable     State = "available"
+)
+
+// Details are the fields of a session that its road keeps; identity only shows them.
+type Details struct {
+	State     State
+	TLS       string // "TLS 1.3"; "" in the clear
+	JID       string // full JID, once bound
+	Resource  string
+	Priority  int8
+	Bound     bool   // JID fields mean something
+	Presence  string // show of the last non-directed presence without type, "available" if it has none; "" before and after
+	Interest  bool   // asked for the roster
+	UserAgent string // FTP CLNT, HTTP User-Agent, XMPP software
+	Lang      string
+	Doing     string // what is going on, for people: "STOR /a.iso"
+}
+
+// Info is a session as JSON, the same for CLI, REST and pages. Absent values are null.
+type Info struct {
+	ID           string     `json:"id"`
+	Protocol     Protocol   `json:"protocol"`
+	State        State      `json:"state"`
+	Level        Level      `json:"level"`
+	User         *string    `json:"user"`
+	OrigUser     *string    `json:"orig_user"`
+	IdentUser    *string    `json:"ident_user"`
+	AnonUser     *string    `json:"anon_user"`
+	UID          *uint32    `json:"uid"`
+	GID          *uint32    `json:"gid"`
+	Group        *string    `json:"group"`
+	GIDs         []uint32   `json:"gids"`
+	Groups       []string   `json:"groups"`
+	Class        *string    `json:"class"`
+	RemoteAddr   string     `json:"remote_addr"`
+	LocalAddr    string     `json:"local_addr"`
+	TLS          *string    `json:"tls"`
+	JID          *string    `json:"jid"`
+	Resource     *string    `json:"resource"`
+	Priority     *int8      `json:"priority"`
+	Presence     *string    `json:"presence"`
+	Interested   *bool      `json:"interested"`
+	UserAgent    *string    `json:"user_agent"`
+	Lang         *string    `json:"lang"`
+	TokenID      *string    `json:"token_id"`
+	Node         string     `json:"node"`
+	StartedAt    time.Time  `json:"started_at"`
+	LoginAt      *time.Time `json:"login_at"`
+	LastActivity time.Time  `json:"last_activity"`
+	BytesIn      int64      `json:"bytes_in"`
+	BytesOut     int64      `json:"bytes_out"`
+
+	Owner UserID `json:"-"` // "" before log-in and for anonymous
+	Doing string `json:"-"`
+}
+
+// Reason says why a session ends; a road turns Code into its own words (FTP 421, XMPP stream
+// error) and may show Text, which holds nothing secret.
+type Reason struct {
+	Code ReasonCode
+	Text string
+}
+
+// ReasonCode is the kind of a Reason.
+type ReasonCode string
+
+// The kinds. ReasonRevoked, ReasonDisabled and ReasonExpired are `not-authorized` in XMPP,
+// ReasonEnded and ReasonPolicy `policy-violation`, ReasonShutdown `system-shutdown`.
+const (
+	ReasonEnded    ReasonCode = "ended"    // by an administrator or the person
+	ReasonDisabled ReasonCode = "disabled" // the account is disabled or removed
+	ReasonRevoked  ReasonCode = "revoked"  // the credential it was opened with is gone
+	ReasonExpired  ReasonCode = "expired"
+	ReasonPolicy   ReasonCode = "policy" // road, class or rule no longer allows it
+	ReasonIdle     ReasonCode = "idle"
+	ReasonReplaced ReasonCode = "replaced" // by a newer connection of the same kind
+	ReasonShutdown ReasonCode = "shutdown"
+	ReasonClosed   ReasonCode = "closed" // the client went
+)
+
+// Holder is the road's side of a session. Its methods are called without locks, must not
+// block, and may come from any goroutine.
+type Holder interface {
+	// SessionEnded tells the client and closes the connection. It comes once at most, and not
+	// after Session.Close.
+	SessionEnded(Reason)
+	// SessionChanged says that the session goes on with other rights (groups, level, quota),
+	// which Session.Credentials already returns.
+	SessionChanged()
+}
+
+// Session is one presence of somebody over one road. Only Registry.Open and BrowserSessions
+// make one, and only Service gives it credentials. All methods are safe for any goroutine.
+type Session struct {
+	id            string
+	protocol      Protocol
+	remote, local netip.AddrPort
+	class         *Class
+	ident         atomic.Pointer[string]
+	started       time.Time
+	holder        Holder
+	registry      *Registry
+
+	activity atomic.Int64 // Unix nanoseconds
+	in, out  atomic.Int64
+
+	ended chan struct{}
+
+	mu      sync.Mutex // guards what follows; taken alone or after Registry.mu
+	details Details
+	creds   *Credentials
+	level   Level
+	reason  Reason
+	done    bool
+}
+
+// ID is opaque, no secret, and never changes; it begins with the node's name.
+func (s *Session) ID() string { return s.id }
+
+// Protocol is what the session speaks.
+func (s *Session) Protocol() Protocol { return s.protocol }
+
+// Remote is the client's address.
+func (s *Session) Remote() netip.AddrPort { return s.remote }
+
+// Local is the address that the client came to.
+func (s *Session) Local() netip.AddrPort { return s.local }
+
+// Class is the name of the client's class; "" where no class has been configured or matches.
+func (s *Session) Class() string {
+	if s.class == nil {
+		return ""
+	}
+	return s.class.Name
+}
+
+// Level is what the session may do at most now: LevelNone before a log-in.
+func (s *Session) Level() Level {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.level
+}
+
+// Credentials returns who the session is, as of now; false before a log-in.
+func (s *Session) Credentials() (Credentials, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.creds == nil {
+		return Credentials{}, false
+	}
+	return *s.creds, true
+}
+
+// Update lets the road change its own fields; fn must not block or call the session.
+func (s *Session) Update(fn func(*Details)) {
+	s.mu.Lock()
+	before := s.details
+	fn(&s.details)
+	changed := before != s.details
+	s.mu.Unlock()
+	if changed && s.registry != nil {
+		s.registry.notify(EventChanged, s)
+	}
+}
+
+// Details returns the road's own fields.
+func (s *Session) Details() Details {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.details
+}
+
+// Touch notes that the client was heard now.
+func (s *Session) Touch() { s.activity.Store(time.Now().UnixNano()) }
+
+// LastActivity is when the client was last heard.
+func (s *Session) LastActivity() time.Time { return time.Unix(0, s.activity.Load()) }
+
+// CountIn adds n received bytes and notes activity.
+func (s *Session) CountIn(n int64) { s.in.Add(n); s.Touch() }
+
+// CountOut adds n sent bytes.
+func (s *Session) CountOut(n int64) { s.out.Add(n) }
+
+// Ended is closed when the session has ended, by whomever.
+func (s *Session) Ended() <-chan struct{} { return s.ended }
+
+// Reason says why the session has ended; zero before.
+func (s *Session) Reason() Reason {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reason
+}
+
+// Close is the road's word that the client has gone: the session leaves the list. The holder
+// is not called. Closing twice is fine.
+func (s *Session) Close() {
+	if s.registry != nil {
+		s.registry.close(s, Reason{Code: ReasonClosed}, false)
+	}
+}
+
+// Info is a snapshot.
+func (s *Session) Info() Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := Info{
+		ID: s.id, Protocol: s.protocol, State: s.details.State, Level: s.level,
+		Class: optional(s.Class()), RemoteAddr: s.remote.String(), LocalAddr: s.local.String(),
+		TLS: optional(s.details.TLS), UserAgent: optional(s.details.UserAgent), Lang: optional(s.details.Lang),
+		StartedAt: s.started.UTC(), LastActivity: s.LastActivity().UTC(),
+		BytesIn: s.in.Load(), BytesOut: s.out.Load(), Doing: s.details.Doing,
+	}
+	if s.registry != nil {
+		i.Node = s.registry.node
+	}
+	if p := s.ident.Load(); p != nil {
+		i.IdentUser = p
+	} else {
+		i.IdentUser = optional(IdentUnknown)
+	}
+	if s.protocol.Road() == RoadXMPP && s.details.Bound {
+		priority, interested := s.details.Priority, s.details.Interest
+		i.JID, i.Resource = optional(s.details.JID), optional(s.details.Resource)
+		i.Priority, i.Interested = &priority, &interested
+		i.Presence = optional(s.details.Presence)
+	}
+	c := s.creds
+	if c == nil {
+		return i
+	}
+	uid, gid, at := c.UID, c.GID, c.LoginAt.UTC()
+	i.Owner = c.UserID
+	i.User, i.OrigUser, i.AnonUser = optional(c.User), optional(c.OrigUser), optional(c.AnonUser)
+	i.UID, i.GID, i.Group = &uid, &gid, optional(c.Group)
+	i.GIDs, i.Groups = append([]uint32{}, c.GIDs...), append([]string{}, c.Groups...)
+	i.LoginAt = &at
+	if c.Grant != nil {
+		i.TokenID = optional(c.Grant.TokenID)
+	}
+	return i
+}
+
+// LogValue gives every road the same keys.
+func (s *Session) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("sess", s.id), slog.String("protocol", string(s.protocol)),
+		slog.String("remote", s.remote.String())}
+	if c, ok := s.Credentials(); ok && c.User != "" {
+		attrs = append(attrs, slog.String("user", c.User))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
