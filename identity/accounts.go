@@ -187,3 +187,10 @@ func (s *Service) Record(ctx context.Context, e AuditEvent) error { return s.rec
 func (s *Service) Audit(ctx context.Context, f AuditFilter) ([]AuditEvent, error) {
 	return s.audit(ctx, f)
 }
+
+// SCRAMParameters returns the salt and iterations of the account's SCRAM-SHA-256 keys, which its
+// tokens share; an account without a password gets a salt of its own that a later password
+// keeps. ErrNotFound under a policy that has no SCRAM.
+func (s *Service) SCRAMParameters(ctx context.Context, id UserID) (salt []byte, iterations int, err error) {
+	return s.scramParameters(ctx, id)
+}

@@ -87,6 +87,7 @@ const (
 type Grant struct {
 	TokenID   string
 	User      UserID
+	JID       string // the owner as the wire form says; Login refuses one that is not the account's
 	Roads     []Road // web stands for WebDAV too
 	API       bool   // scope api
 	Admin     bool   // without it the level is capped at LevelCustomer

@@ -103,3 +103,7 @@ func (x *Service) record(ctx context.Context, e AuditEvent) error               
 func (x *Service) audit(ctx context.Context, f AuditFilter) ([]AuditEvent, error) { panic("pending") }
 func (r *Registry) notify(k EventKind, s *Session)                                {}
 func (r *Registry) close(s *Session, why Reason, tell bool)                       {}
+
+func (x *Service) scramParameters(ctx context.Context, id UserID) (salt []byte, iterations int, err error) {
+	panic("pending")
+}

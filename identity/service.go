@@ -45,6 +45,7 @@ type Options struct {
 	Classes         []Class
 	Policy          map[string]string // resource pattern → level, from config
 	Limits          Limits
+	UIDMin          uint32 // first uid and gid given out; 0: 10000
 	SealKey         []byte // 32 bytes; seals the password records
 	DefaultLevel    Level
 	DefaultRequired Level // Node++ NPP_REQUIRED_AUTH_LEVEL, of the web road

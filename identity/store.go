@@ -1,10 +1,102 @@
 package identity
 
-// Store is what identity needs of a database; storetest is its contract.
+import (
+	"context"
+	"time"
+)
+
+// Store is what identity needs of a database. storetest is its contract: every implementation
+// passes it. Reads see what has been committed; ErrNotFound where there is nothing.
 type Store interface {
+	StoreReader
+	// Write runs fn in one transaction that is durable when Write returns nil; an error of fn
+	// undoes all that it did. fn must not call Write.
+	Write(ctx context.Context, fn func(StoreWriter) error) error
 }
 
-// Record is a sealed password record.
+// StoreReader is the reading half, inside and outside of a transaction.
+type StoreReader interface {
+	// Account reads a user by login or alias, with groups and password record, in one query.
+	// Users that are UserDeleted are not found.
+	Account(ctx context.Context, domain string, name UserName) (Account, error)
+	AccountByID(ctx context.Context, id UserID) (Account, error)
+	Accounts(ctx context.Context, f UserFilter) ([]Account, error)
+	// AccountsChanged returns the accounts, tombstones too, whose ChangeSeq is above seq.
+	AccountsChanged(ctx context.Context, seq int64) ([]Account, error)
+	// ChangeSeq is the highest sequence given out, 0 in an empty store.
+	ChangeSeq(ctx context.Context) (int64, error)
+
+	Group(ctx context.Context, domain string, name UserName) (GroupInfo, error)
+	Groups(ctx context.Context, domain string) ([]GroupInfo, error) // domain "": all
+	Aliases(ctx context.Context, domain string) ([]Alias, error)
+
+	// NameTaken reports whether a login, tombstones included, an alias or a group has the name.
+	NameTaken(ctx context.Context, domain string, name UserName) (login, alias, group bool, err error)
+
+	BrowserSessions(ctx context.Context) ([]BrowserRow, error)
+	Audit(ctx context.Context, f AuditFilter) ([]AuditEvent, error)
+	Bans(ctx context.Context) ([]Ban, error)
+	// Setting reads a small named value, such as the hash of the set-up code.
+	Setting(ctx context.Context, name string) (string, error)
+}
+
+// StoreWriter is a transaction.
+type StoreWriter interface {
+	StoreReader
+	// NextID raises the high-water mark of uid and gid (one space) and returns it: never below
+	// floor, never a number that was given before, even where that user or group is gone.
+	// Numbers chosen by hand raise the mark as well where they are above it (PutUser, PutGroup).
+	NextID(ctx context.Context, floor uint32) (uint32, error)
+	// PutUser inserts or replaces by ID, groups and password record excepted, and gives the row
+	// the next ChangeSeq, which it returns. A login or uid that is taken is ErrExists.
+	PutUser(ctx context.Context, u User) (int64, error)
+	PutPassword(ctx context.Context, id UserID, r Record) error
+	PutLastLogin(ctx context.Context, id UserID, at time.Time) error // no new ChangeSeq
+	// Touch gives users the next ChangeSeq without another change (a group of theirs changed).
+	Touch(ctx context.Context, ids ...UserID) error
+
+	PutGroup(ctx context.Context, old uint32, g Group) error // old: its gid until now, 0 for a new one
+	RemoveGroup(ctx context.Context, gid uint32) error
+	PutMember(ctx context.Context, gid uint32, user UserID, manager bool) error
+	RemoveMember(ctx context.Context, gid uint32, user UserID) error
+	PutAlias(ctx context.Context, a Alias) error
+	RemoveAlias(ctx context.Context, domain string, name UserName) error
+
+	PutBrowserSession(ctx context.Context, r BrowserRow) error // by ID
+	RemoveBrowserSessions(ctx context.Context, ids ...string) error
+	AppendAudit(ctx context.Context, e AuditEvent) error
+	PutBan(ctx context.Context, b Ban) error // by Prefix
+	RemoveBan(ctx context.Context, prefix string) error
+	PutSetting(ctx context.Context, name, value string) error // "" removes
+}
+
+// Record is a password record, sealed with the server's key: to the store it is bytes. Salt and
+// iterations of SCRAM lie inside.
 type Record struct {
 	Sealed []byte
+}
+
+// BrowserRow is a browser session as it is stored.
+type BrowserRow struct {
+	ID                                           string
+	Selector                                     string
+	SecretHash                                   []byte // SHA-256
+	User                                         UserID
+	OrigUser                                     string
+	Method                                       Method
+	CredentialVersion                            int64
+	CSRF                                         string
+	Stay                                         bool // the cookie outlives the browser
+	Remote, Local, TLS, UserAgent, Referer, Lang string
+	StartedAt, LoginAt, LastActivity             time.Time
+	Data                                         []byte // application data of our own packages, JSON by key; small
+}
+
+// Ban is an address prefix that may not connect.
+type Ban struct {
+	Prefix string    `json:"prefix"`
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"`
+	Count  int       `json:"count"` // how many bans this prefix has had; each is longer
 }
