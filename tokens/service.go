@@ -1,0 +1,273 @@
+package tokens
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"trivium/identity"
+)
+
+const (
+	maxLabel   = 128 // characters
+	maxPerUser = 200
+)
+
+// Accounts is what tokens needs of identity.
+type Accounts interface {
+	User(ctx context.Context, name string) (identity.Account, error)
+	UserByID(ctx context.Context, id identity.UserID) (identity.Account, error)
+	SCRAMParameters(ctx context.Context, id identity.UserID) (salt []byte, iterations int, err error)
+	TokensChanged(ctx context.Context, ids ...string)
+	Record(ctx context.Context, e identity.AuditEvent) error
+}
+
+// Service issues, lists and revokes tokens.
+type Service struct {
+	store    Store
+	verifier *Verifier
+	accounts Accounts
+	domain   string
+	now      func() time.Time
+}
+
+// New returns a Service over the Verifier's store. domain is the default one, which names of
+// owners are shown without.
+func New(v *Verifier, accounts Accounts, domain string) *Service {
+	return &Service{store: v.store, verifier: v, accounts: accounts, domain: domain, now: v.now}
+}
+
+// Request says what a new token is to be.
+type Request struct {
+	User   string // login or login@domain
+	Scopes []Scope
+	TTL    time.Duration // 0: it never expires
+	Label  string
+	Path   string         // canonical path that bounds the files; "" = no bound
+	From   []netip.Prefix // empty: from anywhere
+}
+
+// Token is what lists show of a token: everything but the secret.
+type Token struct {
+	ID           string            `json:"id"`
+	Owner        string            `json:"user"`
+	Label        string            `json:"label"`
+	Scopes       []Scope           `json:"scopes"`
+	Path         *string           `json:"path"`
+	From         []netip.Prefix    `json:"from"`
+	CreatedAt    time.Time         `json:"created_at"`
+	ExpiresAt    *time.Time        `json:"expires_at"`
+	Expired      bool              `json:"expired"`
+	LastUsed     *time.Time        `json:"last_used"`
+	LastRemote   string            `json:"last_remote"`
+	LastProtocol identity.Protocol `json:"last_protocol"`
+	LastAgent    string            `json:"last_agent"`
+
+	User identity.UserID `json:"-"`
+}
+
+// Issue makes a token for an account and returns its wire form, which nothing can show again.
+// Actors issue for themselves and for accounts below their level; identity.ErrRefused otherwise.
+func (s *Service) Issue(ctx context.Context, by identity.Actor, r Request) (Token, identity.Secret, error) {
+	fail := func(err error) (Token, identity.Secret, error) { return Token{}, identity.Secret{}, err }
+	a, err := s.accounts.User(ctx, r.User)
+	if err != nil {
+		return fail(err)
+	}
+	if !mayChange(by, a) {
+		return fail(fmt.Errorf("tokens of %s can be made by %s or an administrator above its level: %w", r.User, r.User, identity.ErrRefused))
+	}
+	scopes, err := checkScopes(r.Scopes)
+	if err != nil {
+		return fail(err)
+	}
+	if err := checkRequest(r); err != nil {
+		return fail(err)
+	}
+	have, err := s.store.List(ctx, a.ID)
+	if err != nil {
+		return fail(err)
+	}
+	if len(have) >= maxPerUser {
+		return fail(fmt.Errorf("%s has %d tokens already; revoke some that are not used: %w", r.User, len(have), identity.ErrRefused))
+	}
+
+	w := newWire(string(a.Login) + "@" + a.Domain)
+	text := w.String()
+	sum := sha256.Sum256(w.secret[:])
+	row := Row{ID: w.ID(), SecretHash: sum[:], User: a.ID, JID: w.jid, Label: r.Label, Scopes: scopes,
+		Path: r.Path, From: r.From, CreatedAt: s.now().UTC().Truncate(time.Second)}
+	if r.TTL > 0 {
+		row.ExpiresAt = row.CreatedAt.Add(r.TTL)
+	}
+	if row.grantsXMPP() {
+		if err := s.addSCRAM(ctx, &row, text); err != nil {
+			return fail(err)
+		}
+	}
+	if err := s.store.Put(ctx, row); err != nil {
+		return fail(fmt.Errorf("storing the token: %w", err))
+	}
+	if err := s.audit(ctx, by, "token.issue", row); err != nil {
+		return fail(err)
+	}
+	return s.shown(row), identity.NewSecret(text), nil
+}
+
+func checkRequest(r Request) error {
+	if !utf8.ValidString(r.Label) || utf8.RuneCountInString(r.Label) > maxLabel || strings.ContainsFunc(r.Label, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		return fmt.Errorf("a label has at most %d characters and no control characters: %w", maxLabel, identity.ErrInvalid)
+	}
+	if r.TTL < 0 {
+		return fmt.Errorf("a token cannot expire before it begins: %w", identity.ErrInvalid)
+	}
+	if r.Path != "" && (!strings.HasPrefix(r.Path, "/") || strings.Contains(r.Path, "\x00") || strings.Contains(r.Path+"/", "/../")) {
+		return fmt.Errorf("%q is not an absolute path such as /home/alice/inbox: %w", r.Path, identity.ErrInvalid)
+	}
+	return nil
+}
+
+func mayChange(by identity.Actor, a identity.Account) bool {
+	own := by.User != "" && (by.User == string(a.Login) || by.User == string(a.Login)+"@"+a.Domain)
+	return own || by.Level == identity.LevelRoot || by.Level >= identity.LevelAdmin && by.Level > a.Level
+}
+
+func (r Row) grantsXMPP() bool {
+	for _, s := range r.Scopes {
+		if s == ScopeXMPP {
+			return true
+		}
+	}
+	return false
+}
+
+// addSCRAM derives the keys of RFC 5802 section 3. Under a policy without SCRAM there are none,
+// and the token works by PLAIN alone.
+func (s *Service) addSCRAM(ctx context.Context, row *Row, text string) error {
+	salt, iterations, err := s.accounts.SCRAMParameters(ctx, row.User)
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	salted, err := pbkdf2.Key(sha256.New, text, salt, iterations, sha256.Size)
+	if err != nil {
+		return fmt.Errorf("deriving the token's keys: %w", err)
+	}
+	stored := sha256.Sum256(keyed(salted, "Client Key"))
+	row.StoredKey, row.ServerKey = stored[:], keyed(salted, "Server Key")
+	return nil
+}
+
+func keyed(key []byte, text string) []byte {
+	m := hmac.New(sha256.New, key)
+	m.Write([]byte(text))
+	return m.Sum(nil)
+}
+
+// Get returns one token; identity.ErrNotFound where there is none.
+func (s *Service) Get(ctx context.Context, id string) (Token, error) {
+	r, err := s.store.Get(ctx, id)
+	if err != nil {
+		return Token{}, err
+	}
+	return s.shown(r), nil
+}
+
+// List returns the tokens of one account (login or login@domain), or of all for "", oldest
+// first.
+func (s *Service) List(ctx context.Context, user string) ([]Token, error) {
+	var id identity.UserID
+	if user != "" {
+		a, err := s.accounts.User(ctx, user)
+		if err != nil {
+			return nil, err
+		}
+		id = a.ID
+	}
+	if err := s.verifier.flush(ctx); err != nil {
+		return nil, err
+	}
+	rows, err := s.store.List(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Token, 0, len(rows))
+	for _, r := range rows {
+		out = append(out, s.shown(r))
+	}
+	return out, nil
+}
+
+// Revoke removes tokens; the sessions that hold them have ended when it returns. All or none: an
+// unknown ID is identity.ErrNotFound, one of somebody above the actor identity.ErrRefused.
+func (s *Service) Revoke(ctx context.Context, by identity.Actor, ids ...string) error {
+	var rows []Row
+	for _, id := range ids {
+		r, err := s.store.Get(ctx, id)
+		if errors.Is(err, identity.ErrNotFound) {
+			return fmt.Errorf("no token %q: %w", id, err)
+		}
+		if err != nil {
+			return err
+		}
+		a, err := s.accounts.UserByID(ctx, r.User)
+		if err != nil && !errors.Is(err, identity.ErrNotFound) {
+			return err
+		}
+		if err == nil && !mayChange(by, a) {
+			return fmt.Errorf("the token %s belongs to an account that is not below your level: %w", id, identity.ErrRefused)
+		}
+		rows = append(rows, r)
+	}
+	if err := s.store.Remove(ctx, ids...); err != nil {
+		return fmt.Errorf("revoking: %w", err)
+	}
+	s.accounts.TokensChanged(ctx, ids...)
+	for _, r := range rows {
+		if err := s.audit(ctx, by, "token.revoke", r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) audit(ctx context.Context, by identity.Actor, event string, r Row) error {
+	actor := by.User
+	if actor == "" {
+		actor = "local"
+	}
+	return s.accounts.Record(ctx, identity.AuditEvent{Time: s.now(), Event: event, Actor: actor, Via: by.Via,
+		Subject: r.JID, Remote: by.Remote, Result: "ok",
+		Detail: fmt.Sprintf("token %s, scopes %s, label %q", r.ID, joinScopes(r.Scopes, ","), r.Label)})
+}
+
+func (s *Service) shown(r Row) Token {
+	t := Token{ID: r.ID, User: r.User, Owner: r.JID, Label: r.Label, Scopes: r.Scopes, From: r.From,
+		CreatedAt: r.CreatedAt, Expired: r.expired(s.now()),
+		LastRemote: r.Use.Remote, LastProtocol: r.Use.Protocol, LastAgent: r.Use.Agent}
+	if t.From == nil {
+		t.From = []netip.Prefix{}
+	}
+	if r.Path != "" {
+		t.Path = &r.Path
+	}
+	if !r.ExpiresAt.IsZero() {
+		t.ExpiresAt = &r.ExpiresAt
+	}
+	if !r.Use.At.IsZero() {
+		t.LastUsed = &r.Use.At
+	}
+	if login, ok := strings.CutSuffix(r.JID, "@"+s.domain); ok {
+		t.Owner = login
+	}
+	return t
+}
