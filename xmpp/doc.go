@@ -1,0 +1,2 @@
+// Package xmpp is the chat road: client streams, presence, rosters and messages.
+package xmpp

@@ -1,0 +1,213 @@
+package xmpp
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"strings"
+
+	"mellium.im/xmpp/jid"
+	xstanza "mellium.im/xmpp/stanza"
+)
+
+// The namespaces that a client's stream is made of.
+const (
+	nsClient  = "jabber:client"
+	nsStream  = "http://etherx.jabber.org/streams"
+	nsStreams = "urn:ietf:params:xml:ns:xmpp-streams"
+	nsStanzas = "urn:ietf:params:xml:ns:xmpp-stanzas"
+	nsXML     = "http://www.w3.org/XML/1998/namespace"
+)
+
+// kind is which of the three stanzas one is.
+type kind string
+
+const (
+	kindMessage  kind = "message"
+	kindPresence kind = "presence"
+	kindIQ       kind = "iq"
+)
+
+// stanza is one whole element as a client sent it. Its bytes are validated and its prefixes are
+// its own, so that they mean the same in any other stream of the namespace jabber:client.
+type stanza struct {
+	kind kind
+	to   jid.JID // zero where absent
+	from jid.JID // the full JID of the session, whatever the client wrote
+
+	id, typ string
+	lang    string // of the stanza, else of the stream it came from (RFC 6120 section 8.1.5)
+
+	child    xml.Name // of the first child element; zero where there is none
+	children []child
+	raw      []byte // nobody changes it
+
+	markup
+}
+
+// child is one child element of a stanza; start and end bound its bytes in raw. Those bytes alone
+// may use prefixes that the stanza's own tag declares: decode reads them in their place.
+type child struct {
+	name       xml.Name
+	start, end int
+}
+
+// markup is where the parts of an element's bytes lie.
+type markup struct {
+	attrs   []attr
+	nameEnd int // behind the name in the open tag
+	open    int // behind the open tag
+	body    int // behind the content: where the end tag begins; open where the tag closes itself
+}
+
+// attr is an attribute; start and end bound its bytes, name to closing quote.
+type attr struct {
+	name       xml.Name
+	value      string
+	start, end int
+}
+
+// attr returns the value of an attribute without namespace.
+func (m *markup) attr(local string) (string, bool) {
+	for i := range m.attrs {
+		if a := &m.attrs[i]; a.name.Space == "" && a.name.Local == local {
+			return a.value, true
+		}
+	}
+	return "", false
+}
+
+// find returns the first child element of that name.
+func (st *stanza) find(space, local string) (child, bool) {
+	for _, c := range st.children {
+		if c.name.Space == space && c.name.Local == local {
+			return c, true
+		}
+	}
+	return child{}, false
+}
+
+// decode reads the whole stanza into v, as xml.Unmarshal does. Names without a namespace of
+// their own are in jabber:client.
+func (st *stanza) decode(v any) error {
+	d := xml.NewDecoder(bytes.NewReader(st.raw))
+	d.DefaultSpace = nsClient
+	return d.Decode(v)
+}
+
+// decodeChild reads one child element into v.
+func (st *stanza) decodeChild(c child, v any) error {
+	d := xml.NewDecoder(bytes.NewReader(st.raw))
+	d.DefaultSpace = nsClient
+	for {
+		tok, err := d.Token()
+		if err != nil {
+			return err
+		}
+		if start, ok := tok.(xml.StartElement); ok && d.InputOffset() > int64(c.start) {
+			return d.DecodeElement(v, &start)
+		}
+	}
+}
+
+// rewritten returns the stanza with from and to as given (an empty one is left out) and with its
+// language said; extra are whole elements that become its last children. All else is kept.
+func (st *stanza) rewritten(from, to string, extra ...string) []byte {
+	return st.without(nil, from, to, extra...)
+}
+
+// without is rewritten without the children that drop chooses; nil drops none.
+func (st *stanza) without(drop func(child) bool, from, to string, extra ...string) []byte {
+	size := len(st.raw) + len(from) + len(to) + len(st.lang) + 48
+	for _, e := range extra {
+		size += len(e)
+	}
+	b := append(make([]byte, 0, size), st.raw[:st.nameEnd]...)
+	hasLang := false
+	for _, a := range st.attrs {
+		switch {
+		case a.name.Space == "" && (a.name.Local == "from" || a.name.Local == "to"):
+			continue
+		case a.name.Space == nsXML && a.name.Local == "lang":
+			hasLang = true
+		}
+		b = append(append(b, ' '), st.raw[a.start:a.end]...)
+	}
+	b = appendAttr(b, "from", from)
+	b = appendAttr(b, "to", to)
+	if !hasLang {
+		b = appendAttr(b, "xml:lang", st.lang)
+	}
+	closed := st.raw[st.open-2] == '/'
+	if closed && len(extra) == 0 {
+		return append(b, "/>"...)
+	}
+	b = append(b, '>')
+	at := st.open
+	if drop != nil {
+		for _, c := range st.children {
+			if drop(c) {
+				b = append(b, st.raw[at:c.start]...)
+				at = c.end
+			}
+		}
+	}
+	b = append(b, st.raw[at:st.body]...)
+	for _, e := range extra {
+		b = append(b, e...)
+	}
+	b = append(b, "</"...)
+	b = append(b, st.raw[1:st.nameEnd]...)
+	return append(b, '>')
+}
+
+// resultReply answers an IQ; payload is one whole element or nothing.
+func (st *stanza) resultReply(payload string) []byte {
+	b := st.reply("result")
+	if payload == "" {
+		return append(b, "/>"...)
+	}
+	b = append(append(b, '>'), payload...)
+	return append(b, "</iq>"...)
+}
+
+// errorReply answers any stanza (RFC 6120 section 8.3). The caller sees to it that no error is
+// answered by an error (section 8.3.1).
+func (st *stanza) errorReply(cond xstanza.Condition, typ xstanza.ErrorType) []byte {
+	return st.errorText(cond, typ, "")
+}
+
+// errorText is errorReply with words for a person.
+func (st *stanza) errorText(cond xstanza.Condition, typ xstanza.ErrorType, text string) []byte {
+	b := st.reply("error")
+	b = fmt.Appendf(b, "><error type='%s'><%s xmlns='%s'/>", typ, cond, nsStanzas)
+	if text != "" {
+		b = fmt.Appendf(b, "<text xmlns='%s' xml:lang='en'>%s</text>", nsStanzas, escape(text))
+	}
+	return fmt.Appendf(b, "</error></%s>", st.kind)
+}
+
+// reply begins the tag of an answer: to the sender, from whom it was sent to.
+func (st *stanza) reply(typ string) []byte {
+	b := append(make([]byte, 0, 256), '<')
+	b = append(b, st.kind...)
+	b = appendAttr(b, "type", typ)
+	b = appendAttr(b, "id", st.id)
+	b = appendAttr(b, "from", st.to.String())
+	return appendAttr(b, "to", st.from.String())
+}
+
+// appendAttr appends an attribute, escaped; nothing where the value is empty.
+func appendAttr(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	b = append(append(append(b, ' '), name...), "='"...)
+	return append(append(b, escape(value)...), '\'')
+}
+
+var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "&apos;", `"`, "&quot;",
+	"\t", "&#x9;", "\n", "&#xA;", "\r", "&#xD;")
+
+// escape makes text fit for an attribute or for content; what comes back is what went in.
+func escape(s string) string { return escaper.Replace(s) }
