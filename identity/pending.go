@@ -3,9 +3,35 @@ package identity
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"time"
 )
 
-type core struct{ Registry *Registry }
+// core is what both halves of Service stand on; service.go takes it over.
+type core struct {
+	Registry *Registry
+
+	opts  Options // with defaults filled in
+	store Store
+	log   *slog.Logger
+	now   func() time.Time
+}
+
+// reconcile re-reads accounts after a committed change and refreshes, downgrades or ends their
+// sessions; it has taken effect when it returns, even where ctx has ended.
+func (s *Service) reconcile(ctx context.Context, ids ...UserID) { panic("pending") }
+
+// sealPassword derives the record of a new password behind the hashing gate. It keeps the salt
+// and iterations of old, on which the SCRAM keys of tokens hang. A zero password gives a record
+// that holds at most that salt. The error wraps ErrInvalid where the text cannot be a password,
+// ErrBusy where the gate is full.
+func (s *Service) sealPassword(ctx context.Context, id UserID, old Record, password Secret) (Record, error) {
+	panic("pending")
+}
+
+// adopt lets ses, if it belongs to id, live through the change of the password to the new
+// CredentialVersion; call it before the change commits, and undo if it does not.
+func (s *Service) adopt(ses *Session, id UserID, version int64) (undo func()) { panic("pending") }
 type registryState struct{ node string }
 type attempt struct{}
 type browserRecord struct{}
