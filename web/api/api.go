@@ -1,0 +1,153 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"trivium/config"
+	"trivium/identity"
+	"trivium/tokens"
+)
+
+// Prefix begins every path.
+const Prefix = "/api/v1"
+
+// Options is what New needs.
+type Options struct {
+	Identity *identity.Service
+	Tokens   *tokens.Service
+	Config   *config.Config
+	Classes  []identity.Class // as identity got them
+
+	// Status tells what only the running process knows; nil in the command line's own process.
+	Status func() Status
+	// BaseURL is the address of the web pages; nil: what the configuration gives. With a listener
+	// on port 0 only the running server knows it.
+	BaseURL func() string
+
+	Version string
+	Log     *slog.Logger // nil: none
+	Now     func() time.Time
+}
+
+// API holds the routes.
+type API struct {
+	o      Options
+	id     *identity.Service
+	mux    *http.ServeMux
+	huma   huma.API
+	routes map[string]Route // by the mux's pattern
+	spec   func() ([]byte, error)
+	log    *slog.Logger
+	now    func() time.Time
+}
+
+// Route is one operation and the level that it requires at least.
+type Route struct {
+	Method, Path string // the path below Prefix, with {names}
+	Operation    string
+	Level        identity.Level
+}
+
+// New makes the routes; Identity, Tokens and Config must be there.
+func New(o Options) *API {
+	a := &API{o: o, id: o.Identity, mux: http.NewServeMux(), routes: map[string]Route{}, log: o.Log, now: o.Now}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	conf := huma.DefaultConfig("Trivium", o.Version)
+	conf.Info.Description = "Accounts, sessions, tokens and policy of one Trivium server."
+	// The document is served by a route of its own with a level like all others, and answers
+	// carry no $schema member.
+	conf.OpenAPIPath, conf.DocsPath, conf.SchemasPath = "", "", ""
+	conf.CreateHooks = nil
+	conf.Formats = map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat}
+	conf.Transformers = []huma.Transformer{problems}
+	conf.RejectUnknownQueryParameters = true
+	conf.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer", Description: "A token with scope api; with scope admin too where more than the rights of a customer are needed."},
+		"basic":  {Type: "http", Scheme: "basic", Description: "Login, and a password or token."},
+	}
+	a.huma = humago.NewWithPrefix(a.mux, Prefix, conf)
+	a.registerServer()
+	a.registerUsers()
+	a.registerGroups()
+	a.registerAliases()
+	a.registerTokens()
+	a.registerSessions()
+	a.registerPolicy()
+	a.registerBans()
+	a.registerAudit()
+	a.spec = sync.OnceValues(func() ([]byte, error) {
+		return json.MarshalIndent(a.huma.OpenAPI(), "", " ")
+	})
+	return a
+}
+
+// Routes lists every operation, by path and method.
+func (a *API) Routes() []Route {
+	var list []Route
+	for _, r := range a.routes {
+		list = append(list, r)
+	}
+	slices.SortFunc(list, func(x, y Route) int {
+		return slices.Compare([]string{x.Path, x.Method}, []string{y.Path, y.Method})
+	})
+	return list
+}
+
+// OpenAPI is the document at /api/v1/openapi.json.
+func (a *API) OpenAPI() ([]byte, error) { return a.spec() }
+
+// handle declares one operation. Level is the least that the guard lets through; where an
+// operation shows one's own things to everybody and others' to few, its handler asks again.
+func handle[I, O any](a *API, level identity.Level, method, path, id, summary string, fn func(context.Context, *I) (*O, error)) {
+	op := huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary,
+		MaxBodyBytes: maxBody,
+		Extensions:   map[string]any{"x-level": int(level)},
+	}
+	if level > identity.LevelNone {
+		op.Security = []map[string][]string{{"bearer": {}}, {"basic": {}}}
+	}
+	a.routes[method+" "+Prefix+path] = Route{Method: method, Path: path, Operation: id, Level: level}
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := fn(ctx, in)
+		if err != nil {
+			return nil, a.problem(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// caller is who asks: the actor, and the session where there is one.
+type caller struct {
+	actor   identity.Actor
+	session *identity.Session // nil on the control socket
+	owner   identity.UserID   // "" on the control socket
+	grant   *identity.Grant   // nil: with the account's own password, or on the control socket
+}
+
+type callerKey struct{}
+
+// who returns the caller that the guard has put there.
+func who(ctx context.Context) caller {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c
+}
+
+func (c caller) allows(need identity.Level) bool { return c.actor.Level.Allows(need) }
+
+func hostOf(a netip.AddrPort) string { return a.Addr().Unmap().String() }

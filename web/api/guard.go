@@ -1,0 +1,277 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"path"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"trivium/identity"
+)
+
+const (
+	maxBody  = 1 << 20 // bytes of a request
+	maxDepth = 32      // of nested arrays and objects in it; our own forms need 3
+)
+
+// Handler serves /api/v1 to the network: each request brings a bearer token or Basic.
+// The remote address is Request.RemoteAddr; whoever mounts the handler behind a trusted proxy
+// has put the client's there.
+func (a *API) Handler() http.Handler {
+	cross := http.NewCrossOriginProtection()
+	return a.recovered(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		route, found := a.match(r)
+		if found && route.Level == identity.LevelNone && a.id.Required(resource(r), identity.LevelNone) == identity.LevelNone {
+			a.serve(w, r, caller{})
+			return
+		}
+		// A browser keeps Basic credentials and would send them with another site's form.
+		if err := cross.Check(r); err != nil {
+			newProblem(http.StatusForbidden, codeRefused, "The request came from a page of another site.", "").write(w)
+			return
+		}
+		c, err := a.authenticate(r)
+		if err != nil {
+			p := a.problem(r.Context(), err)
+			if p.Status == http.StatusUnauthorized {
+				challenge(w.Header())
+			}
+			p.write(w)
+			return
+		}
+		if !found || !c.allows(a.id.Required(resource(r), route.Level)) {
+			a.refuse(w, r, c)
+			return
+		}
+		a.serve(w, r, c)
+	})
+}
+
+// Control serves the same routes to the control socket and to the command line's own process,
+// with a fixed actor.
+func (a *API) Control(actor identity.Actor) http.Handler {
+	c := caller{actor: actor}
+	return a.recovered(func(w http.ResponseWriter, r *http.Request) {
+		// The policy table is not asked: whoever holds the machine repairs it from here.
+		if route, found := a.match(r); !found || !c.allows(route.Level) {
+			a.refuse(w, r, c)
+			return
+		}
+		a.serve(w, r, c)
+	})
+}
+
+// serve bounds the body and hands over to the routes.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, c caller) {
+	body, err := readBody(w, r)
+	if err != nil {
+		a.problem(r.Context(), err).write(w)
+		return
+	}
+	if c.session != nil {
+		c.session.CountIn(int64(len(body)))
+		w = &counter{ResponseWriter: w, session: c.session}
+	}
+	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	a.mux.ServeHTTP(w, r)
+}
+
+// match finds the operation of a request without running anything.
+func (a *API) match(r *http.Request) (Route, bool) {
+	escaped := r.URL.EscapedPath()
+	if path.Clean(escaped) != escaped {
+		return Route{}, false // the mux would redirect, and so tell that the path is there
+	}
+	_, pattern := a.mux.Handler(r)
+	route, ok := a.routes[pattern]
+	return route, ok
+}
+
+// refuse answers for what is not there or hidden; 405 only to those who may use the path in
+// another way (RFC 9110 section 15.5.6).
+func (a *API) refuse(w http.ResponseWriter, r *http.Request, c caller) {
+	var allow []string
+	for _, m := range []string{http.MethodDelete, http.MethodGet, http.MethodPatch, http.MethodPost, http.MethodPut} {
+		if m == r.Method || r.Method == http.MethodHead && m == http.MethodGet {
+			continue
+		}
+		other := r.Clone(r.Context())
+		other.Method = m
+		route, ok := a.match(other)
+		if !ok {
+			continue
+		}
+		need := route.Level
+		if c.session != nil {
+			need = a.id.Required(resource(r), need)
+		}
+		if c.allows(need) {
+			allow = append(allow, m)
+		}
+	}
+	if _, found := a.match(r); found || len(allow) == 0 {
+		hidden().write(w)
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allow, ", "))
+	newProblem(http.StatusMethodNotAllowed, codeMethod, "This path knows "+strings.Join(allow, ", ")+".", "").write(w)
+}
+
+// resource is what the policy table calls the path.
+func resource(r *http.Request) identity.Resource { return identity.Resource("web:" + r.URL.Path) }
+
+// challenge is RFC 9110 section 11.6.1.
+func challenge(h http.Header) {
+	h.Add("WWW-Authenticate", `Bearer realm="trivium"`)
+	h.Add("WWW-Authenticate", `Basic realm="trivium", charset="UTF-8"`)
+}
+
+// authenticate opens or finds the session of the credential that came.
+func (a *API) authenticate(r *http.Request) (caller, error) {
+	l, err := credential(r)
+	if err != nil {
+		return caller{}, err
+	}
+	ses, err := a.id.Request(r.Context(), identity.ProtocolAPI, visit(r), l)
+	if err != nil {
+		return caller{}, err
+	}
+	creds, ok := ses.Credentials()
+	if !ok || creds.Anonymous() {
+		return caller{}, identity.ErrCredentials
+	}
+	if creds.Grant != nil && !creds.Grant.API {
+		return caller{}, identity.ErrRoadClosed
+	}
+	return caller{
+		actor:   identity.Actor{User: creds.User, Level: ses.Level(), Via: "api", Remote: hostOf(ses.Remote())},
+		session: ses, owner: creds.UserID, grant: creds.Grant,
+	}, nil
+}
+
+// credential reads the Authorization header, the only place where one may stand
+// (RFC 6750 section 2.1).
+func credential(r *http.Request) (identity.Login, error) {
+	values := r.Header.Values("Authorization")
+	if len(values) != 1 {
+		return identity.Login{}, identity.ErrCredentials
+	}
+	scheme, rest, _ := strings.Cut(values[0], " ")
+	switch strings.ToLower(scheme) {
+	case "bearer":
+		if rest = strings.TrimSpace(rest); rest != "" {
+			return identity.Login{Method: identity.MethodBearer, Secret: identity.NewSecret(rest)}, nil
+		}
+	case "basic":
+		if name, password, ok := r.BasicAuth(); ok && password != "" {
+			return identity.Login{Method: identity.MethodPassword, Name: name, Secret: identity.NewSecret(password)}, nil
+		}
+	}
+	return identity.Login{}, identity.ErrCredentials
+}
+
+func visit(r *http.Request) identity.Visit {
+	v := identity.Visit{Remote: addrPort(r.RemoteAddr), UserAgent: r.UserAgent()}
+	if r.TLS != nil {
+		v.TLS = tls.VersionName(r.TLS.Version)
+	}
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		v.Local = addrPort(local.String())
+	}
+	return v
+}
+
+func addrPort(s string) netip.AddrPort {
+	a, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+// readBody reads what came, within bounds.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, newProblem(http.StatusRequestEntityTooLarge, codeTooLarge, "The body is larger than 1 MB.", "")
+	case err != nil:
+		return nil, newProblem(http.StatusBadRequest, codeInvalid, "The body could not be read to its end.", "")
+	case tooDeep(body):
+		return nil, newProblem(http.StatusBadRequest, codeInvalid, "The body nests too deep.", "")
+	}
+	return body, nil
+}
+
+// tooDeep counts brackets outside of strings; whether the rest is JSON the decoder says.
+func tooDeep(body []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return false
+}
+
+// counter adds what is sent to the session.
+type counter struct {
+	http.ResponseWriter
+	session *identity.Session
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(b)
+	c.session.CountOut(int64(n))
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (c *counter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+// recovered keeps a fault in one request from being more than that; the command line runs the
+// handler without a server around it.
+func (a *API) recovered(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(v) // the server's own way to cut a connection
+			}
+			a.log.ErrorContext(r.Context(), "api handler panicked", "event", "api.panic", "panic", v, "stack", string(debug.Stack()))
+			newProblem(http.StatusInternalServerError, codeFailed, "Something went wrong on the server; its log has the reason.", "").write(w)
+		}()
+		next(w, r)
+	})
+}
+
+// contains is whether list has s, for small lists.
+func contains[T comparable](list []T, s T) bool { return slices.Contains(list, s) }

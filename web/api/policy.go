@@ -1,0 +1,89 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+
+	"trivium/identity"
+)
+
+// Class is a class of addresses as JSON.
+type Class struct {
+	Name                  string          `json:"name"`
+	From                  []netip.Prefix  `json:"from"`
+	Hosts                 []string        `json:"hosts"`
+	All                   []string        `json:"all"`
+	Any                   []string        `json:"any"`
+	Not                   bool            `json:"not"`
+	Protocols             []identity.Road `json:"protocols" doc:"roads open to it; empty: all"`
+	MaxLevel              *identity.Level `json:"max_level"`
+	TLSRequired           bool            `json:"tls_required"`
+	MaxSessions           int             `json:"max_sessions"`
+	MaxSessionsPerAddress int             `json:"max_sessions_per_address"`
+}
+
+func (a *API) registerPolicy() {
+	handle(a, identity.LevelStaff, http.MethodGet, "/policy", "list-policy", "List the policy table, the most specific rule first", a.listPolicy)
+	handle(a, identity.LevelStaff, http.MethodGet, "/policy/explain", "explain-policy", "Say which rule decides about a resource for a user or level", a.explain)
+	handle(a, identity.LevelStaff, http.MethodGet, "/classes", "list-classes", "List the classes in the order in which they are tried", a.listClasses)
+}
+
+func (a *API) listPolicy(context.Context, *struct{}) (*struct{ Body []identity.Rule }, error) {
+	rules := a.id.Rules()
+	if rules == nil {
+		rules = []identity.Rule{}
+	}
+	return &struct{ Body []identity.Rule }{rules}, nil
+}
+
+// Explanation is a decision and whom it is about.
+type Explanation struct {
+	identity.Decision
+	User *string `json:"user" doc:"null where a level was asked about"`
+}
+
+func (a *API) explain(ctx context.Context, in *struct {
+	Resource string `query:"resource" required:"true" doc:"ftp:SITE CHMOD, web:/admin/users, file:/pub/a, xmpp:muc:create, login:ftp"`
+	User     string `query:"user"`
+	Level    string `query:"level" doc:"where no user is given; absent: anonymous"`
+}) (*struct{ Body Explanation }, error) {
+	level := identity.LevelAnonymous
+	if l, err := levelOf(in.Level); err != nil {
+		return nil, err
+	} else if l != nil {
+		level = *l
+	}
+	out := &struct{ Body Explanation }{}
+	if in.User != "" {
+		if in.Level != "" {
+			return nil, invalid("give user or level, not both")
+		}
+		acc, err := a.account(ctx, in.User)
+		if err != nil {
+			return nil, err
+		}
+		name := a.display(acc.Login, acc.Domain)
+		out.Body.User = &name
+	}
+	d, err := a.id.Explain(ctx, identity.Resource(in.Resource), in.User, level)
+	if err != nil {
+		return nil, err
+	}
+	out.Body.Decision = d
+	return out, nil
+}
+
+func (a *API) listClasses(context.Context, *struct{}) (*struct{ Body []Class }, error) {
+	out := &struct{ Body []Class }{Body: []Class{}}
+	for _, c := range a.o.Classes {
+		j := Class{Name: c.Name, From: append([]netip.Prefix{}, c.From...), Hosts: append([]string{}, c.Hosts...),
+			All: append([]string{}, c.All...), Any: append([]string{}, c.Any...), Not: c.Not, Protocols: append([]identity.Road{}, c.Roads...),
+			TLSRequired: c.TLSRequired, MaxSessions: c.MaxSessions, MaxSessionsPerAddress: c.MaxSessionsPerAddress}
+		if c.MaxLevel != 0 {
+			j.MaxLevel = &c.MaxLevel
+		}
+		out.Body = append(out.Body, j)
+	}
+	return out, nil
+}

@@ -1,0 +1,362 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"trivium/identity"
+)
+
+// User is an account as JSON.
+type User struct {
+	ID         identity.UserID    `json:"id"`
+	User       string             `json:"user" doc:"the login, with @domain where that is not the default one"`
+	Login      string             `json:"login"`
+	Domain     string             `json:"domain"`
+	UID        uint32             `json:"uid"`
+	GID        uint32             `json:"gid"`
+	Group      string             `json:"group" doc:"the primary group"`
+	GIDs       []uint32           `json:"gids"`
+	Groups     []string           `json:"groups" doc:"supplementary groups, as gids"`
+	Level      identity.Level     `json:"level"`
+	State      identity.UserState `json:"state"`
+	Protocols  []identity.Road    `json:"protocols" doc:"the roads it may log in on; empty: all"`
+	Email      string             `json:"email"`
+	Display    string             `json:"display"`
+	Phone      string             `json:"phone"`
+	About      string             `json:"about"`
+	Lang       string             `json:"lang"`
+	Formats    string             `json:"formats"`
+	TimeZone   string             `json:"time_zone"`
+	QuotaBytes int64              `json:"quota_bytes" doc:"0: the server's default, -1: no limit"`
+	QuotaFiles int64              `json:"quota_files" doc:"0: no limit"`
+	ExpiresAt  *time.Time         `json:"expires_at"`
+	CreatedAt  time.Time          `json:"created_at"`
+	LastLogin  *time.Time         `json:"last_login"`
+}
+
+// display is the login of the default domain and login@domain of others.
+func (a *API) display(login identity.UserName, domain string) string {
+	if domain == a.domain() || domain == "" {
+		return string(login)
+	}
+	return string(login) + "@" + domain
+}
+
+func (a *API) domain() string {
+	d, err := identity.ParseDomain(a.o.Config.Domain)
+	if err != nil {
+		return a.o.Config.Domain
+	}
+	return d
+}
+
+func (a *API) user(acc identity.Account) User {
+	u := User{
+		ID: acc.ID, User: a.display(acc.Login, acc.Domain), Login: string(acc.Login), Domain: acc.Domain, UID: acc.UID, GID: acc.GID,
+		Group: string(acc.Group.Name), GIDs: []uint32{}, Groups: []string{}, Level: acc.Level, State: acc.State,
+		Protocols: append([]identity.Road{}, acc.Roads...), Email: acc.Profile.Email, Display: acc.Profile.Name, Phone: acc.Profile.Phone,
+		About: acc.Profile.About, Lang: acc.Profile.Lang, Formats: acc.Profile.Formats, TimeZone: acc.Profile.TimeZone,
+		QuotaBytes: acc.QuotaBytes, QuotaFiles: acc.QuotaFiles, ExpiresAt: moment(acc.ExpiresAt), CreatedAt: acc.CreatedAt.UTC(), LastLogin: moment(acc.LastLogin),
+	}
+	for _, g := range acc.Groups {
+		u.GIDs, u.Groups = append(u.GIDs, g.GID), append(u.Groups, string(g.Name))
+	}
+	return u
+}
+
+// moment is nil for the zero time.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// noUser gives an ErrNotFound about an account its name, and the nearest there is.
+func (a *API) noUser(ctx context.Context, name string, err error) error {
+	if !errors.Is(err, identity.ErrNotFound) {
+		return err
+	}
+	var names []string
+	if list, lerr := a.id.Users(ctx, identity.UserFilter{}); lerr == nil {
+		for _, acc := range list {
+			names = append(names, a.display(acc.Login, acc.Domain))
+		}
+	}
+	if list, lerr := a.id.Aliases(ctx); lerr == nil {
+		for _, al := range list {
+			names = append(names, a.display(al.Name, al.Domain))
+		}
+	}
+	return notFound("user", name, near(name, names))
+}
+
+// account reads one, or says which name is near.
+func (a *API) account(ctx context.Context, name string) (identity.Account, error) {
+	acc, err := a.id.User(ctx, name)
+	if errors.Is(err, identity.ErrInvalid) {
+		err = identity.ErrNotFound // what is no name is nobody's
+	}
+	if err != nil {
+		return acc, a.noUser(ctx, name, err)
+	}
+	return acc, nil
+}
+
+type named struct {
+	Name string `path:"name" doc:"login, alias or login@domain"`
+}
+
+type userOut struct{ Body User }
+
+type usersOut struct{ Body []User }
+
+// NewUser is the body of an account to be made.
+type NewUser struct {
+	Login     string          `json:"login" doc:"may be login@domain"`
+	Level     *Level          `json:"level,omitempty" doc:"absent: the default level"`
+	Password  string          `json:"password,omitempty" doc:"absent: none is set, only tokens work" writeOnly:"true"`
+	Groups    []string        `json:"groups,omitempty"`
+	UID       uint32          `json:"uid,omitempty" doc:"absent: the next free one"`
+	GID       uint32          `json:"gid,omitempty" doc:"absent: that of a group of its own"`
+	Email     string          `json:"email,omitempty"`
+	Display   string          `json:"display,omitempty"`
+	Lang      string          `json:"lang,omitempty"`
+	TimeZone  string          `json:"time_zone,omitempty"`
+	Protocols []identity.Road `json:"protocols,omitempty" doc:"ftp, web, xmpp; empty: all"`
+}
+
+// UserPatch changes what is present.
+type UserPatch struct {
+	Level      *Level           `json:"level,omitempty"`
+	UID        *uint32          `json:"uid,omitempty"`
+	GID        *uint32          `json:"gid,omitempty"`
+	Email      *string          `json:"email,omitempty"`
+	Display    *string          `json:"display,omitempty"`
+	Phone      *string          `json:"phone,omitempty"`
+	About      *string          `json:"about,omitempty"`
+	Lang       *string          `json:"lang,omitempty"`
+	Formats    *string          `json:"formats,omitempty"`
+	TimeZone   *string          `json:"time_zone,omitempty"`
+	QuotaBytes *int64           `json:"quota_bytes,omitempty" doc:"0: the server's default, -1: no limit"`
+	QuotaFiles *int64           `json:"quota_files,omitempty" doc:"0: no limit"`
+	Protocols  *[]identity.Road `json:"protocols,omitempty"`
+	ExpiresAt  *string          `json:"expires_at,omitempty" doc:"RFC 3339, or never"`
+}
+
+func (a *API) registerUsers() {
+	handle(a, identity.LevelLoggedIn, http.MethodGet, "/me", "me", "One's own account", a.me)
+	handle(a, identity.LevelStaff, http.MethodGet, "/users", "list-users", "List accounts by login", a.listUsers)
+	handle(a, identity.LevelAdmin, http.MethodPost, "/users", "add-user", "Make an account", a.addUser)
+	handle(a, identity.LevelStaff, http.MethodGet, "/users/{name}", "show-user", "Show an account", a.showUser)
+	handle(a, identity.LevelAdmin, http.MethodPatch, "/users/{name}", "set-user", "Change an account", a.setUser)
+	handle(a, identity.LevelAdmin, http.MethodPut, "/users/{name}/password", "set-password", "Set or remove an account's password", a.setPassword)
+	handle(a, identity.LevelAdmin, http.MethodPost, "/users/{name}/disable", "disable-user", "Disable an account and end its sessions", a.state(identity.UserDisabled))
+	handle(a, identity.LevelAdmin, http.MethodPost, "/users/{name}/enable", "enable-user", "Enable an account", a.state(identity.UserActive))
+	handle(a, identity.LevelAdmin, http.MethodDelete, "/users/{name}", "remove-user", "Remove an account; its login stays reserved, its files stay", a.removeUser)
+}
+
+func (a *API) me(ctx context.Context, _ *struct{}) (*userOut, error) {
+	c := who(ctx)
+	if c.owner == "" {
+		return nil, hidden()
+	}
+	acc, err := a.id.UserByID(ctx, c.owner)
+	if err != nil {
+		return nil, err
+	}
+	return &userOut{a.user(acc)}, nil
+}
+
+type userFilter struct {
+	Text   string `query:"text" doc:"part of login, name or e-mail"`
+	Level  string `query:"level"`
+	Group  string `query:"group"`
+	State  string `query:"state" enum:"invited,active,disabled"`
+	Limit  int    `query:"limit" minimum:"0" maximum:"1000" doc:"0: 1,000"`
+	Offset int    `query:"offset" minimum:"0"`
+}
+
+func (a *API) listUsers(ctx context.Context, in *userFilter) (*usersOut, error) {
+	level, err := levelOf(in.Level)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.id.Users(ctx, identity.UserFilter{Text: in.Text, Level: level, Group: in.Group, State: identity.UserState(in.State), Limit: in.Limit, Offset: in.Offset})
+	if err != nil {
+		return nil, err
+	}
+	out := &usersOut{Body: make([]User, 0, len(list))}
+	for _, acc := range list {
+		out.Body = append(out.Body, a.user(acc))
+	}
+	return out, nil
+}
+
+type addUserIn struct{ Body NewUser }
+
+type addUserOut struct {
+	Status   int
+	Location string `header:"Location"`
+	Body     User
+}
+
+func (a *API) addUser(ctx context.Context, in *addUserIn) (*addUserOut, error) {
+	b := in.Body
+	n := identity.NewUser{
+		Login: b.Login, Groups: b.Groups, UID: b.UID, GID: b.GID, Roads: b.Protocols,
+		Profile: identity.Profile{Email: b.Email, Name: b.Display, Lang: b.Lang, TimeZone: b.TimeZone},
+	}
+	if b.Level != nil {
+		if n.Level = b.Level.Level; n.Level == identity.LevelNone {
+			return nil, invalid("an account cannot hold the level none")
+		}
+	}
+	if b.Password != "" {
+		n.Password = identity.NewSecret(b.Password)
+	}
+	if err := checkRoads(b.Protocols); err != nil {
+		return nil, err
+	}
+	acc, err := a.id.AddUser(ctx, who(ctx).actor, n)
+	if err != nil {
+		return nil, err
+	}
+	u := a.user(acc)
+	return &addUserOut{http.StatusCreated, Prefix + "/users/" + u.User, u}, nil
+}
+
+func checkRoads(list []identity.Road) error {
+	for _, r := range list {
+		if !contains([]identity.Road{identity.RoadFTP, identity.RoadWeb, identity.RoadXMPP}, r) {
+			return invalid("%q is not a road; the roads are ftp, web, xmpp", r)
+		}
+	}
+	return nil
+}
+
+func (a *API) showUser(ctx context.Context, in *named) (*userOut, error) {
+	acc, err := a.account(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &userOut{a.user(acc)}, nil
+}
+
+type setUserIn struct {
+	named
+	Body UserPatch
+}
+
+func (a *API) setUser(ctx context.Context, in *setUserIn) (*userOut, error) {
+	acc, err := a.account(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	b := in.Body
+	c := identity.UserChange{UID: b.UID, GID: b.GID, QuotaBytes: b.QuotaBytes, QuotaFiles: b.QuotaFiles, Roads: b.Protocols}
+	if b.Level != nil {
+		c.Level = &b.Level.Level
+	}
+	if b.Protocols != nil {
+		if err := checkRoads(*b.Protocols); err != nil {
+			return nil, err
+		}
+	}
+	if b.QuotaBytes != nil && *b.QuotaBytes < -1 || b.QuotaFiles != nil && *b.QuotaFiles < 0 {
+		return nil, invalid("a quota is 0 or more; quota_bytes -1 means no limit")
+	}
+	if b.ExpiresAt != nil {
+		t, err := expiry(*b.ExpiresAt)
+		if err != nil {
+			return nil, err
+		}
+		c.ExpiresAt = &t
+	}
+	if p, changed := b.profile(acc.Profile); changed {
+		c.Profile = &p
+	}
+	acc, err = a.id.SetUser(ctx, who(ctx).actor, in.Name, c)
+	if err != nil {
+		return nil, a.noUser(ctx, in.Name, err)
+	}
+	return &userOut{a.user(acc)}, nil
+}
+
+// profile is p with what the patch says.
+func (b UserPatch) profile(p identity.Profile) (identity.Profile, bool) {
+	changed := false
+	for _, f := range []struct {
+		to   *string
+		from *string
+	}{
+		{&p.Email, b.Email},
+		{&p.Name, b.Display},
+		{&p.Phone, b.Phone},
+		{&p.About, b.About},
+		{&p.Lang, b.Lang},
+		{&p.Formats, b.Formats},
+		{&p.TimeZone, b.TimeZone},
+	} {
+		if f.from != nil {
+			*f.to, changed = *f.from, true
+		}
+	}
+	return p, changed
+}
+
+func expiry(s string) (time.Time, error) {
+	if strings.EqualFold(s, "never") || s == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return t, invalid("expires_at is a time such as 2030-01-31T00:00:00Z, or never")
+	}
+	return t, nil
+}
+
+type setPasswordIn struct {
+	named
+	Body struct {
+		Password string `json:"password" doc:"empty removes it: then only tokens work" writeOnly:"true"`
+	}
+}
+
+type nothing struct{}
+
+func (a *API) setPassword(ctx context.Context, in *setPasswordIn) (*nothing, error) {
+	var secret identity.Secret
+	if in.Body.Password != "" {
+		secret = identity.NewSecret(in.Body.Password)
+	}
+	if _, err := a.account(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	return nil, a.id.SetPassword(ctx, who(ctx).actor, in.Name, secret, nil)
+}
+
+func (a *API) state(s identity.UserState) func(context.Context, *named) (*userOut, error) {
+	return func(ctx context.Context, in *named) (*userOut, error) {
+		if _, err := a.account(ctx, in.Name); err != nil {
+			return nil, err
+		}
+		acc, err := a.id.SetUser(ctx, who(ctx).actor, in.Name, identity.UserChange{State: &s})
+		if err != nil {
+			return nil, err
+		}
+		return &userOut{a.user(acc)}, nil
+	}
+}
+
+func (a *API) removeUser(ctx context.Context, in *named) (*nothing, error) {
+	if _, err := a.account(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	return nil, a.id.RemoveUser(ctx, who(ctx).actor, in.Name)
+}
