@@ -1,0 +1,153 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"trivium/identity"
+)
+
+// Group implements identity.Store.
+func (r reader) Group(ctx context.Context, domain string, name identity.UserName) (identity.GroupInfo, error) {
+	gs, err := r.groups(ctx, domain, name)
+	if err != nil {
+		return identity.GroupInfo{}, err
+	}
+	if len(gs) == 0 {
+		return identity.GroupInfo{}, identity.ErrNotFound
+	}
+	return gs[0], nil
+}
+
+// Groups implements identity.Store.
+func (r reader) Groups(ctx context.Context, domain string) ([]identity.GroupInfo, error) {
+	return r.groups(ctx, domain, "")
+}
+
+// groups reads groups with members and primary users in one query; "" chooses all.
+func (r reader) groups(ctx context.Context, domain string, name identity.UserName) ([]identity.GroupInfo, error) {
+	var out []identity.GroupInfo
+	err := r.each(ctx, "reading groups", func(rows *sql.Rows) error {
+		var (
+			g             identity.Group
+			gname         string
+			created       int64
+			user, login   sql.NullString
+			manager       sql.NullBool
+			primaryMember bool
+		)
+		err := rows.Scan(&g.GID, &g.Domain, &gname, &created, &g.ChangeSeq, &user, &login, &manager, &primaryMember)
+		if err != nil {
+			return err
+		}
+		g.Name, g.CreatedAt = identity.UserName(gname), moment(created)
+		if n := len(out); n == 0 || out[n-1].GID != g.GID {
+			out = append(out, identity.GroupInfo{Group: g})
+		}
+		last := &out[len(out)-1]
+		switch {
+		case !user.Valid:
+		case primaryMember:
+			last.Primary = append(last.Primary, identity.UserName(login.String))
+		default:
+			last.Members = append(last.Members, identity.Member{User: identity.UserID(user.String),
+				Login: identity.UserName(login.String), Manager: manager.Bool})
+		}
+		return nil
+	}, `SELECT g.gid, g.domain, g.name, g.created_at, g.change_seq, u.id, u.login, m.manager, FALSE AS is_primary
+		FROM identity_groups g
+		LEFT JOIN identity_members m ON m.gid = g.gid
+		LEFT JOIN identity_users u ON u.id = m.user_id AND u.state <> 'deleted'
+		WHERE ($1 = '' OR g.domain = $1) AND ($2 = '' OR g.name = $2)
+		UNION ALL
+		SELECT g.gid, g.domain, g.name, g.created_at, g.change_seq, u.id, u.login, FALSE, TRUE
+		FROM identity_groups g
+		JOIN identity_users u ON u.gid = g.gid AND u.state <> 'deleted'
+		WHERE ($1 = '' OR g.domain = $1) AND ($2 = '' OR g.name = $2)
+		ORDER BY 3, 2, 1, 9, 7`, domain, string(name))
+	return out, err
+}
+
+// NameTaken implements identity.Store.
+func (r reader) NameTaken(ctx context.Context, domain string, name identity.UserName) (login, alias, group bool, err error) {
+	err = r.q.QueryRowContext(ctx, `SELECT
+		EXISTS (SELECT 1 FROM identity_users WHERE domain = $1 AND login = $2),
+		EXISTS (SELECT 1 FROM identity_aliases WHERE domain = $1 AND name = $2),
+		EXISTS (SELECT 1 FROM identity_groups WHERE domain = $1 AND name = $2)`,
+		domain, string(name)).Scan(&login, &alias, &group)
+	return login, alias, group, unavailable("looking for a name", err)
+}
+
+// PutGroup implements identity.StoreWriter.
+func (w *writer) PutGroup(ctx context.Context, old uint32, g identity.Group) error {
+	seq, err := w.nextChange(ctx)
+	if err != nil {
+		return err
+	}
+	doing := fmt.Sprintf("group %q (gid %d)", g.Name, g.GID)
+	if old == 0 {
+		_, err = w.exec(ctx, doing, `INSERT INTO identity_groups (gid, domain, name, created_at, change_seq)
+			VALUES ($1, $2, $3, $4, $5)`, g.GID, g.Domain, string(g.Name), micros(g.CreatedAt), seq)
+	} else {
+		err = w.change(ctx, doing, `UPDATE identity_groups SET gid = $1, domain = $2, name = $3, created_at = $4,
+			change_seq = $5 WHERE gid = $6`, g.GID, g.Domain, string(g.Name), micros(g.CreatedAt), seq, old)
+	}
+	if err != nil {
+		return err
+	}
+	if old != 0 && old != g.GID {
+		// Members follow by their foreign key. Primary groups have none, as tombstones keep the
+		// number of a group that may be gone.
+		if _, err := w.exec(ctx, doing, `UPDATE identity_users SET gid = $1 WHERE gid = $2`, g.GID, old); err != nil {
+			return err
+		}
+	}
+	return w.raiseID(ctx, g.GID)
+}
+
+// RemoveGroup implements identity.StoreWriter.
+func (w *writer) RemoveGroup(ctx context.Context, gid uint32) error {
+	return w.change(ctx, "removing a group", `DELETE FROM identity_groups WHERE gid = $1`, gid)
+}
+
+// PutMember implements identity.StoreWriter.
+func (w *writer) PutMember(ctx context.Context, gid uint32, user identity.UserID, manager bool) error {
+	_, err := w.exec(ctx, "adding a member", `INSERT INTO identity_members (gid, user_id, manager) VALUES ($1, $2, $3)
+		ON CONFLICT (gid, user_id) DO UPDATE SET manager = excluded.manager`, gid, string(user), manager)
+	return err
+}
+
+// RemoveMember implements identity.StoreWriter.
+func (w *writer) RemoveMember(ctx context.Context, gid uint32, user identity.UserID) error {
+	return w.change(ctx, "removing a member", `DELETE FROM identity_members WHERE gid = $1 AND user_id = $2`, gid, string(user))
+}
+
+// Aliases implements identity.Store.
+func (r reader) Aliases(ctx context.Context, domain string) ([]identity.Alias, error) {
+	var out []identity.Alias
+	err := r.each(ctx, "reading aliases", func(rows *sql.Rows) error {
+		var a identity.Alias
+		var name, target, login string
+		if err := rows.Scan(&a.Domain, &name, &target, &login); err != nil {
+			return err
+		}
+		a.Name, a.Target, a.Login = identity.UserName(name), identity.UserID(target), identity.UserName(login)
+		out = append(out, a)
+		return nil
+	}, `SELECT a.domain, a.name, a.target, u.login FROM identity_aliases a JOIN identity_users u ON u.id = a.target
+		WHERE $1 = '' OR a.domain = $1 ORDER BY a.name, a.domain`, domain)
+	return out, err
+}
+
+// PutAlias implements identity.StoreWriter.
+func (w *writer) PutAlias(ctx context.Context, a identity.Alias) error {
+	_, err := w.exec(ctx, fmt.Sprintf("alias %q", a.Name), `INSERT INTO identity_aliases (domain, name, target)
+		VALUES ($1, $2, $3)`, a.Domain, string(a.Name), string(a.Target))
+	return err
+}
+
+// RemoveAlias implements identity.StoreWriter.
+func (w *writer) RemoveAlias(ctx context.Context, domain string, name identity.UserName) error {
+	return w.change(ctx, "removing an alias", `DELETE FROM identity_aliases WHERE domain = $1 AND name = $2`, domain, string(name))
+}

@@ -1,0 +1,2 @@
+// Package storetest is the contract of identity.Store as a test: every implementation passes it.
+package storetest
