@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -59,7 +60,10 @@ type Route struct {
 }
 
 // New makes the routes; Identity, Tokens and Config must be there.
-func New(o Options) *API {
+func New(o Options) (*API, error) {
+	if o.Identity == nil || o.Tokens == nil || o.Config == nil {
+		return nil, errors.New("the API needs identity, tokens and config")
+	}
 	a := &API{o: o, id: o.Identity, mux: http.NewServeMux(), routes: map[string]Route{}, log: o.Log, now: o.Now}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -93,7 +97,7 @@ func New(o Options) *API {
 	a.spec = sync.OnceValues(func() ([]byte, error) {
 		return json.MarshalIndent(a.huma.OpenAPI(), "", " ")
 	})
-	return a
+	return a, nil
 }
 
 // Routes lists every operation, by path and method.
