@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -31,50 +32,266 @@ type Visit struct {
 	Anonymous, LoggedIn     Secret // the cookies as they came; zero where absent
 }
 
+func (v Visit) opening(p Protocol) Opening {
+	return Opening{Protocol: p, Remote: v.Remote, Local: v.Local, TLS: v.TLS, UserAgent: v.UserAgent}
+}
+
 // Browser is a browser session: one record from anonymous to logged in and back.
 type Browser struct {
 	*Session
 	record *browserRecord
+	turn   int
 }
 
 // CSRFToken is the session's token for forms; it changes with the cookie.
-func (b *Browser) CSRFToken() string { return b.csrfToken() }
+func (b *Browser) CSRFToken() string {
+	b.record.all.mu.Lock()
+	defer b.record.all.mu.Unlock()
+	return b.record.csrf
+}
+
+// Current reports whether the cookie that this Browser was found by still stands: false after a
+// change of level, for requests that began before it, and after the session's end.
+func (b *Browser) Current() bool {
+	b.record.all.mu.Lock()
+	defer b.record.all.mu.Unlock()
+	return b.record.turn == b.turn && !b.record.gone
+}
 
 // Resume finds the session of the cookies that came, the logged-in one first, checks the secret
 // in constant time and notes activity. Without a valid cookie it returns ErrNotFound. set is
 // non-nil where the browser must keep another cookie than it sent (a session downgraded by
-// inactivity).
+// inactivity). A banned address may go on with a session that it has.
 func (s *Service) Resume(ctx context.Context, v Visit) (b *Browser, set *Cookie, err error) {
-	return s.resume(ctx, v)
+	rec, err := s.findBrowser(ctx, CookieLoggedIn, v.LoggedIn, v)
+	if rec == nil && err == nil {
+		rec, err = s.findBrowser(ctx, CookieAnonymous, v.Anonymous, v)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if rec == nil {
+		return nil, nil, ErrNotFound
+	}
+	rec.session.Update(func(d *Details) { d.TLS, d.UserAgent, d.Lang = v.TLS, v.UserAgent, v.Lang })
+	rec.session.Touch()
+	set = s.browsers.exchange(rec)
+	return s.browsers.view(rec), set, nil
 }
 
-// StartAnonymous opens an anonymous browser session, in memory until log-in; capped per address.
+// findBrowser returns the record that a cookie names, nil where it names none.
+func (s *Service) findBrowser(ctx context.Context, kind CookieKind, value Secret, v Visit) (*browserRecord, error) {
+	rec := s.browsers.find(kind, value)
+	if rec == nil {
+		return nil, nil
+	}
+	if s.idle(rec) {
+		if s.browsers.kind(rec) == CookieAnonymous {
+			s.Registry.finish([]*Session{rec.session}, Reason{ReasonIdle, "idle"}, true)
+			return nil, nil
+		}
+		s.demote(rec, Reason{ReasonIdle, "idle"})
+	}
+	if err := s.moved(ctx, rec, v); err != nil {
+		return nil, err
+	}
+	if s.browsers.kind(rec) == CookieLoggedIn && v.TLS == "" {
+		if class := rec.session.classNow(); class != nil && class.TLSRequired {
+			return nil, ErrTLSRequired
+		}
+	}
+	return rec, nil
+}
+
+// moved decides the class anew where the browser comes from another address than before.
+func (s *Service) moved(ctx context.Context, rec *browserRecord, v Visit) error {
+	ses := rec.session
+	if was := ses.Remote(); was.Addr().Unmap() == v.Remote.Addr().Unmap() {
+		return nil
+	}
+	class := s.Registry.classes.of(ctx, v.Remote.Addr())
+	changed, ok := s.Registry.move(ses, v.Remote, class)
+	if !ok {
+		return ErrNotFound
+	}
+	if a, in := ses.attached(); changed && in && !a.creds.Anonymous() {
+		s.reconcile(ctx, a.creds.UserID)
+	}
+	if !class.open(RoadWeb) {
+		return ErrClassDenied
+	}
+	return nil
+}
+
+func (s *Session) classNow() *Class {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.class
+}
+
+// idle reports whether a browser session was not heard of for as long as its kind may be.
+func (s *Service) idle(rec *browserRecord) bool {
+	kind, since := s.browsers.since(rec)
+	limit := s.opts.AnonymousTimeout
+	if kind == CookieLoggedIn {
+		limit = s.opts.SessionTimeout
+	}
+	if at := rec.session.LastActivity(); at.After(since) {
+		since = at
+	}
+	return limit > 0 && s.now().Sub(since) > limit
+}
+
+// StartAnonymous opens an anonymous browser session, in memory until log-in; capped per address:
+// past that the oldest of the address is closed. Where policy has no anonymous web the session
+// is at LevelNone, good for the log-in form alone.
 func (s *Service) StartAnonymous(ctx context.Context, v Visit) (*Browser, Cookie, error) {
-	return s.startAnonymous(ctx, v)
+	if err := s.Registry.checkBan(v.Remote.Addr()); err != nil {
+		return nil, Cookie{}, err
+	}
+	ses, err := s.Registry.newSession(ctx, s.Registry.newID(), v.opening(ProtocolWeb))
+	if err != nil {
+		return nil, Cookie{}, err
+	}
+	ses.details.Lang = v.Lang
+	rec := &browserRecord{session: ses, all: s.browsers, referer: v.Referer}
+	ses.browser = rec
+	if at := s.anonymousBrowser(ses.Class()); at != nil {
+		ses.set(&at.creds, at)
+	}
+	if err := s.Registry.add(ses); err != nil {
+		return nil, Cookie{}, err
+	}
+	cookie, surplus := s.browsers.start(rec)
+	s.closeSurplus(surplus)
+	return s.browsers.view(rec), cookie, nil
+}
+
+// anonymousBrowser is what a browser session holds while nobody is logged in; nil: nothing.
+func (s *Service) anonymousBrowser(class string) *attachment {
+	if !slices.Contains(s.opts.AnonymousRoads, RoadWeb) {
+		return nil
+	}
+	a := s.anonymous(class, time.Time{})
+	return &a
+}
+
+func (s *Service) closeSurplus(surplus []*browserRecord) {
+	for _, rec := range surplus {
+		s.Registry.finish([]*Session{rec.session}, Reason{ReasonPolicy, "too many anonymous sessions"}, true)
+	}
 }
 
 // Upgrade logs a browser session in (Login with MethodForm or another) and rotates the cookie.
-// On an error the session stays as it was.
+// On an error the session stays as it was. A token is never accepted here.
 func (s *Service) Upgrade(ctx context.Context, b *Browser, l Login, stay bool) (Cookie, error) {
-	return s.upgrade(ctx, b, l, stay)
+	rec := b.record
+	rec.change.Lock()
+	defer rec.change.Unlock()
+	if s.tokens != nil && s.tokens.IsToken(l.Secret) {
+		l.Method = MethodForm
+	}
+	if _, err := s.authenticate(ctx, rec.session, l); err != nil {
+		return Cookie{}, err
+	}
+	cookie := s.browsers.rotate(rec, CookieLoggedIn, stay)
+	rec.session.Update(func(d *Details) { d.State = StateLoggedIn })
+	if err := s.storeBrowser(ctx, rec); err != nil {
+		s.takeBack(rec)
+		return Cookie{}, err
+	}
+	s.upgraded(rec.session)
+	return cookie, nil
+}
+
+// takeBack makes a session anonymous again whose log-in could not be stored. Its cookie is gone;
+// the browser starts anew.
+func (s *Service) takeBack(rec *browserRecord) {
+	s.Registry.replace(rec.session, s.anonymousBrowser(rec.session.Class()))
+	rec.session.Update(func(d *Details) { d.State = StateAnonymous })
+	s.browsers.lower(rec)
+}
+
+// storeBrowser writes the record's row, durably.
+func (s *Service) storeBrowser(ctx context.Context, rec *browserRecord) error {
+	err := s.store.Write(ctx, func(w StoreWriter) error {
+		row, ok := s.browsers.row(rec)
+		if !ok {
+			return ErrEnded
+		}
+		return w.PutBrowserSession(ctx, row)
+	})
+	if err != nil && rec.session.endedNow() {
+		return ErrEnded
+	}
+	if err != nil {
+		return unavailable(ctx, err)
+	}
+	return nil
+}
+
+func (s *Session) endedNow() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // Downgrade logs a browser session out: it goes on as an anonymous one under a new cookie.
-func (s *Service) Downgrade(ctx context.Context, b *Browser, why Reason) (Cookie, error) {
-	return s.downgrade(ctx, b, why)
+func (s *Service) Downgrade(_ context.Context, b *Browser, why Reason) (Cookie, error) {
+	s.demote(b.record, why)
+	if b.endedNow() {
+		return Cookie{}, ErrEnded
+	}
+	return s.browsers.rotate(b.record, CookieAnonymous, false), nil
+}
+
+// demote takes a browser session back to anonymous. Its old cookie is good for one thing yet: to
+// be exchanged for an anonymous one.
+func (s *Service) demote(rec *browserRecord, why Reason) {
+	rec.change.Lock()
+	defer rec.change.Unlock()
+	was, ok := rec.session.attached()
+	if !ok || was.creds.Anonymous() || !s.Registry.replace(rec.session, s.anonymousBrowser(rec.session.Class())) {
+		return
+	}
+	rec.session.Update(func(d *Details) { d.State = StateAnonymous })
+	surplus := s.browsers.lower(rec)
+	s.removeRows(rec.session.id)
+	s.auditEnd(EventLogout, rec.session, was.creds, why)
+	s.downgraded(rec.session)
+	s.closeSurplus(surplus)
+}
+
+// removeRows takes browser sessions out of the store; if that fails now, then later.
+func (s *Service) removeRows(ids ...string) {
+	ctx, cancel := context.WithTimeout(context.Background(), truthTimeout)
+	defer cancel()
+	remove := func(ctx context.Context, w StoreWriter) error { return w.RemoveBrowserSessions(ctx, ids...) }
+	if err := s.store.Write(ctx, func(w StoreWriter) error { return remove(ctx, w) }); err != nil {
+		s.log.Error("removing browser sessions", "err", err)
+		s.behind.push(remove)
+	}
 }
 
 // OnUpgrade and OnDowngrade subscribe to changes of level between anonymous and logged in, on
 // every road (Node++ npp_app_user_login, npp_app_user_logout). fn must not block. They are
 // called before the service runs.
-func (s *Service) OnUpgrade(fn func(*Session)) { s.onUpgrade(fn) }
+func (s *Service) OnUpgrade(fn func(*Session)) { s.onUpgrade = append(s.onUpgrade, fn) }
 
-// OnDowngrade: see OnUpgrade.
-func (s *Service) OnDowngrade(fn func(*Session)) { s.onDowngrade(fn) }
+// OnDowngrade: see OnUpgrade. The session's credentials are those of the time after it.
+func (s *Service) OnDowngrade(fn func(*Session)) { s.onDowngrade = append(s.onDowngrade, fn) }
 
-// Request finds or opens the session of one credential, address and user agent, for WebDAV and
-// the API, which bring credentials with each request. It ends after ten idle minutes; only the
-// first is audited. l has MethodBearer (API, DAV) or MethodPassword (HTTP Basic).
-func (s *Service) Request(ctx context.Context, p Protocol, v Visit, l Login) (*Session, error) {
-	return s.request(ctx, p, v, l)
+func (s *Service) upgraded(ses *Session) {
+	for _, fn := range s.onUpgrade {
+		fn(ses)
+	}
+}
+
+func (s *Service) downgraded(ses *Session) {
+	for _, fn := range s.onDowngrade {
+		fn(ses)
+	}
 }

@@ -51,8 +51,13 @@ func (l Level) Holdable() bool {
 	return l == LevelLoggedIn || l >= LevelUser && l <= LevelRoot && levelNames[l] != ""
 }
 
-// Min returns the lower of two held levels; a cap never raises.
-func (l Level) Min(limit Level) Level { return min(l, limit) }
+// Min returns the lower of two held levels; a cap never raises, LevelNobody neither.
+func (l Level) Min(limit Level) Level {
+	if l == LevelNobody {
+		return l
+	}
+	return min(l, limit)
+}
 
 // String returns the name in lower case, or the number where there is no name.
 func (l Level) String() string {

@@ -2,6 +2,11 @@ package identity
 
 import (
 	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
 )
 
 // Method is how somebody proves who they are; the audit record has it.
@@ -40,45 +45,420 @@ type Anonymous struct {
 // the same time and give the same error. A session that has credentials already is an error
 // (ErrInvalid): roads Forget first where their protocol allows a second log-in.
 func (s *Service) Login(ctx context.Context, ses *Session, l Login) (Credentials, error) {
-	return s.login(ctx, ses, l)
+	c, err := s.authenticate(ctx, ses, l)
+	if err == nil {
+		s.upgraded(ses)
+	}
+	return c, err
+}
+
+// claim is a log-in on its way through the checks.
+type claim struct {
+	ses   *Session
+	login Login
+	acc   *Account // nil: there is none of this name
+	grant *Grant   // of a token
+	name  string   // for the audit log
+	key   string   // under which the throttle counts the account
+}
+
+// authenticate is Login without the callbacks.
+func (s *Service) authenticate(ctx context.Context, ses *Session, l Login) (Credentials, error) {
+	c := &claim{ses: ses, login: l}
+	creds, err := s.check(ctx, c)
+	s.auditLogin(c, err)
+	return creds, err
+}
+
+func (s *Service) check(ctx context.Context, c *claim) (Credentials, error) {
+	if err := s.admissible(c.ses); err != nil {
+		return Credentials{}, err
+	}
+	c.key, c.name = s.throttleKey(c.login)
+	try, err := s.throttle.enter(ctx, prefixOf(c.ses.Remote().Addr()), c.key)
+	if err != nil {
+		return Credentials{}, err
+	}
+	token := c.login.Method != MethodForm && s.tokens != nil && s.tokens.IsToken(c.login.Secret)
+	if token || c.login.Method == MethodBearer {
+		err = s.proveToken(ctx, c, token)
+	} else {
+		err = s.provePassword(ctx, c, try)
+	}
+	switch {
+	case errors.Is(err, ErrCredentials):
+		try.fail(!token)
+		return Credentials{}, ErrCredentials
+	case err != nil:
+		try.drop()
+		return Credentials{}, err
+	}
+	try.succeed()
+	return s.admit(ctx, c)
+}
+
+// admissible says whether a log-in on the session may be tried at all.
+func (s *Service) admissible(ses *Session) error {
+	ses.mu.Lock()
+	class, clear, done := ses.class, ses.details.TLS == "", ses.done
+	ses.mu.Unlock()
+	switch {
+	case done:
+		return ErrEnded
+	case !ses.loginFree():
+		return fmt.Errorf("the session is logged in already: %w", ErrInvalid)
+	case !class.open(ses.protocol.Road()):
+		return ErrClassDenied
+	case class != nil && class.TLSRequired && clear:
+		return ErrTLSRequired
+	}
+	return nil
+}
+
+// notName stands in the log for what cannot be a login: it may be a password in the wrong field.
+const notName = "(not a name)"
+
+// throttleKey returns what a log-in's name counts as, whether there is such an account or not,
+// and what the log shows. A name that cannot be one counts as such.
+func (s *Service) throttleKey(l Login) (key, shown string) {
+	name, domain, err := s.parse(l)
+	if err != nil {
+		if l.Name == "" {
+			return "", ""
+		}
+		return string(keyed(s.seal.names, l.Name, l.Domain)), notName
+	}
+	return string(keyed(s.seal.names, string(name), domain)), s.display(name, domain)
+}
+
+// parse reads the name of a log-in. A name with a domain other than the stream's is no name
+// there.
+func (s *Service) parse(l Login) (UserName, string, error) {
+	def := s.opts.Domain
+	if l.Domain != "" {
+		d, err := ParseDomain(l.Domain)
+		if err != nil {
+			return "", "", err
+		}
+		def = d
+	}
+	name, domain, err := ParseAddress(l.Name, def)
+	if err != nil {
+		return "", "", err
+	}
+	if l.Domain != "" && domain != def {
+		return "", "", fmt.Errorf("%q belongs to another domain than %q: %w", l.Name, def, ErrInvalid)
+	}
+	return name, domain, nil
+}
+
+// display is how a user is shown: the bare login for the default domain, else login@domain.
+func (s *Service) display(name UserName, domain string) string {
+	if domain == s.opts.Domain {
+		return string(name)
+	}
+	return string(name) + "@" + domain
+}
+
+// nobody is a name that no account can have.
+const nobody UserName = "anonymous"
+
+// lookup finds the account of a log-in's name; nil where there is none.
+func (s *Service) lookup(ctx context.Context, l Login) (*Account, error) {
+	name, domain, err := s.parse(l)
+	if err != nil || name.Reserved() || !slices.Contains(s.domains, domain) {
+		// The same query as for others, so that it takes as long.
+		name, domain = nobody, s.opts.Domain
+	}
+	acc, err := s.store.Account(ctx, domain, name)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, unavailable(ctx, err)
+	case name == nobody:
+		return nil, nil
+	}
+	return &acc, nil
+}
+
+// unavailable is the answer to an error of the store.
+func unavailable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+func (s *Service) provePassword(ctx context.Context, c *claim, try *attempted) error {
+	var err error
+	if c.acc, err = s.lookup(ctx, c.login); err != nil {
+		return err
+	}
+	leave, err := try.slow(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	token := s.tokens != nil && s.tokens.IsToken(c.login.Secret)
+	ok, err := s.passwords.verify(ctx, try.prefix, c.acc, c.login.Secret, !token)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return ErrCredentials
+	}
+	return nil
+}
+
+// proveToken finds a token's owner. A token is random, so one fast hash of it suffices.
+func (s *Service) proveToken(ctx context.Context, c *claim, isToken bool) error {
+	if !isToken {
+		return ErrCredentials
+	}
+	grant, err := s.tokens.VerifyToken(ctx, c.login.Secret, remoteText(c.ses))
+	if err != nil {
+		if errors.Is(err, ErrCredentials) || errors.Is(err, ErrNotFound) {
+			return ErrCredentials
+		}
+		return unavailable(ctx, err)
+	}
+	c.grant = &grant
+	if c.login.Name != "" || c.login.Method != MethodBearer {
+		if c.acc, err = s.lookup(ctx, c.login); err != nil {
+			return err
+		}
+	} else if c.acc, err = s.byID(ctx, grant.User); err != nil {
+		return err
+	}
+	if c.acc == nil || c.acc.ID != grant.User || grant.JID != string(c.acc.Login)+"@"+c.acc.Domain {
+		c.acc, c.grant = nil, nil
+		return ErrCredentials
+	}
+	return nil
+}
+
+// remoteText is the host address of a session as tokens know it; "" where there is none.
+func remoteText(ses *Session) string {
+	a := ses.Remote()
+	if !a.IsValid() {
+		return ""
+	}
+	return a.Addr().Unmap().WithZone("").String()
+}
+
+// byID reads an account that is not deleted; nil where there is none.
+func (s *Service) byID(ctx context.Context, id UserID) (*Account, error) {
+	acc, err := s.store.AccountByID(ctx, id)
+	switch {
+	case errors.Is(err, ErrNotFound) || err == nil && acc.State == UserDeleted:
+		return nil, nil
+	case err != nil:
+		return nil, unavailable(ctx, err)
+	}
+	return &acc, nil
+}
+
+// admitTries bounds how often a log-in begins anew because the account changes meanwhile.
+const admitTries = 3
+
+// admit makes the checks that follow the secret and attaches the credentials. As a change of the
+// account may have been committed since it was read, it is read again once the session can be
+// found by those who revoke.
+func (s *Service) admit(ctx context.Context, c *claim) (Credentials, error) {
+	acc, at := *c.acc, s.now()
+	before, had := c.ses.attached()
+	for range admitTries {
+		a, err := s.qualify(c.ses, acc, c.grant)
+		if err != nil {
+			return Credentials{}, err
+		}
+		a.method = c.login.Method
+		a.creds.OrigUser, a.creds.LoginAt = c.login.Name, at
+		if err := s.Registry.attach(c.ses, a); err != nil {
+			return Credentials{}, err
+		}
+		fresh, err := s.byID(ctx, acc.ID)
+		if err == nil && fresh != nil && fresh.ChangeSeq == acc.ChangeSeq {
+			if err = s.tokenHolds(ctx, c.grant); err == nil {
+				s.loggedIn(c, a.creds)
+				return a.creds, nil
+			}
+		}
+		if had {
+			s.Registry.replace(c.ses, &before)
+		} else {
+			s.Registry.replace(c.ses, nil)
+		}
+		switch {
+		case err != nil:
+			return Credentials{}, err
+		case fresh == nil:
+			return Credentials{}, ErrDisabled
+		case c.grant == nil && fresh.CredentialVersion != acc.CredentialVersion:
+			return Credentials{}, ErrCredentials
+		}
+		acc = *fresh
+	}
+	return Credentials{}, ErrBusy
+}
+
+// tokenHolds re-reads the token of a log-in.
+func (s *Service) tokenHolds(ctx context.Context, g *Grant) error {
+	if g == nil {
+		return nil
+	}
+	err := s.tokens.TokenValid(ctx, g.TokenID)
+	if err == nil || errors.Is(err, ErrCredentials) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrExpired) {
+		if err != nil {
+			return ErrCredentials
+		}
+		return nil
+	}
+	return unavailable(ctx, err)
+}
+
+func (s *Service) loggedIn(c *claim, creds Credentials) {
+	if creds.Grant != nil {
+		s.tokens.TokenUsed(context.Background(), creds.Grant.TokenID, creds.LoginAt, c.ses)
+	}
+	s.behind.push(func(ctx context.Context, w StoreWriter) error {
+		return w.PutLastLogin(ctx, creds.UserID, creds.LoginAt)
+	})
+}
+
+// qualify decides what an account, narrowed by a token, may be on a session; log-ins and changes
+// of the account ask it alike.
+func (s *Service) qualify(ses *Session, acc Account, grant *Grant) (attachment, error) {
+	ses.mu.Lock()
+	class := ses.class
+	ses.mu.Unlock()
+	now, road := s.now(), ses.protocol.Road()
+	expires := acc.ExpiresAt
+	if grant != nil && !grant.ExpiresAt.IsZero() && (expires.IsZero() || grant.ExpiresAt.Before(expires)) {
+		expires = grant.ExpiresAt
+	}
+	switch {
+	case acc.State != UserActive:
+		return attachment{}, ErrDisabled
+	case !expires.IsZero() && !now.Before(expires):
+		return attachment{}, ErrExpired
+	case !class.open(road):
+		return attachment{}, ErrClassDenied
+	case len(acc.Roads) > 0 && !slices.Contains(acc.Roads, road), grant != nil && !grant.opens(ses.protocol):
+		return attachment{}, ErrRoadClosed
+	}
+	held := acc.Level
+	if grant != nil && !grant.Admin {
+		held = held.Min(LevelCustomer)
+	}
+	level := class.capped(held)
+	if !level.Allows(s.Required(Resource("login:" + string(road)))) {
+		return attachment{}, ErrRoadClosed
+	}
+	c := Credentials{
+		UserID: acc.ID, Login: acc.Login, Domain: acc.Domain, User: s.display(acc.Login, acc.Domain),
+		UID: acc.UID, GID: acc.GID, Group: string(acc.Group.Name), Class: ses.Class(),
+		Level: level, Profile: acc.Profile, QuotaBytes: acc.QuotaBytes, QuotaFiles: acc.QuotaFiles,
+		Grant: grant, CredentialVersion: acc.CredentialVersion,
+	}
+	for _, g := range acc.Groups {
+		c.GIDs = append(c.GIDs, g.GID)
+		c.Groups = append(c.Groups, string(g.Name))
+	}
+	return attachment{creds: c, held: held, expires: expires}, nil
+}
+
+// opens reports whether a token is meant for the protocol; web stands for WebDAV too, the API
+// has a scope of its own.
+func (g *Grant) opens(p Protocol) bool {
+	if p == ProtocolAPI {
+		return g.API
+	}
+	return slices.Contains(g.Roads, p.Road())
 }
 
 // LoginAnonymous gives the session LevelAnonymous, where policy lets this road have it.
 func (s *Service) LoginAnonymous(ctx context.Context, ses *Session, a Anonymous) (Credentials, error) {
-	return s.loginAnonymous(ctx, ses, a)
+	c := &claim{ses: ses, login: Login{Method: MethodAnonymous, Name: a.Name}, name: "anonymous"}
+	creds, err := s.checkAnonymous(ctx, c, a)
+	s.auditLogin(c, err)
+	return creds, err
+}
+
+func (s *Service) checkAnonymous(ctx context.Context, c *claim, a Anonymous) (Credentials, error) {
+	if err := s.admissible(c.ses); err != nil {
+		return Credentials{}, err
+	}
+	try, err := s.throttle.enter(ctx, prefixOf(c.ses.Remote().Addr()), "")
+	if err != nil {
+		return Credentials{}, err
+	}
+	if !slices.Contains(s.opts.AnonymousRoads, c.ses.protocol.Road()) {
+		try.drop()
+		return Credentials{}, ErrRoadClosed
+	}
+	user := a.Email
+	if s.opts.AnonymousRequirePassword && c.ses.protocol == ProtocolFTP {
+		want := keyed(s.seal.names, s.opts.AnonymousPassword.Reveal())
+		if s.opts.AnonymousPassword.IsZero() || subtle.ConstantTimeCompare(want, keyed(s.seal.names, a.Email)) != 1 {
+			try.fail(false)
+			return Credentials{}, ErrCredentials
+		}
+		user = a.Name
+	}
+	try.drop()
+	at := s.anonymous(c.ses.Class(), s.now())
+	at.method, at.creds.OrigUser, at.creds.AnonUser = MethodAnonymous, a.Name, user
+	if err := s.Registry.attach(c.ses, at); err != nil {
+		return Credentials{}, err
+	}
+	return at.creds, nil
+}
+
+// anonymous is what a session without a user holds.
+func (s *Service) anonymous(class string, at time.Time) attachment {
+	return attachment{held: LevelAnonymous, creds: Credentials{
+		UID: AnonymousID, GID: AnonymousID, Class: class, Level: LevelAnonymous, LoginAt: at,
+	}}
 }
 
 // Forget takes the credentials off a session that goes on unauthenticated (FTP REIN, USER or
 // AUTH after log-in).
-func (s *Service) Forget(ses *Session) { s.forget(ses) }
-
-// SCRAMHash names the hash of a SCRAM mechanism (RFC 5802, RFC 7677).
-type SCRAMHash string
-
-// The hashes. SHA-1 keys exist only where policy allows old clients.
-const (
-	SCRAMSHA1   SCRAMHash = "SHA-1"
-	SCRAMSHA256 SCRAMHash = "SHA-256"
-)
-
-// SCRAM is a log-in in steps: the same door as Login, which ends in the same checks.
-type SCRAM struct {
-	Salt       []byte // stable for unknown names, too
-	Iterations int
-
-	attempt *attempt
+func (s *Service) Forget(ses *Session) {
+	a, ok := ses.attached()
+	if !ok || !s.Registry.replace(ses, nil) {
+		return
+	}
+	s.auditEnd(EventLogout, ses, a.creds, Reason{Code: ReasonEnded})
+	if !a.creds.Anonymous() {
+		s.downgraded(ses)
+	}
 }
 
-// BeginSCRAM looks the name up and returns salt and iterations for the server's first message.
-// An unknown name, or one without keys of this hash, gets a fake salt, always the same one, and
-// fails in Finish as a wrong password does.
-func (s *Service) BeginSCRAM(ctx context.Context, ses *Session, l Login, h SCRAMHash) (*SCRAM, error) {
-	return s.beginSCRAM(ctx, ses, l, h)
-}
-
-// Finish checks the client's proof over authMessage (RFC 5802 section 3) against the account's
-// key and those of its tokens, and returns the server's signature made with the key that
-// matched.
-func (x *SCRAM) Finish(ctx context.Context, authMessage, proof []byte) (Credentials, []byte, error) {
-	return x.finish(ctx, authMessage, proof)
+// checkPassword is CheckPassword.
+func (s *Service) checkPassword(ctx context.Context, ses *Session, password Secret) error {
+	a, ok := ses.attached()
+	if !ok || a.creds.Anonymous() {
+		return ErrCredentials
+	}
+	c := &claim{ses: ses, name: a.creds.User,
+		login: Login{Method: MethodForm, Name: string(a.creds.Login) + "@" + a.creds.Domain, Secret: password}}
+	c.key, _ = s.throttleKey(c.login)
+	try, err := s.throttle.enter(ctx, prefixOf(ses.Remote().Addr()), c.key)
+	if err == nil {
+		err = s.provePassword(ctx, c, try)
+		switch {
+		case errors.Is(err, ErrCredentials):
+			try.fail(true)
+		case err != nil:
+			try.drop()
+		default:
+			try.succeed()
+		}
+	}
+	if err != nil {
+		s.auditLogin(c, err)
+	}
+	return err
 }

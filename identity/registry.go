@@ -1,8 +1,16 @@
 package identity
 
 import (
+	"cmp"
+	"container/list"
 	"context"
+	"crypto/rand"
 	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Opening is what a road knows of a connection when it accepts it.
@@ -15,24 +23,6 @@ type Opening struct {
 	Holder        Holder
 }
 
-// EventKind is what happened to a session.
-type EventKind string
-
-// The kinds; EventLagged says that the watcher was too slow and must read List again.
-const (
-	EventOpened  EventKind = "opened"
-	EventChanged EventKind = "changed"
-	EventEnded   EventKind = "ended"
-	EventLagged  EventKind = "lagged"
-)
-
-// Event is a change in the list of sessions.
-type Event struct {
-	Kind    EventKind
-	Session Info
-	Reason  Reason
-}
-
 // Filter chooses sessions; zero fields choose all.
 type Filter struct {
 	User     string // as Info.User
@@ -43,27 +33,350 @@ type Filter struct {
 
 // Registry is the list of the sessions on this node. Its methods: Open, List, Get, Count, Watch,
 // End and EndWhere.
+//
+// Locks: Registry.mu, then Session.mu, never the other way; no holder, hook or store is called
+// under either.
 type Registry struct {
-	registryState
+	node    string
+	now     func() time.Time
+	limits  Limits
+	classes *classTable
+	banned  func(netip.Prefix) time.Duration // how long yet; 0: not
+	onEnd   func([]ended)                    // called when the holders know
+
+	watching atomic.Int32 // number of watchers, so that nobody pays for events without one
+
+	mu       sync.Mutex // guards what follows and Session.counted
+	sessions map[string]*Session
+	prefixes map[netip.Prefix]*prefixCount
+	waiting  *list.List // of *Session: connections that are not logged in, oldest first
+	classed  map[classCount]int
+	owners   map[UserID]map[*Session]struct{} // a session stays until its holder knows of its end
+	tokens   map[string]map[*Session]struct{}
+	expiring map[*Session]struct{}
+	watchers map[*watcher]struct{}
+}
+
+// prefixCount counts the connections of one address block.
+type prefixCount struct{ connections, waiting int }
+
+// classCount is a key of Registry.classed; the zero prefix counts the whole class.
+type classCount struct {
+	class  *Class
+	prefix netip.Prefix
+}
+
+// counted is where a session stands in the counts.
+type counted struct {
+	prefix     netip.Prefix
+	class      *Class
+	connection bool          // false for browser sessions, which have no connection of their own
+	waiting    *list.Element // in Registry.waiting
+	owner      UserID
+	token      string
+}
+
+// ended is a session that has ended, as it was.
+type ended struct {
+	session *Session
+	info    Info
+	reason  Reason
+}
+
+func newRegistry(o Options, classes *classTable) *Registry {
+	return &Registry{
+		node: o.Node, now: o.Now, limits: o.Limits, classes: classes,
+		banned:   func(netip.Prefix) time.Duration { return 0 },
+		onEnd:    func([]ended) {},
+		sessions: map[string]*Session{}, prefixes: map[netip.Prefix]*prefixCount{}, waiting: list.New(),
+		classed: map[classCount]int{}, owners: map[UserID]map[*Session]struct{}{},
+		tokens: map[string]map[*Session]struct{}{}, expiring: map[*Session]struct{}{},
+		watchers: map[*watcher]struct{}{},
+	}
 }
 
 // Open lists a new session: the class is decided, level NONE, no credentials. It answers
 // ErrBanned, ErrClassDenied, ErrConnections, ErrSessions or ErrTLSRequired where the connection
 // may not be; the road then refuses in its own words and closes.
-func (r *Registry) Open(ctx context.Context, o Opening) (*Session, error) { return r.open(ctx, o) }
+func (r *Registry) Open(ctx context.Context, o Opening) (*Session, error) {
+	if err := r.checkBan(o.Remote.Addr()); err != nil {
+		return nil, err
+	}
+	s, err := r.newSession(ctx, r.newID(), o)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.add(s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (r *Registry) checkBan(a netip.Addr) error {
+	if wait := r.banned(prefixOf(a)); wait > 0 {
+		return &waitError{ErrBanned, wait}
+	}
+	return nil
+}
+
+// newSession makes a session and decides its class; it is not listed yet.
+func (r *Registry) newSession(ctx context.Context, id string, o Opening) (*Session, error) {
+	class := r.classes.of(ctx, o.Remote.Addr())
+	if !class.open(o.Protocol.Road()) {
+		return nil, ErrClassDenied
+	}
+	s := &Session{
+		id: id, protocol: o.Protocol, remote: o.Remote, local: o.Local, class: class,
+		started: r.now(), holder: o.Holder, registry: r,
+		ended: make(chan struct{}), told: make(chan struct{}),
+		details: Details{State: cmp.Or(o.State, firstState(o.Protocol)), TLS: o.TLS, UserAgent: o.UserAgent},
+	}
+	s.Touch()
+	return s, nil
+}
+
+func firstState(p Protocol) State {
+	switch p {
+	case ProtocolXMPP:
+		return StateUnauthed
+	case ProtocolWeb:
+		return StateAnonymous
+	default:
+		return StateConnected
+	}
+}
+
+// idChars of 5 random bits each make an ID that is not met twice; it guards nothing.
+const idChars = 13
+
+func (r *Registry) newID() string {
+	return r.node + "-" + strings.ToLower(rand.Text()[:idChars])
+}
+
+// add lists s, or says which limit forbids it.
+func (r *Registry) add(s *Session) error {
+	r.mu.Lock()
+	victim, err := r.count(s)
+	if err == nil {
+		r.sessions[s.id] = s
+		r.note(EventOpened, s)
+	}
+	r.mu.Unlock()
+	if victim != nil {
+		r.finish([]*Session{victim}, Reason{ReasonPolicy,
+			"too many connections wait for a log-in; this one was the oldest: connect again and log in at once"}, true)
+	}
+	return err
+}
+
+// count enters s in the counts. Where the server has too many connections that are not logged
+// in, it names the oldest one, which has to go.
+func (r *Registry) count(s *Session) (victim *Session, err error) {
+	c := counted{prefix: prefixOf(s.remote.Addr()), class: s.class, connection: s.browser == nil}
+	if reached(len(r.sessions), r.limits.Sessions) {
+		return nil, ErrSessions
+	}
+	if err := r.classRoom(c); err != nil {
+		return nil, err
+	}
+	if c.connection {
+		n := r.prefixes[c.prefix]
+		if n == nil {
+			n = &prefixCount{}
+		}
+		if c.prefix.IsValid() && (reached(n.connections, r.limits.ConnectionsPerAddress) ||
+			reached(n.waiting, r.limits.UnauthenticatedPerAddress)) {
+			return nil, ErrConnections
+		}
+		if reached(r.waiting.Len(), r.limits.Unauthenticated) {
+			victim = r.waiting.Front().Value.(*Session)
+		}
+		n.connections++
+		n.waiting++
+		r.prefixes[c.prefix] = n
+		c.waiting = r.waiting.PushBack(s)
+	}
+	r.countClass(c, 1)
+	s.counted = c
+	return victim, nil
+}
+
+func reached(n, limit int) bool { return limit > 0 && n >= limit }
+
+func (r *Registry) classRoom(c counted) error {
+	if c.class == nil {
+		return nil
+	}
+	if reached(r.classed[classCount{class: c.class}], c.class.MaxSessions) ||
+		reached(r.classed[classCount{c.class, c.prefix}], c.class.MaxSessionsPerAddress) {
+		return ErrSessions
+	}
+	return nil
+}
+
+func (r *Registry) countClass(c counted, by int) {
+	if c.class == nil {
+		return
+	}
+	for _, k := range []classCount{{class: c.class}, {c.class, c.prefix}} {
+		if r.classed[k] += by; r.classed[k] == 0 {
+			delete(r.classed, k)
+		}
+	}
+}
+
+// uncount takes s out of all counts but that of its owner.
+func (r *Registry) uncount(s *Session) {
+	c := s.counted
+	r.setWaiting(s, false)
+	if n := r.prefixes[c.prefix]; c.connection && n != nil {
+		if n.connections--; n.connections == 0 {
+			delete(r.prefixes, c.prefix)
+		}
+	}
+	r.countClass(c, -1)
+	unindex(r.tokens, c.token, s)
+	delete(r.expiring, s)
+}
+
+// setWaiting notes whether a connection is still to log in.
+func (r *Registry) setWaiting(s *Session, waits bool) {
+	c := &s.counted
+	if !c.connection || waits == (c.waiting != nil) {
+		return
+	}
+	n := r.prefixes[c.prefix]
+	if waits {
+		c.waiting = r.waiting.PushBack(s)
+		n.waiting++
+		return
+	}
+	r.waiting.Remove(c.waiting)
+	c.waiting = nil
+	n.waiting--
+}
+
+func index[K comparable](m map[K]map[*Session]struct{}, k K, s *Session) {
+	if m[k] == nil {
+		m[k] = map[*Session]struct{}{}
+	}
+	m[k][s] = struct{}{}
+}
+
+func unindex[K comparable](m map[K]map[*Session]struct{}, k K, s *Session) {
+	delete(m[k], s)
+	if len(m[k]) == 0 {
+		delete(m, k)
+	}
+}
 
 // List returns the chosen sessions, oldest first.
-func (r *Registry) List(f Filter) []Info { return r.list(f) }
+func (r *Registry) List(f Filter) []Info {
+	infos := []Info{}
+	for _, s := range r.find(f) {
+		infos = append(infos, s.Info())
+	}
+	return infos
+}
+
+// Count is the number of sessions that List would return.
+func (r *Registry) Count(f Filter) int { return len(r.find(f)) }
+
+// find returns the chosen sessions, oldest first.
+func (r *Registry) find(f Filter) []*Session {
+	r.mu.Lock()
+	var found []*Session
+	add := func(s *Session) {
+		if r.sessions[s.id] == s && (f.Protocol == "" || f.Protocol == s.protocol) {
+			found = append(found, s)
+		}
+	}
+	switch {
+	case f.ID != "":
+		if s, ok := r.sessions[f.ID]; ok && (f.Owner == "" || f.Owner == s.counted.owner) {
+			add(s)
+		}
+	case f.Owner != "":
+		for s := range r.owners[f.Owner] {
+			add(s)
+		}
+	default:
+		for _, s := range r.sessions {
+			add(s)
+		}
+	}
+	r.mu.Unlock()
+	if f.User != "" {
+		found = slices.DeleteFunc(found, func(s *Session) bool {
+			c, ok := s.Credentials()
+			return !ok || c.User != f.User
+		})
+	}
+	slices.SortFunc(found, func(a, b *Session) int {
+		return cmp.Or(a.started.Compare(b.started), strings.Compare(a.id, b.id))
+	})
+	return found
+}
 
 // Get returns one session by ID.
-func (r *Registry) Get(id string) (*Session, bool) { return r.get(id) }
+func (r *Registry) Get(id string) (*Session, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := r.sessions[id]
+	return s, ok
+}
 
 // End ends one session and tells its holder; ErrNotFound where there is none. When it returns
 // the session has left the list and cannot act any more.
-func (r *Registry) End(id string, why Reason) error { return r.end(id, why) }
+func (r *Registry) End(id string, why Reason) error {
+	if s, ok := r.Get(id); ok && len(r.finish([]*Session{s}, why, true)) == 1 {
+		return nil
+	}
+	return ErrNotFound
+}
 
 // EndWhere ends all that f chooses and returns them.
-func (r *Registry) EndWhere(f Filter, why Reason) []Info { return r.endWhere(f, why) }
+func (r *Registry) EndWhere(f Filter, why Reason) []Info {
+	infos := []Info{}
+	for _, e := range r.finish(r.find(f), why, true) {
+		infos = append(infos, e.info)
+	}
+	return infos
+}
 
-// Watch sends the events of the list until ctx ends, at most buffer behind.
-func (r *Registry) Watch(ctx context.Context, buffer int) <-chan Event { return r.watch(ctx, buffer) }
+// finish ends those of the sessions that have not ended, and with tell calls their holders.
+func (r *Registry) finish(sessions []*Session, why Reason, tell bool) []ended {
+	var gone []ended
+	r.mu.Lock()
+	for _, s := range sessions {
+		if r.sessions[s.id] != s {
+			continue
+		}
+		e := ended{s, s.Info(), why}
+		delete(r.sessions, s.id)
+		r.uncount(s)
+		s.mu.Lock()
+		s.done, s.reason, s.level = true, why, LevelNone
+		s.mu.Unlock()
+		close(s.ended)
+		gone = append(gone, e)
+		r.publish(EventEnded, e.info, why)
+	}
+	r.mu.Unlock()
+	if len(gone) == 0 {
+		return nil
+	}
+	for _, e := range gone {
+		if tell && e.session.holder != nil {
+			e.session.holder.SessionEnded(why)
+		}
+	}
+	r.onEnd(gone)
+	r.mu.Lock()
+	for _, e := range gone {
+		unindex(r.owners, e.session.counted.owner, e.session)
+		close(e.session.told)
+	}
+	r.mu.Unlock()
+	return gone
+}

@@ -1,8 +1,14 @@
 package identity
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -48,7 +54,7 @@ type Options struct {
 	UIDMin          uint32 // first uid and gid given out; 0: 10000
 	SealKey         []byte // 32 bytes; seals the password records
 	DefaultLevel    Level
-	DefaultRequired Level // Node++ NPP_REQUIRED_AUTH_LEVEL, of the web road
+	DefaultRequired Level // Node++ NPP_REQUIRED_AUTH_LEVEL, of the web road; 0 is LevelNone, as there
 
 	SCRAMIterations int  // 0: 10,000
 	SCRAMSHA1       bool // keep SHA-1 keys for old clients
@@ -56,6 +62,7 @@ type Options struct {
 
 	AnonymousRoads           []Road        // where LoginAnonymous may succeed
 	AnonymousRequirePassword bool          // FTP: anon_user is then the original USER
+	AnonymousPassword        Secret        // what it must be; zero: nothing is right
 	AnonymousTimeout         time.Duration // of an anonymous browser session
 	SessionTimeout           time.Duration // of a logged-in browser session: then it is downgraded
 
@@ -63,7 +70,189 @@ type Options struct {
 }
 
 // Service is identity's one door: log-ins, accounts, policy, audit. Registry is its list of
-// sessions, Browsers the cookie sessions of the web.
+// sessions.
 type Service struct {
-	core
+	Registry *Registry
+
+	opts    Options  // with defaults filled in
+	domains []string // all, the default first
+	store   Store
+	tokens  TokenVerifier // nil: no tokens
+	log     *slog.Logger
+	now     func() time.Time
+
+	seal      *sealer
+	passwords *passwords
+	throttle  *throttle
+	policy    *policyTable
+	behind    *behind
+	browsers  *browsers
+	requests  *requests
+
+	truth sync.Mutex // held while an account is read and its sessions are set to what it says; before Registry.mu
+	seq   int64      // the last change that poll has met; Run's alone
+
+	onUpgrade, onDowngrade []func(*Session) // set before Run
+}
+
+// New checks the options, reads bans and browser sessions, and returns a service whose Run is
+// still to be called. An error wraps ErrInvalid where an option is wrong.
+func New(ctx context.Context, o Options) (*Service, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{opts: o, store: o.Store, tokens: o.Tokens, log: o.Log, now: o.Now,
+		domains: append([]string{o.Domain}, o.Domains...), browsers: newBrowsers(), requests: newRequests(),
+		behind: newBehind(o.Store, o.Log), throttle: newThrottle(o.Limits, o.Now)}
+	if s.seal, err = newSealer(o.SealKey); err != nil {
+		return nil, err
+	}
+	s.passwords = &passwords{seal: s.seal, gate: newGate(runtime.GOMAXPROCS(0), maxGateQueue),
+		cache: newCredentialCache(o.Now), iterations: o.SCRAMIterations, sha1: o.SCRAMSHA1, argon: o.Argon2id,
+		tokens: o.Tokens}
+	if s.policy, err = newPolicyTable(o.Policy, o.defaultLevels()); err != nil {
+		return nil, err
+	}
+	classes, err := newClassTable(o.Classes, o.Now)
+	if err != nil {
+		return nil, err
+	}
+	s.Registry = newRegistry(o, classes)
+	s.Registry.banned, s.Registry.onEnd = s.throttle.banned, s.sessionsEnded
+	s.throttle.onBan = s.keepBan
+	return s, s.load(ctx)
+}
+
+// complete fills in defaults.
+func (o Options) complete() (Options, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Node = cmp.Or(o.Node, "1")
+	o.UIDMin = cmp.Or(o.UIDMin, defaultUIDMin)
+	o.SCRAMIterations = cmp.Or(o.SCRAMIterations, defaultIterations)
+	o.DefaultLevel = cmp.Or(o.DefaultLevel, LevelUser)
+	if !o.DefaultLevel.Holdable() {
+		return o, fmt.Errorf("an account cannot hold the default level %s: %w", o.DefaultLevel, ErrInvalid)
+	}
+	var err error
+	if o.Domain, err = ParseDomain(o.Domain); err != nil {
+		return o, err
+	}
+	o.Domains = slices.Clone(o.Domains)
+	for i, d := range o.Domains {
+		if o.Domains[i], err = ParseDomain(d); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// defaultUIDMin is the first uid and gid given out, above those of a system's own users.
+const defaultUIDMin = 10000
+
+func (o Options) defaultLevels() map[string]Level {
+	d := map[string]Level{kindWeb: o.DefaultRequired, kindFTP: LevelLoggedIn, kindXMPP: LevelLoggedIn,
+		kindLogin: LevelUser, kindFile: LevelNone}
+	if slices.Contains(o.AnonymousRoads, RoadFTP) {
+		d[kindFTP] = LevelAnonymous // else anonymous clients could log in, and nothing more
+	}
+	return d
+}
+
+// load reads what outlives the process.
+func (s *Service) load(ctx context.Context) error {
+	var err error
+	if s.seq, err = s.store.ChangeSeq(ctx); err != nil {
+		return fmt.Errorf("reading the account store: %w", err)
+	}
+	bans, err := s.store.Bans(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the bans: %w", err)
+	}
+	for _, b := range bans {
+		s.throttle.load(b)
+	}
+	return s.loadBrowsers(ctx)
+}
+
+func (s *Service) keepBan(b Ban) {
+	s.log.Warn("address banned", "prefix", b.Prefix, "until", b.Until, "reason", b.Reason)
+	s.behind.push(func(ctx context.Context, w StoreWriter) error { return w.PutBan(ctx, b) })
+}
+
+// sessionsEnded does what an end leaves to do: cookies die, durably, and the audit log knows.
+func (s *Service) sessionsEnded(gone []ended) {
+	var rows []string
+	for _, e := range gone {
+		if rec := e.session.browser; rec != nil && s.browsers.remove(rec) {
+			rows = append(rows, e.session.id)
+		}
+		was, ok := e.session.Credentials()
+		if !ok || was.Anonymous() && e.reason.Code != ReasonEnded {
+			continue
+		}
+		event := EventSessionEnd
+		if e.reason.Code == ReasonClosed {
+			event = EventLogout
+		}
+		s.auditEnd(event, e.session, was, e.reason)
+		if !was.Anonymous() {
+			s.downgraded(e.session)
+		}
+	}
+	if len(rows) > 0 {
+		s.removeRows(rows...)
+	}
+}
+
+// sealPassword derives the record of a new password behind the hashing gate. It keeps the salt
+// and iterations of old, on which the SCRAM keys of tokens hang. A zero password gives a record
+// that holds at most that salt. The error wraps ErrInvalid where the text cannot be a password,
+// ErrBusy where the gate is full.
+func (s *Service) sealPassword(ctx context.Context, id UserID, old Record, password Secret) (Record, error) {
+	return s.passwords.record(ctx, netip.Prefix{}, id, old, password)
+}
+
+// Run does the background work (changes made elsewhere, inactivity, what is written behind)
+// until ctx ends, and then writes what is left. It returns nil after that.
+func (s *Service) Run(ctx context.Context) error {
+	// Written behind until all else has stopped, so that what that leaves is written, too.
+	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.behind.run(writing)
+	}()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	failing := false
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+			err := s.poll(ctx)
+			if err != nil && ctx.Err() == nil && !failing {
+				s.log.Error("looking for changed accounts", "err", err)
+			}
+			failing = err != nil
+			s.sweep()
+		}
+	}
+	s.flushBrowsers(true)
+	stop()
+	<-done
+	return nil
+}
+
+// sweep ends what has expired or idles.
+func (s *Service) sweep() {
+	s.expire()
+	s.sweepRequests()
+	s.sweepBrowsers()
+	s.flushBrowsers(false)
 }

@@ -116,23 +116,32 @@ type Holder interface {
 // Session is one presence of somebody over one road. Only Registry.Open and BrowserSessions
 // make one, and only Service gives it credentials. All methods are safe for any goroutine.
 type Session struct {
-	id            string
-	protocol      Protocol
-	remote, local netip.AddrPort
-	class         *Class
-	ident         atomic.Pointer[string]
-	started       time.Time
-	holder        Holder
-	registry      *Registry
+	id       string
+	protocol Protocol
+	local    netip.AddrPort
+	started  time.Time
+	holder   Holder
+	registry *Registry
+	browser  *browserRecord // of a browser session, else nil
 
+	ident    atomic.Pointer[string]
 	activity atomic.Int64 // Unix nanoseconds
 	in, out  atomic.Int64
 
-	ended chan struct{}
+	ended chan struct{} // closed when the session has left the list
+	told  chan struct{} // closed when its holder knows
+
+	// Guarded by Registry.mu: where the session is counted.
+	counted counted
 
 	mu      sync.Mutex // guards what follows; taken alone or after Registry.mu
+	remote  netip.AddrPort
+	class   *Class
 	details Details
-	creds   *Credentials
+	creds   *Credentials // replaced, never changed
+	method  Method       // of the log-in
+	held    Level        // before the class's cap
+	expires time.Time    // of the account or token; zero: never
 	level   Level
 	reason  Reason
 	done    bool
@@ -144,35 +153,48 @@ func (s *Session) ID() string { return s.id }
 // Protocol is what the session speaks.
 func (s *Session) Protocol() Protocol { return s.protocol }
 
-// Remote is the client's address.
-func (s *Session) Remote() netip.AddrPort { return s.remote }
+// Remote is the client's address; of a browser session the one that it came from last.
+func (s *Session) Remote() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.remote
+}
 
 // Local is the address that the client came to.
 func (s *Session) Local() netip.AddrPort { return s.local }
 
 // Class is the name of the client's class; "" where no class has been configured or matches.
 func (s *Session) Class() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.className()
+}
+
+func (s *Session) className() string {
 	if s.class == nil {
 		return ""
 	}
 	return s.class.Name
 }
 
-// Level is what the session may do at most now: LevelNone before a log-in.
+// Level is what the session may do at most now: LevelNone before a log-in and after the end.
 func (s *Session) Level() Level {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.level
 }
 
-// Credentials returns who the session is, as of now; false before a log-in.
+// Credentials returns who the session is, as of now; false before a log-in. After the end they
+// say who it was, with LevelNone. The lists in it are shared: they are for reading.
 func (s *Session) Credentials() (Credentials, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.creds == nil {
 		return Credentials{}, false
 	}
-	return *s.creds, true
+	c := *s.creds
+	c.Level = s.level
+	return c, true
 }
 
 // Update lets the road change its own fields; fn must not block or call the session.
@@ -182,8 +204,8 @@ func (s *Session) Update(fn func(*Details)) {
 	fn(&s.details)
 	changed := before != s.details
 	s.mu.Unlock()
-	if changed && s.registry != nil {
-		s.registry.notify(EventChanged, s)
+	if changed {
+		s.registry.changed(s)
 	}
 }
 
@@ -195,7 +217,7 @@ func (s *Session) Details() Details {
 }
 
 // Touch notes that the client was heard now.
-func (s *Session) Touch() { s.activity.Store(time.Now().UnixNano()) }
+func (s *Session) Touch() { s.activity.Store(s.registry.now().UnixNano()) }
 
 // LastActivity is when the client was last heard.
 func (s *Session) LastActivity() time.Time { return time.Unix(0, s.activity.Load()) }
@@ -218,10 +240,16 @@ func (s *Session) Reason() Reason {
 
 // Close is the road's word that the client has gone: the session leaves the list. The holder
 // is not called. Closing twice is fine.
-func (s *Session) Close() {
-	if s.registry != nil {
-		s.registry.close(s, Reason{Code: ReasonClosed}, false)
+func (s *Session) Close() { s.registry.finish([]*Session{s}, Reason{Code: ReasonClosed}, false) }
+
+// SetIdent notes what the client's host answered to an RFC 1413 query (FTP only); "" where it
+// did not. Until then Info.IdentUser is IdentUnknown.
+func (s *Session) SetIdent(user string) {
+	if user == "" {
+		user = IdentUnknown
 	}
+	s.ident.Store(&user)
+	s.registry.changed(s)
 }
 
 // Info is a snapshot.
@@ -230,18 +258,16 @@ func (s *Session) Info() Info {
 	defer s.mu.Unlock()
 	i := Info{
 		ID: s.id, Protocol: s.protocol, State: s.details.State, Level: s.level,
-		Class: optional(s.Class()), RemoteAddr: s.remote.String(), LocalAddr: s.local.String(),
+		Class: optional(s.className()), RemoteAddr: addrText(s.remote), LocalAddr: addrText(s.local),
 		TLS: optional(s.details.TLS), UserAgent: optional(s.details.UserAgent), Lang: optional(s.details.Lang),
 		StartedAt: s.started.UTC(), LastActivity: s.LastActivity().UTC(),
 		BytesIn: s.in.Load(), BytesOut: s.out.Load(), Doing: s.details.Doing,
 	}
-	if s.registry != nil {
-		i.Node = s.registry.node
-	}
-	if p := s.ident.Load(); p != nil {
-		i.IdentUser = p
-	} else {
-		i.IdentUser = optional(IdentUnknown)
+	i.Node = s.registry.node
+	if s.protocol == ProtocolFTP {
+		if i.IdentUser = s.ident.Load(); i.IdentUser == nil {
+			i.IdentUser = optional(IdentUnknown)
+		}
 	}
 	if s.protocol.Road() == RoadXMPP && s.details.Bound {
 		priority, interested := s.details.Priority, s.details.Interest
@@ -254,11 +280,13 @@ func (s *Session) Info() Info {
 		return i
 	}
 	uid, gid, at := c.UID, c.GID, c.LoginAt.UTC()
+	if !at.IsZero() {
+		i.LoginAt = &at
+	}
 	i.Owner = c.UserID
 	i.User, i.OrigUser, i.AnonUser = optional(c.User), optional(c.OrigUser), optional(c.AnonUser)
 	i.UID, i.GID, i.Group = &uid, &gid, optional(c.Group)
 	i.GIDs, i.Groups = append([]uint32{}, c.GIDs...), append([]string{}, c.Groups...)
-	i.LoginAt = &at
 	if c.Grant != nil {
 		i.TokenID = optional(c.Grant.TokenID)
 	}
@@ -268,11 +296,19 @@ func (s *Session) Info() Info {
 // LogValue gives every road the same keys.
 func (s *Session) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("sess", s.id), slog.String("protocol", string(s.protocol)),
-		slog.String("remote", s.remote.String())}
+		slog.String("remote", addrText(s.Remote()))}
 	if c, ok := s.Credentials(); ok && c.User != "" {
 		attrs = append(attrs, slog.String("user", c.User))
 	}
 	return slog.GroupValue(attrs...)
+}
+
+// addrText is "" for the absent address, as of the control socket.
+func addrText(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }
 
 func optional(s string) *string {

@@ -1,0 +1,161 @@
+package identity
+
+import (
+	"net/netip"
+	"time"
+)
+
+// attachment is what a log-in gives a session.
+type attachment struct {
+	creds   Credentials
+	method  Method
+	held    Level     // before the class's cap
+	expires time.Time // of the account or token; zero: never
+}
+
+// attach gives s credentials, where the limits of the account's sessions allow it.
+func (r *Registry) attach(s *Session, a attachment) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sessions[s.id] != s {
+		return ErrEnded
+	}
+	if !s.loginFree() {
+		return ErrInvalid
+	}
+	if owner := a.creds.UserID; owner != "" {
+		n := 0
+		for other := range r.owners[owner] {
+			if other.protocol.Road() == s.protocol.Road() && r.sessions[other.id] == other {
+				n++
+			}
+		}
+		if reached(n, r.limits.SessionsPerUser[s.protocol.Road()]) {
+			return ErrSessions
+		}
+	}
+	r.place(s, &a)
+	return nil
+}
+
+// replace gives s other credentials or, with nil, none; false where it has ended.
+func (r *Registry) replace(s *Session, a *attachment) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sessions[s.id] != s {
+		return false
+	}
+	r.place(s, a)
+	return true
+}
+
+// place sets what s is and counts it there; Registry.mu is held.
+func (r *Registry) place(s *Session, a *attachment) {
+	unindex(r.owners, s.counted.owner, s)
+	unindex(r.tokens, s.counted.token, s)
+	delete(r.expiring, s)
+	s.counted.owner, s.counted.token = "", ""
+	r.setWaiting(s, a == nil)
+	if a == nil {
+		a = &attachment{}
+		s.set(nil, a)
+	} else {
+		c := a.creds
+		s.set(&c, a)
+		if s.counted.owner = c.UserID; c.UserID != "" {
+			index(r.owners, c.UserID, s)
+		}
+		if c.Grant != nil {
+			s.counted.token = c.Grant.TokenID
+			index(r.tokens, c.Grant.TokenID, s)
+		}
+		if !a.expires.IsZero() {
+			r.expiring[s] = struct{}{}
+		}
+	}
+	r.note(EventChanged, s)
+}
+
+// move notes that a browser session came from another address, of the given class, and returns
+// whether the class is another one than before.
+func (r *Registry) move(s *Session, remote netip.AddrPort, class *Class) (changed, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sessions[s.id] != s {
+		return false, false
+	}
+	r.countClass(s.counted, -1)
+	s.counted.prefix, s.counted.class = prefixOf(remote.Addr()), class
+	r.countClass(s.counted, 1)
+	s.mu.Lock()
+	changed = s.class != class
+	s.remote, s.class = remote, class
+	s.mu.Unlock()
+	r.note(EventChanged, s)
+	return changed, true
+}
+
+// ofOwner returns the sessions of an account, those too that are just ending.
+func (r *Registry) ofOwner(id UserID) []*Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return keys(r.owners[id])
+}
+
+// ofToken returns the sessions that a token opened.
+func (r *Registry) ofToken(id string) []*Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return keys(r.tokens[id])
+}
+
+// expired returns the sessions whose account or token has expired.
+func (r *Registry) expired() []*Session {
+	now := r.now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []*Session
+	for s := range r.expiring {
+		s.mu.Lock()
+		if !s.expires.IsZero() && !now.Before(s.expires) {
+			out = append(out, s)
+		}
+		s.mu.Unlock()
+	}
+	return out
+}
+
+func keys(m map[*Session]struct{}) []*Session {
+	out := make([]*Session, 0, len(m))
+	for s := range m {
+		out = append(out, s)
+	}
+	return out
+}
+
+// loginFree reports whether s may log in: it has no credentials, or is an anonymous browser
+// session, whose way up this is.
+func (s *Session) loginFree() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.creds == nil || s.browser != nil && s.creds.Anonymous()
+}
+
+func (s *Session) set(c *Credentials, a *attachment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.creds, s.method, s.held, s.expires, s.level = c, a.method, a.held, a.expires, LevelNone
+	if c != nil {
+		s.level = c.Level
+	}
+}
+
+// attached is what s has now; false where it has no credentials or has ended.
+func (s *Session) attached() (attachment, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.creds == nil || s.done {
+		return attachment{}, false
+	}
+	return attachment{*s.creds, s.method, s.held, s.expires}, true
+}

@@ -1,0 +1,167 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"time"
+)
+
+// Bounds of revocation.
+const (
+	truthTimeout = 5 * time.Second // for reading what the store says
+	pollEvery    = time.Second
+)
+
+// reconcile re-reads accounts after a committed change and decides for each of their sessions:
+// refresh, downgrade (web), or end. It has taken effect when it returns, even where ctx has
+// ended: the holders have been told.
+func (s *Service) reconcile(ctx context.Context, ids ...UserID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), truthTimeout)
+	defer cancel()
+	for _, id := range ids {
+		sessions := s.Registry.ofOwner(id)
+		if len(sessions) == 0 {
+			continue
+		}
+		if err := s.reconcileOne(ctx, id, sessions); err != nil {
+			// The poll meets the change again, as it only goes on when all went well.
+			s.log.Error("reading a changed account", "user", string(id), "err", err)
+		}
+	}
+}
+
+// reconcileOne does one account. Reading and deciding is one step under truth, so that of two
+// changes the later one stands; holders are called after it.
+func (s *Service) reconcileOne(ctx context.Context, id UserID, sessions []*Session) error {
+	s.truth.Lock()
+	acc, err := s.byID(ctx, id)
+	if err != nil {
+		s.truth.Unlock()
+		return err
+	}
+	var after []func()
+	for _, ses := range sessions {
+		if do := s.decide(ses, acc); do != nil {
+			after = append(after, do)
+		}
+	}
+	s.truth.Unlock()
+	for _, do := range after {
+		do()
+	}
+	for _, ses := range sessions { // of those that somebody else is just ending
+		select {
+		case <-ses.ended:
+			select {
+			case <-ses.told:
+			case <-ctx.Done():
+			}
+		default:
+		}
+	}
+	return nil
+}
+
+// decide compares a session with its account (nil: gone) and returns what is left to do outside
+// of the lock.
+func (s *Service) decide(ses *Session, acc *Account) func() {
+	was, ok := ses.attached()
+	if !ok || was.creds.Anonymous() {
+		return nil
+	}
+	end := func(why Reason) func() {
+		return func() { s.Registry.finish([]*Session{ses}, why, true) }
+	}
+	if acc == nil || acc.ID != was.creds.UserID {
+		return end(Reason{ReasonDisabled, ErrDisabled.Error()})
+	}
+	// A session that has adopted a change which is not committed yet is ahead.
+	if was.creds.Grant == nil && was.creds.CredentialVersion < acc.CredentialVersion {
+		return end(Reason{ReasonRevoked, "the password was changed"})
+	}
+	now, err := s.qualify(ses, *acc, was.creds.Grant)
+	switch {
+	case errors.Is(err, ErrDisabled):
+		return end(Reason{ReasonDisabled, err.Error()})
+	case errors.Is(err, ErrExpired):
+		return end(Reason{ReasonExpired, err.Error()})
+	case err != nil && ses.browser != nil:
+		return func() { s.demote(ses.browser, Reason{ReasonPolicy, err.Error()}) }
+	case err != nil:
+		return end(Reason{ReasonPolicy, err.Error()})
+	}
+	now.method, now.creds.OrigUser, now.creds.LoginAt = was.method, was.creds.OrigUser, was.creds.LoginAt
+	now.creds.CredentialVersion = max(now.creds.CredentialVersion, was.creds.CredentialVersion)
+	if reflect.DeepEqual(now, was) || !s.Registry.replace(ses, &now) {
+		return nil
+	}
+	return func() {
+		if ses.holder != nil {
+			ses.holder.SessionChanged()
+		}
+	}
+}
+
+// adopt lets ses, if it belongs to id, live through the change of the password to the new
+// CredentialVersion; call it before the change commits, and undo if it does not.
+func (s *Service) adopt(ses *Session, id UserID, version int64) (undo func()) {
+	if ses == nil {
+		return func() {}
+	}
+	was, ok := ses.attached()
+	if !ok || was.creds.UserID != id {
+		return func() {}
+	}
+	set := func(v int64) {
+		s.truth.Lock()
+		defer s.truth.Unlock()
+		if now, ok := ses.attached(); ok && now.creds.UserID == id {
+			now.creds.CredentialVersion = v
+			s.Registry.replace(ses, &now)
+		}
+		if ses.browser != nil {
+			ses.browser.touch()
+		}
+	}
+	set(version)
+	return func() { set(was.creds.CredentialVersion) }
+}
+
+// tokensChanged is TokensChanged.
+func (s *Service) tokensChanged(_ context.Context, ids ...string) {
+	for _, id := range ids {
+		s.Registry.finish(s.Registry.ofToken(id), Reason{ReasonRevoked, "the token was revoked or changed"}, true)
+	}
+}
+
+// poll meets the changes that were made elsewhere, and those whose reading failed.
+func (s *Service) poll(ctx context.Context) error {
+	seq, err := s.store.ChangeSeq(ctx)
+	if err != nil || seq <= s.seq {
+		return err
+	}
+	changed, err := s.store.AccountsChanged(ctx, s.seq)
+	if err != nil {
+		return err
+	}
+	for _, acc := range changed {
+		sessions := s.Registry.ofOwner(acc.ID)
+		if len(sessions) == 0 {
+			continue
+		}
+		if err := s.reconcileOne(ctx, acc.ID, sessions); err != nil {
+			return err
+		}
+	}
+	for _, acc := range changed {
+		seq = max(seq, acc.ChangeSeq)
+	}
+	s.seq = seq
+	return nil
+}
+
+// expire ends the sessions whose account or token has expired.
+func (s *Service) expire() {
+	s.Registry.finish(s.Registry.expired(), Reason{ReasonExpired, ErrExpired.Error()}, true)
+}

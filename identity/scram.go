@@ -1,0 +1,261 @@
+package identity
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // RFC 5802 names it; only where policy keeps it for old clients
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"hash"
+	"sync/atomic"
+)
+
+// SCRAMHash names the hash of a SCRAM mechanism (RFC 5802, RFC 7677).
+type SCRAMHash string
+
+// The hashes. SHA-1 keys exist only where policy allows old clients.
+const (
+	SCRAMSHA1   SCRAMHash = "SHA-1"
+	SCRAMSHA256 SCRAMHash = "SHA-256"
+)
+
+// maxTokenKeys is how many tokens of one account SCRAM tries.
+const maxTokenKeys = 50
+
+// SCRAM is a log-in in steps: the same door as Login, which ends in the same checks.
+type SCRAM struct {
+	Salt       []byte // stable for unknown names, too
+	Iterations int
+
+	service *Service
+	claim   *claim
+	hash    func() hash.Hash
+	keys    *scramKeys // of the account; nil: none of this hash
+	used    atomic.Bool
+}
+
+// newHash returns the hash of h; false where there is no such mechanism.
+func (h SCRAMHash) newHash() (func() hash.Hash, Method, bool) {
+	switch h {
+	case SCRAMSHA256:
+		return sha256.New, MethodSCRAMSHA256, true
+	case SCRAMSHA1:
+		return sha1.New, MethodSCRAMSHA1, true
+	default:
+		return nil, "", false
+	}
+}
+
+// BeginSCRAM looks the name up and returns salt and iterations for the server's first message.
+// An unknown name, or one without keys of this hash, gets a fake salt, always the same one, and
+// fails in Finish as a wrong password does.
+func (s *Service) BeginSCRAM(ctx context.Context, ses *Session, l Login, h SCRAMHash) (*SCRAM, error) {
+	newHash, method, ok := h.newHash()
+	if !ok {
+		return nil, fmt.Errorf("%q is not a hash of SCRAM: %w", h, ErrInvalid)
+	}
+	l.Method = method
+	x := &SCRAM{service: s, hash: newHash, claim: &claim{ses: ses, login: l}}
+	if err := x.begin(ctx, h); err != nil {
+		s.auditLogin(x.claim, err)
+		return nil, err
+	}
+	return x, nil
+}
+
+func (x *SCRAM) begin(ctx context.Context, h SCRAMHash) error {
+	s, c := x.service, x.claim
+	if err := s.admissible(c.ses); err != nil {
+		return err
+	}
+	c.key, c.name = s.throttleKey(c.login)
+	if err := s.Registry.checkBan(c.ses.Remote().Addr()); err != nil {
+		return err
+	}
+	var err error
+	if c.acc, err = s.lookup(ctx, c.login); err != nil {
+		return err
+	}
+	// Equal for all spellings of one name; what is no name has itself.
+	x.Salt = keyed(s.seal.salts, c.key, string(h))[:saltBytes]
+	x.Iterations = s.opts.SCRAMIterations
+	if c.acc == nil || len(c.acc.Password.Sealed) == 0 {
+		return nil
+	}
+	r, err := s.passwords.open(c.acc.ID, c.acc.Password)
+	if err != nil {
+		return err
+	}
+	switch {
+	case r.Kind == recordArgon:
+		return nil
+	case h == SCRAMSHA256:
+		x.keys = r.SHA256
+	default:
+		x.keys = r.SHA1
+	}
+	if x.keys != nil || h == SCRAMSHA256 { // tokens have SHA-256 keys, and the account's salt
+		x.Salt, x.Iterations = r.Salt, r.Iterations
+	}
+	return nil
+}
+
+// Finish checks the client's proof over authMessage (RFC 5802 section 3) against the account's
+// key and those of its tokens, and returns the server's signature made with the key that
+// matched.
+func (x *SCRAM) Finish(ctx context.Context, authMessage, proof []byte) (Credentials, []byte, error) {
+	if x.used.Swap(true) {
+		return Credentials{}, nil, fmt.Errorf("a SCRAM exchange has one proof: %w", ErrInvalid)
+	}
+	creds, signature, err := x.finish(ctx, authMessage, proof)
+	x.service.auditLogin(x.claim, err)
+	if err != nil {
+		return Credentials{}, nil, err
+	}
+	x.service.upgraded(x.claim.ses)
+	return creds, signature, nil
+}
+
+func (x *SCRAM) finish(ctx context.Context, authMessage, proof []byte) (Credentials, []byte, error) {
+	s, c := x.service, x.claim
+	if err := s.admissible(c.ses); err != nil {
+		return Credentials{}, nil, err
+	}
+	try, err := s.throttle.enter(ctx, prefixOf(c.ses.Remote().Addr()), c.key)
+	if err != nil {
+		return Credentials{}, nil, err
+	}
+	server, err := x.match(ctx, try, authMessage, proof)
+	switch {
+	case errors.Is(err, ErrCredentials):
+		try.fail(true)
+		return Credentials{}, nil, ErrCredentials
+	case err != nil:
+		try.drop()
+		return Credentials{}, nil, err
+	}
+	try.succeed()
+	creds, err := s.admit(ctx, c)
+	if err != nil {
+		return Credentials{}, nil, err
+	}
+	return creds, hmacOf(x.hash, server, string(authMessage)), nil
+}
+
+// match returns the ServerKey that belongs to the key that proof was made with.
+func (x *SCRAM) match(ctx context.Context, try *attempted, authMessage, proof []byte) ([]byte, error) {
+	leave, err := try.slow(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	tokens, err := x.tokenKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// Always as many tries, whether the account exists, has a password, and however many tokens.
+	size := x.hash().Size()
+	blank := scramKeys{Stored: make([]byte, size), Server: make([]byte, size)}
+	keys, found := make([]scramKeys, 1+maxTokenKeys), -1
+	for i := range keys {
+		keys[i] = blank
+	}
+	if x.keys != nil {
+		keys[0] = *x.keys
+	}
+	for i, t := range tokens {
+		keys[i+1] = scramKeys{Stored: t.StoredKey, Server: t.ServerKey}
+	}
+	for i, k := range keys {
+		if proves(x.hash, k.Stored, authMessage, proof) {
+			found = i
+		}
+	}
+	if x.claim.acc == nil || found < 0 {
+		return nil, ErrCredentials
+	}
+	if found > 0 {
+		x.claim.grant = &tokens[found-1].Grant
+	}
+	return keys[found].Server, nil
+}
+
+// tokenKeys reads the keys of the account's tokens; for an unknown name it asks for nobody's, as
+// the question takes time.
+func (x *SCRAM) tokenKeys(ctx context.Context) ([]TokenKey, error) {
+	s, c := x.service, x.claim
+	if s.tokens == nil {
+		return nil, nil
+	}
+	var id UserID
+	if c.acc != nil {
+		id = c.acc.ID
+	}
+	keys, err := s.tokens.TokenKeys(ctx, id, remoteText(c.ses))
+	switch {
+	case errors.Is(err, ErrNotFound), c.login.Method != MethodSCRAMSHA256, c.acc == nil:
+		return nil, nil
+	case err != nil:
+		return nil, unavailable(ctx, err)
+	}
+	return keys[:min(len(keys), maxTokenKeys)], nil
+}
+
+// proves reports whether proof was made by who knows the key that stored is the hash of
+// (RFC 5802 section 3: ClientKey = ClientProof XOR ClientSignature, StoredKey = H(ClientKey)).
+func proves(newHash func() hash.Hash, stored, authMessage, proof []byte) bool {
+	m := hmac.New(newHash, stored)
+	m.Write(authMessage)
+	clientKey := m.Sum(nil)
+	if len(proof) != len(clientKey) {
+		return false
+	}
+	subtle.XORBytes(clientKey, clientKey, proof)
+	h := newHash()
+	h.Write(clientKey)
+	return subtle.ConstantTimeCompare(h.Sum(nil), stored) == 1
+}
+
+// scramParameters is SCRAMParameters.
+func (s *Service) scramParameters(ctx context.Context, id UserID) (salt []byte, iterations int, err error) {
+	if s.opts.Argon2id {
+		return nil, 0, ErrNotFound
+	}
+	acc, err := s.store.AccountByID(ctx, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(acc.Password.Sealed) > 0 {
+		return s.scramSalt(id, acc.Password)
+	}
+	err = s.store.Write(ctx, func(w StoreWriter) error {
+		acc, err := w.AccountByID(ctx, id) // another may have been first
+		if err != nil {
+			return err
+		}
+		if len(acc.Password.Sealed) > 0 {
+			salt, iterations, err = s.scramSalt(id, acc.Password)
+			return err
+		}
+		salt, iterations = newSalt(), s.opts.SCRAMIterations
+		r, err := s.passwords.close(id, passwordRecord{Kind: recordSalt, Salt: salt, Iterations: iterations})
+		if err != nil {
+			return err
+		}
+		return w.PutPassword(ctx, id, r)
+	})
+	return salt, iterations, err
+}
+
+func (s *Service) scramSalt(id UserID, r Record) ([]byte, int, error) {
+	was, err := s.passwords.open(id, r)
+	if err != nil {
+		return nil, 0, err
+	}
+	if was.Iterations == 0 {
+		return nil, 0, ErrNotFound // kept under the policy argon2id
+	}
+	return was.Salt, was.Iterations, nil
+}

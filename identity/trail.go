@@ -1,0 +1,70 @@
+package identity
+
+import (
+	"context"
+	"errors"
+)
+
+// The events that log-ins and sessions leave in the audit log.
+const (
+	EventLoginOK        = "login.ok"
+	EventLoginFail      = "login.fail"
+	EventLoginThrottled = "login.throttled"
+	EventLogout         = "logout"
+	EventSessionEnd     = "session.end"
+)
+
+// auditLogin records the outcome of an attempt. The name stands there only where it is one, and
+// no secret in any case.
+func (s *Service) auditLogin(c *claim, err error) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return // the client went before there was an answer
+	}
+	e := AuditEvent{Event: EventLoginOK, Subject: c.name, Method: c.login.Method, Result: "ok"}
+	if c.acc != nil {
+		e.Subject = s.display(c.acc.Login, c.acc.Domain)
+	}
+	switch {
+	case errors.Is(err, ErrThrottled), errors.Is(err, ErrBanned), errors.Is(err, ErrBusy):
+		e.Event = EventLoginThrottled
+	case err != nil:
+		e.Event = EventLoginFail
+	}
+	if err != nil {
+		e.Result = resultOf(err)
+	}
+	if c.grant != nil {
+		e.Detail = "token " + c.grant.TokenID
+	}
+	if err == nil {
+		e.Actor = e.Subject
+	}
+	s.trail(c.ses, e)
+}
+
+// resultOf is the sentinel that err wraps, as text; the rest of it is for the log.
+func resultOf(err error) string {
+	for _, known := range Errors() {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return "error"
+}
+
+// auditEnd records that a logged-in session went back or ended.
+func (s *Service) auditEnd(event string, ses *Session, was Credentials, why Reason) {
+	subject := was.User
+	if was.Anonymous() {
+		subject = "anonymous"
+	}
+	s.trail(ses, AuditEvent{Event: event, Actor: subject, Subject: subject, Result: string(why.Code)})
+}
+
+// trail completes an event with what the session knows and writes it behind.
+func (s *Service) trail(ses *Session, e AuditEvent) {
+	e.Time = s.now()
+	e.Protocol, e.Remote, e.Session = ses.protocol, addrText(ses.Remote()), ses.id
+	e.Via = string(ses.protocol)
+	s.behind.push(func(ctx context.Context, w StoreWriter) error { return w.AppendAudit(ctx, e) })
+}
