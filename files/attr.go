@@ -1,0 +1,128 @@
+package files
+
+import (
+	"context"
+	"io/fs"
+	"time"
+)
+
+// Chmod sets the nine permission bits; setuid is never set, setgid and sticky of a folder stay.
+// Only the owner may: fs.ErrPermission. ErrUnsupported where the store cannot keep it, and of a
+// link, which has no mode.
+func (t *Tree) Chmod(ctx context.Context, p string, mode fs.FileMode) error {
+	return t.alter(ctx, "chmod", p, func(v *view, s *spot) (owned, error) {
+		o := s.owned()
+		if !v.attrs(s.m, o, s.canon()) {
+			return o, fs.ErrPermission
+		}
+		o.mode = o.mode&^fs.ModePerm | mode.Perm()
+		return o, nil
+	})
+}
+
+// Chown sets owner and group; nil leaves one as it is. As in POSIX, the owner may give a file to a
+// group of theirs; only LevelRoot may change the owner.
+func (t *Tree) Chown(ctx context.Context, p string, uid, gid *uint32) error {
+	return t.alter(ctx, "chown", p, func(v *view, s *spot) (owned, error) {
+		o := s.owned()
+		if !v.attrs(s.m, o, s.canon()) {
+			return o, fs.ErrPermission
+		}
+		if uid != nil && *uid != o.uid {
+			if !v.superuser() {
+				return o, fs.ErrPermission
+			}
+			o.uid = *uid
+		}
+		if gid != nil && *gid != o.gid {
+			if !v.superuser() && !v.c.In(*gid) {
+				return o, fs.ErrPermission
+			}
+			o.gid = *gid
+		}
+		return o, nil
+	})
+}
+
+// alter changes what the attributes hold, by the entry's own name: a link is followed inside the
+// mount.
+func (t *Tree) alter(ctx context.Context, op, p string, fn func(*view, *spot) (owned, error)) error {
+	v, err := t.now()
+	if err != nil {
+		return failed(op, p, err)
+	}
+	s, err := v.walk(ctx, p, true)
+	if err != nil {
+		return failed(op, p, err)
+	}
+	defer s.close()
+	if s.m == nil {
+		return failed(op, p, fs.ErrPermission)
+	}
+	if !s.exists {
+		return failed(op, p, fs.ErrNotExist)
+	}
+	if !v.s.o.Backend.Features().Attrs {
+		return failed(op, p, ErrUnsupported)
+	}
+	a, err := v.s.account(ctx, s.m.key)
+	if err != nil {
+		return failed(op, p, err)
+	}
+	a.names.Lock()
+	defer a.names.Unlock()
+	if err := s.again(ctx); err != nil {
+		return failed(op, p, err)
+	}
+	o, err := fn(v, s)
+	if err != nil {
+		return failed(op, p, err)
+	}
+	name := s.name
+	if name == "" {
+		name = "."
+	}
+	if err := s.dir.SetAttr(ctx, name, o.mode&^fs.ModeType, s.m.attr(o, s.name == "")); err != nil {
+		return failed(op, p, err)
+	}
+	v.emit(OpAttr, s.canon(), "", sizeOf(s.node), 0)
+	return nil
+}
+
+// again looks at the entry once more, under the lock of the tree's names.
+func (s *spot) again(ctx context.Context) (err error) {
+	if s.name == "" {
+		s.node, err = s.top.Stat(ctx)
+	} else {
+		s.node, err = s.dir.Lstat(ctx, s.name)
+	}
+	return err
+}
+
+// Chtimes sets the time of the last change of content. Who may write may do so, not the owner
+// alone: clients set the time of what they have just uploaded.
+func (t *Tree) Chtimes(ctx context.Context, p string, mtime time.Time) error {
+	v, err := t.now()
+	if err != nil {
+		return failed("chtimes", p, err)
+	}
+	s, err := v.walk(ctx, p, true)
+	if err != nil {
+		return failed("chtimes", p, err)
+	}
+	defer s.close()
+	if s.m == nil || s.name == "" {
+		return failed("chtimes", p, fs.ErrPermission)
+	}
+	if !s.exists {
+		return failed("chtimes", p, fs.ErrNotExist)
+	}
+	if o := s.owned(); !v.write(s.m, o, s.canon()) && !v.attrs(s.m, o, s.canon()) {
+		return failed("chtimes", p, fs.ErrPermission)
+	}
+	if err := s.dir.Chtimes(ctx, s.name, mtime); err != nil {
+		return failed("chtimes", p, err)
+	}
+	v.emit(OpAttr, s.canon(), "", sizeOf(s.node), 0)
+	return nil
+}

@@ -1,0 +1,120 @@
+package files
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// Attr is what a file says of its ownership where it deviates from its mount's default; a nil
+// field means the default.
+type Attr struct {
+	UID, GID *uint32
+	Mode     *fs.FileMode // permission, setgid and sticky bits
+}
+
+// IsZero reports whether nothing deviates.
+func (a Attr) IsZero() bool { return a.UID == nil && a.GID == nil && a.Mode == nil }
+
+// Node is what a backend says of an entry.
+type Node struct {
+	Name    string
+	Type    fs.FileMode // type bits: 0, fs.ModeDir, fs.ModeSymlink; anything else is neither shown nor touched
+	Size    int64
+	ModTime time.Time
+	Attr    Attr
+	Links   int
+	Unique  string
+}
+
+// Features is what a backend can keep.
+type Features struct {
+	Attrs bool   // owner, group and mode of single entries
+	Links bool   // symbolic links
+	Why   string // why something is missing, for doctor; "" when nothing is
+}
+
+// Backend is what Tree needs of a store. A tree is named by a key of clean segments, one of
+// "DOMAIN/home/LOGIN", "DOMAIN/groups/NAME" and "DOMAIN/pub". The mode given beside an Attr is the
+// whole mode, default or not, for a store that shows modes to others. backendtest holds the contract as a test.
+type Backend interface {
+	Features() Features
+	// Tree opens the top of a tree; where there is none it is made, or fs.ErrNotExist.
+	Tree(ctx context.Context, key string, create bool) (Top, error)
+	// Keys calls fn with the key of each tree that exists.
+	Keys(ctx context.Context, fn func(key string) error) error
+}
+
+// Dir is an opened folder: what is asked of it by name happens in this very folder, whatever
+// becomes of its path meanwhile. A name is one segment, checked by the caller; no link is ever
+// followed. Errors are fs.ErrNotExist, fs.ErrExist, ErrIsDir, ErrNotDir, ErrNotEmpty, ErrNoSpace,
+// ErrUnsupported or the store's own.
+type Dir interface {
+	Stat(ctx context.Context) (Node, error)
+	Dir(ctx context.Context, name string) (Dir, error) // ErrNotDir for anything else, links too
+	Lstat(ctx context.Context, name string) (Node, error)
+	Readlink(ctx context.Context, name string) (string, error)
+	// ReadDir calls fn with each entry, sorted by the bytes of the names, while it reads them. What
+	// vanishes meanwhile is left out.
+	ReadDir(ctx context.Context, fn func(Node) error) error
+	Open(ctx context.Context, name string) (Object, error)      // a file alone: ErrIsDir, or ErrUnsupported
+	OpenWrite(ctx context.Context, name string) (Writer, error) // a finished file, to append in place
+	Mkdir(ctx context.Context, name string, mode fs.FileMode, a Attr) error
+	Symlink(ctx context.Context, target, name string) error
+	Remove(ctx context.Context, name string) error    // not a folder: ErrIsDir
+	RemoveDir(ctx context.Context, name string) error // an empty folder
+	// Rename moves name to another folder of the same backend, over a file that stands there unless
+	// exclusive. A folder never replaces anything.
+	Rename(ctx context.Context, name string, to Dir, newname string, exclusive bool) error
+	// SetAttr replaces all of the entry's attributes; name "." is the folder itself. Of a link:
+	// ErrUnsupported.
+	SetAttr(ctx context.Context, name string, mode fs.FileMode, a Attr) error
+	Chtimes(ctx context.Context, name string, mtime time.Time) error
+	Sync(ctx context.Context) error // makes the names in it durable
+	Close() error
+}
+
+// Top is the top folder of a tree. It keeps the tree's parts out of sight of Dir: its own
+// reserved names are neither listed nor found there, and making them is ErrName.
+type Top interface {
+	Dir
+	// Part opens the part of that key (hexadecimal) at its end; where there is none it is made, or
+	// fs.ErrNotExist.
+	Part(ctx context.Context, key string, create bool) (Part, error)
+	StatPart(ctx context.Context, key string) (Node, error)
+	RemovePart(ctx context.Context, key string) error
+	// Parts calls fn with each part; Node.Name is its key.
+	Parts(ctx context.Context, fn func(Node) error) error
+}
+
+// Object is an opened file.
+type Object interface {
+	io.Reader
+	io.ReaderAt
+	io.Seeker
+	io.Closer
+	Node() Node // when it was opened
+	// OS returns the file of the operating system behind it, if there is one: the way to sendfile(2).
+	OS() (*os.File, bool)
+}
+
+// Writer is a file opened for writing at its end.
+type Writer interface {
+	io.Writer
+	io.ReaderFrom // must hand a *net.TCPConn, also inside an io.LimitedReader, to splice(2) where there is one
+	io.Closer
+	Node() Node // when it was opened
+	Size() (int64, error)
+	Truncate(size int64) error // and goes to its end
+	Sync() error
+}
+
+// Part is a Writer that becomes a file.
+type Part interface {
+	Writer
+	// Commit gives the part its name, over a file that stands there unless exclusive. The part is
+	// closed when that succeeds.
+	Commit(ctx context.Context, to Dir, name string, mode fs.FileMode, a Attr, exclusive bool) error
+}

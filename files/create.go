@@ -1,0 +1,218 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+)
+
+// UploadOptions says how Create begins.
+type UploadOptions struct {
+	// Offset is where to go on: the size of one's own part, or at most that of the finished file.
+	// At its end the file is appended to in place; before it, the new file begins with that much of
+	// the old one.
+	Offset int64
+	Append bool // at the end, whatever the size; Offset is ignored
+	// Size is how many bytes this upload will bring, reserved from the quota at once; -1: unknown.
+	Size      int64
+	Exclusive bool // fs.ErrExist where something stands
+}
+
+// Create begins an upload; nobody sees it, and what stands there stays, until Upload.Commit. One
+// writer of a path at a time: ErrBusy. Links are followed inside the mount.
+func (t *Tree) Create(ctx context.Context, p string, o UploadOptions) (*Upload, error) {
+	v, err := t.now()
+	if err != nil {
+		return nil, failed("create", p, err)
+	}
+	s, err := v.walk(ctx, p, true)
+	if err != nil {
+		return nil, failed("create", p, err)
+	}
+	u := &Upload{t: t, spot: s, exclusive: o.Exclusive}
+	if err := u.begin(ctx, v, o); err != nil {
+		u.release()
+		return nil, failed("create", p, err)
+	}
+	return u, nil
+}
+
+// allowed asks the permissions of writing: of the file that stands there, else of the folder.
+func (u *Upload) allowed(v *view) error {
+	s := u.spot
+	switch {
+	case s.exists && u.exclusive:
+		return fs.ErrExist
+	case s.exists && s.node.Type.IsDir():
+		return ErrIsDir
+	case s.exists && !v.write(s.m, s.owned(), s.canon()),
+		!s.exists && !v.add(s.m, s.diro, s.canon()):
+		return fs.ErrPermission
+	case s.exists && !s.node.Type.IsRegular():
+		return ErrUnsupported
+	}
+	return nil
+}
+
+func (u *Upload) begin(ctx context.Context, v *view, o UploadOptions) error {
+	s := u.spot
+	if s.m == nil || s.name == "" {
+		return ErrIsDir
+	}
+	if err := u.allowed(v); err != nil {
+		return err
+	}
+	if o.Offset < 0 {
+		return ErrOffset
+	}
+	var err error
+	if u.account, err = v.s.account(ctx, s.m.key); err != nil {
+		return err
+	}
+	u.key = v.partKey(s.canon())
+	if !u.lock(v.s, pathLock(s.m.key, s.rel+"/"+s.name)) || !u.lock(v.s, partLock(s.m.key, u.key)) {
+		return ErrBusy
+	}
+	if s.node, err = s.dir.Lstat(ctx, s.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	s.exists = err == nil
+	if err := u.allowed(v); err != nil { // what another writer has left meanwhile
+		return err
+	}
+	if s.exists {
+		return u.over(ctx, v, o)
+	}
+	return u.anew(ctx, v, o)
+}
+
+// over begins an upload where a finished file stands.
+func (u *Upload) over(ctx context.Context, v *view, o UploadOptions) error {
+	node := u.spot.node
+	switch {
+	case o.Append:
+		o.Offset = node.Size
+	case o.Offset > node.Size || o.Offset > 0 && o.Offset < node.Size:
+		if part, err := u.spot.top.StatPart(ctx, u.key); err == nil && part.Size == o.Offset {
+			return u.openPart(ctx, o, false)
+		}
+		if o.Offset > node.Size {
+			return ErrOffset
+		}
+	}
+	if o.Append || o.Offset > 0 && o.Offset == node.Size {
+		err := u.inPlace(ctx, v, o)
+		if !errors.Is(err, ErrUnsupported) {
+			return err
+		}
+	}
+	if err := u.openPart(ctx, o, true); err != nil || o.Offset == 0 {
+		return err
+	}
+	return u.copyHead(ctx, o.Offset)
+}
+
+// inPlace opens the finished file at its end. Its own lock keeps others from removing or replacing
+// it, by whatever path.
+func (u *Upload) inPlace(ctx context.Context, v *view, o UploadOptions) error {
+	s := u.spot
+	if !u.lock(v.s, fileLock(s.node)) {
+		return ErrBusy
+	}
+	w, err := s.dir.OpenWrite(ctx, s.name)
+	if err != nil {
+		return err
+	}
+	if w.Node().Unique != s.node.Unique {
+		_ = w.Close()
+		return ErrBusy // renamed meanwhile
+	}
+	u.w = w
+	if u.start, err = w.Size(); err != nil {
+		return err
+	}
+	return u.reserveSize(o.Size)
+}
+
+// anew begins an upload where nothing stands.
+func (u *Upload) anew(ctx context.Context, v *view, o UploadOptions) error {
+	if o.Append {
+		return u.openPart(ctx, o, false)
+	}
+	if o.Offset > 0 {
+		part, err := u.spot.top.StatPart(ctx, u.key)
+		if err != nil || part.Size != o.Offset {
+			return ErrOffset
+		}
+		return u.openPart(ctx, o, false)
+	}
+	return u.openPart(ctx, o, true)
+}
+
+// openPart opens one's part at its end, or empties it.
+func (u *Upload) openPart(ctx context.Context, o UploadOptions, empty bool) error {
+	s := u.spot
+	part, err := s.top.Part(ctx, u.key, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		if !u.account.addEntry(s.m.limitFiles) {
+			return ErrQuota
+		}
+		if part, err = s.top.Part(ctx, u.key, true); err != nil {
+			u.account.change(0, -1)
+			return err
+		}
+		u.made = true
+	}
+	if err != nil {
+		return err
+	}
+	u.w, u.part = part, part
+	if u.start, err = part.Size(); err != nil {
+		return err
+	}
+	if empty && u.start > 0 {
+		if err := part.Truncate(0); err != nil {
+			return err
+		}
+		u.account.change(-u.start, 0)
+		u.start = 0
+	}
+	return u.reserveSize(o.Size)
+}
+
+// reserveSize sets the declared size aside. What was made for this upload goes again if there is no
+// room for it.
+func (u *Upload) reserveSize(size int64) error {
+	if size <= 0 {
+		return nil
+	}
+	if !u.account.reserveAll(size, u.spot.m.limitBytes) {
+		return ErrQuota
+	}
+	u.reserved = size
+	return nil
+}
+
+// copyHead fills the part with the first bytes of the file that stands there.
+func (u *Upload) copyHead(ctx context.Context, n int64) error {
+	obj, err := u.spot.dir.Open(ctx, u.spot.name)
+	if err != nil {
+		return err
+	}
+	defer obj.Close()
+	if !u.account.reserveAll(n, u.spot.m.limitBytes) {
+		return ErrQuota
+	}
+	var src io.Reader = obj
+	if file, ok := obj.OS(); ok {
+		src = file
+	}
+	copied, err := u.w.ReadFrom(&io.LimitedReader{R: src, N: n})
+	u.start = copied
+	u.account.change(copied-n, 0)
+	if err == nil && copied < n {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}

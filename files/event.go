@@ -1,0 +1,37 @@
+package files
+
+import (
+	"time"
+
+	"trivium/identity"
+)
+
+// Op is what happened to a file.
+type Op string
+
+// The operations. OpStore is a finished upload of a new or replaced file.
+const (
+	OpStore   Op = "store"
+	OpAppend  Op = "append"
+	OpMkdir   Op = "mkdir"
+	OpRemove  Op = "remove"
+	OpRmdir   Op = "rmdir"
+	OpRename  Op = "rename"
+	OpAttr    Op = "attr" // owner, group, mode or time
+	OpSymlink Op = "symlink"
+)
+
+// Changed is the event of a change in the tree, sent after it is done.
+type Changed struct {
+	At       time.Time         `json:"at"`
+	Op       Op                `json:"op"`
+	Domain   string            `json:"domain"`
+	Path     string            `json:"path"`           // canonical
+	From     string            `json:"from,omitempty"` // canonical; of a rename
+	Size     int64             `json:"size"`           // of the file afterwards; of a removed one before
+	Written  int64             `json:"written"`        // bytes that this upload brought
+	Who      string            `json:"who"`            // as Session.User in JSON; "" for anonymous
+	Session  string            `json:"session"`
+	Road     identity.Road     `json:"road"`
+	Protocol identity.Protocol `json:"protocol"`
+}

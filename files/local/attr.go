@@ -1,0 +1,152 @@
+package local
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/pkg/xattr"
+	"golang.org/x/sys/unix"
+
+	"trivium/files"
+)
+
+// attrName is the extended attribute.
+const attrName = "user.trivium"
+
+// record is what the attribute holds. As text: the version, then u, g, m with a number (m in octal,
+// with the setgid and sticky bits as in stat(2)), and k for the mark.
+type record struct {
+	files.Attr
+	mark bool // some entry of the folder has a record that counts
+}
+
+const version = "1"
+
+func (r record) String() string {
+	b := []byte(version)
+	if r.UID != nil {
+		b = strconv.AppendUint(append(b, " u"...), uint64(*r.UID), 10)
+	}
+	if r.GID != nil {
+		b = strconv.AppendUint(append(b, " g"...), uint64(*r.GID), 10)
+	}
+	if r.Mode != nil {
+		b = strconv.AppendUint(append(b, " m"...), uint64(octal(*r.Mode)), 8)
+	}
+	if r.mark {
+		b = append(b, " k"...)
+	}
+	return string(b)
+}
+
+// closed is what an attribute that cannot be read means: nobody's but root's. It is marked, so that
+// what hangs on the mark is not lost.
+func closed() record {
+	var id uint32
+	var mode fs.FileMode
+	return record{Attr: files.Attr{UID: &id, GID: &id, Mode: &mode}, mark: true}
+}
+
+// parse reads the text; anything unknown closes the file.
+func parse(text string) record {
+	fields := strings.Fields(text)
+	if len(fields) == 0 || fields[0] != version {
+		return closed()
+	}
+	var r record
+	for _, f := range fields[1:] {
+		switch f[0] {
+		case 'u', 'g':
+			n, err := strconv.ParseUint(f[1:], 10, 32)
+			if err != nil {
+				return closed()
+			}
+			id := uint32(n)
+			if f[0] == 'u' {
+				r.UID = &id
+			} else {
+				r.GID = &id
+			}
+		case 'm':
+			n, err := strconv.ParseUint(f[1:], 8, 12)
+			if err != nil {
+				return closed()
+			}
+			mode := fromOctal(uint32(n))
+			r.Mode = &mode
+		case 'k':
+			if f != "k" {
+				return closed()
+			}
+			r.mark = true
+		default:
+			return closed()
+		}
+	}
+	return r
+}
+
+func octal(m fs.FileMode) uint32 {
+	n := uint32(m.Perm())
+	if m&fs.ModeSetgid != 0 {
+		n |= unix.S_ISGID
+	}
+	if m&fs.ModeSticky != 0 {
+		n |= unix.S_ISVTX
+	}
+	return n
+}
+
+func fromOctal(n uint32) fs.FileMode {
+	m := fs.FileMode(n).Perm()
+	if n&unix.S_ISGID != 0 {
+		m |= fs.ModeSetgid
+	}
+	if n&unix.S_ISVTX != 0 {
+		m |= fs.ModeSticky
+	}
+	return m
+}
+
+// read returns the record of an opened file; none is no error.
+func (s *Store) read(f *os.File) (record, error) {
+	if !s.features.Attrs {
+		return record{}, nil
+	}
+	text, err := xattr.FGet(f, attrName)
+	if errors.Is(err, xattr.ENOATTR) || errors.Is(err, unix.EOPNOTSUPP) {
+		return record{}, nil
+	}
+	if err != nil {
+		return record{}, translate(err)
+	}
+	return parse(string(text)), nil
+}
+
+// write replaces the record of an opened file. The caller holds s.attrs.
+func (s *Store) write(f *os.File, r record) error {
+	if r.IsZero() && !r.mark {
+		err := xattr.FRemove(f, attrName)
+		if errors.Is(err, xattr.ENOATTR) {
+			return nil
+		}
+		return translate(err)
+	}
+	return translate(xattr.FSet(f, attrName, []byte(r.String())))
+}
+
+// mark notes in a folder that entries of it have records. It comes before the first of them, so
+// that a crash leaves a mark too many, never one too few.
+func (s *Store) mark(d *os.File) error {
+	s.attrs.Lock()
+	defer s.attrs.Unlock()
+	r, err := s.read(d)
+	if err != nil || r.mark {
+		return err
+	}
+	r.mark = true
+	return s.write(d, r)
+}

@@ -1,0 +1,281 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"trivium/files"
+)
+
+// dir is an opened folder.
+type dir struct {
+	s    *Store
+	f    *os.File
+	name string
+	top  bool // of a tree: the reserved name is in it
+}
+
+var _ files.Dir = (*dir)(nil)
+
+// step opens a folder in the folder.
+func (d *dir) step(name string) (*dir, error) {
+	f, err := openat(d.f, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &dir{s: d.s, f: f, name: name}, nil
+}
+
+// hides reports whether the name is the store's own; it does not exist for anybody.
+func (d *dir) hides(name string) bool { return d.top && name == reserved }
+
+func (d *dir) Close() error { return d.f.Close() }
+
+func (d *dir) Sync(context.Context) error { return again(d.fsync) }
+
+func (d *dir) fsync() error { return unix.Fsync(int(d.f.Fd())) }
+
+func (d *dir) Stat(context.Context) (files.Node, error) {
+	var st unix.Stat_t
+	if err := again(func() error { return unix.Fstat(int(d.f.Fd()), &st) }); err != nil {
+		return files.Node{}, err
+	}
+	n := node(d.name, st)
+	r, err := d.s.read(d.f)
+	n.Attr = r.Attr
+	return n, err
+}
+
+func (d *dir) Dir(_ context.Context, name string) (files.Dir, error) {
+	if d.hides(name) {
+		return nil, fs.ErrNotExist
+	}
+	next, err := d.step(name)
+	if err != nil {
+		return nil, err
+	}
+	return next, nil
+}
+
+func (d *dir) Lstat(_ context.Context, name string) (files.Node, error) {
+	if d.hides(name) {
+		return files.Node{}, fs.ErrNotExist
+	}
+	r, err := d.s.read(d.f)
+	if err != nil {
+		return files.Node{}, err
+	}
+	return d.lstat(name, r.mark)
+}
+
+// lstat reads the entry's record too, if the folder is marked.
+func (d *dir) lstat(name string, marked bool) (files.Node, error) {
+	st, err := statat(d.f, name)
+	if err != nil {
+		return files.Node{}, err
+	}
+	n := node(name, st)
+	if marked && (n.Type == 0 || n.Type == fs.ModeDir) {
+		n.Attr, err = d.attr(name)
+	}
+	return n, err
+}
+
+// attr reads the record of an entry. One that the server may not open has none that counts: it
+// cannot be served either.
+func (d *dir) attr(name string) (files.Attr, error) {
+	f, err := openat(d.f, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		return files.Attr{}, nil
+	}
+	if err != nil {
+		return files.Attr{}, err
+	}
+	defer f.Close()
+	r, err := d.s.read(f)
+	return r.Attr, err
+}
+
+func (d *dir) Readlink(_ context.Context, name string) (string, error) {
+	if d.hides(name) {
+		return "", fs.ErrNotExist
+	}
+	return readlinkat(d.f, name)
+}
+
+func (d *dir) ReadDir(ctx context.Context, fn func(files.Node) error) error {
+	r, err := d.s.read(d.f)
+	if err != nil {
+		return err
+	}
+	names, err := readNames(d.f)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if d.hides(name) {
+			continue
+		}
+		n, err := d.lstat(name, r.mark)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, files.ErrNotDir) {
+			continue // gone meanwhile, or exchanged for a link
+		}
+		if err != nil {
+			return err
+		}
+		if err := fn(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *dir) Mkdir(_ context.Context, name string, mode fs.FileMode, a files.Attr) error {
+	if d.hides(name) {
+		return files.ErrName
+	}
+	if err := mkdirat(d.f, name, inodeMode(mode, 0o700)); err != nil || a.IsZero() {
+		return err
+	}
+	if err := d.setAttr(name, mode, a); err != nil {
+		return errors.Join(err, unlinkat(d.f, name, unix.AT_REMOVEDIR))
+	}
+	return nil
+}
+
+func (d *dir) Symlink(_ context.Context, target, name string) error {
+	if d.hides(name) || !single(name) {
+		return files.ErrName
+	}
+	return again(func() error { return unix.Symlinkat(target, int(d.f.Fd()), name) })
+}
+
+func (d *dir) Remove(_ context.Context, name string) error {
+	if d.hides(name) {
+		return fs.ErrNotExist
+	}
+	err := unlinkat(d.f, name, 0)
+	if errors.Is(err, unix.EPERM) { // POSIX says EPERM of a folder, Linux EISDIR
+		if st, serr := statat(d.f, name); serr == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+			return files.ErrIsDir
+		}
+	}
+	return err
+}
+
+func (d *dir) RemoveDir(_ context.Context, name string) error {
+	if d.hides(name) {
+		return fs.ErrNotExist
+	}
+	return unlinkat(d.f, name, unix.AT_REMOVEDIR)
+}
+
+func (d *dir) Rename(_ context.Context, name string, to files.Dir, newname string, exclusive bool) error {
+	target, err := own(to)
+	if err != nil {
+		return err
+	}
+	if d.hides(name) {
+		return fs.ErrNotExist
+	}
+	if target.hides(newname) || !single(name) || !single(newname) {
+		return files.ErrName
+	}
+	r, err := d.s.read(d.f)
+	if err != nil {
+		return err
+	}
+	n, err := d.lstat(name, r.mark)
+	if err != nil {
+		return err
+	}
+	if !n.Attr.IsZero() {
+		if err := d.s.mark(target.f); err != nil {
+			return err
+		}
+	}
+	err = renameat(d.f, name, target.f, newname, exclusive || n.Type.IsDir())
+	if errors.Is(err, unix.EINVAL) {
+		return files.ErrUnsupported // a folder into itself
+	}
+	return err
+}
+
+// own gives the folder behind a files.Dir of this store.
+func own(d files.Dir) (*dir, error) {
+	switch d := d.(type) {
+	case *dir:
+		return d, nil
+	case *tree:
+		return d.dir, nil
+	}
+	return nil, files.ErrUnsupported
+}
+
+func (d *dir) SetAttr(_ context.Context, name string, mode fs.FileMode, a files.Attr) error {
+	if d.hides(name) {
+		return fs.ErrNotExist
+	}
+	if !d.s.features.Attrs {
+		return files.ErrUnsupported
+	}
+	return d.setAttr(name, mode, a)
+}
+
+func (d *dir) setAttr(name string, mode fs.FileMode, a files.Attr) error {
+	if name != "." && !a.IsZero() {
+		if err := d.s.mark(d.f); err != nil {
+			return err
+		}
+	}
+	f, err := openat(d.f, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if errors.Is(err, files.ErrNotDir) {
+		return files.ErrUnsupported // a link
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := again(func() error { return unix.Fstat(int(f.Fd()), &st) }); err != nil {
+		return err
+	}
+	owner := fs.FileMode(0o600)
+	if node(name, st).Type.IsDir() {
+		owner = 0o700
+	}
+	d.s.attrs.Lock()
+	defer d.s.attrs.Unlock()
+	r, err := d.s.read(f)
+	if err != nil {
+		return err
+	}
+	r.Attr = a
+	if err := d.s.write(f, r); err != nil {
+		return err
+	}
+	return again(func() error { return unix.Fchmod(int(f.Fd()), inodeMode(mode, owner)) })
+}
+
+func (d *dir) Chtimes(_ context.Context, name string, mtime time.Time) error {
+	if d.hides(name) {
+		return fs.ErrNotExist
+	}
+	if !single(name) {
+		return files.ErrName
+	}
+	ts, err := unix.TimeToTimespec(mtime)
+	if err != nil {
+		return fs.ErrInvalid
+	}
+	times := []unix.Timespec{ts, ts}
+	return again(func() error { return unix.UtimesNanoAt(int(d.f.Fd()), name, times, unix.AT_SYMLINK_NOFOLLOW) })
+}

@@ -1,0 +1,161 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"trivium/files"
+)
+
+// tree is the top of a tree.
+type tree struct{ *dir }
+
+var _ files.Top = (*tree)(nil)
+
+// partsName is the folder of the parts, in the reserved one.
+const partsName = "parts"
+
+// parts opens the folder of the parts.
+func (t *tree) parts(create bool) (*os.File, error) {
+	at := t.f
+	for i, name := range []string{reserved, partsName} {
+		next, err := openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		if create && errors.Is(err, fs.ErrNotExist) {
+			if err = mkdirat(at, name, partsDir); err == nil || errors.Is(err, fs.ErrExist) {
+				next, err = openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+			}
+		}
+		if i > 0 {
+			_ = at.Close()
+		}
+		if err != nil {
+			return nil, err
+		}
+		at = next
+	}
+	return at, nil
+}
+
+func (t *tree) Part(_ context.Context, key string, create bool) (files.Part, error) {
+	dir, err := t.parts(create)
+	if err != nil {
+		return nil, err
+	}
+	flags := unix.O_RDWR
+	if create {
+		flags |= unix.O_CREAT
+	}
+	f, err := openat(dir, key, flags, partFile)
+	if err != nil {
+		_ = dir.Close()
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err = again(func() error { return unix.Fstat(int(f.Fd()), &st) }); err == nil {
+		err = regular(st)
+	}
+	if err != nil {
+		_, _ = dir.Close(), f.Close()
+		return nil, err
+	}
+	w, err := newWriter(f, node(key, st))
+	if err != nil {
+		_ = dir.Close()
+		return nil, err
+	}
+	return &part{writer: w, s: t.s, dir: dir, key: key}, nil
+}
+
+func (t *tree) StatPart(_ context.Context, key string) (files.Node, error) {
+	dir, err := t.parts(false)
+	if err != nil {
+		return files.Node{}, err
+	}
+	defer dir.Close()
+	st, err := statat(dir, key)
+	return node(key, st), err
+}
+
+func (t *tree) RemovePart(_ context.Context, key string) error {
+	dir, err := t.parts(false)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return unlinkat(dir, key, 0)
+}
+
+func (t *tree) Parts(ctx context.Context, fn func(files.Node) error) error {
+	dir, err := t.parts(false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	names, err := readNames(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		st, err := statat(dir, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := fn(node(name, st)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part is an opened part.
+type part struct {
+	*writer
+	s   *Store
+	dir *os.File // of the parts
+	key string
+}
+
+func (p *part) Close() error { return errors.Join(p.writer.Close(), p.dir.Close()) }
+
+func (p *part) Commit(_ context.Context, to files.Dir, name string, mode fs.FileMode, a files.Attr, exclusive bool) error {
+	target, err := own(to)
+	if err != nil {
+		return err
+	}
+	if target.hides(name) || !single(name) {
+		return files.ErrName
+	}
+	if !a.IsZero() {
+		if err := p.s.mark(target.f); err != nil {
+			return err
+		}
+	}
+	if p.s.features.Attrs { // a resumed part may bear what an earlier try has written
+		p.s.attrs.Lock()
+		err = p.s.write(p.f, record{Attr: a})
+		p.s.attrs.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	if err := again(func() error { return unix.Fchmod(int(p.f.Fd()), inodeMode(mode, 0o600)) }); err != nil {
+		return err
+	}
+	if err := renameat(p.dir, p.key, target.f, name, exclusive); err != nil {
+		return err
+	}
+	return p.Close()
+}

@@ -1,0 +1,149 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/pkg/xattr"
+	"golang.org/x/sys/unix"
+
+	"trivium/files"
+)
+
+// reserved is the name, at the top of each tree, that belongs to the store.
+const reserved = ".trivium"
+
+// Modes of the folders that the store makes for itself. Domains, homes and parts are for the
+// server's account alone, and its group may look.
+const (
+	storeDir = 0o750
+	partsDir = 0o700
+	partFile = 0o600
+)
+
+// Store is a files.Backend on local disk. Its methods are safe for any goroutine.
+type Store struct {
+	root     *os.Root
+	top      *os.File // the same folder
+	features files.Features
+
+	attrs sync.Mutex // held while an attribute is read and then written
+}
+
+var _ files.Backend = (*Store)(nil)
+
+// Open opens the store in the folder dir, which is made where it is missing, and finds out what the
+// file system can keep.
+func Open(dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, storeDir); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{root: root, features: files.Features{Links: true}}
+	if s.top, err = root.Open("."); err != nil {
+		_ = root.Close()
+		return nil, err
+	}
+	if err := s.probe(); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// probe writes an attribute to a file made for it.
+func (s *Store) probe() error {
+	name := reserved + "-probe"
+	f, err := s.root.OpenFile(name, os.O_CREATE|os.O_RDWR, partFile)
+	if err != nil {
+		return fmt.Errorf("the folder for files cannot be written to: %w", err)
+	}
+	defer f.Close()
+	defer func() { _ = s.root.Remove(name) }()
+	if err := xattr.FSet(f, attrName, []byte("1")); err != nil {
+		s.features.Why = "the file system keeps no extended attributes (" + errors.Unwrap(err).Error() +
+			"), so every file has the owner, group and mode of its folder's default; mount it with user_xattr, or use another"
+		return nil
+	}
+	s.features.Attrs = true
+	return nil
+}
+
+// Close closes the store; trees that are open stay so.
+func (s *Store) Close() error { return errors.Join(s.top.Close(), s.root.Close()) }
+
+// Features implements files.Backend.
+func (s *Store) Features() files.Features { return s.features }
+
+// Tree implements files.Backend.
+func (s *Store) Tree(_ context.Context, key string, create bool) (files.Top, error) {
+	at := &dir{s: s, f: s.top}
+	for i, name := range strings.Split(key, "/") {
+		next, err := at.step(name)
+		if create && errors.Is(err, fs.ErrNotExist) {
+			if err = mkdirat(at.f, name, storeDir); err == nil || errors.Is(err, fs.ErrExist) {
+				next, err = at.step(name)
+			}
+		}
+		if i > 0 {
+			_ = at.Close()
+		}
+		if err != nil {
+			return nil, err
+		}
+		at = next
+	}
+	at.top = true
+	return &tree{dir: at}, nil
+}
+
+// Keys implements files.Backend.
+func (s *Store) Keys(ctx context.Context, fn func(key string) error) error {
+	return folders(s.top, func(domain string, d *os.File) error {
+		return folders(d, func(kind string, d *os.File) error {
+			if kind == "pub" {
+				return fn(domain + "/pub")
+			}
+			if kind != "home" && kind != "groups" {
+				return nil
+			}
+			return folders(d, func(name string, _ *os.File) error {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				return fn(domain + "/" + kind + "/" + name)
+			})
+		})
+	})
+}
+
+// folders calls fn with each folder in a folder.
+func folders(at *os.File, fn func(name string, d *os.File) error) error {
+	names, err := readNames(at)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		d, err := openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, files.ErrNotDir) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		err = fn(name, d)
+		_ = d.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package local
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"trivium/files"
+)
+
+// single reports whether name is one segment that stays in its folder. Callers have checked names
+// already; this is the last door.
+func single(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
+}
+
+// again repeats a system call that a signal interrupted.
+func again(fn func() error) error {
+	for {
+		err := fn()
+		if err != unix.EINTR {
+			return translate(err)
+		}
+	}
+}
+
+// translate gives the errors of the system the words of package files.
+func translate(err error) error {
+	var no unix.Errno
+	if !errors.As(err, &no) {
+		return err
+	}
+	switch no {
+	case unix.ENOTDIR, unix.ELOOP: // ELOOP: a link, where O_NOFOLLOW was said
+		return files.ErrNotDir
+	case unix.EISDIR:
+		return files.ErrIsDir
+	case unix.ENOTEMPTY:
+		return files.ErrNotEmpty
+	case unix.ENAMETOOLONG:
+		return files.ErrName
+	case unix.ENOSPC, unix.EDQUOT, unix.EFBIG:
+		return files.ErrNoSpace
+	case unix.EXDEV, unix.EOPNOTSUPP, unix.EMLINK:
+		return files.ErrUnsupported
+	}
+	return err
+}
+
+// openat opens one name in a folder, never through a link.
+func openat(at *os.File, name string, flags int, perm uint32) (*os.File, error) {
+	if !single(name) && name != "." {
+		return nil, files.ErrName
+	}
+	var fd int
+	err := again(func() (err error) {
+		fd, err = unix.Openat(int(at.Fd()), name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, perm)
+		return err
+	})
+	runtime.KeepAlive(at)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// openRegular opens a file, and nothing else: no pipe can hold it up.
+func openRegular(at *os.File, name string, flags int) (*os.File, unix.Stat_t, error) {
+	st, err := statat(at, name)
+	if err != nil {
+		return nil, st, err
+	}
+	if err := regular(st); err != nil {
+		return nil, st, err
+	}
+	f, err := openat(at, name, flags|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, st, err
+	}
+	if err = again(func() error { return unix.Fstat(int(f.Fd()), &st) }); err == nil {
+		err = regular(st)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, st, err
+	}
+	return f, st, nil
+}
+
+func regular(st unix.Stat_t) error {
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return nil
+	case unix.S_IFDIR:
+		return files.ErrIsDir
+	}
+	return files.ErrUnsupported
+}
+
+func statat(at *os.File, name string) (st unix.Stat_t, err error) {
+	if !single(name) {
+		return st, files.ErrName
+	}
+	err = again(func() error { return unix.Fstatat(int(at.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	runtime.KeepAlive(at)
+	return st, err
+}
+
+func mkdirat(at *os.File, name string, perm uint32) error {
+	if !single(name) {
+		return files.ErrName
+	}
+	err := again(func() error { return unix.Mkdirat(int(at.Fd()), name, perm) })
+	runtime.KeepAlive(at)
+	return err
+}
+
+func unlinkat(at *os.File, name string, flags int) error {
+	if !single(name) {
+		return files.ErrName
+	}
+	err := again(func() error { return unix.Unlinkat(int(at.Fd()), name, flags) })
+	runtime.KeepAlive(at)
+	return err
+}
+
+func readlinkat(at *os.File, name string) (string, error) {
+	if !single(name) {
+		return "", files.ErrName
+	}
+	buf := make([]byte, unix.PathMax)
+	var n int
+	err := again(func() (err error) { n, err = unix.Readlinkat(int(at.Fd()), name, buf); return err })
+	runtime.KeepAlive(at)
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:n]), nil
+}
+
+// readNames lists a folder, sorted.
+func readNames(at *os.File) ([]string, error) {
+	f, err := openat(at, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0) // a position of its own
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// node says what a stat says.
+func node(name string, st unix.Stat_t) files.Node {
+	n := files.Node{
+		Name: name, Size: st.Size, ModTime: time.Unix(st.Mtim.Unix()), Links: int(st.Nlink),
+		Unique: strconv.FormatUint(uint64(st.Dev), 16) + "g" + strconv.FormatUint(st.Ino, 16),
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+	case unix.S_IFDIR:
+		n.Type = fs.ModeDir
+	case unix.S_IFLNK:
+		n.Type = fs.ModeSymlink
+	default:
+		n.Type = fs.ModeIrregular
+	}
+	return n
+}
+
+// inodeMode is what is written to the inode: the whole mode, with the owner's rights added, for the
+// server's account is the owner there. Setuid and the rest stay virtual.
+func inodeMode(mode, owner fs.FileMode) uint32 { return uint32((mode | owner).Perm()) }

@@ -1,0 +1,181 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"sync"
+)
+
+// slice is how much an upload reserves and copies at a time: enough that splice(2) is not
+// interrupted often, little enough that a quota is not blocked by what may never come.
+const slice = 4 << 20
+
+// ledger counts what each tree holds, for all roads. It lives in memory and a tree is counted by a
+// walk when it is first changed or asked for, so whatever a crash left behind is counted as it is.
+type ledger struct {
+	mu    sync.Mutex // guards trees
+	trees map[string]*account
+}
+
+// account is the count of one tree: sizes of files, parts and reservations, number of entries.
+type account struct {
+	// names is held while an entry is looked at and then changed, so that each is counted once and
+	// a check and what hangs on it are one. Two are taken in the order of their keys. Before mu.
+	names sync.Mutex
+
+	counting sync.Mutex // held while the tree is walked
+
+	mu      sync.Mutex // guards what follows
+	counted bool
+	bytes   int64
+	files   int64
+}
+
+// account returns the tree's count, walking it first if nobody has.
+func (s *Service) account(ctx context.Context, key string) (*account, error) {
+	s.ledger.mu.Lock()
+	a := s.ledger.trees[key]
+	if a == nil {
+		a = &account{}
+		s.ledger.trees[key] = a
+	}
+	s.ledger.mu.Unlock()
+	if a.ready() {
+		return a, nil
+	}
+	a.counting.Lock()
+	defer a.counting.Unlock()
+	if a.ready() {
+		return a, nil
+	}
+	var bytes, entries int64
+	top, err := s.o.Backend.Tree(ctx, key, true)
+	if err != nil {
+		return nil, err
+	}
+	defer top.Close()
+	add := func(n Node) error {
+		entries++
+		if n.Type.IsRegular() {
+			bytes += n.Size
+		}
+		return nil
+	}
+	if err := top.Parts(ctx, add); err != nil {
+		return nil, err
+	}
+	if err := count(ctx, top, add); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.bytes, a.files, a.counted = bytes, entries, true
+	return a, nil
+}
+
+// count walks a folder. The names come first, so that no folder is open while another is read.
+func count(ctx context.Context, d Dir, add func(Node) error) error {
+	var folders []string
+	err := d.ReadDir(ctx, func(n Node) error {
+		if n.Type.IsDir() {
+			folders = append(folders, n.Name)
+		}
+		return add(n)
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range folders {
+		sub, err := d.Dir(ctx, name)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotDir) {
+			continue // gone meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		err = count(ctx, sub, add)
+		_ = sub.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *account) ready() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.counted
+}
+
+// reserve takes up to want bytes of what limit (-1: none) leaves, and says how many.
+func (a *account) reserve(want, limit int64) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if limit >= 0 {
+		want = max(0, min(want, limit-a.bytes))
+	}
+	a.bytes += want
+	return want
+}
+
+// reserveAll is reserve, all or nothing.
+func (a *account) reserveAll(want, limit int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if limit >= 0 && want > 0 && want > limit-a.bytes {
+		return false
+	}
+	a.bytes += want
+	return true
+}
+
+// addEntry counts one more entry, if limit (-1: none) lets it.
+func (a *account) addEntry(limit int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if limit >= 0 && a.files >= limit {
+		return false
+	}
+	a.files++
+	return true
+}
+
+// change adds to both counts, whatever the limits.
+func (a *account) change(bytes, files int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.bytes += bytes
+	a.files += files
+}
+
+func (a *account) usage() (bytes, files int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.bytes, a.files
+}
+
+// sizeOf is what a node counts for.
+func sizeOf(n Node) int64 {
+	if n.Type.IsRegular() {
+		return n.Size
+	}
+	return 0
+}
+
+// Usage returns the bytes that the session's home holds, unfinished uploads and reservations
+// included, and its limit (-1: none); false where there is no home.
+func (t *Tree) Usage(ctx context.Context) (used, limit int64, ok bool) {
+	v, err := t.now()
+	if err != nil || v.c.Anonymous() {
+		return 0, 0, false
+	}
+	m := v.home()
+	a, err := v.s.account(ctx, m.key)
+	if err != nil {
+		return 0, 0, false
+	}
+	used, _ = a.usage()
+	return used, m.limitBytes, true
+}

@@ -1,0 +1,150 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+)
+
+// Rename moves an entry, as rename(2) does: a file takes the place of a file; a folder replaces
+// nothing (fs.ErrExist), nor does a file replace a folder (ErrIsDir). Between mounts a file alone
+// can go, and keeps its owner; a folder is ErrUnsupported: copy it. A folder that holds what is
+// hidden from the session by level stays where it is: fs.ErrPermission.
+func (t *Tree) Rename(ctx context.Context, oldpath, newpath string) error {
+	v, err := t.now()
+	if err != nil {
+		return failed("rename", oldpath, err)
+	}
+	from, err := v.walk(ctx, oldpath, false)
+	if err != nil {
+		return failed("rename", oldpath, err)
+	}
+	defer from.close()
+	to, err := v.walk(ctx, newpath, false)
+	if err != nil {
+		return failed("rename", newpath, err)
+	}
+	defer to.close()
+	if from.m == nil || to.m == nil || from.name == "" || to.name == "" {
+		return failed("rename", oldpath, fs.ErrPermission) // a mount or its top
+	}
+	if err := v.rename(ctx, from, to); err != nil {
+		return failed("rename", oldpath, err)
+	}
+	return failed("rename", newpath, v.s.sync(ctx, to.dir, from.dir))
+}
+
+func (v *view) rename(ctx context.Context, from, to *spot) error {
+	src, err := v.s.account(ctx, from.m.key)
+	if err != nil {
+		return err
+	}
+	dst, err := v.s.account(ctx, to.m.key)
+	if err != nil {
+		return err
+	}
+	defer lockBoth(src, dst, from.m.key < to.m.key)()
+	if from.node, err = from.dir.Lstat(ctx, from.name); err != nil {
+		return err
+	}
+	to.node, err = to.dir.Lstat(ctx, to.name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	to.exists = err == nil
+	if !v.take(from.m, from.diro, from.owned(), from.canon()) || !v.add(to.m, to.diro, to.canon()) {
+		return fs.ErrPermission
+	}
+	if from.canon() == to.canon() || to.exists && to.node.Unique == from.node.Unique {
+		return nil // rename(2): two names of one file stay as they are
+	}
+	isDir := from.node.Type.IsDir()
+	if to.exists {
+		switch {
+		case !v.take(to.m, to.diro, to.owned(), to.canon()):
+			return fs.ErrPermission
+		case isDir:
+			return fs.ErrExist
+		case to.node.Type.IsDir():
+			return ErrIsDir
+		case v.s.locks.holds(fileLock(to.node)):
+			return ErrBusy
+		}
+	}
+	if isDir && v.guarded(from.canon()) {
+		return fs.ErrPermission
+	}
+	if from.m.key != to.m.key {
+		return v.cross(ctx, from, to, src, dst)
+	}
+	if err := from.dir.Rename(ctx, from.name, to.dir, to.name, false); err != nil {
+		return err
+	}
+	if to.exists {
+		dst.change(-sizeOf(to.node), -1)
+	}
+	v.emit(OpRename, to.canon(), from.canon(), sizeOf(from.node), 0)
+	return nil
+}
+
+// cross moves a file to another tree: charged there before, and its owner and mode written out,
+// for the other tree has other defaults.
+func (v *view) cross(ctx context.Context, from, to *spot, src, dst *account) error {
+	if !from.node.Type.IsRegular() {
+		return ErrUnsupported
+	}
+	if v.s.locks.holds(fileLock(from.node)) {
+		return ErrBusy
+	}
+	o := from.owned()
+	if dir := to.diro; dir.mode&fs.ModeSetgid != 0 {
+		o.gid, o.mode = dir.gid, to.m.file
+	}
+	if v.housekeeper(to.m) {
+		o.uid, o.gid, o.mode = to.m.uid, to.m.gid, to.m.file
+	}
+	size := sizeOf(from.node)
+	if !dst.reserveAll(size, to.m.limitBytes) {
+		return ErrQuota
+	}
+	if !dst.addEntry(to.m.limitFiles) {
+		dst.change(-size, 0)
+		return ErrQuota
+	}
+	err := v.setAttr(ctx, from.dir, from.name, o, v.s.keep(to.m.attr(o, false)))
+	if err == nil {
+		err = from.dir.Rename(ctx, from.name, to.dir, to.name, false)
+	}
+	if err != nil {
+		dst.change(-size, -1)
+		return err
+	}
+	src.change(-size, -1)
+	if to.exists {
+		dst.change(-sizeOf(to.node), -1)
+	}
+	v.emit(OpRename, to.canon(), from.canon(), size, 0)
+	return nil
+}
+
+// setAttr writes attributes, where the store can keep them.
+func (v *view) setAttr(ctx context.Context, dir Dir, name string, o owned, a Attr) error {
+	if !v.s.o.Backend.Features().Attrs {
+		return nil
+	}
+	return dir.SetAttr(ctx, name, o.mode&^fs.ModeType, a)
+}
+
+// lockBoth takes both trees' names in the order of their keys and returns what gives them back.
+func lockBoth(a, b *account, aFirst bool) func() {
+	if a == b {
+		a.names.Lock()
+		return a.names.Unlock
+	}
+	if !aFirst {
+		a, b = b, a
+	}
+	a.names.Lock()
+	b.names.Lock()
+	return func() { b.names.Unlock(); a.names.Unlock() }
+}

@@ -1,0 +1,151 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"trivium/identity"
+)
+
+// Policy is what files needs of identity: whether a level lets a session see a path. The resource
+// is "file:" and a canonical path. identity.Service meets it.
+type Policy interface {
+	Allowed(ses *identity.Session, r identity.Resource) bool
+}
+
+// Names gives owners and groups a name; "" where it knows none. It is asked for each line of a
+// listing, so it must be quick.
+type Names interface {
+	UserName(uid uint32) string
+	GroupName(gid uint32) string
+}
+
+// Options is what New needs.
+type Options struct {
+	Backend Backend
+	Policy  Policy      // nil: every path is visible
+	Names   Names       // nil: numbers, but for the session's own
+	Mask    fs.FileMode // umask of homes; group folders leave the group its bits, /pub has 022
+	Sync    bool        // a finished upload is on disk before Commit returns
+	Domain  string      // the default domain
+
+	QuotaBytes      int64 // of a home whose account says 0; 0: no limit
+	GroupQuotaBytes int64 // of each group folder; 0: no limit
+	PubQuotaBytes   int64 // of /pub; 0: no limit
+
+	PartLife time.Duration    // how long an unfinished upload is kept; 0: 24 h
+	Log      *slog.Logger     // nil: none
+	Events   func(Changed)    // must not block; nil: none
+	Now      func() time.Time // nil: time.Now
+}
+
+// Service is the file tree of the server. Its methods are safe for any goroutine.
+type Service struct {
+	o       Options
+	ledger  ledger
+	locks   locks
+	started time.Time
+}
+
+// partLife is how long an unfinished upload waits to be resumed.
+const partLife = 24 * time.Hour
+
+// New opens the tree. Nothing is read before it is asked for, and there is nothing to close.
+func New(o Options) (*Service, error) {
+	if o.Backend == nil || o.Domain == "" {
+		return nil, errors.New("files: a backend and a domain are needed")
+	}
+	if o.PartLife <= 0 {
+		o.PartLife = partLife
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Service{
+		o: o, ledger: ledger{trees: make(map[string]*account)}, locks: locks{held: make(map[string]struct{})},
+		started: o.Now(),
+	}, nil
+}
+
+// Features says what the store can keep, for doctor.
+func (s *Service) Features() Features { return s.o.Backend.Features() }
+
+// Sweep removes the parts that nobody has written to for Options.PartLife, in every tree, and says
+// how many. It is called now and then; one that is being written to stays.
+func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
+	before := s.now().Add(-s.o.PartLife)
+	err = s.o.Backend.Keys(ctx, func(key string) error {
+		n, err := s.sweepTree(ctx, key, before)
+		removed += n
+		return err
+	})
+	return removed, err
+}
+
+func (s *Service) sweepTree(ctx context.Context, key string, before time.Time) (removed int, err error) {
+	top, err := s.o.Backend.Tree(ctx, key, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer top.Close()
+	var stale []string
+	err = top.Parts(ctx, func(n Node) error {
+		if n.ModTime.Before(before) {
+			stale = append(stale, n.Name)
+		}
+		return nil
+	})
+	if err != nil || len(stale) == 0 {
+		return 0, err
+	}
+	a, err := s.account(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	for _, part := range stale {
+		lock := partLock(key, part)
+		if !s.locks.take(lock) {
+			continue
+		}
+		err := s.dropStale(ctx, top, a, part, before)
+		s.locks.free(lock)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return removed, err
+		}
+		removed++
+	}
+	return removed, nil
+}
+
+// dropStale removes a part, if nobody has gone on with it since it was listed.
+func (s *Service) dropStale(ctx context.Context, top Top, a *account, part string, before time.Time) error {
+	n, err := top.StatPart(ctx, part)
+	if err != nil {
+		return err
+	}
+	if !n.ModTime.Before(before) {
+		return fs.ErrNotExist
+	}
+	return dropPart(ctx, top, a, part, n)
+}
+
+// dropPart removes a part whose lock is held, and its count.
+func dropPart(ctx context.Context, top Top, a *account, part string, n Node) error {
+	if err := top.RemovePart(ctx, part); err != nil {
+		return err
+	}
+	a.change(-sizeOf(n), -1)
+	return nil
+}

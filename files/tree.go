@@ -1,0 +1,327 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+)
+
+// Stat follows links inside the mount. Where no finished file stands but an unfinished upload of
+// one's own does, it gives that, with Part set and its size so far.
+func (t *Tree) Stat(ctx context.Context, p string) (Info, error) { return t.stat(ctx, p, true) }
+
+// Lstat is Stat that does not follow a link at the end, and knows no parts.
+func (t *Tree) Lstat(ctx context.Context, p string) (Info, error) { return t.stat(ctx, p, false) }
+
+func (t *Tree) stat(ctx context.Context, p string, follow bool) (Info, error) {
+	v, err := t.now()
+	if err != nil {
+		return Info{}, failed("stat", p, err)
+	}
+	i, err := v.stat(ctx, p, follow)
+	return i, failed("stat", p, err)
+}
+
+func (v *view) stat(ctx context.Context, p string, follow bool) (Info, error) {
+	s, err := v.walk(ctx, p, follow)
+	if err != nil {
+		return Info{}, err
+	}
+	defer s.close()
+	if s.m == nil {
+		return v.virtual(s.at), nil
+	}
+	if !s.exists && follow {
+		if n, err := s.top.StatPart(ctx, v.partKey(s.canon())); err == nil {
+			n.Name, n.Attr = s.name, Attr{}
+			i := v.info(s.m, n, s.at, s.canon(), s.parent())
+			i.Part = true
+			return i, nil
+		}
+	}
+	if !s.exists {
+		return Info{}, fs.ErrNotExist
+	}
+	return v.describe(ctx, s, s.node, s.at)
+}
+
+// describe is info with a link's target.
+func (v *view) describe(ctx context.Context, s *spot, n Node, at string) (Info, error) {
+	i := v.info(s.m, n, at, s.canon(), s.parent())
+	if i.Link {
+		target, err := s.dir.Readlink(ctx, s.name)
+		if err != nil {
+			return Info{}, err
+		}
+		i.Target = target
+	}
+	return i, nil
+}
+
+// ReadDir calls fn with each entry, sorted by the bytes of the names, while the folder is read; an
+// error of fn ends it and is returned as it is. Hidden entries, parts and names that no client could
+// say are left out; what is no file, folder or link too.
+func (t *Tree) ReadDir(ctx context.Context, p string, fn func(Info) error) error {
+	v, err := t.now()
+	if err != nil {
+		return failed("list", p, err)
+	}
+	s, err := v.walk(ctx, p, true)
+	if err != nil {
+		return failed("list", p, err)
+	}
+	defer s.close()
+	if s.m == nil {
+		if !v.c.MayRead() {
+			return failed("list", p, fs.ErrPermission)
+		}
+		return v.mounts(ctx, s.at, v.under(s.at), fn)
+	}
+	if !s.exists {
+		return failed("list", p, fs.ErrNotExist)
+	}
+	if !s.node.Type.IsDir() {
+		return failed("list", p, ErrNotDir)
+	}
+	dir, o := s.dir, s.owned()
+	if s.name != "" {
+		if dir, err = s.dir.Dir(ctx, s.name); err != nil {
+			return failed("list", p, err)
+		}
+		defer dir.Close()
+		node, err := dir.Stat(ctx)
+		if err != nil {
+			return failed("list", p, err)
+		}
+		o = s.m.owned(node, false)
+	}
+	if !v.read(s.m, o, s.canon()) {
+		return failed("list", p, fs.ErrPermission)
+	}
+	return v.list(ctx, s, dir, o, fn)
+}
+
+// list reads an opened folder. At "/", the mounts stand among the home's own entries, in their
+// order, and hide those of the same name.
+func (v *view) list(ctx context.Context, s *spot, dir Dir, o owned, fn func(Info) error) error {
+	var shown []string
+	if s.at == "/" {
+		shown = v.under("/")
+	}
+	base, stopped := s.canon(), error(nil)
+	stop := func(err error) error { stopped = err; return err }
+	err := dir.ReadDir(ctx, func(n Node) error {
+		for len(shown) > 0 && shown[0] <= n.Name {
+			if err := v.mounts(ctx, "/", shown[:1], fn); err != nil {
+				return stop(err)
+			}
+			shown = shown[1:]
+		}
+		if s.at == "/" && reservedTop(n.Name) || n.Type&^(fs.ModeDir|fs.ModeSymlink) != 0 || !speakable(n.Name) {
+			return nil
+		}
+		canon := base + "/" + n.Name
+		if !v.visible(canon) {
+			return nil
+		}
+		i := v.info(s.m, n, path.Join(s.at, n.Name), canon, &o)
+		if i.Link {
+			target, err := dir.Readlink(ctx, n.Name)
+			if err != nil {
+				return nil // gone meanwhile
+			}
+			i.Target = target
+		}
+		return stop(fn(i))
+	})
+	if stopped != nil {
+		return stopped
+	}
+	if err != nil {
+		return failed("list", s.at, err)
+	}
+	return v.mounts(ctx, "/", shown, fn)
+}
+
+// mounts calls fn with the tops of mounts.
+func (v *view) mounts(ctx context.Context, at string, names []string, fn func(Info) error) error {
+	for _, name := range names {
+		i, err := v.stat(ctx, path.Join(at, name), true)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return failed("list", path.Join(at, name), err)
+		}
+		if err := fn(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reservedTop reports whether the name at the top of a home is hidden by a mount.
+func reservedTop(name string) bool { return slices.Contains([]string{"groups", "pub"}, name) }
+
+// Mkdir makes a folder.
+func (t *Tree) Mkdir(ctx context.Context, p string) error {
+	return t.make(ctx, "mkdir", p, func(v *view, s *spot) (Op, error) {
+		o := v.fresh(s.m, s.diro, true)
+		return OpMkdir, s.dir.Mkdir(ctx, s.name, o.mode&^fs.ModeType, v.s.keep(s.m.attr(o, false)))
+	})
+}
+
+// Symlink makes a link. The target must be relative, and must not lead above the top of the mount:
+// fs.ErrPermission. It need not exist.
+func (t *Tree) Symlink(ctx context.Context, target, p string) error {
+	return t.make(ctx, "symlink", p, func(v *view, s *spot) (Op, error) {
+		if _, ok := linkTarget(s.rel, target); !ok {
+			return OpSymlink, fs.ErrPermission
+		}
+		if _, err := Clean("/", target); err != nil {
+			return OpSymlink, err
+		}
+		return OpSymlink, s.dir.Symlink(ctx, target, s.name)
+	})
+}
+
+// make adds an entry that is there at once.
+func (t *Tree) make(ctx context.Context, op, p string, fn func(*view, *spot) (Op, error)) error {
+	v, err := t.now()
+	if err != nil {
+		return failed(op, p, err)
+	}
+	s, err := v.walk(ctx, p, false)
+	if err != nil {
+		return failed(op, p, err)
+	}
+	defer s.close()
+	if s.m == nil || s.exists {
+		return failed(op, p, fs.ErrExist)
+	}
+	if !v.add(s.m, s.diro, s.canon()) {
+		return failed(op, p, fs.ErrPermission)
+	}
+	a, err := v.s.account(ctx, s.m.key)
+	if err != nil {
+		return failed(op, p, err)
+	}
+	if !a.addEntry(s.m.limitFiles) {
+		return failed(op, p, ErrQuota)
+	}
+	done, err := fn(v, s)
+	if err != nil {
+		a.change(0, -1)
+		return failed(op, p, err)
+	}
+	v.emit(done, s.canon(), "", 0, 0)
+	return failed(op, p, v.s.sync(ctx, s.dir))
+}
+
+// keep drops what the store cannot keep.
+func (s *Service) keep(a Attr) Attr {
+	if !s.o.Backend.Features().Attrs {
+		return Attr{}
+	}
+	return a
+}
+
+// sync makes names durable, where that is wanted.
+func (s *Service) sync(ctx context.Context, dirs ...Dir) error {
+	if !s.o.Sync {
+		return nil
+	}
+	for _, d := range dirs {
+		if err := d.Sync(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Remove removes a file or a link, or, where no file stands, one's own unfinished upload. A folder
+// is ErrIsDir; a file that is being appended to, ErrBusy.
+func (t *Tree) Remove(ctx context.Context, p string) error {
+	return t.drop(ctx, "remove", p, OpRemove, func(v *view, s *spot, a *account) error {
+		if s.node.Type.IsDir() {
+			return ErrIsDir
+		}
+		return s.dir.Remove(ctx, s.name)
+	})
+}
+
+// RemoveDir removes an empty folder.
+func (t *Tree) RemoveDir(ctx context.Context, p string) error {
+	return t.drop(ctx, "rmdir", p, OpRmdir, func(v *view, s *spot, a *account) error {
+		if !s.node.Type.IsDir() {
+			return ErrNotDir
+		}
+		return s.dir.RemoveDir(ctx, s.name)
+	})
+}
+
+func (t *Tree) drop(ctx context.Context, op, p string, event Op, fn func(*view, *spot, *account) error) error {
+	v, err := t.now()
+	if err != nil {
+		return failed(op, p, err)
+	}
+	s, err := v.walk(ctx, p, false)
+	if err != nil {
+		return failed(op, p, err)
+	}
+	defer s.close()
+	if s.m == nil || s.name == "" {
+		return failed(op, p, fs.ErrPermission) // the top of a mount
+	}
+	a, err := v.s.account(ctx, s.m.key)
+	if err != nil {
+		return failed(op, p, err)
+	}
+	a.names.Lock()
+	defer a.names.Unlock()
+	s.node, err = s.dir.Lstat(ctx, s.name)
+	if errors.Is(err, fs.ErrNotExist) && event == OpRemove {
+		return failed(op, p, v.removePart(ctx, s, a))
+	}
+	if err != nil {
+		return failed(op, p, err)
+	}
+	if !v.take(s.m, s.diro, s.owned(), s.canon()) {
+		return failed(op, p, fs.ErrPermission)
+	}
+	if v.s.locks.holds(fileLock(s.node)) {
+		return failed(op, p, ErrBusy)
+	}
+	if err := fn(v, s, a); err != nil {
+		return failed(op, p, err)
+	}
+	a.change(-sizeOf(s.node), -1)
+	v.emit(event, s.canon(), "", sizeOf(s.node), 0)
+	return nil
+}
+
+// removePart removes one's own unfinished upload.
+func (v *view) removePart(ctx context.Context, s *spot, a *account) error {
+	key := v.partKey(s.canon())
+	n, err := s.top.StatPart(ctx, key)
+	if err != nil {
+		return err
+	}
+	lock := partLock(s.m.key, key)
+	if !v.s.locks.take(lock) {
+		return ErrBusy
+	}
+	defer v.s.locks.free(lock)
+	return dropPart(ctx, s.top, a, key, n)
+}
+
+// Part returns the size of one's own unfinished upload of p, where no finished file stands.
+func (t *Tree) Part(ctx context.Context, p string) (size int64, ok bool) {
+	i, err := t.Stat(ctx, p)
+	if err != nil || !i.Part {
+		return 0, false
+	}
+	return i.Size, true
+}

@@ -1,0 +1,274 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"sync/atomic"
+)
+
+// Upload is one upload on its way. It must end in Commit, Suspend or Discard; after a Commit that
+// failed one of the other two is still due. Its methods are for one goroutine, but for Written.
+type Upload struct {
+	t    *Tree
+	spot *spot
+
+	w    Writer
+	part Part // nil: the finished file is appended to in place
+	key  string
+	made bool // the part is new
+
+	account   *account
+	exclusive bool
+	start     int64 // bytes that were there before
+	reserved  int64 // taken from the quota and not yet written
+	written   atomic.Int64
+	held      []string
+	closed    bool
+}
+
+// errClosed is what an upload answers that has ended.
+var errClosed = fs.ErrClosed
+
+func (u *Upload) lock(s *Service, name string) bool {
+	if !s.locks.take(name) {
+		return false
+	}
+	u.held = append(u.held, name)
+	return true
+}
+
+// Written is how many bytes this upload has brought so far. While ReadFrom runs it moves in steps
+// of 4 MiB.
+func (u *Upload) Written() int64 { return u.written.Load() }
+
+// wrote settles n written bytes.
+func (u *Upload) wrote(n int64) {
+	u.written.Add(n)
+	u.reserved -= n
+	if u.reserved < 0 { // more than was set aside; only where a store writes more than it was given
+		u.account.change(-u.reserved, 0)
+		u.reserved = 0
+	}
+}
+
+// room makes sure that some of the quota is set aside, want at best, and says how much.
+func (u *Upload) room(want int64) int64 {
+	if u.reserved < want {
+		u.reserved += u.account.reserve(want-u.reserved, u.spot.m.limitBytes)
+	}
+	return min(u.reserved, want)
+}
+
+// ReadFrom reads r to its end: io.EOF of r is no error. Each slice is reserved from the quota before
+// it is read; r goes to the bare file, so that a *net.TCPConn is spliced.
+func (u *Upload) ReadFrom(r io.Reader) (int64, error) {
+	if u.closed {
+		return 0, errClosed
+	}
+	var total int64
+	for {
+		want := u.room(slice)
+		if want == 0 {
+			return total, u.full(r)
+		}
+		n, err := u.w.ReadFrom(&io.LimitedReader{R: r, N: want})
+		u.wrote(n)
+		total += n
+		if err != nil || n < want {
+			return total, err
+		}
+	}
+}
+
+// full answers ErrQuota if r has anything left.
+func (u *Upload) full(r io.Reader) error {
+	var one [1]byte
+	n, err := io.ReadFull(r, one[:])
+	if n > 0 {
+		return failed("write", u.spot.at, ErrQuota)
+	}
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}
+
+// Write writes p, or what the quota leaves of it and ErrQuota.
+func (u *Upload) Write(p []byte) (int, error) {
+	if u.closed {
+		return 0, errClosed
+	}
+	want := int64(len(p))
+	if u.reserved < want {
+		u.room(max(want, slice))
+	}
+	fits := min(u.reserved, want)
+	n, err := u.w.Write(p[:fits])
+	u.wrote(int64(n))
+	if err == nil && fits < want {
+		err = failed("write", u.spot.at, ErrQuota)
+	}
+	return n, err
+}
+
+// Commit makes the upload durable (Options.Sync) and lets it take its name. The permissions are
+// asked once more, and a session that has ended commits nothing.
+func (u *Upload) Commit(ctx context.Context) (Info, error) {
+	if u.closed {
+		return Info{}, errClosed
+	}
+	i, err := u.commit(ctx)
+	return i, failed("store", u.spot.at, err)
+}
+
+func (u *Upload) commit(ctx context.Context) (Info, error) {
+	v, err := u.t.now()
+	if err != nil {
+		return Info{}, err
+	}
+	if v.s.o.Sync {
+		if err := u.w.Sync(); err != nil {
+			return Info{}, err
+		}
+	}
+	s := u.spot
+	u.account.names.Lock()
+	op := OpStore
+	if u.part == nil {
+		op = OpAppend
+		u.look(ctx, v)
+	} else {
+		err = u.rename(ctx, v)
+	}
+	u.account.names.Unlock()
+	if err != nil {
+		return Info{}, err
+	}
+	if err := v.s.sync(ctx, s.dir); err != nil {
+		v.s.o.Log.WarnContext(ctx, "files: an upload has its name, but it may not outlive a power cut", "tree", s.m.key, "err", err)
+		u.end()
+		return Info{}, err
+	}
+	i := v.info(s.m, s.node, s.at, s.canon(), &s.diro)
+	v.emit(op, s.canon(), "", s.node.Size, u.Written())
+	u.end()
+	return i, nil
+}
+
+// rename gives the part its name, under the lock of the tree's names.
+func (u *Upload) rename(ctx context.Context, v *view) error {
+	s := u.spot
+	dirNode, err := s.dir.Stat(ctx)
+	if err != nil {
+		return err
+	}
+	s.diro = s.m.owned(dirNode, s.dir == Dir(s.top))
+	if !v.visible(s.canon()) {
+		return fs.ErrNotExist
+	}
+	if s.node, err = s.dir.Lstat(ctx, s.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	s.exists = err == nil
+	if err := u.allowed(v); err != nil {
+		return err
+	}
+	o := v.fresh(s.m, s.diro, false)
+	old := s.node
+	if s.exists {
+		if v.s.locks.holds(fileLock(old)) {
+			return ErrBusy
+		}
+		o = s.owned() // as if it had been written in place
+	}
+	if err := u.part.Commit(ctx, s.dir, s.name, o.mode&^fs.ModeType, v.s.keep(s.m.attr(o, false)), u.exclusive); err != nil {
+		return err
+	}
+	if s.exists {
+		u.account.change(-sizeOf(old), -1)
+	}
+	u.w, u.part = nil, nil
+	u.look(ctx, v)
+	return nil
+}
+
+// look reads what stands there now.
+func (u *Upload) look(ctx context.Context, v *view) {
+	s := u.spot
+	n, err := s.dir.Lstat(ctx, s.name)
+	if err != nil {
+		// It was there, and has been taken away or renamed since.
+		n = Node{Name: s.name, Size: u.start + u.Written(), ModTime: v.s.now(), Links: 1}
+	}
+	s.node = n
+}
+
+// Suspend ends the upload and keeps what has come, for a resume: Tree.Part has its size. It goes
+// after Options.PartLife. An anonymous session's part goes at once. What was appended to a finished
+// file stays.
+func (u *Upload) Suspend() error {
+	if u.closed {
+		return errClosed
+	}
+	c, _ := u.t.who.Credentials()
+	size, err := u.w.Size()
+	if u.part != nil && (size == 0 || c.Anonymous()) && err == nil {
+		return u.Discard()
+	}
+	if u.t.s.o.Sync {
+		err = errors.Join(err, u.w.Sync())
+	}
+	u.end()
+	return failed("suspend", u.spot.at, err)
+}
+
+// Discard ends the upload and removes what has come; a file that was appended to has its old size
+// again.
+func (u *Upload) Discard() error {
+	if u.closed {
+		return errClosed
+	}
+	err := u.discard()
+	u.end()
+	return failed("discard", u.spot.at, err)
+}
+
+func (u *Upload) discard() error {
+	if u.part == nil {
+		if err := u.w.Truncate(u.start); err != nil {
+			return err
+		}
+		u.account.change(-u.Written(), 0)
+		return nil
+	}
+	if err := u.spot.top.RemovePart(context.Background(), u.key); err != nil {
+		return err
+	}
+	u.account.change(-u.start-u.Written(), -1)
+	return nil
+}
+
+// end gives back what is not written, the locks and the folders.
+func (u *Upload) end() {
+	u.closed = true
+	if u.account != nil && u.reserved > 0 {
+		u.account.change(-u.reserved, 0)
+		u.reserved = 0
+	}
+	if u.w != nil {
+		_ = u.w.Close()
+	}
+	u.t.s.locks.free(u.held...)
+	u.spot.close()
+}
+
+// release is the end of an upload that did not begin: a part made for it goes again, one that was
+// there before stays.
+func (u *Upload) release() {
+	if u.made {
+		_ = u.discard()
+	}
+	u.end()
+}

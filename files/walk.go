@@ -1,0 +1,196 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// maxLinks is how many links one path may go through, as in Linux (ELOOP).
+const maxLinks = 40
+
+// spot is where a path led: an opened folder and a name in it.
+type spot struct {
+	m    *mount // nil: a folder that only holds mounts; then nothing else but at is set
+	at   string // as the client says it
+	top  Top
+	dir  Dir    // holds the entry; the top itself where name is ""
+	diro owned  // of dir
+	rel  string // canonical path of dir inside the mount, "" or "/a/b"
+	name string // "" for the top of the mount
+
+	exists bool
+	node   Node
+}
+
+// canon is the canonical path of the entry.
+func (s *spot) canon() string {
+	if s.name == "" {
+		return s.m.canon
+	}
+	return s.m.canon + s.rel + "/" + s.name
+}
+
+// parent is the ownership of the folder that holds the entry; nil at the top of a mount.
+func (s *spot) parent() *owned {
+	if s.name == "" {
+		return nil
+	}
+	return &s.diro
+}
+
+func (s *spot) owned() owned { return s.m.owned(s.node, s.name == "") }
+
+// close gives back the folders, which are held open until then.
+func (s *spot) close() {
+	if s.dir != nil && s.dir != Dir(s.top) {
+		_ = s.dir.Close()
+	}
+	if s.top != nil {
+		_ = s.top.Close()
+	}
+	s.dir, s.top = nil, nil
+}
+
+// walk follows a client path, asking at each folder whether it may be entered and at each name
+// whether it may be seen, on the very folder that was opened: a name that is swapped meanwhile
+// leads nowhere else. Links in the way are followed inside the mount; the last one only if follow
+// says so. A name missing at the end is no error but a spot that does not exist.
+func (v *view) walk(ctx context.Context, p string, follow bool) (*spot, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	at, err := Clean("/", p)
+	if err != nil {
+		return nil, err
+	}
+	m, rest, err := v.resolve(at)
+	if err != nil {
+		return nil, err
+	}
+	if m == nil {
+		return &spot{at: at}, nil
+	}
+	if !v.visible(m.canon) {
+		return nil, fs.ErrNotExist
+	}
+	s := &spot{m: m, at: at}
+	if s.top, err = v.s.o.Backend.Tree(ctx, m.key, true); err != nil {
+		return nil, err
+	}
+	if err := v.descend(ctx, s, split(rest), follow); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// restart goes back to the top of the mount.
+func (s *spot) restart(ctx context.Context) error {
+	if s.dir != nil && s.dir != Dir(s.top) {
+		_ = s.dir.Close()
+	}
+	s.dir, s.rel = s.top, ""
+	node, err := s.top.Stat(ctx)
+	s.node, s.diro = node, s.m.owned(node, true)
+	return err
+}
+
+func (v *view) descend(ctx context.Context, s *spot, segments []string, follow bool) error {
+	if err := s.restart(ctx); err != nil {
+		return err
+	}
+	if len(segments) == 0 {
+		s.exists = true
+		return nil
+	}
+	for links := 0; ; {
+		s.name = segments[0]
+		last := len(segments) == 1
+		if !v.enter(s.m, s.diro) {
+			return fs.ErrPermission
+		}
+		if !v.visible(s.canon()) {
+			return fs.ErrNotExist
+		}
+		if !last {
+			next, err := s.dir.Dir(ctx, s.name)
+			if err == nil {
+				if err := s.step(ctx, next); err != nil {
+					return err
+				}
+				segments = segments[1:]
+				continue
+			}
+			if !errors.Is(err, ErrNotDir) {
+				return err
+			}
+		}
+		node, err := s.dir.Lstat(ctx, s.name)
+		switch {
+		case last && errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case node.Type&fs.ModeSymlink != 0 && (!last || follow):
+			if links++; links > maxLinks {
+				return fs.ErrNotExist
+			}
+			target, err := s.dir.Readlink(ctx, s.name)
+			if err != nil {
+				return err
+			}
+			to, ok := linkTarget(s.rel, target)
+			if !ok {
+				return fs.ErrNotExist
+			}
+			segments = append(split(to), segments[1:]...)
+			if err := s.restart(ctx); err != nil {
+				return err
+			}
+			if len(segments) == 0 {
+				s.name, s.exists = "", true
+				return nil
+			}
+		case !last:
+			return ErrNotDir
+		default:
+			s.node, s.exists = node, true
+			return nil
+		}
+	}
+}
+
+// step enters an opened folder.
+func (s *spot) step(ctx context.Context, next Dir) error {
+	node, err := next.Stat(ctx)
+	if err != nil {
+		_ = next.Close()
+		return err
+	}
+	if s.dir != Dir(s.top) {
+		_ = s.dir.Close()
+	}
+	s.rel += "/" + s.name
+	s.dir, s.node, s.diro = next, node, s.m.owned(node, false)
+	return nil
+}
+
+// linkTarget joins a link's target to the folder that it lies in; false where it is absolute,
+// cannot be said, or leads above the top of the mount. ".." is taken lexically.
+func linkTarget(rel, target string) (string, bool) {
+	if target == "" || strings.HasPrefix(target, "/") {
+		return "", false
+	}
+	joined := path.Join(strings.TrimPrefix(rel, "/"), target)
+	if joined == ".." || strings.HasPrefix(joined, "../") {
+		return "", false
+	}
+	if joined == "." {
+		return "", true
+	}
+	clean, err := Clean("/", joined)
+	return clean, err == nil
+}
