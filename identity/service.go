@@ -182,7 +182,12 @@ func (s *Service) load(ctx context.Context) error {
 
 func (s *Service) keepBan(b Ban) {
 	s.log.Warn("address banned", "prefix", b.Prefix, "until", b.Until, "reason", b.Reason)
-	s.behind.push(func(ctx context.Context, w StoreWriter) error { return w.PutBan(ctx, b) })
+	s.behind.push(func(ctx context.Context, w StoreWriter) error {
+		if p, err := netip.ParsePrefix(b.Prefix); err != nil || s.throttle.banned(p) == 0 {
+			return err // lifted or over by now
+		}
+		return w.PutBan(ctx, b)
+	})
 }
 
 // sessionsEnded does what an end leaves to do: cookies die, durably, and the audit log knows.

@@ -27,6 +27,7 @@ type StoreReader interface {
 	ChangeSeq(ctx context.Context) (int64, error)
 
 	Group(ctx context.Context, domain string, name UserName) (GroupInfo, error)
+	GroupByGID(ctx context.Context, gid uint32) (GroupInfo, error)
 	Groups(ctx context.Context, domain string) ([]GroupInfo, error) // domain "": all
 	Aliases(ctx context.Context, domain string) ([]Alias, error)
 

@@ -10,23 +10,32 @@ import (
 
 // Group implements identity.Store.
 func (r reader) Group(ctx context.Context, domain string, name identity.UserName) (identity.GroupInfo, error) {
-	gs, err := r.groups(ctx, domain, name)
-	if err != nil {
-		return identity.GroupInfo{}, err
-	}
-	if len(gs) == 0 {
-		return identity.GroupInfo{}, identity.ErrNotFound
-	}
-	return gs[0], nil
+	return one(r.groups(ctx, `WHERE g.domain = $1 AND g.name = $2`, domain, string(name)))
+}
+
+// GroupByGID implements identity.Store.
+func (r reader) GroupByGID(ctx context.Context, gid uint32) (identity.GroupInfo, error) {
+	return one(r.groups(ctx, `WHERE g.gid = $1`, gid))
 }
 
 // Groups implements identity.Store.
 func (r reader) Groups(ctx context.Context, domain string) ([]identity.GroupInfo, error) {
-	return r.groups(ctx, domain, "")
+	return r.groups(ctx, `WHERE $1 = '' OR g.domain = $1`, domain)
 }
 
-// groups reads groups with members and primary users in one query; "" chooses all.
-func (r reader) groups(ctx context.Context, domain string, name identity.UserName) ([]identity.GroupInfo, error) {
+func one(gs []identity.GroupInfo, err error) (identity.GroupInfo, error) {
+	if err == nil && len(gs) == 0 {
+		err = identity.ErrNotFound
+	}
+	if err != nil {
+		return identity.GroupInfo{}, err
+	}
+	return gs[0], nil
+}
+
+// groups reads the groups of a condition with members and primary users in one query. The
+// condition stands twice in it.
+func (r reader) groups(ctx context.Context, where string, args ...any) ([]identity.GroupInfo, error) {
 	var out []identity.GroupInfo
 	err := r.each(ctx, "reading groups", func(rows *sql.Rows) error {
 		var (
@@ -59,13 +68,13 @@ func (r reader) groups(ctx context.Context, domain string, name identity.UserNam
 		FROM identity_groups g
 		LEFT JOIN identity_members m ON m.gid = g.gid
 		LEFT JOIN identity_users u ON u.id = m.user_id AND u.state <> 'deleted'
-		WHERE ($1 = '' OR g.domain = $1) AND ($2 = '' OR g.name = $2)
+		`+where+`
 		UNION ALL
 		SELECT g.gid, g.domain, g.name, g.created_at, g.change_seq, u.id, u.login, FALSE, TRUE
 		FROM identity_groups g
 		JOIN identity_users u ON u.gid = g.gid AND u.state <> 'deleted'
-		WHERE ($1 = '' OR g.domain = $1) AND ($2 = '' OR g.name = $2)
-		ORDER BY 3, 2, 1, 9, 7`, domain, string(name))
+		`+where+`
+		ORDER BY 3, 2, 1, 9, 7`, args...)
 	return out, err
 }
 

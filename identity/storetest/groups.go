@@ -40,6 +40,13 @@ func groups(t *testing.T, s identity.Store) {
 	if g.GID != 20000 || g.Domain != domain || !g.CreatedAt.Equal(at(1)) || g.ChangeSeq == 0 {
 		t.Errorf("group: %+v", g.Group)
 	}
+	byGID, err := s.GroupByGID(t.Context(), 20000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "by gid", byGID, g)
+	_, err = s.GroupByGID(t.Context(), 20009)
+	is(t, "by a gid of no group", err, identity.ErrNotFound)
 	all, err := s.Groups(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)

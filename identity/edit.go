@@ -1,0 +1,118 @@
+package identity
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// edit is one change of accounts in its transaction: what it writes, whose sessions it concerns,
+// and its rows of the audit log.
+type edit struct {
+	StoreWriter
+	concerned []UserID
+	events    []AuditEvent
+}
+
+// concern names accounts whose sessions are to be looked at once the change is committed.
+func (e *edit) concern(ids ...UserID) {
+	for _, id := range ids {
+		if !slices.Contains(e.concerned, id) {
+			e.concerned = append(e.concerned, id)
+		}
+	}
+}
+
+// fields are what the audit log shows of a thing, by name; nothing secret.
+type fields map[string]any
+
+// note adds a row of the audit log: the fields that differ, before and after.
+func (e *edit) note(event, subject string, before, after fields) {
+	var d struct {
+		Before fields `json:"before,omitempty"`
+		After  fields `json:"after,omitempty"`
+	}
+	d.Before, d.After = fields{}, fields{}
+	for k, v := range before {
+		if !reflect.DeepEqual(v, after[k]) {
+			d.Before[k] = v
+		}
+	}
+	for k, v := range after {
+		if !reflect.DeepEqual(v, before[k]) {
+			d.After[k] = v
+		}
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		text = []byte("{}") // no value here can fail
+	}
+	e.events = append(e.events, AuditEvent{Event: event, Subject: subject, Result: "ok", Detail: string(text)})
+}
+
+// edit runs fn in a transaction, writes its audit rows with it, and lets the change take effect
+// on live sessions before it returns.
+func (s *Service) edit(ctx context.Context, by Actor, fn func(e *edit) error) error {
+	e := &edit{}
+	err := s.store.Write(ctx, func(w StoreWriter) error {
+		e.StoreWriter = w
+		if err := fn(e); err != nil {
+			return err
+		}
+		for i := range e.events {
+			ev := &e.events[i]
+			ev.Time, ev.Actor, ev.Via, ev.Remote = s.now(), by.User, by.Via, by.Remote
+			*ev = cleaned(*ev)
+			if err := w.AppendAudit(ctx, *ev); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(e.concerned) > 0 {
+		s.reconcile(ctx, e.concerned...)
+	}
+	for _, ev := range e.events {
+		s.log.LogAttrs(ctx, slog.LevelInfo, "accounts changed", slog.String("event", ev.Event), slog.String("subject", ev.Subject),
+			slog.String("actor", ev.Actor), slog.String("via", ev.Via))
+	}
+	return nil
+}
+
+// shownUser is what the audit log says of a user.
+func shownUser(u User) fields {
+	f := fields{"level": u.Level.String(), "state": string(u.State), "uid": u.UID, "gid": u.GID,
+		"quota_bytes": u.QuotaBytes, "quota_files": u.QuotaFiles, "protocols": roadNames(u.Roads),
+		"email": u.Profile.Email, "display": u.Profile.Name, "phone": u.Profile.Phone, "about": clip(u.Profile.About, shownText),
+		"lang": u.Profile.Lang, "formats": u.Profile.Formats, "time_zone": u.Profile.TimeZone, "expires_at": ""}
+	if !u.ExpiresAt.IsZero() {
+		f["expires_at"] = u.ExpiresAt.UTC().Format(time.RFC3339)
+	}
+	return f
+}
+
+// shownText is how many bytes of a long text the audit log shows.
+const shownText = 256
+
+func roadNames(roads []Road) string {
+	names := make([]string, len(roads))
+	for i, r := range roads {
+		names[i] = string(r)
+	}
+	return strings.Join(names, ",")
+}
+
+// clip shortens s to at most n bytes at the border of a character.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}

@@ -1,0 +1,205 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+)
+
+// AddGroup makes a group; gid 0 takes the next free one.
+func (s *Service) AddGroup(ctx context.Context, by Actor, name string, gid uint32) (Group, error) {
+	n, domain, err := s.address(name)
+	if err != nil {
+		return Group{}, err
+	}
+	if gid != 0 {
+		if err := checkNumber("gid", gid); err != nil {
+			return Group{}, err
+		}
+	}
+	g := Group{GID: gid, Domain: domain, Name: n, CreatedAt: s.now().UTC().Truncate(timeUnit)}
+	err = s.edit(ctx, by, func(e *edit) error {
+		if err := s.mayChangeGroup(ctx, e, by, GroupInfo{}); err != nil {
+			return err
+		}
+		if err := s.free(ctx, e, domain, n); err != nil {
+			return err
+		}
+		if gid == 0 {
+			if g.GID, err = e.NextID(ctx, s.opts.UIDMin); err != nil {
+				return err
+			}
+		} else if err := s.freeGID(ctx, e, gid); err != nil {
+			return err
+		}
+		if err := e.PutGroup(ctx, 0, g); err != nil {
+			return err
+		}
+		e.note("group.add", s.display(n, domain), nil, fields{"name": string(n), "gid": g.GID})
+		info, err := e.Group(ctx, domain, n)
+		g = info.Group
+		return err
+	})
+	if err != nil {
+		return Group{}, err
+	}
+	return g, nil
+}
+
+// freeGID refuses a gid that a group has.
+func (s *Service) freeGID(ctx context.Context, r StoreReader, gid uint32) error {
+	g, err := r.GroupByGID(ctx, gid)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return faultf(ErrExists, "the gid %d is that of the group %q; choose another one or leave it out", gid, s.display(g.Name, g.Domain))
+}
+
+// GroupInfo is a group with its members.
+type GroupInfo struct {
+	Group
+	Members []Member   // supplementary members, by login
+	Primary []UserName // whose primary group it is
+}
+
+// Group reads a group.
+func (s *Service) Group(ctx context.Context, name string) (GroupInfo, error) {
+	return s.findGroup(ctx, s.store, name, s.opts.Domain)
+}
+
+// Groups lists groups by name.
+func (s *Service) Groups(ctx context.Context) ([]GroupInfo, error) { return s.store.Groups(ctx, "") }
+
+// SetGroup renames a group or changes its gid; nil leaves as it is. A new gid does not change the
+// files that carry the old one.
+func (s *Service) SetGroup(ctx context.Context, by Actor, name string, newName *string, gid *uint32) (Group, error) {
+	var out Group
+	err := s.edit(ctx, by, func(e *edit) error {
+		info, err := s.findGroup(ctx, e, name, s.opts.Domain)
+		if err != nil {
+			return err
+		}
+		if err := s.mayChangeGroup(ctx, e, by, info); err != nil {
+			return err
+		}
+		g := info.Group
+		if newName != nil {
+			if g.Name, err = s.newGroupName(ctx, e, info.Group, *newName); err != nil {
+				return err
+			}
+		}
+		if gid != nil && *gid != g.GID {
+			if err := checkNumber("gid", *gid); err != nil {
+				return err
+			}
+			if err := s.freeGID(ctx, e, *gid); err != nil {
+				return err
+			}
+			g.GID = *gid
+		}
+		out = g
+		if g == info.Group {
+			return nil
+		}
+		// Before it has another name.
+		ids, err := usersOf(ctx, e, info.Group)
+		if err != nil {
+			return err
+		}
+		if err := e.PutGroup(ctx, info.GID, g); err != nil {
+			return err
+		}
+		e.note("group.set", s.display(info.Name, info.Domain), fields{"name": string(info.Name), "gid": info.GID},
+			fields{"name": string(g.Name), "gid": g.GID})
+		e.concern(ids...)
+		if err := e.Touch(ctx, ids...); err != nil {
+			return err
+		}
+		now, err := e.Group(ctx, g.Domain, g.Name)
+		out = now.Group
+		return err
+	})
+	if err != nil {
+		return Group{}, err
+	}
+	return out, nil
+}
+
+// newGroupName checks the name that a group is to have.
+func (s *Service) newGroupName(ctx context.Context, r StoreReader, g Group, name string) (UserName, error) {
+	n, domain, err := ParseAddress(name, g.Domain)
+	if err != nil {
+		return "", err
+	}
+	if domain != g.Domain {
+		return "", faultf(ErrInvalid, "a group cannot change its domain")
+	}
+	if n == g.Name {
+		return n, nil
+	}
+	if a, err := r.Account(ctx, domain, n); err == nil && a.Login == n && a.GID == g.GID {
+		return n, nil // the user's own group gets the user's name back
+	}
+	return n, s.free(ctx, r, domain, n)
+}
+
+// usersOf are the users that have a group, as the primary one or another.
+func usersOf(ctx context.Context, r StoreReader, g Group) ([]UserID, error) {
+	as, err := r.Accounts(ctx, UserFilter{Group: groupKey(g), Limit: math.MaxInt32})
+	ids := make([]UserID, len(as))
+	for i, a := range as {
+		ids[i] = a.ID
+	}
+	return ids, err
+}
+
+// RemoveGroup removes a group that is nobody's primary one.
+func (s *Service) RemoveGroup(ctx context.Context, by Actor, name string) error {
+	return s.edit(ctx, by, func(e *edit) error {
+		g, err := s.findGroup(ctx, e, name, s.opts.Domain)
+		if err != nil {
+			return err
+		}
+		if err := s.mayChangeGroup(ctx, e, by, g); err != nil {
+			return err
+		}
+		if len(g.Primary) > 0 {
+			return faultf(ErrRefused, "the group %q is the primary group of %s; give them another one first", g.Name, someNames(g.Primary))
+		}
+		ids, err := usersOf(ctx, e, g.Group)
+		if err != nil {
+			return err
+		}
+		if err := e.RemoveGroup(ctx, g.GID); err != nil {
+			return err
+		}
+		e.note("group.remove", s.display(g.Name, g.Domain), fields{"name": string(g.Name), "gid": g.GID, "members": memberNames(g.Members)}, nil)
+		e.concern(ids...)
+		return e.Touch(ctx, ids...)
+	})
+}
+
+// someNames lists at most three names for a sentence.
+func someNames(names []UserName) string {
+	const most = 3
+	var shown []string
+	for _, n := range names[:min(len(names), most)] {
+		shown = append(shown, string(n))
+	}
+	if len(names) > most {
+		shown = append(shown, "others")
+	}
+	return strings.Join(shown, ", ")
+}
+
+func memberNames(ms []Member) string {
+	var names []UserName
+	for _, m := range ms {
+		names = append(names, m.Login)
+	}
+	return someNames(names)
+}
