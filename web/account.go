@@ -1,0 +1,190 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/mail"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/language"
+
+	"trivium/identity"
+)
+
+const themeCookie = "theme"
+
+type accountView struct {
+	page
+	Account                                   accountCard
+	Name, Email, Phone, About, Lang, TimeZone field
+	Old, New                                  field
+	Others                                    int // sessions that a new password ends
+}
+
+// accountCard is what a person sees of an account.
+type accountCard struct {
+	User, Domain, Group string
+	Level               identity.Level
+	UID, GID            uint32
+	Groups              []string
+	State               identity.UserState
+	Created, LastLogin  time.Time
+}
+
+func (s *Server) card(a identity.Account) accountCard {
+	c := accountCard{User: s.display(a.Login, a.Domain), Domain: a.Domain, Group: string(a.Group.Name), Level: a.Level,
+		UID: a.UID, GID: a.GID, State: a.State, Created: a.CreatedAt, LastLogin: a.LastLogin}
+	for _, g := range a.Groups {
+		c.Groups = append(c.Groups, string(g.Name))
+	}
+	return c
+}
+
+// display is the bare login for the default domain, and login@domain otherwise.
+func (s *Server) display(login identity.UserName, domain string) string {
+	if domain == s.opt.Domain || domain == "" {
+		return string(login)
+	}
+	return string(login) + "@" + domain
+}
+
+func newAccountView(p identity.Profile) *accountView {
+	return &accountView{
+		Name:  field{ID: "name", Name: "name", Label: "Display name", Type: "text", Value: p.Name, Autocomplete: "name"},
+		Email: field{ID: "email", Name: "email", Label: "E-mail", Type: "email", Value: p.Email, Autocomplete: "email"},
+		Phone: field{ID: "phone", Name: "phone", Label: "Phone", Type: "tel", Value: p.Phone, Autocomplete: "tel"},
+		About: field{ID: "about", Name: "about", Label: "About", Value: p.About, Rows: 3},
+		Lang:  field{ID: "lang", Name: "lang", Label: "Language", Type: "text", Value: p.Lang, Help: "Such as en or de-AT. Empty: as your browser asks."},
+		TimeZone: field{ID: "time_zone", Name: "time_zone", Label: "Time zone", Type: "text", Value: p.TimeZone, List: "zones",
+			Help: "Such as Europe/Warsaw. Empty: UTC."},
+		Old: field{ID: "old", Name: "old", Label: "Password now", Type: "password", Autocomplete: "current-password", Required: true},
+		New: newPasswordField("new", "New password"),
+	}
+}
+
+func (s *Server) getAccount(v *visit) error {
+	a, err := s.opt.Identity.UserByID(v.ctx(), v.creds.UserID)
+	if err != nil {
+		return err
+	}
+	return s.showAccount(v, http.StatusOK, a, newAccountView(a.Profile))
+}
+
+func (s *Server) showAccount(v *visit, status int, a identity.Account, view *accountView) error {
+	view.Account = s.card(a)
+	view.Others = len(s.others(v))
+	v.fill(&view.page, "account", "Account")
+	return s.write(v, status, "account", view)
+}
+
+// others are the visitor's own sessions but this one and those that a token opened, which is what
+// a new password ends.
+func (s *Server) others(v *visit) (list []identity.Info) {
+	for _, i := range s.opt.Registry.List(identity.Filter{Owner: v.creds.UserID}) {
+		if i.ID != v.browser.ID() && i.TokenID == nil {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// Lengths of profile fields, in characters.
+const (
+	shortMost = 128
+	aboutMost = 2000
+)
+
+// readProfile checks the fields of a profile form and notes each fault.
+func (v *visit) readProfile(p *page, view *accountView, old identity.Profile) identity.Profile {
+	for _, f := range []*field{&view.Name, &view.Email, &view.Phone, &view.About, &view.Lang, &view.TimeZone} {
+		f.Value = v.text(f.Name)
+		most := shortMost
+		if f.Rows > 1 {
+			most = aboutMost
+		}
+		if !utf8.ValidString(f.Value) || utf8.RuneCountInString(f.Value) > most {
+			p.trouble(f, f.Label+": at most "+plural(most, "character", "characters")+".")
+		}
+	}
+	if m := view.Email.Value; m != "" && view.Email.Error == "" {
+		if parsed, err := mail.ParseAddress(m); err != nil || parsed.Address != m {
+			p.trouble(&view.Email, "This is no e-mail address. Write it like user@example.org.")
+		}
+	}
+	if l := view.Lang.Value; l != "" {
+		if _, err := language.Parse(l); err != nil {
+			p.trouble(&view.Lang, "This is no language tag. Write it like en or de-AT.")
+		}
+	}
+	if z := view.TimeZone.Value; z != "" {
+		if _, err := time.LoadLocation(z); err != nil || z == "Local" {
+			p.trouble(&view.TimeZone, "There is no such time zone. Write it like Europe/Warsaw.")
+		}
+	}
+	old.Name, old.Email, old.Phone, old.About = view.Name.Value, view.Email.Value, view.Phone.Value, view.About.Value
+	old.Lang, old.TimeZone = view.Lang.Value, view.TimeZone.Value
+	return old
+}
+
+func (s *Server) postAccount(v *visit) error {
+	a, err := s.opt.Identity.UserByID(v.ctx(), v.creds.UserID)
+	if err != nil {
+		return err
+	}
+	view := newAccountView(a.Profile)
+	profile := v.readProfile(&view.page, view, a.Profile)
+	if len(view.Problems) > 0 {
+		return s.showAccount(v, http.StatusUnprocessableEntity, a, view)
+	}
+	if _, err := s.opt.Identity.SetUser(v.ctx(), v.actor(), v.creds.User, identity.UserChange{Profile: &profile}); err != nil {
+		return v.refused("/account", "The profile was not saved.", err)
+	}
+	return v.done("/account", "The profile was saved.")
+}
+
+// postPassword asks the old one, so that an open screen does not suffice to take an account.
+func (s *Server) postPassword(v *visit) error {
+	a, err := s.opt.Identity.UserByID(v.ctx(), v.creds.UserID)
+	if err != nil {
+		return err
+	}
+	view := newAccountView(a.Profile)
+	fresh := identity.NewSecret(v.form("new"))
+	if fault := passwordFault(fresh, v.creds.User); fault != "" {
+		view.trouble(&view.New, fault)
+		return s.showAccount(v, http.StatusUnprocessableEntity, a, view)
+	}
+	if err := s.opt.Identity.CheckPassword(v.ctx(), v.browser.Session, identity.NewSecret(v.form("old"))); err != nil {
+		an := answerTo(err)
+		if an.fallback {
+			return err
+		}
+		retryAfter(v.Response().Header(), err)
+		text := an.words(err)
+		if errors.Is(err, identity.ErrCredentials) {
+			text, an.status = "The password is wrong.", http.StatusUnprocessableEntity
+		}
+		view.trouble(&view.Old, text)
+		return s.showAccount(v, an.status, a, view)
+	}
+	ended := len(s.others(v))
+	if err := s.opt.Identity.SetPassword(v.ctx(), v.actor(), v.creds.User, fresh, v.browser.Session); err != nil {
+		return v.refused("/account", "The password was not changed.", err)
+	}
+	if ended == 0 {
+		return v.done("/account", "The password was changed.")
+	}
+	return v.done("/account", "The password was changed, and %s ended.", plural(ended, "other session", "other sessions"))
+}
+
+// postTheme keeps light or dark in a cookie, so that the first paint is right.
+func (s *Server) postTheme(v *visit) error {
+	c := &http.Cookie{Name: themeCookie, Value: v.form("theme"), Path: "/", MaxAge: int((365 * 24 * time.Hour) / time.Second),
+		HttpOnly: true, Secure: s.secure(v.Request()), SameSite: http.SameSiteLaxMode}
+	if c.Value != "light" && c.Value != "dark" {
+		c.Value, c.MaxAge = "", -1
+	}
+	http.SetCookie(v.Response(), c)
+	return v.see(v.back())
+}

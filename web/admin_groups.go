@@ -1,0 +1,99 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+)
+
+// What a group form may be wrong about, beyond identity's own errors.
+var (
+	errNoGroup = errors.New("there is no such group")
+	errNoUser  = errors.New("there is no such user")
+)
+
+type groupsView struct {
+	page
+	Rows          []groupRow
+	Name          field
+	Shared        int      // rows that are not personal
+	PersonalNames []string // groups of one person
+}
+
+type groupRow struct {
+	Name, Path string
+	GID        uint32
+	Members    []string
+	Primary    []string
+	Personal   bool // of one person's own, with the same name and nobody else in it
+}
+
+func (s *Server) getGroups(v *visit) error {
+	return s.showGroups(v, http.StatusOK, newGroupsView())
+}
+
+func newGroupsView() *groupsView {
+	return &groupsView{Name: field{ID: "name", Name: "name", Label: "Group name", Type: "text", Autocomplete: "off", Required: true}}
+}
+
+func (s *Server) showGroups(v *visit, status int, view *groupsView) error {
+	list, err := s.opt.Identity.Groups(v.ctx())
+	if err != nil {
+		return err
+	}
+	for _, g := range list {
+		r := groupRow{Name: s.display(g.Name, g.Domain), GID: g.GID}
+		r.Path = pathOf("admin", "groups", r.Name)
+		for _, m := range g.Members {
+			r.Members = append(r.Members, string(m.Login))
+		}
+		for _, p := range g.Primary {
+			r.Primary = append(r.Primary, string(p))
+		}
+		r.Personal = len(r.Members) == 0 && len(r.Primary) == 1 && r.Primary[0] == string(g.Name)
+		if r.Personal {
+			view.PersonalNames = append(view.PersonalNames, r.Name)
+		} else {
+			view.Shared++
+		}
+		view.Rows = append(view.Rows, r)
+	}
+	v.fill(&view.page, "admin.groups", "Groups")
+	return s.write(v, status, "admin_groups", view)
+}
+
+func (s *Server) postNewGroup(v *visit) error {
+	view := newGroupsView()
+	view.Name.Value = v.text("name")
+	g, err := s.opt.Identity.AddGroup(v.ctx(), v.actor(), view.Name.Value, 0)
+	if err != nil {
+		a := answerTo(err)
+		if a.fallback {
+			return err
+		}
+		view.trouble(&view.Name, a.words(err))
+		return s.showGroups(v, a.status, view)
+	}
+	return v.done("/admin/groups", "The group %s was created.", s.display(g.Name, g.Domain))
+}
+
+func (s *Server) postGroupAdd(v *visit) error {
+	who := names(v.form("users"))
+	if err := s.opt.Identity.AddMembers(v.ctx(), v.actor(), v.param("name"), who, v.form("manager") == "1"); err != nil {
+		return v.refused("/admin/groups", "Nobody was added to "+v.param("name")+".", absentAs(err, errNoUser))
+	}
+	return v.done("/admin/groups", "%s joined the group %s.", plural(len(who), "user", "users"), v.param("name"))
+}
+
+func (s *Server) postGroupRemove(v *visit) error {
+	if err := s.opt.Identity.RemoveMembers(v.ctx(), v.actor(), v.param("name"), []string{v.form("user")}); err != nil {
+		return v.refused("/admin/groups", "Nobody left "+v.param("name")+".", absentAs(err, errNoUser))
+	}
+	return v.done("/admin/groups", "%s left the group %s.", v.form("user"), v.param("name"))
+}
+
+func (s *Server) postGroupDelete(v *visit) error {
+	if err := s.opt.Identity.RemoveGroup(v.ctx(), v.actor(), v.param("name")); err != nil {
+		return v.refused("/admin/groups", "The group was not deleted.", absentAs(err, errNoGroup))
+	}
+	return v.done("/admin/groups", "The group %s was deleted.", v.param("name"))
+}

@@ -1,0 +1,339 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"sort"
+	"strings"
+
+	"trivium/identity"
+)
+
+type usersView struct {
+	page
+	Rows                           []userRow
+	Query, Group                   string
+	Levels, States                 []option
+	Filtered                       bool
+	Alone                          bool // nobody but the visitor
+	Login, Password, Level, Groups field
+	Prev, Next                     string
+	Page, Pages, Count             int
+}
+
+type userRow struct {
+	accountCard
+	Display  string
+	Path     string
+	Sessions int
+}
+
+func (s *Server) newUsersView(v *visit) *usersView {
+	return &usersView{
+		Login:    field{ID: "login", Name: "login", Label: "User name", Type: "text", Autocomplete: "off", Required: true, Help: "Letters, digits and . _ + - are allowed. It cannot be changed later."},
+		Password: newPasswordField("password", "Password"),
+		Level:    field{ID: "level", Name: "level", Label: "Level", Options: levelOptions(v.level)}.choose("10"),
+		Groups:   field{ID: "groups", Name: "groups", Label: "Groups", Type: "text", Help: "Names of further groups, with spaces between. May stay empty."},
+	}
+}
+
+// levelOptions are the levels that somebody may give: those below one's own, for ROOT all.
+func levelOptions(own identity.Level) (list []option) {
+	for _, l := range identity.Levels() {
+		if l.Holdable() && (l < own || own == identity.LevelRoot) {
+			list = append(list, option{Value: levelNumber(l), Label: levelLabel(l)})
+		}
+	}
+	return list
+}
+
+func (s *Server) getUsers(v *visit) error { return s.showUsers(v, http.StatusOK, s.newUsersView(v)) }
+
+func (s *Server) showUsers(v *visit, status int, view *usersView) error {
+	f := identity.UserFilter{Text: v.QueryParam("q"), Group: v.QueryParam("group"), State: identity.UserState(v.QueryParam("state"))}
+	if l, err := identity.ParseLevel(v.QueryParam("level")); err == nil {
+		f.Level = &l
+	}
+	view.Query, view.Group = f.Text, f.Group
+	view.Filtered = f.Text != "" || f.Group != "" || f.State != "" || f.Level != nil
+	view.Levels = []option{{Label: "All levels"}}
+	for _, o := range levelOptions(identity.LevelRoot) {
+		o.Selected = f.Level != nil && levelNumber(*f.Level) == o.Value
+		view.Levels = append(view.Levels, o)
+	}
+	for _, o := range []option{{Label: "All states"}, {Value: "active", Label: "Active"}, {Value: "disabled", Label: "Disabled"}} {
+		o.Selected = o.Value == string(f.State)
+		view.States = append(view.States, o)
+	}
+	list, err := s.opt.Identity.Users(v.ctx(), f)
+	if err != nil {
+		return err
+	}
+	sessions := map[identity.UserID]int{}
+	for _, i := range s.opt.Registry.List(identity.Filter{}) {
+		sessions[i.Owner]++
+	}
+	first, last, pages, at := pager(v.QueryParam("page"), len(list))
+	view.Page, view.Pages, view.Count = at, pages, len(list)
+	if v.Request().Method == http.MethodGet {
+		view.Prev, view.Next = v.pageLink(at-1, pages), v.pageLink(at+1, pages)
+	}
+	for _, a := range list[first:last] {
+		c := s.card(a)
+		view.Rows = append(view.Rows, userRow{accountCard: c, Display: a.Profile.Name, Path: userPath(c.User), Sessions: sessions[a.ID]})
+	}
+	view.Alone = !view.Filtered && len(list) <= 1
+	v.fill(&view.page, "admin.users", "Users")
+	return s.write(v, status, "admin_users", view)
+}
+
+func userPath(name string, more ...string) string {
+	return pathOf(append([]string{"admin", "users", name}, more...)...)
+}
+
+func (s *Server) postNewUser(v *visit) error {
+	view := s.newUsersView(v)
+	view.Login.Value, view.Groups.Value = v.text("login"), v.text("groups")
+	view.Level = view.Level.choose(v.form("level"))
+	password := identity.NewSecret(v.form("password"))
+	if view.Login.Value == "" {
+		view.trouble(&view.Login, "Choose a user name.")
+	}
+	if fault := passwordFault(password, view.Login.Value); fault != "" {
+		view.trouble(&view.Password, fault)
+	}
+	level, err := identity.ParseLevel(v.form("level"))
+	if err != nil || !level.Holdable() {
+		view.trouble(&view.Level, "Choose a level.")
+	}
+	if len(view.Problems) > 0 {
+		return s.showUsers(v, http.StatusUnprocessableEntity, view)
+	}
+	a, err := s.opt.Identity.AddUser(v.ctx(), v.actor(), identity.NewUser{Login: view.Login.Value, Level: level, Password: password, Groups: names(view.Groups.Value)})
+	if err != nil {
+		an := answerTo(err)
+		if an.fallback {
+			return err
+		}
+		f, text := &view.Login, an.words(err)
+		if errors.Is(err, identity.ErrNotFound) {
+			f, text, an.status = &view.Groups, "There is no such group. Create it first.", http.StatusUnprocessableEntity
+		}
+		view.trouble(f, text)
+		return s.showUsers(v, an.status, view)
+	}
+	name := s.display(a.Login, a.Domain)
+	return v.done(userPath(name), "The user %s was created.", name)
+}
+
+// names splits what people write between names.
+func names(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' || r == ';' || r == '\n' || r == '\r' || r == '\t' })
+}
+
+type userView struct {
+	page
+	Account                                   accountCard
+	Base                                      string // path of the account's page
+	Own                                       bool
+	ReadOnly                                  bool // the level is not below the visitor's
+	LevelField, GroupsField, Password         field
+	Name, Email, Phone, About, Lang, TimeZone field
+	Rows                                      []sessionRow
+	Attempts                                  []auditRow
+	Tokens                                    int
+	Address                                   string
+}
+
+func (s *Server) getUser(v *visit) error {
+	a, err := s.opt.Identity.User(v.ctx(), v.param("name"))
+	if err != nil {
+		return err
+	}
+	name := s.display(a.Login, a.Domain)
+	if v.param("name") != name {
+		return v.see(userPath(name)) // one spelling, one page
+	}
+	return s.showUser(v, http.StatusOK, a, newAccountView(a.Profile), nil)
+}
+
+func (s *Server) showUser(v *visit, status int, a identity.Account, pv *accountView, password *field) error {
+	c := s.card(a)
+	view := &userView{Account: c, Address: string(a.Login) + "@" + a.Domain, Base: userPath(c.User), Own: a.ID == v.creds.UserID,
+		Name: pv.Name, Email: pv.Email, Phone: pv.Phone, About: pv.About, Lang: pv.Lang, TimeZone: pv.TimeZone,
+		LevelField:  field{ID: "level", Name: "level", Label: "Level", Options: levelOptions(v.level)}.choose(levelNumber(a.Level)),
+		GroupsField: field{ID: "groups", Name: "groups", Label: "Further groups", Type: "text", Value: strings.Join(c.Groups, " "), Help: "Names with spaces between; what is not here is left."},
+		Password:    newPasswordField("password", "New password")}
+	view.Problems = pv.Problems
+	if password != nil {
+		view.Password = *password
+	}
+	view.ReadOnly = !view.Own && v.level != identity.LevelRoot && a.Level >= v.level
+	list := s.opt.Registry.List(identity.Filter{Owner: a.ID})
+	newestFirst(list)
+	attempts, err := s.loginAttempts(v, c.User)
+	if err != nil {
+		return err
+	}
+	tokens, err := s.opt.Tokens.List(v.ctx(), c.User)
+	if err != nil {
+		return err
+	}
+	view.Attempts, view.Tokens = attempts, len(tokens)
+	v.fill(&view.page, "admin.users", c.User)
+	view.Rows = s.sessionRows(v, &view.page, list, "/admin/sessions")
+	return s.write(v, status, "admin_user", view)
+}
+
+// target reads the account that a form is about.
+func (s *Server) target(v *visit) (identity.Account, string, error) {
+	a, err := s.opt.Identity.User(v.ctx(), v.param("name"))
+	if err != nil {
+		return a, "", err
+	}
+	return a, s.display(a.Login, a.Domain), nil
+}
+
+func (s *Server) postUserLevel(v *visit) error {
+	_, name, err := s.target(v)
+	if err != nil {
+		return err
+	}
+	level, err := identity.ParseLevel(v.form("level"))
+	if err == nil {
+		_, err = s.opt.Identity.SetUser(v.ctx(), v.actor(), name, identity.UserChange{Level: &level})
+	}
+	if err != nil {
+		return v.refused(userPath(name), "The level was not changed.", err)
+	}
+	return v.done(userPath(name), "%s now has the level %s.", name, levelLabel(level))
+}
+
+func (s *Server) postUserProfile(v *visit) error {
+	a, name, err := s.target(v)
+	if err != nil {
+		return err
+	}
+	pv := newAccountView(a.Profile)
+	profile := v.readProfile(&pv.page, pv, a.Profile)
+	if len(pv.Problems) > 0 {
+		return s.showUser(v, http.StatusUnprocessableEntity, a, pv, nil)
+	}
+	if _, err := s.opt.Identity.SetUser(v.ctx(), v.actor(), name, identity.UserChange{Profile: &profile}); err != nil {
+		return v.refused(userPath(name), "The profile was not saved.", err)
+	}
+	return v.done(userPath(name), "The profile was saved.")
+}
+
+// postUserState disables or enables, as the route's last word says.
+func (s *Server) postUserState(v *visit) error {
+	a, name, err := s.target(v)
+	if err != nil {
+		return err
+	}
+	state, word := identity.UserDisabled, "disabled"
+	if strings.HasSuffix(v.route.Path, "/enable") {
+		state, word = identity.UserActive, "enabled"
+	}
+	if a.ID == v.creds.UserID && state == identity.UserDisabled {
+		return v.refused(userPath(name), "You cannot disable your own account.", identity.ErrRefused)
+	}
+	n := len(s.opt.Registry.List(identity.Filter{Owner: a.ID}))
+	if _, err := s.opt.Identity.SetUser(v.ctx(), v.actor(), name, identity.UserChange{State: &state}); err != nil {
+		return v.refused(userPath(name), name+" was not "+word+".", err)
+	}
+	if state == identity.UserDisabled && n > 0 {
+		return v.done(userPath(name), "%s was disabled, and %s ended.", name, plural(n, "session", "sessions"))
+	}
+	return v.done(userPath(name), "%s was %s.", name, word)
+}
+
+func (s *Server) postUserPassword(v *visit) error {
+	a, name, err := s.target(v)
+	if err != nil {
+		return err
+	}
+	fresh := identity.NewSecret(v.form("password"))
+	if fault := passwordFault(fresh, name); fault != "" {
+		pv, f := newAccountView(a.Profile), newPasswordField("password", "New password")
+		pv.trouble(&f, fault)
+		return s.showUser(v, http.StatusUnprocessableEntity, a, pv, &f)
+	}
+	var keep *identity.Session
+	if a.ID == v.creds.UserID {
+		keep = v.browser.Session
+	}
+	if err := s.opt.Identity.SetPassword(v.ctx(), v.actor(), name, fresh, keep); err != nil {
+		return v.refused(userPath(name), "The password was not set.", err)
+	}
+	return v.done(userPath(name), "The password of %s was set. What was logged in with the old one has ended.", name)
+}
+
+// postUserGroups makes the further groups those that the form names.
+func (s *Server) postUserGroups(v *visit) error {
+	a, name, err := s.target(v)
+	if err != nil {
+		return err
+	}
+	want, have := map[string]bool{}, map[string]bool{}
+	for _, g := range names(v.form("groups")) {
+		n, err := identity.ParseUserName(g)
+		if err != nil {
+			return v.refused(userPath(name), "The groups were not changed.", err)
+		}
+		want[string(n)] = string(n) != string(a.Group.Name)
+	}
+	for _, g := range a.Groups {
+		have[string(g.Name)] = true
+	}
+	for _, g := range sorted(want) {
+		if !have[g] && want[g] {
+			if err := s.opt.Identity.AddMembers(v.ctx(), v.actor(), g, []string{name}, false); err != nil {
+				return v.refused(userPath(name), "The group "+g+" was not added.", absentAs(err, errNoGroup))
+			}
+		}
+	}
+	for _, g := range sorted(have) {
+		if !want[g] {
+			if err := s.opt.Identity.RemoveMembers(v.ctx(), v.actor(), g, []string{name}); err != nil {
+				return v.refused(userPath(name), "The group "+g+" was not removed.", err)
+			}
+		}
+	}
+	return v.done(userPath(name), "The groups of %s were changed.", name)
+}
+
+func sorted(m map[string]bool) []string {
+	list := make([]string, 0, len(m))
+	for k := range m {
+		list = append(list, k)
+	}
+	sort.Strings(list)
+	return list
+}
+
+// absentAs turns "not found" into an answer of its own: here it tells of a name in a form, not of
+// the page.
+func absentAs(err, as error) error {
+	if errors.Is(err, identity.ErrNotFound) {
+		return as
+	}
+	return err
+}
+
+func (s *Server) postUserEndSessions(v *visit) error {
+	a, name, err := s.target(v)
+	if err != nil {
+		return err
+	}
+	if a.ID != v.creds.UserID && !v.outranks(a.Level) {
+		return v.refused(userPath(name), "No session was ended.", identity.ErrRefused)
+	}
+	n := 0
+	for _, i := range s.opt.Registry.List(identity.Filter{Owner: a.ID}) {
+		if i.ID != v.browser.ID() && s.end(v, i) == nil {
+			n++
+		}
+	}
+	return v.done(userPath(name), "%s of %s ended.", plural(n, "session", "sessions"), name)
+}

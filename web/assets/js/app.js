@@ -1,0 +1,138 @@
+// Comfort on top of pages that work without it: copy buttons, the menu, questions before what
+// cannot be undone, fading of successes. No markup is made from strings.
+import { live } from "./live.js";
+import { upload } from "./upload.js";
+
+const say = (text) => {
+	const region = document.getElementById("announce");
+	region.textContent = "";
+	setTimeout(() => { region.textContent = text; }, 50);
+};
+
+function copyButtons() {
+	if (!navigator.clipboard) return; // an insecure origin: the field can be selected by hand
+	for (const b of document.querySelectorAll("button[data-copy]")) {
+		b.hidden = false;
+		const label = b.textContent;
+		b.addEventListener("click", async () => {
+			const input = document.getElementById(b.dataset.copy);
+			try {
+				await navigator.clipboard.writeText(input.value);
+				say(`${label.replace(/^Copy\s*/, "")} copied`);
+			} catch {
+				input.select();
+				say("Not copied: the browser refused. The text is selected; copy it by hand.");
+			}
+		});
+	}
+}
+
+function menu() {
+	const button = document.querySelector("[data-menu]");
+	const nav = document.getElementById("nav");
+	if (!button || !nav) return;
+	const narrow = matchMedia("(max-width: 991px)");
+	const show = () => { button.hidden = !narrow.matches; };
+	const set = (open) => {
+		nav.classList.toggle("open", open);
+		button.setAttribute("aria-expanded", String(open));
+		if (open) nav.querySelector("a")?.focus();
+	};
+	narrow.addEventListener("change", () => { show(); set(false); });
+	button.addEventListener("click", () => set(!nav.classList.contains("open")));
+	document.addEventListener("keydown", (e) => {
+		if (e.key === "Escape" && nav.classList.contains("open")) { set(false); button.focus(); }
+	});
+	document.addEventListener("click", (e) => {
+		if (nav.classList.contains("open") && !nav.contains(e.target) && !button.contains(e.target)) set(false);
+	});
+	show();
+}
+
+function dropdowns() {
+	document.addEventListener("click", (e) => {
+		for (const d of document.querySelectorAll("details.dropdown[open]")) if (!d.contains(e.target)) d.open = false;
+	});
+	document.addEventListener("keydown", (e) => {
+		if (e.key !== "Escape") return;
+		for (const d of document.querySelectorAll("details.dropdown[open]")) { d.open = false; d.querySelector("summary").focus(); }
+	});
+}
+
+function messages() {
+	document.querySelector("[data-focus]")?.focus();
+	for (const a of document.querySelectorAll("[data-dismiss]")) {
+		const b = document.createElement("button");
+		b.type = "button";
+		b.className = "close";
+		b.textContent = "Dismiss";
+		b.addEventListener("click", () => { a.remove(); document.getElementById("main").focus(); });
+		a.append(b);
+	}
+	for (const f of document.querySelectorAll("[data-fade]")) {
+		setTimeout(() => { f.classList.add("gone"); setTimeout(() => f.remove(), 600); }, 6000);
+	}
+}
+
+// One dialog asks before forms that say so; focus returns to the button.
+function confirmations() {
+	document.addEventListener("submit", (e) => {
+		const form = e.target;
+		const question = form.dataset.confirm;
+		if (!question || form.dataset.sure) return;
+		e.preventDefault();
+		const opener = e.submitter;
+		const dialog = document.createElement("dialog");
+		const title = document.createElement("h2");
+		title.textContent = question;
+		title.id = "question";
+		dialog.setAttribute("aria-labelledby", title.id);
+		const row = document.createElement("p");
+		row.className = "actions";
+		const yes = document.createElement("button");
+		yes.className = "danger solid";
+		yes.textContent = opener?.textContent?.trim() || "Yes";
+		const no = document.createElement("button");
+		no.textContent = "Cancel";
+		row.append(yes, no);
+		dialog.append(title, row);
+		document.body.append(dialog);
+		no.addEventListener("click", () => dialog.close());
+		yes.addEventListener("click", () => { form.dataset.sure = "1"; dialog.close(); form.requestSubmit(opener ?? undefined); });
+		dialog.addEventListener("close", () => { dialog.remove(); opener?.focus(); });
+		dialog.showModal();
+		no.focus();
+	}, true);
+}
+
+// A form is sent once; the button comes back when the page does.
+function once() {
+	document.addEventListener("submit", (e) => {
+		if (e.defaultPrevented || e.target.method !== "post") return;
+		setTimeout(() => { for (const b of e.target.querySelectorAll("button")) b.disabled = true; });
+	});
+	addEventListener("pageshow", () => { for (const b of document.querySelectorAll("form button:disabled")) b.disabled = false; });
+}
+
+function strength() {
+	for (const input of document.querySelectorAll("input[data-strength]")) {
+		const out = document.getElementById(input.dataset.strength);
+		input.addEventListener("input", () => {
+			const n = [...input.value].length;
+			const kinds = new Set(input.value).size;
+			out.hidden = n === 0;
+			out.textContent = n < 8 ? `Too short: ${8 - n} more.` : kinds < 5 ? "Weak: few different characters." : n < 12 ? "Fair." : n < 16 ? "Good." : "Strong.";
+		});
+	}
+}
+
+copyButtons();
+menu();
+dropdowns();
+messages();
+confirmations();
+once();
+strength();
+live(say);
+upload(say);
+document.documentElement.dataset.ready = "1";

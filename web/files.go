@@ -1,0 +1,285 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"path"
+	"sort"
+	"strings"
+
+	"trivium/files"
+)
+
+type filesView struct {
+	page
+	Path     string
+	Crumbs   []crumb
+	Up       string // address of the folder above; "" at the top
+	Here     string // this folder's address: where the forms go
+	Rows     []fileRow
+	Sorts    []sortHead
+	Count    int
+	Quota    *quota
+	Access   files.Access
+	NewName  field
+	Prev     string
+	Next     string
+	Page     int
+	Pages    int
+	ReadOnly bool
+}
+
+type crumb struct {
+	Label, Href string
+	Here        bool
+}
+
+type fileRow struct {
+	files.Info
+	Kind           string // dir, file, link, part
+	Href           string
+	Rename, Delete string // addresses of the forms; "" where one may not
+	Changed        stamp
+	ModeText       string
+}
+
+// sortHead is a column's head: a link that sorts by it.
+type sortHead struct{ Label, Href, Aria, Class string }
+
+// filesHref is the address of a path in the tree.
+func filesHref(p string) string {
+	u := url.URL{Path: "/files" + p}
+	return u.EscapedPath()
+}
+
+// place is the path in the tree that the request names, decoded once and cleaned.
+func (v *visit) place() (string, error) {
+	return files.Clean("/", "/"+strings.TrimPrefix(v.Request().URL.Path, "/files/"))
+}
+
+func (s *Server) toFiles(v *visit) error { return v.see("/files/") }
+
+func (s *Server) getFiles(v *visit) error {
+	p, err := v.place()
+	if err != nil {
+		return errAbsent // a name that cannot be
+	}
+	tree := s.opt.Files.View(v.browser.Session)
+	info, err := tree.Stat(v.ctx(), p)
+	if err != nil {
+		return err
+	}
+	if !info.Dir {
+		return s.download(v, tree, p)
+	}
+	q := v.Request().URL.Query()
+	for _, verb := range []string{"rename", "delete"} {
+		if q.Has(verb) {
+			return s.showFileForm(v, tree, p, verb, q.Get(verb))
+		}
+	}
+	return s.showFiles(v, http.StatusOK, tree, info)
+}
+
+func (s *Server) showFiles(v *visit, status int, tree *files.Tree, dir files.Info) error {
+	p := dir.Path
+	if p == "" {
+		p = "/"
+	}
+	view := &filesView{Path: p, Here: filesHref(p), Quota: s.quota(v), Access: tree.Access(dir),
+		NewName: field{ID: "folder", Name: "name", Label: "Folder name", Type: "text", Autocomplete: "off", Required: true}}
+	var list []files.Info
+	err := tree.ReadDir(v.ctx(), p, func(i files.Info) error {
+		list = append(list, i)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	by := v.QueryParam("sort")
+	sortFiles(list, by)
+	view.Count = len(list)
+	first, last, pages, at := pager(v.QueryParam("page"), len(list))
+	view.Page, view.Pages, view.Prev, view.Next = at, pages, v.pageLink(at-1, pages), v.pageLink(at+1, pages)
+	view.Crumbs, view.Up = crumbs(p)
+	view.Sorts = sortHeads(view.Here, by)
+	name := "Files"
+	if p != "/" {
+		name = path.Base(p)
+	}
+	v.fill(&view.page, "files", name)
+	for _, i := range list[first:last] {
+		view.Rows = append(view.Rows, s.fileRow(&view.page, tree, p, i))
+	}
+	view.ReadOnly = !view.Access.Create && !view.Access.Mkdir
+	return s.write(v, status, "files", view)
+}
+
+func (s *Server) fileRow(p *page, tree *files.Tree, dir string, i files.Info) fileRow {
+	full := path.Join(dir, i.Name)
+	r := fileRow{Info: i, Kind: "file", Href: filesHref(full), Changed: p.Stamp(i.ModTime), ModeText: i.Mode.Perm().String()[1:]}
+	switch {
+	case i.Dir:
+		r.Kind, r.Href = "dir", filesHref(full)+"/"
+	case i.Link:
+		r.Kind = "link"
+	case i.Part:
+		r.Kind = "part"
+	}
+	a := tree.Access(i)
+	at := filesHref(dir)
+	if a.Rename {
+		r.Rename = at + "?rename=" + url.QueryEscape(i.Name)
+	}
+	if a.Delete {
+		r.Delete = at + "?delete=" + url.QueryEscape(i.Name)
+	}
+	return r
+}
+
+// sortFiles keeps folders before files; by is name, size or changed, with - before it reversed.
+func sortFiles(list []files.Info, by string) {
+	key, down := strings.CutPrefix(by, "-")
+	sort.SliceStable(list, func(a, b int) bool {
+		x, y := list[a], list[b]
+		if x.Dir != y.Dir {
+			return x.Dir
+		}
+		if down {
+			x, y = y, x
+		}
+		switch key {
+		case "size":
+			return x.Size < y.Size
+		case "changed":
+			return x.ModTime.Before(y.ModTime)
+		default:
+			return strings.ToLower(x.Name) < strings.ToLower(y.Name)
+		}
+	})
+}
+
+func sortHeads(here, by string) (heads []sortHead) {
+	for _, h := range [][2]string{{"name", "Name"}, {"size", "Size"}, {"changed", "Changed"}} {
+		s := sortHead{Label: h[1], Href: here + "?sort=" + h[0], Class: h[0]}
+		switch by {
+		case h[0]:
+			s.Aria, s.Href = "ascending", here+"?sort=-"+h[0]
+		case "-" + h[0]:
+			s.Aria = "descending"
+		case "":
+			if h[0] == "name" {
+				s.Aria, s.Href = "ascending", here+"?sort=-name"
+			}
+		}
+		heads = append(heads, s)
+	}
+	return heads
+}
+
+// crumbs are the folders from the top to p.
+func crumbs(p string) (list []crumb, up string) {
+	list = []crumb{{Label: "Files", Href: filesHref("/")}}
+	at := ""
+	for _, seg := range strings.Split(strings.Trim(p, "/"), "/") {
+		if seg == "" {
+			continue
+		}
+		at += "/" + seg
+		list = append(list, crumb{Label: seg, Href: filesHref(at) + "/"})
+	}
+	if len(list) > 1 {
+		up = list[len(list)-2].Href
+	}
+	list[len(list)-1].Here = true
+	return list, up
+}
+
+type fileFormView struct {
+	page
+	Verb, Name, Here string
+	Dir              bool
+	NewName          field
+}
+
+// showFileForm is the page that asks before a deletion, or for a new name.
+func (s *Server) showFileForm(v *visit, tree *files.Tree, dir, verb, name string) error {
+	target, err := member(dir, name)
+	if err != nil {
+		return errAbsent
+	}
+	info, err := tree.Lstat(v.ctx(), target)
+	if err != nil {
+		return err
+	}
+	view := &fileFormView{Verb: verb, Name: name, Here: filesHref(dir), Dir: info.Dir,
+		NewName: field{ID: "to", Name: "to", Label: "New name", Type: "text", Autocomplete: "off", Value: name, Required: true, Focus: true}}
+	title := map[string]string{"rename": "Rename", "delete": "Delete"}[verb] + " " + name
+	v.fill(&view.page, "files", title)
+	return s.write(v, http.StatusOK, "file_form", view)
+}
+
+// member is the path of an entry of dir: name is one segment, never a way elsewhere.
+func member(dir, name string) (string, error) {
+	if name == "" || name == "." || name == ".." || strings.Contains(name, "/") {
+		return "", files.ErrName
+	}
+	return files.Clean(dir, name)
+}
+
+// postFiles changes the folder that the address names: `do` is mkdir, rename or delete; a
+// multipart body is an upload.
+func (s *Server) postFiles(v *visit) error {
+	dir, err := v.place()
+	if err != nil {
+		return errAbsent
+	}
+	tree := s.opt.Files.View(v.browser.Session)
+	here := filesHref(dir)
+	if strings.HasPrefix(v.Request().Header.Get("Content-Type"), "multipart/") {
+		return s.upload(v, tree, dir, here)
+	}
+	name := v.form("name")
+	target, err := member(dir, name)
+	if err != nil {
+		return v.refused(here, quoted(name)+" was not changed.", err)
+	}
+	switch v.form("do") {
+	case "mkdir":
+		if err := tree.Mkdir(v.ctx(), target); err != nil {
+			return v.refused(here, "The folder "+quoted(name)+" was not made.", err)
+		}
+		return v.done(here, "The folder %s was made.", quoted(name))
+	case "rename":
+		to, err := member(dir, v.form("to"))
+		if err == nil && to != target {
+			if _, serr := tree.Lstat(v.ctx(), to); serr == nil {
+				err = errTaken
+			} else {
+				err = tree.Rename(v.ctx(), target, to)
+			}
+		}
+		if err != nil {
+			return v.refused(here, quoted(name)+" was not renamed.", err)
+		}
+		return v.done(here, "%s is now called %s.", quoted(name), quoted(path.Base(to)))
+	case "delete":
+		info, err := tree.Lstat(v.ctx(), target)
+		if err == nil && info.Dir {
+			err = tree.RemoveDir(v.ctx(), target)
+		} else if err == nil {
+			err = tree.Remove(v.ctx(), target)
+		}
+		if err != nil {
+			return v.refused(here, quoted(name)+" was not deleted.", err)
+		}
+		return v.done(here, "%s was deleted.", quoted(name))
+	}
+	return errMalformed
+}
+
+// errTaken is a new name under which something stands; rename itself would replace it.
+var errTaken = errors.New("something of this name is there already")
+
+func quoted(name string) string { return "“" + clip(name, 80) + "”" }

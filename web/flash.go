@@ -1,0 +1,71 @@
+package web
+
+import (
+	"sync"
+	"time"
+
+	"trivium/identity"
+)
+
+// flashKind is success (fades) or error (stays until it is dismissed).
+type flashKind string
+
+const (
+	flashSuccess flashKind = "success"
+	flashError   flashKind = "error"
+)
+
+// flash is what the next page of a session says once.
+type flash struct {
+	Kind   flashKind
+	Text   string
+	Secret identity.Secret // an app password, shown once
+	Label  string          // of the secret
+}
+
+const (
+	flashLife = 10 * time.Minute
+	flashMost = 10_000 // sessions with an unread flash; past it a third of them goes
+)
+
+// flashes keeps what is to be said in memory: text in a cookie could be planted, and a secret
+// must not lie in the browser.
+type flashes struct {
+	now func() time.Time
+
+	mu sync.Mutex // guards by
+	by map[string]kept
+}
+
+type kept struct {
+	flash
+	at time.Time
+}
+
+func newFlashes(now func() time.Time) *flashes { return &flashes{now: now, by: map[string]kept{}} }
+
+func (f *flashes) put(session string, x flash) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.now()
+	if len(f.by) >= flashMost {
+		for id, k := range f.by {
+			if now.Sub(k.at) > flashLife || len(f.by) > flashMost*2/3 {
+				delete(f.by, id)
+			}
+		}
+	}
+	f.by[session] = kept{x, now}
+}
+
+// take returns and forgets.
+func (f *flashes) take(session string) *flash {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k, ok := f.by[session]
+	delete(f.by, session)
+	if !ok || f.now().Sub(k.at) > flashLife {
+		return nil
+	}
+	return &k.flash
+}

@@ -1,0 +1,111 @@
+package web
+
+import (
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+
+	"trivium/identity"
+)
+
+// formatBytes writes a size in decimal units with one digit behind the point: 1.2 MB.
+func formatBytes(n int64) string {
+	if n < 1000 {
+		return strconv.FormatInt(n, 10) + " B"
+	}
+	f, unit := float64(n), 0
+	units := []string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}
+	for f >= 999.95 && unit < len(units)-1 {
+		f, unit = f/1000, unit+1
+	}
+	return strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0") + " " + units[unit]
+}
+
+// relative writes how far t is from now.
+func relative(now, t time.Time) string {
+	d, before, after := now.Sub(t), "", " ago"
+	if d < 0 {
+		d, before, after = -d, "in ", ""
+	}
+	switch {
+	case d < 5*time.Second:
+		return "just now"
+	case d < time.Minute:
+		return before + strconv.Itoa(int(d/time.Second)) + " s" + after
+	case d < time.Hour:
+		return before + strconv.Itoa(int(d/time.Minute)) + " min" + after
+	case d < 48*time.Hour:
+		return before + strconv.Itoa(int(d/time.Hour)) + " h" + after
+	case d < 60*24*time.Hour:
+		return before + strconv.Itoa(int(d/(24*time.Hour))) + " days" + after
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
+// agent names a browser and system from a User-Agent, or returns it as it is.
+func agent(ua string) string {
+	if !strings.HasPrefix(ua, "Mozilla/") {
+		return clip(ua, 60)
+	}
+	browser, system := "Browser", ""
+	for _, b := range [][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"HeadlessChrome/", "Chrome (headless)"},
+		{"Chrome/", "Chrome"}, {"Safari/", "Safari"}} {
+		if strings.Contains(ua, b[0]) {
+			browser = b[1]
+			break
+		}
+	}
+	for _, o := range [][2]string{{"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Windows", "Windows"},
+		{"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}} {
+		if strings.Contains(ua, o[0]) {
+			system = " on " + o[1]
+			break
+		}
+	}
+	return browser + system
+}
+
+// icons are 24×24 outlines; each is decoration beside a word.
+var icons = map[string]string{
+	"home":     `<path d="M4 11.5 12 4l8 7.5V20h-5v-6H9v6H4z"/>`,
+	"folder":   `<path d="M3 6.5h6l2 2.5h10v10H3z"/>`,
+	"file":     `<path d="M6 3h8l4 4v14H6z"/><path d="M14 3v4h4"/>`,
+	"sessions": `<path d="M3 12h4l3-7 4 14 3-7h4"/>`,
+	"key":      `<circle cx="8" cy="14" r="4"/><path d="m11 11 9-8m-4 3.5 3 3"/>`,
+	"person":   `<circle cx="12" cy="8" r="4"/><path d="M4 21c1-5 4-7 8-7s7 2 8 7"/>`,
+	"group":    `<circle cx="9" cy="9" r="3.5"/><path d="M2.5 20c.7-4.300 3-6 6.500-6s5.800 1.700 6.500 6"/><path d="M15.500 5.800a3.500 3.500 0 0 1 0 6.400M18 14.600c2 .9 3.200 2.600 3.500 5.400"/>`,
+	"gauge":    `<path d="M4 18a9 9 0 1 1 16 0"/><path d="m12 14 4-5"/>`,
+	"list":     `<path d="M8 6h13M8 12h13M8 18h13M3.500 6h.01M3.500 12h.01M3.500 18h.01"/>`,
+	"shield":   `<path d="M12 3 4 6v6c0 5 3.500 7.800 8 9 4.500-1.200 8-4 8-9V6z"/>`,
+	"gear":     `<circle cx="12" cy="12" r="3.200"/><path d="M12 2.500v3m0 13v3M2.500 12h3m13 0h3M5.300 5.300l2.100 2.100m9.200 9.200 2.100 2.100m0-13.400-2.100 2.100m-9.200 9.200-2.100 2.100"/>`,
+	"up":       `<path d="M12 19V5m-6 6 6-6 6 6"/>`,
+	"down":     `<path d="M12 4v12m-6-5 6 6 6-6M4 20h16"/>`,
+	"link":     `<path d="M10 14a4 4 0 0 0 6 0l3-3a4.200 4.200 0 0 0-6-6l-1 1m2 4a4 4 0 0 0-6 0l-3 3a4.200 4.200 0 0 0 6 6l1-1"/>`,
+	"chat":     `<path d="M4 5h16v11H10l-4 4v-4H4z"/>`,
+	"globe":    `<circle cx="12" cy="12" r="9"/><path d="M3 12h18M12 3c3 3 3.500 6 3.500 9s-.5 6-3.500 9c-3-3-3.500-6-3.500-9s.5-6 3.500-9z"/>`,
+	"code":     `<path d="m8 7-5 5 5 5m8-10 5 5-5 5M14 4l-4 16"/>`,
+	"check":    `<path d="m5 13 4.500 4.500L19 7"/>`,
+	"warn":     `<path d="M12 3.500 2.500 20h19z"/><path d="M12 10v4m0 3h.01"/>`,
+	"dot":      `<circle cx="12" cy="12" r="5" fill="currentColor"/>`,
+	"half":     `<circle cx="12" cy="12" r="6"/><path d="M12 6a6 6 0 0 1 0 12z" fill="currentColor"/>`,
+	"ring":     `<circle cx="12" cy="12" r="6"/>`,
+	"stop":     `<circle cx="12" cy="12" r="9"/><path d="m6 6 12 12"/>`,
+	"menu":     `<path d="M4 6h16M4 12h16M4 18h16"/>`,
+}
+
+// icon is constant markup by name; nothing of a request gets into it.
+func icon(name string) template.HTML {
+	return template.HTML(`<svg class="icon" viewBox="0 0 24 24" width="20" height="20" fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false">` + icons[name] + `</svg>`)
+}
+
+// levelNumber is a level as forms send it.
+func levelNumber(l identity.Level) string { return strconv.Itoa(int(l)) }
+
+// levelLabel is a level as people read it: staff (30).
+func levelLabel(l identity.Level) string {
+	if l == identity.LevelLoggedIn {
+		return "logged in (2)"
+	}
+	return l.String() + " (" + levelNumber(l) + ")"
+}

@@ -1,0 +1,95 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"trivium/identity"
+)
+
+type loginView struct {
+	page
+	Login, Password field
+	Next            string
+	Stay            bool
+	NoAdmin         bool // nobody can log in yet: says where the set-up link is
+}
+
+func newLoginView() *loginView {
+	return &loginView{
+		Login:    field{ID: "login", Name: "login", Label: "User name", Type: "text", Autocomplete: "username", Required: true, Focus: true},
+		Password: field{ID: "password", Name: "password", Label: "Password", Type: "password", Autocomplete: "current-password", Required: true},
+	}
+}
+
+func (s *Server) getLogin(v *visit) error {
+	next := localPath(v.QueryParam("next"))
+	if v.known {
+		return v.see(next)
+	}
+	if err := s.begin(v); err != nil {
+		return err
+	}
+	view := newLoginView()
+	view.Next = next
+	return s.showLogin(v, http.StatusOK, view)
+}
+
+func (s *Server) showLogin(v *visit, status int, view *loginView) error {
+	has, err := s.opt.Identity.HasAdministrator(v.ctx())
+	if err != nil {
+		return err
+	}
+	view.NoAdmin = !has
+	v.fill(&view.page, "login", "Log in")
+	return s.write(v, status, "login", view)
+}
+
+// postLogin gives unknown name, wrong password and disabled account one answer.
+func (s *Server) postLogin(v *visit) error {
+	view := newLoginView()
+	view.Next, view.Stay, view.Login.Value = localPath(v.form("next")), v.form("stay") == "1", v.text("login")
+	if v.known { // somebody else, or the same again: the old life ends first
+		if err := s.downgrade(v); err != nil {
+			return err
+		}
+	}
+	c, err := s.opt.Identity.Upgrade(v.ctx(), v.browser, identity.Login{Method: identity.MethodForm,
+		Name: view.Login.Value, Secret: identity.NewSecret(v.form("password"))}, view.Stay)
+	if err != nil {
+		a := answerTo(err)
+		if a.fallback || errors.Is(err, identity.ErrInvalid) && v.known {
+			return err
+		}
+		if errors.Is(err, identity.ErrInvalid) { // a name that no account can have
+			a = answerTo(identity.ErrCredentials)
+		}
+		retryAfter(v.Response().Header(), err)
+		view.Problems = append(view.Problems, problem{Field: view.Login.ID, Text: a.words(err)})
+		if a.status == http.StatusUnauthorized {
+			view.Password.Focus, view.Login.Focus = view.Login.Value != "", view.Login.Value == ""
+		}
+		return s.showLogin(v, a.status, view)
+	}
+	s.keep(v, c)
+	v.attach(v.browser)
+	return v.see(view.Next)
+}
+
+func (s *Server) postLogout(v *visit) error {
+	if err := s.downgrade(v); err != nil {
+		return err
+	}
+	return v.done("/login", "You are logged out.")
+}
+
+// downgrade logs the session out: it goes on as an anonymous one under a new cookie.
+func (s *Server) downgrade(v *visit) error {
+	c, err := s.opt.Identity.Downgrade(v.ctx(), v.browser, identity.Reason{Code: identity.ReasonEnded, Text: "logged out"})
+	if err != nil {
+		return err
+	}
+	s.keep(v, c)
+	v.attach(v.browser)
+	return nil
+}

@@ -1,0 +1,38 @@
+package web
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// pager cuts n rows into pages and finds the one that was asked for, from 1.
+func pager(asked string, n int) (first, last, pages, at int) {
+	pages = max(1, (n+perPage-1)/perPage)
+	at, err := strconv.Atoi(asked)
+	if err != nil || at < 1 {
+		at = 1
+	}
+	at = min(at, pages)
+	first = (at - 1) * perPage
+	return first, min(first+perPage, n), pages, at
+}
+
+// pageLink is this page's address with another page number; "" where there is no such page.
+func (v *visit) pageLink(n, pages int) string {
+	if n < 1 || n > pages {
+		return ""
+	}
+	q := v.Request().URL.Query()
+	q.Set("page", strconv.Itoa(n))
+	return v.Request().URL.EscapedPath() + "?" + q.Encode()
+}
+
+// backTo is the page that the form stood on where that is base with another filter, else base.
+func (v *visit) backTo(base string) string {
+	b := v.back()
+	if u, err := url.Parse(b); err == nil && (u.Path == base || strings.HasPrefix(u.Path, base+"/")) {
+		return b
+	}
+	return base
+}

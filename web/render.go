@@ -1,0 +1,247 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"trivium/identity"
+)
+
+//go:embed templates/*.html
+var templateFS embed.FS
+
+// renderer holds one parsed template per page: the layout, the parts, and the page's own `main`.
+type renderer struct {
+	pages map[string]*template.Template
+}
+
+func newRenderer(assets *assetSet) (*renderer, error) {
+	base, err := template.New("").Funcs(template.FuncMap{
+		"asset": assets.url, "icon": icon, "bytes": formatBytes, "add": func(a, b int) int { return a + b },
+		"level": levelLabel, "initial": initial, "audit": newAuditTable, "lower": strings.ToLower, "sprint": fmt.Sprint,
+	}).Option("missingkey=error").ParseFS(templateFS, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return nil, fmt.Errorf("parsing the templates: %w", err)
+	}
+	r := &renderer{pages: map[string]*template.Template{}}
+	names, err := fs.Glob(templateFS, "templates/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("listing the templates: %w", err)
+	}
+	for _, file := range names {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		if name == "layout" || name == "parts" {
+			continue
+		}
+		t, err := base.Clone()
+		if err == nil {
+			t, err = t.ParseFS(templateFS, file)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("parsing the page %s: %w", name, err)
+		}
+		r.pages[name] = t
+	}
+	return r, nil
+}
+
+// execute renders a whole page into memory, so that a fault never leaves half of one.
+func (r *renderer) execute(name string, view any) ([]byte, error) {
+	t, ok := r.pages[name]
+	if !ok {
+		return nil, fmt.Errorf("no page %q", name)
+	}
+	var buf bytes.Buffer
+	if err := t.ExecuteTemplate(&buf, "layout", view); err != nil {
+		return nil, fmt.Errorf("rendering the page %s: %w", name, err)
+	}
+	return buf.Bytes(), nil
+}
+
+func (s *Server) write(v *visit, status int, name string, view any) error {
+	b, err := s.render.execute(name, view)
+	if err != nil {
+		return err
+	}
+	return v.HTMLBlob(status, b)
+}
+
+// page is what the layout needs; every view embeds it.
+type page struct {
+	ID, Title, Site, Version string
+	Held                     identity.Level // the visitor's level
+	Me, MyName               string         // the visitor's name and display name
+	CSRF                     string
+	Nav                      []navGroup
+	Flash                    *flash
+	RequestID                string
+	Theme                    string // light, dark or "" for the system's
+	Live                     string // address of the page's event stream; "" where it has none
+	LoginHref                string // where a visitor logs in; "" on the log-in and when logged in
+	Problems                 []problem
+	zone                     *time.Location
+	now                      time.Time
+}
+
+// problem is a row of the error summary; Field is the ID of the input that it is about.
+type problem struct{ Field, Text string }
+
+type navGroup struct {
+	Name  navGroupName
+	Items []navItem
+}
+
+type navItem struct {
+	Label, Href, Icon string
+	Here              bool
+}
+
+// fill makes the layout's part of a view.
+func (v *visit) fill(p *page, id, title string) {
+	s := v.server
+	p.ID, p.Title, p.Site, p.Version, p.Held = id, title, s.opt.SiteName, s.opt.Version, v.level
+	p.Me, p.RequestID, p.zone, p.now = v.creds.User, requestID(v.Request()), v.zone, s.now()
+	if p.MyName = v.creds.Profile.Name; p.MyName == "" {
+		p.MyName = p.Me
+	}
+	if c, err := v.Request().Cookie(themeCookie); err == nil && (c.Value == "light" || c.Value == "dark") {
+		p.Theme = c.Value
+	}
+	if !v.known && id != "login" && id != "setup" {
+		p.LoginHref = "/login"
+	}
+	if v.browser == nil {
+		return
+	}
+	p.CSRF = v.browser.CSRFToken()
+	if v.route != nil && id != "error" && v.Request().Method != http.MethodHead && v.Request().Header.Get(partHeader) != partRows {
+		p.Flash = s.flashes.take(v.browser.ID())
+	}
+	if v.known {
+		p.Nav = s.navigation(v)
+	}
+}
+
+// partHeader with partRows marks the requests of live.js, which take rows out of a page and show
+// no flash.
+const (
+	partHeader = "X-Trivium-Part"
+	partRows   = "rows"
+)
+
+// navigation lists what the session may open, and nothing else.
+func (s *Server) navigation(v *visit) []navGroup {
+	here := ""
+	if v.route != nil {
+		here = v.route.Page
+	}
+	var groups []navGroup
+	for i := range s.routes {
+		r := &s.routes[i]
+		if r.nav == "" || !v.may(r) {
+			continue
+		}
+		if len(groups) == 0 || groups[len(groups)-1].Name != r.group {
+			groups = append(groups, navGroup{Name: r.group})
+		}
+		g := &groups[len(groups)-1]
+		g.Items = append(g.Items, navItem{Label: r.nav, Href: strings.TrimSuffix(r.Path, "*"), Icon: r.icon, Here: r.Page == here})
+	}
+	return groups
+}
+
+// base is the layout's part of any view.
+func (p *page) base() *page { return p }
+
+// auditTable is what the template "audit" shows.
+type auditTable struct {
+	Base     *page
+	Rows     []auditRow
+	Filtered bool
+}
+
+func newAuditTable(view interface{ base() *page }, rows []auditRow) auditTable {
+	a, ok := view.(*auditView)
+	return auditTable{Base: view.base(), Rows: rows, Filtered: ok && a.Filtered}
+}
+
+// initial is the letter of the account menu.
+func initial(name string) string {
+	for _, r := range name {
+		return strings.ToUpper(string(r))
+	}
+	return ""
+}
+
+// Stamp prepares a time for the template "time": relative, with the exact one beside it.
+func (p *page) Stamp(t time.Time) stamp {
+	if t.IsZero() || t.Unix() == 0 {
+		return stamp{}
+	}
+	zone := p.zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	return stamp{ISO: t.UTC().Format(time.RFC3339), Exact: t.In(zone).Format("2006-01-02 15:04:05 MST"), Relative: relative(p.now, t)}
+}
+
+// StampOf is Stamp for times that may be absent.
+func (p *page) StampOf(t *time.Time) stamp {
+	if t == nil {
+		return stamp{}
+	}
+	return p.Stamp(*t)
+}
+
+type stamp struct{ ISO, Exact, Relative string }
+
+// trouble adds a row to the error summary and to the field it is about.
+func (p *page) trouble(f *field, text string) {
+	f.Error = text
+	p.Problems = append(p.Problems, problem{Field: f.ID, Text: text})
+}
+
+// field is a labelled input with its help and its error (template "field").
+type field struct {
+	ID, Name, Label, Type, Value, Help, Error, Autocomplete, List string
+	Required, Focus, Strength                                     bool
+	Rows                                                          int // above 1: a textarea
+	Options                                                       []option
+}
+
+type option struct {
+	Value, Label string
+	Selected     bool
+}
+
+// choose marks the option of the value.
+func (f field) choose(value string) field {
+	opts := make([]option, len(f.Options))
+	for i, o := range f.Options {
+		o.Selected = o.Value == value
+		opts[i] = o
+	}
+	f.Options, f.Value = opts, value
+	return f
+}
+
+// queryEscape is for values in a query.
+func queryEscape(s string) string { return url.QueryEscape(s) }
+
+// pathOf joins segments, each escaped, into an address.
+func pathOf(segments ...string) string {
+	var b strings.Builder
+	for _, s := range segments {
+		b.WriteByte('/')
+		b.WriteString(url.PathEscape(s))
+	}
+	return b.String()
+}

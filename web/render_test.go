@@ -1,0 +1,183 @@
+package web
+
+import (
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"trivium/config"
+	"trivium/files"
+	"trivium/identity"
+	"trivium/tokens"
+)
+
+// nasty is a name as an attacker chooses it.
+const nasty = `<img src=x onerror=alert(1)>"'&{{.}}`
+
+var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+func fullPage() page {
+	return page{ID: "test", Title: nasty, Site: nasty, Version: "1.0", Held: identity.LevelAdmin, Me: nasty, MyName: nasty, CSRF: "token",
+		Nav:   []navGroup{{Name: navYou, Items: []navItem{{Label: "Home", Href: "/", Icon: "home", Here: true}}}, {Name: navAdmin, Items: []navItem{{Label: "Users", Href: "/admin/users", Icon: "person"}}}},
+		Flash: &flash{Kind: flashSuccess, Text: nasty, Secret: identity.NewSecret("s3cret"), Label: nasty}, RequestID: "0badcafe", Theme: "dark",
+		Live: "/sessions/events", LoginHref: "/login", Problems: []problem{{"login", nasty}, {"password", nasty}}, now: noon}
+}
+
+func fullField(id string) field {
+	return field{ID: id, Name: id, Label: nasty, Type: "text", Value: nasty, Help: nasty, Error: nasty, Autocomplete: "off", List: "zones", Required: true, Focus: true, Strength: true}
+}
+
+func str(s string) *string { return &s }
+
+func fullRow(p *page) sessionRow {
+	u := uint32(10000)
+	i := identity.Info{ID: "1-abc", Protocol: identity.ProtocolFTP, State: identity.StateTransfer, Level: identity.LevelUser, User: str(nasty),
+		UID: &u, GID: &u, Class: str("lan"), RemoteAddr: "192.0.2.7:1", TLS: str("TLS 1.3"), UserAgent: str(nasty), StartedAt: noon, LastActivity: noon, Doing: nasty}
+	return sessionRow{Info: i, Who: nasty, Client: nasty, Word: "transfer", Icon: "dot", This: true, Mine: true, EndPath: "/sessions/1-abc/end", Since: p.Stamp(noon), Heard: p.Stamp(noon)}
+}
+
+// views has each page with nothing and with everything in it.
+func views() map[string][2]any {
+	p := fullPage()
+	card := accountCard{User: nasty, Domain: "example.org", Group: nasty, Level: identity.LevelUser, UID: 1, GID: 2, Groups: []string{nasty, "b"}, State: identity.UserDisabled, Created: noon, LastLogin: noon}
+	audit := []auditRow{{identity.AuditEvent{Time: noon, Event: "login.fail", Actor: nasty, Via: "web", Subject: nasty, Protocol: identity.ProtocolFTP, Method: identity.MethodForm, Remote: nasty, Result: nasty, Detail: nasty}}, {identity.AuditEvent{Time: noon, Event: "login.ok", Result: "ok"}}}
+	rows := []sessionRow{fullRow(&p)}
+	opts := []option{{Value: nasty, Label: nasty, Selected: true}}
+	withOptions := fullField("level")
+	withOptions.Options = opts
+	withRows := fullField("about")
+	withRows.Rows = 3
+	q := &quota{Used: 95, Limit: 100, Percent: 95}
+	info := files.Info{Name: nasty, Path: "/" + nasty, Size: 1234567, Mode: 0o640, ModTime: noon, Owner: nasty, Group: nasty, Target: nasty, Link: true, Part: true}
+	path := nasty
+	return map[string][2]any{
+		"error": {&errorView{}, &errorView{page: p, Status: 404, Text: nasty, Contact: nasty, Login: "/login?next=%2F"}},
+		"login": {&loginView{}, &loginView{page: p, Login: fullField("login"), Password: fullField("password"), Next: nasty, Stay: true, NoAdmin: true}},
+		"setup": {&setupView{}, &setupView{page: p, Valid: true, Code: nasty, Login: fullField("login"), Password: fullField("password"), Domain: nasty, Listeners: []Bound{{"ftp", nasty, "none"}, {"https", nasty, "yes"}}}},
+		"home": {&homeView{}, &homeView{page: p, Account: card, Address: nasty, Quota: q, Contact: nasty,
+			Cards: []connectCard{{ID: "ftp", Title: "FTP", Icon: "folder", Security: nasty, Plain: true, Rows: []copyField{{"ftp-a", nasty, nasty}}}, {ID: "x", Title: "X", Rows: []copyField{{"x-a", "A", "b"}}}}}},
+		"account":  {&accountView{}, &accountView{page: p, Account: card, Name: fullField("name"), Email: fullField("email"), Phone: fullField("phone"), About: withRows, Lang: fullField("lang"), TimeZone: fullField("time_zone"), Old: fullField("old"), New: fullField("new"), Others: 2}},
+		"sessions": {&sessionsView{}, &sessionsView{page: p, Rows: rows, Attempts: audit, Others: 1}},
+		"tokens": {&tokensView{}, &tokensView{page: p, Label: fullField("label"), Expires: withOptions, Presets: presets, Preset: "ftp", Scopes: []scopeBox{{"ftp", "FTP", nasty, true}},
+			Rows: []tokenRow{{Token: tokens.Token{ID: "abc", Label: nasty, Scopes: tokens.Scopes(), Path: &path, From: []netip.Prefix{}, CreatedAt: noon, ExpiresAt: &noon, LastUsed: &noon, LastRemote: nasty, LastProtocol: identity.ProtocolFTP}, RevokePath: "/tokens/abc/revoke", Unused: true}, {Token: tokens.Token{Expired: true}}}}},
+		"files": {&filesView{}, &filesView{page: p, Path: nasty, Crumbs: []crumb{{Label: nasty, Href: filesHref("/" + nasty)}, {Label: "b", Here: true}}, Up: "/files/", Here: filesHref("/" + nasty), Count: 1, Quota: q,
+			Access: files.Access{Create: true, Mkdir: true}, NewName: fullField("folder"), Prev: "/files/?page=1", Next: "/files/?page=3", Page: 2, Pages: 3, Sorts: sortHeads("/files/", "-size"),
+			Rows: []fileRow{{Info: info, Kind: "link", Href: filesHref("/" + nasty), Rename: "/files/?rename=a", Delete: "/files/?delete=a", Changed: p.Stamp(noon), ModeText: "rw-r-----"}, {Info: files.Info{Name: "d", Dir: true}, Kind: "dir"}, {Info: files.Info{Name: "f"}, Kind: "file"}}}},
+		"file_form": {&fileFormView{}, &fileFormView{page: p, Verb: "delete", Name: nasty, Here: "/files/", Dir: true, NewName: fullField("to")}},
+		"admin": {&adminView{}, &adminView{page: p, Attention: []notice{{nasty, "/admin/config", "Configuration"}}, Checklist: []step{{Done: true, Text: "a"}, {Text: nasty, Href: "/admin/users", Link: "b"}},
+			Protocols: []counter{{"FTP", "/admin/sessions?protocol=ftp", 2}}, Sessions: 3, Users: 2, Active: 1, Failed: 4, Listeners: []Bound{{"ftp", nasty, "none"}, {"https", "a", "yes"}}, Audit: audit}},
+		"admin_users": {&usersView{}, &usersView{page: p, Query: nasty, Group: nasty, Levels: opts, States: opts, Filtered: true, Alone: true, Login: fullField("login"), Password: fullField("password"), Level: withOptions, Groups: fullField("groups"), Page: 1, Pages: 2, Next: "/admin/users?page=2", Count: 60,
+			Rows: []userRow{{accountCard: card, Display: nasty, Path: userPath(nasty), Sessions: 1}}}},
+		"admin_user": {&userView{}, &userView{page: p, Account: card, Base: userPath(nasty), LevelField: withOptions, GroupsField: fullField("groups"), Password: fullField("password"), Name: fullField("name"), Email: fullField("email"), Phone: fullField("phone"), About: withRows, Lang: fullField("lang"), TimeZone: fullField("time_zone"), Rows: rows, Attempts: audit, Tokens: 1, Address: nasty}},
+		"admin_groups": {&groupsView{}, &groupsView{page: p, Name: fullField("name"), Shared: 1, PersonalNames: []string{nasty, "b"},
+			Rows: []groupRow{{Name: nasty, Path: pathOf("admin", "groups", nasty), GID: 1, Members: []string{nasty}, Primary: []string{nasty, "b"}}, {Name: "empty", GID: 2}, {Name: "own", Personal: true}}}},
+		"admin_sessions": {&allSessionsView{}, &allSessionsView{page: p, Rows: append(rows, sessionRow{Info: identity.Info{State: identity.StateConnected}}), Total: 3, Query: nasty, User: nasty, Protocols: opts, Filtered: true, Page: 2, Pages: 3, Prev: "/admin/sessions?page=1", Next: "/admin/sessions?page=3"}},
+		"admin_audit":    {&auditView{}, &auditView{page: p, Rows: audit, Event: nasty, Subject: nasty, Actor: nasty, Events: []string{nasty}, Filtered: true, Full: true}},
+		"admin_policy": {&policyView{}, &policyView{page: p, Rules: []identity.Rule{{Pattern: nasty, Level: identity.LevelNobody, Source: "config"}}, Routes: []routeRow{{"/admin", identity.LevelAdmin, identity.LevelRoot}}, Resource: fullField("resource"), User: fullField("user"),
+			Decision: &identity.Decision{Resource: identity.Resource(nasty), Required: identity.LevelAdmin, Held: identity.LevelUser, Pattern: nasty, Source: "config", Client: "404"}}},
+		"admin_config": {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Rows: []configRow{{Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
+	}
+}
+
+func TestPagesRender(t *testing.T) {
+	assets, err := loadAssets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRenderer(assets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := views()
+	for name := range r.pages {
+		if _, ok := all[name]; !ok {
+			t.Errorf("the page %s is in no test", name)
+		}
+	}
+	for name, pair := range all {
+		for i, kind := range []string{"zero", "full"} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				b, err := r.execute(name, pair[i])
+				if err != nil {
+					t.Fatal(err)
+				}
+				html := string(b)
+				checkMarkup(t, html)
+				if strings.Contains(html, "<img src=x") {
+					t.Error("a name became markup")
+				}
+				if kind == "full" && !strings.Contains(html, "&lt;img src=x onerror=alert(1)&gt;") {
+					t.Error("the name is not there")
+				}
+			})
+		}
+	}
+}
+
+// checkMarkup holds for each delivered page.
+func checkMarkup(t *testing.T, html string) {
+	t.Helper()
+	if n := strings.Count(html, "<h1"); n != 1 {
+		t.Errorf("%d h1", n)
+	}
+	if strings.Count(html, "<main") != 1 || !strings.Contains(html, `<html lang="`) {
+		t.Error("no main or no lang")
+	}
+	for _, tag := range regexp.MustCompile(`<[a-zA-Z][^>]*>`).FindAllString(html, -1) {
+		// attribute values are escaped, so a name in one cannot end the tag
+		if bad := regexp.MustCompile(`(?i)\s(on[a-z]+|style)\s*=\s*"`).FindString(stripValues(tag)); bad != "" {
+			t.Errorf("inline %q in %s", bad, tag)
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?is)<script[^>]*>(.*?)</script>`).FindAllStringSubmatch(html, -1) {
+		if strings.TrimSpace(m[1]) != "" {
+			t.Errorf("inline script %q", m[1])
+		}
+	}
+	if strings.Contains(html, "<style") {
+		t.Error("inline style sheet")
+	}
+	for _, f := range regexp.MustCompile(`(?s)<form method="post".*?</form>`).FindAllString(html, -1) {
+		if !strings.Contains(f, `name="csrf"`) {
+			t.Errorf("a form without token: %s", f)
+		}
+	}
+	ids := map[string]bool{}
+	for _, m := range regexp.MustCompile(`\sid="([^"]+)"`).FindAllStringSubmatch(html, -1) {
+		if ids[m[1]] {
+			t.Errorf("the id %q twice", m[1])
+		}
+		ids[m[1]] = true
+	}
+	for _, m := range regexp.MustCompile(`<label for="([^"]+)"`).FindAllStringSubmatch(html, -1) {
+		if !ids[m[1]] {
+			t.Errorf("a label for %q, which is not there", m[1])
+		}
+	}
+}
+
+// stripValues leaves the names of a tag's attributes.
+func stripValues(tag string) string {
+	return regexp.MustCompile(`="[^"]*"`).ReplaceAllString(tag, `=""`)
+}
+
+func TestFormat(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1 kB", 1234567: "1.2 MB", 999_999: "1 MB", 5_000_000_000: "5 GB"} {
+		if got := formatBytes(n); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+	for _, tt := range []struct {
+		d    time.Duration
+		want string
+	}{{0, "just now"}, {30 * time.Second, "30 s ago"}, {5 * time.Minute, "5 min ago"}, {3 * time.Hour, "3 h ago"}, {72 * time.Hour, "3 days ago"}, {-10 * time.Minute, "in 10 min"}} {
+		if got := relative(noon, noon.Add(-tt.d)); got != tt.want {
+			t.Errorf("%v: %q, want %q", tt.d, got, tt.want)
+		}
+	}
+	if got := agent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"); got != "Firefox on Linux" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,129 @@
+package web
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"trivium/identity"
+)
+
+// route is one row of the table that the guard, the navigation and the tests read.
+type route struct {
+	Method string // "" with foreign: any
+	Path   string // echo's form
+	Level  identity.Level
+	Page   string // the page's ID: data-page, and what marks the navigation
+	nav    string // its name in the navigation; "" stands in none
+	icon   string
+	group  navGroupName
+	static bool // never guarded, no session, no policy: assets and health
+	upload bool // takes multipart bodies
+
+	handle  func(*visit) error
+	foreign http.Handler // does its own guarding
+}
+
+// methods are what echo is told.
+func (r route) methods() []string {
+	switch {
+	case r.foreign != nil:
+		return []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+	case r.Method == http.MethodGet:
+		return []string{http.MethodGet, http.MethodHead}
+	}
+	return []string{r.Method}
+}
+
+type navGroupName string
+
+const (
+	navYou   navGroupName = "You"
+	navAdmin navGroupName = "Administration"
+)
+
+// table lists every route. The pages of UX 2.1 need no level, one's own need LOGGEDIN, so that a
+// bookmark survives an expired log-in; the administration's need ADMIN.
+func (s *Server) table() []route {
+	const (
+		none  = identity.LevelNone
+		in    = identity.LevelLoggedIn
+		admin = identity.LevelAdmin
+		get   = http.MethodGet
+		post  = http.MethodPost
+	)
+	t := []route{
+		{Method: get, Path: "/setup", Level: none, Page: "setup", handle: s.getSetup},
+		{Method: post, Path: "/setup", Level: none, Page: "setup", handle: s.postSetup},
+		{Method: get, Path: "/login", Level: none, Page: "login", handle: s.getLogin},
+		{Method: post, Path: "/login", Level: none, Page: "login", handle: s.postLogin},
+		{Method: post, Path: "/logout", Level: in, Page: "logout", handle: s.postLogout},
+
+		{Method: get, Path: "/", Level: in, Page: "home", nav: "Home", icon: "home", group: navYou, handle: s.getHome},
+		{Method: get, Path: "/files/*", Level: in, Page: "files", nav: "Files", icon: "folder", group: navYou, handle: s.getFiles},
+		{Method: get, Path: "/files", Level: in, Page: "files", handle: s.toFiles},
+		{Method: post, Path: "/files/*", Level: in, Page: "files", upload: true, handle: s.postFiles},
+		{Method: get, Path: "/sessions", Level: in, Page: "sessions", nav: "Sessions", icon: "sessions", group: navYou, handle: s.getSessions},
+		{Method: get, Path: "/sessions/events", Level: in, Page: "sessions", handle: s.getSessionEvents},
+		{Method: post, Path: "/sessions/end-others", Level: in, Page: "sessions", handle: s.postEndOthers},
+		{Method: post, Path: "/sessions/:id/end", Level: in, Page: "sessions", handle: s.postEndSession},
+		{Method: get, Path: "/tokens", Level: in, Page: "tokens", nav: "App passwords", icon: "key", group: navYou, handle: s.getTokens},
+		{Method: post, Path: "/tokens/new", Level: in, Page: "tokens", handle: s.postNewToken},
+		{Method: post, Path: "/tokens/:id/revoke", Level: in, Page: "tokens", handle: s.postRevokeToken},
+		{Method: get, Path: "/account", Level: in, Page: "account", nav: "Account", icon: "person", group: navYou, handle: s.getAccount},
+		{Method: post, Path: "/account", Level: in, Page: "account", handle: s.postAccount},
+		{Method: post, Path: "/account/password", Level: in, Page: "account", handle: s.postPassword},
+		{Method: post, Path: "/theme", Level: in, Page: "theme", handle: s.postTheme},
+
+		{Method: get, Path: "/admin", Level: admin, Page: "admin", nav: "Overview", icon: "gauge", group: navAdmin, handle: s.getAdmin},
+		{Method: get, Path: "/admin/users", Level: admin, Page: "admin.users", nav: "Users", icon: "person", group: navAdmin, handle: s.getUsers},
+		{Method: post, Path: "/admin/users/new", Level: admin, Page: "admin.users", handle: s.postNewUser},
+		{Method: get, Path: "/admin/users/:name", Level: admin, Page: "admin.users", handle: s.getUser},
+		{Method: post, Path: "/admin/users/:name/level", Level: admin, Page: "admin.users", handle: s.postUserLevel},
+		{Method: post, Path: "/admin/users/:name/profile", Level: admin, Page: "admin.users", handle: s.postUserProfile},
+		{Method: post, Path: "/admin/users/:name/disable", Level: admin, Page: "admin.users", handle: s.postUserState},
+		{Method: post, Path: "/admin/users/:name/enable", Level: admin, Page: "admin.users", handle: s.postUserState},
+		{Method: post, Path: "/admin/users/:name/password", Level: admin, Page: "admin.users", handle: s.postUserPassword},
+		{Method: post, Path: "/admin/users/:name/groups", Level: admin, Page: "admin.users", handle: s.postUserGroups},
+		{Method: post, Path: "/admin/users/:name/end-sessions", Level: admin, Page: "admin.users", handle: s.postUserEndSessions},
+		{Method: get, Path: "/admin/groups", Level: admin, Page: "admin.groups", nav: "Groups", icon: "group", group: navAdmin, handle: s.getGroups},
+		{Method: post, Path: "/admin/groups/new", Level: admin, Page: "admin.groups", handle: s.postNewGroup},
+		{Method: post, Path: "/admin/groups/:name/add", Level: admin, Page: "admin.groups", handle: s.postGroupAdd},
+		{Method: post, Path: "/admin/groups/:name/remove", Level: admin, Page: "admin.groups", handle: s.postGroupRemove},
+		{Method: post, Path: "/admin/groups/:name/delete", Level: admin, Page: "admin.groups", handle: s.postGroupDelete},
+		{Method: get, Path: "/admin/sessions", Level: admin, Page: "admin.sessions", nav: "Sessions", icon: "sessions", group: navAdmin, handle: s.getAllSessions},
+		{Method: get, Path: "/admin/sessions/events", Level: admin, Page: "admin.sessions", handle: s.getSessionEvents},
+		{Method: post, Path: "/admin/sessions/:id/end", Level: admin, Page: "admin.sessions", handle: s.postAdminEnd},
+		{Method: get, Path: "/admin/audit", Level: admin, Page: "admin.audit", nav: "Audit log", icon: "list", group: navAdmin, handle: s.getAudit},
+		{Method: get, Path: "/admin/policy", Level: admin, Page: "admin.policy", nav: "Policy", icon: "shield", group: navAdmin, handle: s.getPolicy},
+		{Method: get, Path: "/admin/config", Level: admin, Page: "admin.config", nav: "Configuration", icon: "gear", group: navAdmin, handle: s.getConfig},
+
+		{Method: get, Path: "/assets/*", Level: none, static: true, handle: s.getAsset},
+		{Method: get, Path: "/favicon.ico", Level: none, static: true, handle: s.getFavicon},
+		{Method: get, Path: "/robots.txt", Level: none, static: true, handle: s.getRobots},
+		{Method: get, Path: "/healthz", Level: none, static: true, handle: s.getHealth},
+		{Method: get, Path: "/readyz", Level: none, static: true, handle: s.getReady},
+		{Method: get, Path: "/.well-known/change-password", Level: none, static: true, handle: s.getChangePassword},
+	}
+	return append(t, s.mounts()...)
+}
+
+// mounts are the rows of foreign handlers: the prefix itself and all below it. They bring their
+// own credentials and do their own guarding.
+func (s *Server) mounts() []route {
+	all := maps.Clone(s.opt.Mounts)
+	if all == nil {
+		all = map[string]http.Handler{}
+	}
+	if s.opt.API != nil {
+		all["/api"] = s.opt.API
+	}
+	var t []route
+	for _, prefix := range slices.Sorted(maps.Keys(all)) {
+		p := "/" + strings.Trim(prefix, "/")
+		t = append(t, route{Path: p, Level: identity.LevelNone, foreign: all[prefix]},
+			route{Path: p + "/*", Level: identity.LevelNone, foreign: all[prefix]})
+	}
+	return t
+}

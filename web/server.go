@@ -1,0 +1,315 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"trivium/config"
+	"trivium/files"
+	"trivium/identity"
+	"trivium/internal/listen"
+	"trivium/tokens"
+)
+
+// Limits that SECURITY gives no key.
+const (
+	maxHeader = 32 << 10 // bytes of a request's header
+	maxURL    = 8 << 10  // bytes of a request target
+	maxForm   = 64 << 10 // bytes of a form's body
+
+	// writeTimeout bounds how long a page may take to leave; downloads and streams renew it.
+	writeTimeout = time.Minute
+)
+
+// Bound is a listener that has been opened.
+type Bound struct {
+	Name string // "web", "https"; of other roads "ftp", "ftps", "xmpp", "xmpps"
+	Addr string
+	TLS  string // "none", "explicit", "implicit", "starttls", "direct", "yes"
+}
+
+// Options is what New needs. Identity, Tokens and Files are required.
+type Options struct {
+	Config       config.Web
+	Limits       config.Limits
+	SiteName     string   // "" is Domain
+	Domain       string   // the default domain
+	Domains      []string // further ones
+	AdminContact string   // shown where a person is to ask an administrator
+	Version      string
+
+	Identity *identity.Service
+	Registry *identity.Registry // nil: Identity.Registry
+	Tokens   *tokens.Service
+	Files    *files.Service
+
+	API    http.Handler            // serves /api/…; nil: there is none
+	Mounts map[string]http.Handler // further foreign handlers by path prefix, such as "/xmpp-websocket"
+
+	TLS       *tls.Config           // NextProtos h2 and http/1.1; nil: no TLS listeners
+	Entries   func() []config.Entry // of the configuration page; nil: the page is empty
+	Listeners func() []Bound        // of all roads, for the home page; nil: this road's own
+	Log       *slog.Logger          // nil: discarded
+	Now       func() time.Time      // nil: time.Now
+}
+
+// Server is the web's three verbs. Its methods are safe for any goroutine.
+type Server struct {
+	opt      Options
+	log      *slog.Logger
+	now      func() time.Time
+	routes   []route
+	echo     *echo.Echo
+	render   *renderer
+	assets   *assetSet
+	flashes  *flashes
+	origins  *http.CrossOriginProtection
+	stopping chan struct{} // closed when Shutdown begins: streams end
+
+	mu     sync.Mutex // guards what follows
+	bound  []Bound
+	open   []opened
+	stop   sync.Once
+	closed bool
+}
+
+// opened is a listener with the server that serves it.
+type opened struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// New prepares a server. Templates and routes are checked here, so that a fault stops the start.
+func New(o Options) (*Server, error) {
+	if o.Identity == nil || o.Tokens == nil || o.Files == nil {
+		return nil, errors.New("web: Identity, Tokens and Files are required")
+	}
+	if o.Registry == nil {
+		o.Registry = o.Identity.Registry
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.SiteName == "" {
+		o.SiteName = o.Domain
+	}
+	s := &Server{opt: o, log: o.Log, now: o.Now, stopping: make(chan struct{}), flashes: newFlashes(o.Now),
+		origins: http.NewCrossOriginProtection()}
+	if s.opt.Listeners == nil {
+		s.opt.Listeners = s.Addrs
+	}
+	if u := strings.TrimRight(o.Config.PublicURL, "/"); u != "" {
+		// The origin that people see, where a proxy changes Host.
+		if err := s.origins.AddTrustedOrigin(u); err != nil {
+			return nil, fmt.Errorf("web.public_url %q is no origin such as https://example.org: %w", u, err)
+		}
+	}
+	var err error
+	if s.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	if s.render, err = newRenderer(s.assets); err != nil {
+		return nil, err
+	}
+	s.routes = s.table()
+	if s.echo, err = s.register(s.routes); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Listen opens every listener; an error closes those that were opened.
+func (s *Server) Listen(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	add := func(name, addr string, tc *tls.Config) error {
+		ln, err := listen.TCP(ctx, addr)
+		if err != nil {
+			return err
+		}
+		var handler http.Handler
+		if tc == nil && s.redirects() {
+			handler = s.harden(http.HandlerFunc(s.toHTTPS))
+		} else {
+			handler = s.harden(s.echo)
+		}
+		srv := s.httpServer(handler, tc)
+		b := Bound{Name: name, Addr: ln.Addr().String(), TLS: "none"}
+		if tc != nil {
+			b.TLS = "yes"
+		}
+		s.open, s.bound = append(s.open, opened{ln, srv}), append(s.bound, b)
+		return nil
+	}
+	for _, addr := range s.opt.Config.Listen {
+		if err := add("web", addr, nil); err != nil {
+			s.closeAll()
+			return err
+		}
+	}
+	if len(s.opt.Config.TLSListen) > 0 && s.opt.TLS == nil {
+		s.closeAll()
+		return errors.New("web.tls_listen is set and there is no certificate")
+	}
+	for _, addr := range s.opt.Config.TLSListen {
+		if err := add("https", addr, tlsFor(s.opt.TLS)); err != nil {
+			s.closeAll()
+			return err
+		}
+	}
+	return nil
+}
+
+// tlsFor makes sure that the listener offers HTTP alone, so that a client which offers only
+// other protocols is refused in the handshake (RFC 7301 section 3.2).
+func tlsFor(c *tls.Config) *tls.Config {
+	c = c.Clone()
+	for _, p := range []string{"h2", "http/1.1"} {
+		if !slices.Contains(c.NextProtos, p) {
+			c.NextProtos = append(c.NextProtos, p)
+		}
+	}
+	return c
+}
+
+func (s *Server) closeAll() {
+	for _, o := range s.open {
+		_ = o.listener.Close()
+	}
+	s.open, s.bound = nil, nil
+}
+
+// redirects reports whether plain listeners only point to https.
+func (s *Server) redirects() bool {
+	return s.opt.Config.Plain == "redirect" && len(s.opt.Config.TLSListen) > 0
+}
+
+func (s *Server) httpServer(h http.Handler, tc *tls.Config) *http.Server {
+	l := s.opt.Limits
+	return &http.Server{
+		Handler:           h,
+		TLSConfig:         tc,
+		ReadHeaderTimeout: l.HTTPHeaderTimeout, // bounds the TLS handshake too
+		IdleTimeout:       l.HTTPIdleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Addrs lists the listeners with the ports that they got.
+func (s *Server) Addrs() []Bound {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.bound)
+}
+
+// Serve blocks until Shutdown (nil) or until one listener fails.
+func (s *Server) Serve() error {
+	s.mu.Lock()
+	open := slices.Clone(s.open)
+	s.mu.Unlock()
+	if len(open) == 0 { // the road is off
+		<-s.stopping
+		return nil
+	}
+	failed := make(chan error, len(open))
+	for _, o := range open {
+		go func() {
+			if o.server.TLSConfig != nil {
+				failed <- o.server.ServeTLS(o.listener, "", "")
+				return
+			}
+			failed <- o.server.Serve(o.listener)
+		}()
+	}
+	var first error
+	for range open {
+		if err := <-failed; !errors.Is(err, http.ErrServerClosed) && first == nil {
+			first = fmt.Errorf("serving web pages: %w", err)
+			for _, o := range open { // half a road is none
+				_ = o.server.Close()
+			}
+		}
+	}
+	return first
+}
+
+// Shutdown stops accepting, ends streams, lets requests end until ctx does, then cuts.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop.Do(func() { close(s.stopping) })
+	s.mu.Lock()
+	open := slices.Clone(s.open)
+	s.mu.Unlock()
+	var wg sync.WaitGroup
+	errs := make([]error, len(open))
+	for i, o := range open {
+		wg.Go(func() {
+			if err := o.server.Shutdown(ctx); err != nil {
+				errs[i] = errors.Join(err, o.server.Close())
+			}
+			_ = o.listener.Close() // one that Serve never saw
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// toHTTPS answers 308, so that a form's method and body survive. Host is only taken where it is
+// ours: the answer must not point elsewhere on the word of the client.
+func (s *Server) toHTTPS(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Location", s.httpsBase(r)+r.URL.RequestURI())
+	w.WriteHeader(http.StatusPermanentRedirect)
+}
+
+func (s *Server) httpsBase(r *http.Request) string {
+	if u := strings.TrimRight(s.opt.Config.PublicURL, "/"); strings.HasPrefix(u, "https://") {
+		return u
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if !s.ownHost(r, host) {
+		host = s.opt.Domain
+	}
+	port := "443"
+	for _, b := range s.Addrs() {
+		if b.TLS == "yes" {
+			_, port, _ = net.SplitHostPort(b.Addr) // as the listener printed it
+			break
+		}
+	}
+	if port == "443" {
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		return "https://" + host
+	}
+	return "https://" + net.JoinHostPort(host, port)
+}
+
+// ownHost reports whether host is one of our domains, localhost, or the very address that the
+// connection came to.
+func (s *Server) ownHost(r *http.Request, host string) bool {
+	if host == "localhost" || host == s.opt.Domain || slices.Contains(s.opt.Domains, host) {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap() == localAddr(r).Addr().Unmap()
+}

@@ -1,0 +1,157 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"sort"
+	"time"
+
+	"trivium/identity"
+)
+
+// attemptsFor is how far back a person's log-in attempts are shown.
+const attemptsFor = 30 * 24 * time.Hour
+
+type sessionsView struct {
+	page
+	Rows     []sessionRow
+	Attempts []auditRow
+	Others   int
+}
+
+// sessionRow is a session in a table.
+type sessionRow struct {
+	identity.Info
+	Who        string // user, or "anonymous", or "—"
+	Client     string
+	Word       string // of the state
+	Icon       string
+	This, Mine bool
+	EndPath    string // where its End button leads; "" where one may not
+	Since      stamp
+	Heard      stamp
+}
+
+var stateWords = map[identity.State][2]string{
+	identity.StateConnected: {"connected", "half"}, identity.StateLogin: {"logging in", "ring"}, identity.StateReady: {"ready", "dot"},
+	identity.StateTransfer: {"transfer", "dot"}, identity.StateAnonymous: {"anonymous", "ring"}, identity.StateLoggedIn: {"logged in", "dot"},
+	identity.StateUnauthed: {"connecting", "ring"}, identity.StateAuthenticated: {"authenticated", "half"}, identity.StateAvailable: {"available", "dot"},
+}
+
+// sessionRows prepares a list for a page; prefix is where the End buttons lead.
+func (s *Server) sessionRows(v *visit, p *page, list []identity.Info, prefix string) []sessionRow {
+	rows := make([]sessionRow, 0, len(list))
+	for _, i := range list {
+		r := sessionRow{Info: i, Who: deref(i.User), Client: agent(deref(i.UserAgent)), Since: p.Stamp(i.StartedAt), Heard: p.Stamp(i.LastActivity)}
+		if r.Who == "" && i.Level == identity.LevelAnonymous {
+			r.Who = "anonymous"
+		}
+		if res := deref(i.Resource); res != "" {
+			r.Client = "/" + res
+		}
+		if w, ok := stateWords[i.State]; ok {
+			r.Word, r.Icon = w[0], w[1]
+		} else {
+			r.Word, r.Icon = string(i.State), "ring"
+		}
+		r.This = v.browser != nil && i.ID == v.browser.ID()
+		r.Mine = i.Owner != "" && i.Owner == v.creds.UserID
+		if r.Mine || v.outranks(i.Level) {
+			r.EndPath = prefix + pathOf(i.ID, "end")
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// outranks reports whether the visitor may act on a session of that level: one's own is another
+// matter.
+func (v *visit) outranks(l identity.Level) bool {
+	return v.level == identity.LevelRoot || v.level.Allows(identity.LevelAdmin) && l < v.level
+}
+
+func deref(p *string) string {
+	if p == nil {
+		return ""
+	}
+	return *p
+}
+
+// UserPath is the page of the session's account.
+func (r sessionRow) UserPath() string { return userPath(deref(r.User)) }
+
+// Label is the protocol as people know it.
+func (r sessionRow) Label() string {
+	switch {
+	case r.Protocol == identity.ProtocolFTP && r.TLS != nil:
+		return "FTPS"
+	case r.Protocol == identity.ProtocolDAV:
+		return "WebDAV"
+	case r.Protocol == identity.ProtocolWeb:
+		return "Web"
+	case r.Protocol == identity.ProtocolS2S:
+		return "XMPP server"
+	}
+	return map[identity.Protocol]string{identity.ProtocolFTP: "FTP", identity.ProtocolAPI: "API", identity.ProtocolXMPP: "XMPP",
+		identity.ProtocolComponent: "Component"}[r.Protocol]
+}
+
+func (s *Server) getSessions(v *visit) error {
+	list := s.opt.Registry.List(identity.Filter{Owner: v.creds.UserID})
+	newestFirst(list)
+	attempts, err := s.loginAttempts(v, v.creds.User)
+	if err != nil {
+		return err
+	}
+	view := &sessionsView{Attempts: attempts, Others: len(list) - 1}
+	v.fill(&view.page, "sessions", "Sessions")
+	view.Live = "/sessions/events"
+	view.Rows = s.sessionRows(v, &view.page, list, "/sessions")
+	return s.write(v, http.StatusOK, "sessions", view)
+}
+
+func newestFirst(list []identity.Info) {
+	sort.SliceStable(list, func(i, j int) bool { return list[i].LastActivity.After(list[j].LastActivity) })
+}
+
+// postEndSession ends one of the visitor's own.
+func (s *Server) postEndSession(v *visit) error {
+	list := s.opt.Registry.List(identity.Filter{Owner: v.creds.UserID, ID: v.param("id")})
+	if len(list) != 1 {
+		return v.refused("/sessions", "Nothing was ended.", errGone)
+	}
+	if list[0].ID == v.browser.ID() {
+		return s.postLogout(v)
+	}
+	if err := s.end(v, list[0]); err != nil {
+		return v.refused("/sessions", "The session was not ended.", err)
+	}
+	return v.done("/sessions", "Session over %s ended.", sessionRow{Info: list[0]}.Label())
+}
+
+func (s *Server) postEndOthers(v *visit) error {
+	n := 0
+	for _, i := range s.opt.Registry.List(identity.Filter{Owner: v.creds.UserID}) {
+		if i.ID == v.browser.ID() {
+			continue
+		}
+		if err := s.end(v, i); err == nil {
+			n++
+		}
+	}
+	if n == 0 {
+		return v.done("/sessions", "There was no other session.")
+	}
+	return v.done("/sessions", "%s ended.", plural(n, "other session", "other sessions"))
+}
+
+// end ends a session and writes it into the audit log.
+func (s *Server) end(v *visit, i identity.Info) error {
+	by := v.actor()
+	if err := s.opt.Registry.End(i.ID, identity.Reason{Code: identity.ReasonEnded, Text: "ended by " + by.User}); err != nil {
+		return err
+	}
+	return s.opt.Identity.Record(v.ctx(), identity.AuditEvent{Time: s.now(), Event: "session.end", Actor: by.User, Via: by.Via,
+		Subject: deref(i.User), Protocol: i.Protocol, Remote: by.Remote, Session: i.ID, Result: "ok",
+		Detail: fmt.Sprintf("%s from %s", i.Protocol, i.RemoteAddr)})
+}

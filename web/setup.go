@@ -1,0 +1,141 @@
+package web
+
+import (
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"unicode/utf8"
+
+	"trivium/identity"
+)
+
+type setupView struct {
+	page
+	Valid           bool
+	Code            string
+	Login, Password field
+	Domain          string
+	Listeners       []Bound
+}
+
+func newSetupView() *setupView {
+	return &setupView{
+		Login: field{ID: "login", Name: "login", Label: "User name", Type: "text", Autocomplete: "username", Required: true, Focus: true,
+			Help: "Of the administrator. Letters, digits and . _ + - are allowed."},
+		Password: newPasswordField("password", "Password"),
+	}
+}
+
+// getSetup exists until an administrator does.
+func (s *Server) getSetup(v *visit) error {
+	view := newSetupView()
+	if err := s.checkSetup(v, view, v.QueryParam("code")); err != nil {
+		return err
+	}
+	if !view.Valid {
+		return s.showSetup(v, http.StatusNotFound, view)
+	}
+	if err := s.begin(v); err != nil {
+		return err
+	}
+	return s.showSetup(v, http.StatusOK, view)
+}
+
+// checkSetup answers errAbsent once an administrator exists, and else whether the code is right.
+func (s *Server) checkSetup(v *visit, view *setupView, code string) error {
+	has, err := s.opt.Identity.HasAdministrator(v.ctx())
+	if err != nil {
+		return err
+	}
+	if has {
+		return errAbsent
+	}
+	want, err := s.opt.Identity.SetupCode(v.ctx())
+	if errors.Is(err, identity.ErrNotFound) {
+		return errAbsent
+	}
+	if err != nil {
+		return err
+	}
+	if want != "" && subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 {
+		view.Valid, view.Code = true, code
+	}
+	return nil
+}
+
+func (s *Server) showSetup(v *visit, status int, view *setupView) error {
+	view.Domain, view.Listeners = s.opt.Domain, s.opt.Listeners()
+	title := "Set up"
+	if !view.Valid {
+		title = "Set-up link not valid"
+	}
+	v.fill(&view.page, "setup", title)
+	view.LoginHref = ""
+	return s.write(v, status, "setup", view)
+}
+
+// postSetup makes the first administrator and logs in.
+func (s *Server) postSetup(v *visit) error {
+	view := newSetupView()
+	if err := s.checkSetup(v, view, v.form("code")); err != nil {
+		return err
+	}
+	if !view.Valid {
+		return s.showSetup(v, http.StatusNotFound, view)
+	}
+	view.Login.Value = v.text("login")
+	password := identity.NewSecret(v.form("password"))
+	if view.Login.Value == "" {
+		view.trouble(&view.Login, "Choose a user name.")
+	}
+	if fault := passwordFault(password, view.Login.Value); fault != "" {
+		view.trouble(&view.Password, fault)
+	}
+	if len(view.Problems) > 0 {
+		return s.showSetup(v, http.StatusUnprocessableEntity, view)
+	}
+	_, err := s.opt.Identity.Setup(v.ctx(), view.Code, identity.NewUser{Login: view.Login.Value, Level: identity.LevelRoot, Password: password})
+	switch {
+	case errors.Is(err, identity.ErrInvalid), errors.Is(err, identity.ErrExists):
+		a := answerTo(err)
+		view.trouble(&view.Login, a.words(err))
+		return s.showSetup(v, a.status, view)
+	case err != nil:
+		return err // a used code looks like no page
+	}
+	c, err := s.opt.Identity.Upgrade(v.ctx(), v.browser, identity.Login{Method: identity.MethodForm, Name: view.Login.Value, Secret: password}, false)
+	if err != nil {
+		return v.done("/login", "The administrator %s was created. Log in.", view.Login.Value)
+	}
+	s.keep(v, c)
+	v.attach(v.browser)
+	return v.done("/admin", "The administrator %s was created, and you are logged in.", view.Login.Value)
+}
+
+// Passwords: length alone is asked for (NIST SP 800-63B section 3.1.1.2), and the limit keeps a
+// slow hash from being fed megabytes.
+const (
+	passwordLeast = 8
+	passwordMost  = 256
+)
+
+func newPasswordField(id, label string) field {
+	return field{ID: id, Name: id, Label: label, Type: "password", Autocomplete: "new-password", Required: true, Strength: true,
+		Help: "At least 8 characters. Four random words are strong and easy to type."}
+}
+
+// passwordFault says what is wrong with a new password, or "".
+func passwordFault(p identity.Secret, login string) string {
+	text := p.Reveal()
+	switch n := utf8.RuneCountInString(text); {
+	case !utf8.ValidString(text):
+		return "The password is not valid text. Type it again."
+	case n < passwordLeast:
+		return "The password is too short: choose at least 8 characters."
+	case n > passwordMost:
+		return "The password is longer than 256 characters. Choose a shorter one."
+	case text == login:
+		return "The password is the same as the user name. Choose another."
+	}
+	return ""
+}

@@ -1,0 +1,172 @@
+package web
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"trivium/files"
+	"trivium/identity"
+)
+
+const (
+	maxField  = 4 << 10   // bytes of a field beside the files
+	maxParts  = 1000      // files and fields of one form
+	drainMost = 256 << 20 // bytes read and thrown away so that the answer still arrives
+)
+
+// upload streams the files of a multipart form (RFC 7578) into the folder, one after another, none
+// into memory. The token must come before the first file. A file appears when all of it came; of
+// one that was cut nothing does.
+func (s *Server) upload(v *visit, tree *files.Tree, dir, here string) error {
+	mr, err := v.Request().MultipartReader()
+	if err != nil {
+		return errMalformed
+	}
+	v.long()
+	body := &paced{rc: http.NewResponseController(v.Response().Writer), pause: s.opt.Limits.HTTPBodyTimeout, session: v.browser.Session}
+	var (
+		trusted, replace bool
+		stored           []string
+		failed           []string
+		status           error
+	)
+	for range maxParts {
+		body.renew()
+		part, err := mr.NextPart()
+		if errors.Is(err, io.EOF) {
+			return s.uploaded(v, here, stored, failed, status)
+		}
+		if err != nil {
+			return bodyError(err)
+		}
+		body.Reader = part
+		if part.FileName() == "" {
+			value, err := readField(body)
+			if err != nil {
+				return err
+			}
+			switch part.FormName() {
+			case tokenField:
+				if err := v.checkToken(value); err != nil {
+					return err
+				}
+				trusted = true
+			case "replace":
+				replace = value == "1"
+			}
+			continue
+		}
+		if !trusted {
+			return errToken
+		}
+		name := part.FileName()
+		err = s.store(v, tree, dir, name, replace, body)
+		switch {
+		case err == nil:
+			stored = append(stored, name)
+			continue
+		case body.broken != nil: // the body ended, not the storage: nothing more will come
+			return body.broken
+		}
+		failed, status = append(failed, quoted(name)+": "+answerTo(err).words(err)), err
+		if n, _ := io.CopyN(io.Discard, body, drainMost); n == drainMost {
+			return err
+		}
+	}
+	return errTooLarge
+}
+
+// store writes one file.
+func (s *Server) store(v *visit, tree *files.Tree, dir, name string, replace bool, body *paced) error {
+	target, err := member(dir, name)
+	if err != nil {
+		return err
+	}
+	u, err := tree.Create(v.ctx(), target, files.UploadOptions{Size: -1, Exclusive: !replace})
+	if err != nil {
+		return err
+	}
+	done := v.doing("PUT " + target)
+	defer done()
+	if _, err := u.ReadFrom(body); err != nil {
+		return errors.Join(err, u.Discard())
+	}
+	if body.broken != nil {
+		return errors.Join(body.broken, u.Discard())
+	}
+	_, err = u.Commit(v.ctx())
+	return err
+}
+
+func (s *Server) uploaded(v *visit, here string, stored, failed []string, status error) error {
+	if len(failed) > 0 {
+		if a := answerTo(status); a.fallback {
+			s.log.Error("storing an upload", "request", requestID(v.Request()), "err", status)
+		}
+		text := plural(len(failed), "file was", "files were") + " not saved. " + strings.Join(clipList(failed, 20), " ")
+		if len(stored) > 0 {
+			text = plural(len(stored), "file was", "files were") + " uploaded, " + text
+		}
+		v.flash(flash{Kind: flashError, Text: text + " (request " + requestID(v.Request()) + ")"})
+		return v.see(here)
+	}
+	switch len(stored) {
+	case 0:
+		v.flash(flash{Kind: flashError, Text: "Nothing was uploaded: no file was chosen. Choose one or more and send the form again."})
+		return v.see(here)
+	case 1:
+		return v.done(here, "%s was uploaded.", quoted(stored[0]))
+	}
+	return v.done(here, "%s were uploaded.", plural(len(stored), "file", "files"))
+}
+
+func clipList(list []string, most int) []string {
+	if len(list) <= most {
+		return list
+	}
+	return append(list[:most:most], "And "+plural(len(list)-most, "more", "more")+".")
+}
+
+func readField(r io.Reader) (string, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxField+1))
+	if err != nil {
+		return "", bodyError(err)
+	}
+	if len(b) > maxField {
+		return "", errTooLarge
+	}
+	return string(b), nil
+}
+
+// paced is the part that is being read. Each read has its own deadline, so an upload may take
+// hours but never stand still; an ended session ends it.
+type paced struct {
+	io.Reader
+	rc      *http.ResponseController
+	pause   time.Duration
+	session *identity.Session
+	broken  error // what cut the body; storing may fail for reasons of its own
+}
+
+func (p *paced) renew() { _ = p.rc.SetReadDeadline(time.Now().Add(p.pause)) }
+
+func (p *paced) Read(b []byte) (int, error) {
+	select {
+	case <-p.session.Ended():
+		p.broken = identity.ErrEnded
+		return 0, p.broken
+	default:
+	}
+	p.renew()
+	n, err := p.Reader.Read(b)
+	if n > 0 {
+		p.session.CountIn(int64(n))
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		p.broken = bodyError(err)
+	}
+	return n, err
+}
