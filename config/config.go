@@ -60,7 +60,8 @@ type FTP struct {
 	PassivePorts             string   `toml:"passive_ports" default:"50000-50999" type:"ports" doc:"open these in the firewall" note:"Both ends belong to the range; 0-0 leaves the choice to the system."`
 	PublicAddress            string   `toml:"public_address" default:"auto" type:"address" example:"192.0.2.10" doc:"what PASV announces behind NAT; auto: the address the client reached"`
 	Anonymous                bool     `toml:"anonymous" default:"false" doc:"log-in as anonymous or ftp, which sees /pub alone"`
-	AnonymousRequirePassword bool     `toml:"anonymous_require_password" default:"false" doc:"the anonymous log-in needs the password of the account ftp" note:"As AnonRequirePassword of ProFTPD."`
+	AnonymousRequirePassword bool     `toml:"anonymous_require_password" default:"false" doc:"the anonymous log-in needs ftp.anonymous_password in the place of an e-mail address" note:"As AnonRequirePassword of ProFTPD."`
+	AnonymousPassword        Secret   `toml:"anonymous_password" type:"text" example:"@file:/etc/trivium/anonymous.password" doc:"what that password is; empty: nothing is right"`
 	IdentLookups             bool     `toml:"ident_lookups" default:"false" doc:"ask the client's host who is calling (RFC 1413)"`
 	TLSReuse                 string   `toml:"tls_reuse" default:"own" values:"own|required|off" doc:"whose TLS session a data connection may resume" note:"own: if it resumes, then that of its own control connection; required: it must resume that one; off: no check."`
 }
