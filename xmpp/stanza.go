@@ -211,3 +211,67 @@ var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "
 
 // escape makes text fit for an attribute or for content; what comes back is what went in.
 func escape(s string) string { return escaper.Replace(s) }
+
+// newStanza reads an element of the first level; ok is false where it is no stanza. The error is a
+// fault of the stanza alone, and st can carry the answer.
+func newStanza(el *element) (st *stanza, ok bool, err error) {
+	if el.name.Space != nsClient {
+		return nil, false, nil
+	}
+	k := kind(el.name.Local)
+	switch k {
+	case kindMessage, kindPresence, kindIQ:
+	default:
+		return nil, false, nil
+	}
+	st = &stanza{kind: k, children: el.children, raw: el.raw, markup: el.markup}
+	if len(el.children) > 0 {
+		st.child = el.children[0].name
+	}
+	var to string
+	for i := range st.attrs {
+		a := &st.attrs[i]
+		switch {
+		case a.name.Space == nsXML && a.name.Local == "lang":
+			st.lang = a.value
+		case a.name.Space != "":
+		case a.name.Local == "id":
+			st.id = a.value
+		case a.name.Local == "type":
+			st.typ = a.value
+		case a.name.Local == "to":
+			to = a.value
+		}
+	}
+	if to != "" {
+		st.to, err = jid.Parse(to)
+	}
+	return st, true, err
+}
+
+// parseStanza reads a stanza that this server wrote or stored; bytes of clients come through the
+// framer.
+func parseStanza(raw []byte) (*stanza, error) {
+	el, err := parseElement(raw, clientScope())
+	if err != nil {
+		return nil, err
+	}
+	st, ok, err := newStanza(el)
+	if !ok {
+		return nil, fmt.Errorf("%s is no stanza", el.name.Local)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if from, ok := st.attr("from"); ok {
+		if st.from, err = jid.Parse(from); err != nil {
+			return nil, err
+		}
+	}
+	return st, nil
+}
+
+// clientScope is what every client stream declares.
+func clientScope() []binding {
+	return []binding{{uri: nsClient}, {prefix: "stream", uri: nsStream}}
+}

@@ -2,34 +2,246 @@ package xmpp
 
 import (
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"mellium.im/xmpp/jid"
 	xstream "mellium.im/xmpp/stream"
 
+	"trivium/config"
 	"trivium/identity"
 )
 
-// stream is a bound resource. It outlives no connection yet, but is kept apart from the transport
-// that carries it, so that one can take another's place (XEP-0198).
+const (
+	// maxQueued is how many stanzas may wait for a client; config bounds their bytes.
+	maxQueued = 1000
+	// patience is how long one batch may take to leave. A client that reads nothing for so long
+	// has gone.
+	patience = 30 * time.Second
+	// linger is how long a client has to read the last words.
+	linger = 2 * time.Second
+)
+
+// stream is a bound resource. It and the transport that carries it are two things, so that another
+// transport can take its place (XEP-0198): gen counts the transports, and a goroutine that holds
+// an old number changes nothing any more.
+//
+// Two goroutines may work for it: the connection's own, which reads, and a writer, which lives
+// only while something waits to be written.
 type stream struct {
 	full jid.JID
 	ses  *identity.Session
+	lang string   // of what the client sends, unless a stanza says otherwise
 	res  resource // the router's; see there for what guards it
 
-	mu sync.Mutex // guards what follows; taken before router's locks, and never two at once
-	q  [][]byte
+	maxBytes int
+	gone     atomic.Bool // nothing that the client sends counts any more; set under mu
+	left     sync.Once   // the router has been told
+
+	mu      sync.Mutex // guards what follows; nothing that locks is called with it but transport
+	t       transport
+	gen     int
+	held    bool // nothing is written until release
+	writing bool // a writer runs
+	// q[:sent] is being written, and with XEP-0198 it stays until it is acknowledged; the rest
+	// waits. Resumption sets sent to 0.
+	q     []item
+	sent  int
+	bytes int           // of q
+	final []item        // the last words, once
+	quiet chan struct{} // closed when the writer stops; made by finish
 }
 
-// put queues one whole stanza and never blocks. A stream whose queue is full ends with
-// resource-constraint. b is kept: the caller must not change it, and may give the same b to
-// many streams.
-func (s *stream) put(b []byte) {
+// newStream makes a stream that queues what is put and writes nothing until release.
+func newStream(full jid.JID, ses *identity.Session, lang string, l config.Limits) *stream {
+	return &stream{full: full, ses: ses, lang: lang, maxBytes: int(l.XMPPQueueSize), held: true}
+}
+
+// attach gives the stream a transport.
+func (s *stream) attach(t transport) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.q = append(s.q, b)
+	s.t = t
+	s.gen++
 }
 
-// end tells the client the stream error and closes the connection; the first call counts. It
-// never blocks and may be called with any lock but s.mu held. text is for a person and may be
-// empty.
-func (s *stream) end(cond xstream.Error, text string) {}
+// release writes first, which is the answer that tells the client of its stream, and then all that
+// was put since the router knew the stream.
+func (s *stream) release(first []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = false
+	if !s.gone.Load() {
+		s.q = append([]item{{b: first}}, s.q...)
+		s.bytes += len(first)
+	}
+	s.wake()
+}
+
+// put queues one whole stanza and never blocks; false means that the stream has ended, so that the
+// stanza will not arrive. A stream whose queue is full ends with resource-constraint. b is kept:
+// the caller must not change it, and may give the same b to many streams.
+func (s *stream) put(b []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone.Load() {
+		return false
+	}
+	// one stanza always has room: it may be larger than the queue
+	if n := len(s.q); n >= maxQueued || n > 0 && s.bytes+len(b) > s.maxBytes {
+		s.endLocked(xstream.ResourceConstraint, "Too much waits to be sent to this client.")
+		return false
+	}
+	s.q = append(s.q, item{b: b})
+	s.bytes += len(b)
+	s.wake()
+	return true
+}
+
+// wake sees to it that a writer runs where there is something to write.
+func (s *stream) wake() {
+	if !s.writing && !s.held && s.t != nil && (s.sent < len(s.q) || s.final != nil) {
+		s.writing = true
+		go s.write(s.t, s.gen)
+	}
+}
+
+// write is the writer.
+func (s *stream) write(t transport, gen int) {
+	for {
+		s.mu.Lock()
+		if s.gen != gen {
+			s.mu.Unlock()
+			return
+		}
+		items, last := s.q[s.sent:], false
+		if len(items) == 0 {
+			items, last = s.final, true
+			s.final = nil
+		}
+		if len(items) == 0 {
+			s.stopped()
+			s.mu.Unlock()
+			return
+		}
+		if !last {
+			s.sent = len(s.q)
+		}
+		s.mu.Unlock()
+
+		err := t.write(items, patience)
+		if err == nil && last {
+			t.shut()
+		}
+
+		s.mu.Lock()
+		switch {
+		case s.gen != gen:
+		case err != nil:
+			s.dropLocked()
+			s.stopped()
+		case last:
+			s.stopped()
+		default:
+			s.written(len(items))
+		}
+		s.mu.Unlock()
+		if err != nil || last {
+			return
+		}
+	}
+}
+
+// stopped says that no writer runs any more.
+func (s *stream) stopped() {
+	s.writing = false
+	if s.quiet != nil {
+		close(s.quiet)
+		s.quiet = nil
+	}
+}
+
+// written forgets the first n items, which have left; an end may have forgotten them before.
+func (s *stream) written(n int) {
+	n = min(n, len(s.q))
+	for _, it := range s.q[:n] {
+		s.bytes -= len(it.b)
+	}
+	rest := copy(s.q, s.q[n:])
+	clear(s.q[rest:])
+	s.q, s.sent = s.q[:rest], 0
+	const spare = 16 // what an idle stream may keep
+	if rest == 0 && cap(s.q) > spare {
+		s.q = nil
+	}
+}
+
+// end tells the client a stream error and ends the connection; only the first end of a stream
+// counts. What has not been sent by now will not be. It never blocks. text is for a person and
+// may be empty.
+func (s *stream) end(cond xstream.Error, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endLocked(cond, text)
+}
+
+func (s *stream) endLocked(cond xstream.Error, text string) {
+	if s.gone.Swap(true) {
+		return
+	}
+	s.forget()
+	if s.t == nil {
+		return
+	}
+	s.final = []item{{b: streamError(cond, text)}, {b: s.t.closing()}}
+	s.t.hurry(time.Now().Add(linger))
+	s.wake()
+}
+
+// close answers the client's end of the stream (RFC 6120 section 4.4): what waits is still sent.
+func (s *stream) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone.Swap(true) {
+		return
+	}
+	s.final = []item{{b: s.t.closing()}}
+	s.t.hurry(time.Now().Add(linger))
+	s.wake()
+}
+
+// drop ends a stream whose connection is of no use any more.
+func (s *stream) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropLocked()
+}
+
+func (s *stream) dropLocked() {
+	s.gone.Store(true)
+	s.forget()
+	s.final = nil
+	if s.t != nil {
+		s.t.cut()
+	}
+}
+
+func (s *stream) forget() { s.q, s.sent, s.bytes = nil, 0, 0 }
+
+// finish waits until the writer has said the last words or given up.
+func (s *stream) finish() {
+	s.mu.Lock()
+	if !s.writing {
+		s.mu.Unlock()
+		return
+	}
+	quiet := make(chan struct{})
+	s.quiet = quiet
+	s.mu.Unlock()
+	<-quiet
+}
+
+// leave tells the router, once, that the stream is gone.
+func (s *stream) leave(r *router, why string) {
+	s.left.Do(func() { r.unbind(s, why) })
+}

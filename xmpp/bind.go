@@ -1,0 +1,90 @@
+package xmpp
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"mellium.im/xmpp/jid"
+	xstanza "mellium.im/xmpp/stanza"
+	xstream "mellium.im/xmpp/stream"
+
+	"trivium/identity"
+)
+
+// bind answers the request for a resource (RFC 6120 section 7); bound is false where the client
+// may ask again.
+func (n *negotiation) bind(el *element) (bound bool, err error) {
+	st, _, err := newStanza(el)
+	c, asked := st.find(nsBind, "bind")
+	if err != nil || !asked || st.typ != "set" {
+		return false, &fault{xstream.NotAuthorized, "bind a resource first"}
+	}
+	var request struct {
+		Resource string `xml:"urn:ietf:params:xml:ns:xmpp-bind resource"`
+	}
+	if err := st.decodeChild(c, &request); err != nil {
+		return false, n.write(st.errorReply(xstanza.BadRequest, xstanza.Modify))
+	}
+	full, err := n.address(request.Resource)
+	if err != nil {
+		return false, n.write(st.errorReply(xstanza.BadRequest, xstanza.Modify))
+	}
+	// The answer has neither from nor to, as the request has none (section 7.6.1).
+	reply := appendAttr([]byte("<iq type='result'"), "id", st.id)
+	reply = fmt.Appendf(reply, "><bind xmlns='%s'><jid>%s</jid></bind></iq>", nsBind, escape(full.String()))
+	st.to, st.from = jid.JID{}, jid.JID{}
+	if err := n.bound(full, reply); err != nil {
+		var f *fault
+		if errors.As(err, &f) {
+			return false, err
+		}
+		n.c.log.Debug("resource refused", "session", n.c.ses, "error", err)
+		return false, n.write(st.errorReply(xstanza.ResourceConstraint, xstanza.Wait))
+	}
+	return true, nil
+}
+
+// address is the full JID of the session with the resource that the client asks for, or one of
+// our own where it asks for none.
+func (n *negotiation) address(resource string) (jid.JID, error) {
+	if resource == "" {
+		resource = rand.Text()
+	}
+	if n.creds.Anonymous() {
+		return jid.New(strings.ToLower(rand.Text()), "anon."+n.domain, resource)
+	}
+	return jid.New(string(n.creds.Login), n.creds.Domain, resource)
+}
+
+// bound makes the stream. The router knows it before the client does, so that what is sent to the
+// new address from then on queues behind the answer, and nothing is lost.
+func (n *negotiation) bound(full jid.JID, reply []byte) error {
+	s := newStream(full, n.c.ses, n.lang, n.srv.limits)
+	if err := n.c.attach(s); err != nil {
+		return err
+	}
+	n.c.ses.Update(func(d *identity.Details) {
+		d.State, d.Bound = identity.StateConnected, true
+		d.JID, d.Resource = full.String(), full.Resourcepart()
+		d.Lang = n.lang
+	})
+	old, err := n.srv.router.bind(n.c.ctx, s)
+	if err != nil {
+		n.c.detach()
+		n.c.ses.Update(func(d *identity.Details) {
+			d.State, d.Bound, d.JID, d.Resource = identity.StateAuthenticated, false, "", ""
+		})
+		return err
+	}
+	if old != nil { // RFC 6120 section 7.7.2.2: the newer one stays
+		old.end(xstream.Conflict, "Another connection has taken this address.")
+		old.leave(n.srv.router, "replaced by another connection")
+	}
+	n.t.deadline(time.Time{})
+	n.s = s
+	s.release(reply)
+	return nil
+}

@@ -1,0 +1,267 @@
+package xmpp
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	mellium "mellium.im/xmpp"
+	"mellium.im/xmpp/jid"
+	xstream "mellium.im/xmpp/stream"
+
+	"trivium/identity"
+)
+
+// The namespaces of the negotiation.
+const (
+	nsTLS         = "urn:ietf:params:xml:ns:xmpp-tls"
+	nsSASL        = "urn:ietf:params:xml:ns:xmpp-sasl"
+	nsSASLBinding = "urn:xmpp:sasl-cb:0"
+	nsBind        = "urn:ietf:params:xml:ns:xmpp-bind"
+	nsSession     = "urn:ietf:params:xml:ns:xmpp-session"
+)
+
+// What a stranger may send: all in all, and as one element.
+const (
+	strangerTotal   = 64 << 10
+	strangerElement = 16 << 10
+)
+
+// negotiation is the life of a connection before a resource is bound. step is one stream of it, as
+// mellium's session drives it: header, features, and elements until the stream begins anew.
+type negotiation struct {
+	c        *client
+	srv      *Server
+	t        *tcp
+	deadline time.Time // for all of it; nothing renews it
+	secure   bool
+	authed   bool
+	failures int // of log-ins
+
+	hello  []byte // our open tag while it has not been sent
+	domain string // what the client wants to talk to
+	lang   string
+	creds  identity.Credentials
+	s      *stream // the result
+}
+
+// negotiate returns the bound stream, or nil for a connection that got no further.
+func (c *client) negotiate(direct bool) *stream {
+	n := &negotiation{c: c, srv: c.srv, t: c.t, deadline: time.Now().Add(c.srv.limits.LoginTimeout)}
+	n.t.deadline(n.deadline)
+	n.t.limits(strangerElement, strangerTotal)
+	if direct {
+		if err := n.startTLS(); err != nil {
+			c.log.Debug("connection lost before the log-in", "session", c.ses, "error", err)
+			return nil
+		}
+	}
+	n.hello = n.t.open(rand.Text(), n.srv.domain, "")
+	// The context must not end: mellium would take the deadlines off the connection.
+	_, err := mellium.ReceiveSession(context.Background(), n.t.conn, 0, n.step)
+	if err != nil {
+		c.fail(err, n.hello)
+		return nil
+	}
+	return n.s
+}
+
+// step is the mellium.Negotiator.
+func (n *negotiation) step(_ context.Context, in, out *xstream.Info, _ *mellium.Session, _ any) (mellium.SessionState, io.ReadWriter, any, error) {
+	if n.hello == nil {
+		n.hello = n.t.open(rand.Text(), n.srv.domain, "")
+	}
+	fr, err := n.t.next()
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	if err := n.header(fr.el, in, out); err != nil {
+		return 0, nil, nil, err
+	}
+	hello := n.hello
+	n.hello = nil
+	if err := n.write(hello, n.features()); err != nil {
+		return 0, nil, nil, err
+	}
+	for {
+		fr, err := n.t.next()
+		if err != nil {
+			return 0, nil, nil, err
+		}
+		if fr.kind == frameClose {
+			return 0, nil, nil, errClosed
+		}
+		mask, again, err := n.element(fr.el)
+		switch {
+		case err != nil:
+			return 0, nil, nil, err
+		case mask&mellium.Ready != 0:
+			in.From = n.s.full
+			return mask, nil, nil, nil
+		case again:
+			n.t.restart()
+			return mask, n.t.conn, nil, nil
+		}
+	}
+}
+
+// header checks the client's open tag and makes ours, which has to be sent even before an error
+// about that tag (RFC 6120 section 4.9.1.2).
+func (n *negotiation) header(el *element, in, out *xstream.Info) error {
+	to, _ := el.attr("to")
+	domain, err := identity.ParseDomain(to)
+	known := err == nil && n.srv.domains[domain]
+	from := n.srv.domain
+	if known {
+		from = domain
+	}
+	var peer string
+	if v, ok := el.attr("from"); ok {
+		// RFC 6120 section 4.7.2: who the client says it is, which nobody has proved, goes back
+		// to it and nowhere else.
+		if j, err := jid.Parse(v); err == nil && n.srv.domains[j.Domainpart()] {
+			peer = j.Bare().String()
+		}
+	}
+	id := rand.Text()
+	n.hello = n.t.open(id, from, peer)
+
+	ns := ""
+	n.lang = ""
+	for _, a := range el.attrs {
+		switch {
+		case a.name.Space == "" && a.name.Local == "xmlns":
+			ns = a.value
+		case a.name.Space == nsXML && a.name.Local == "lang":
+			n.lang = a.value
+		}
+	}
+	version, _ := el.attr("version")
+	switch {
+	case el.name.Space != nsStream || ns != nsClient: // RFC 6120 section 4.8.3
+		return &fault{xstream.InvalidNamespace, "this port is for clients"}
+	case el.name.Local != "stream":
+		return &fault{xstream.BadFormat, "that is no stream"}
+	case string(el.raw[1:el.nameEnd]) != "stream:stream": // section 4.8.5
+		return &fault{xstream.BadNamespacePrefix, "the prefix of a stream is stream"}
+	case !atLeastOne(version): // section 4.7.5
+		return &fault{xstream.UnsupportedVersion, "version 1.0 is spoken here"}
+	case !known:
+		return &fault{xstream.HostUnknown, "this server is not that host"}
+	case n.authed && domain != n.domain:
+		return &fault{xstream.HostUnknown, "the log-in was for another host"}
+	}
+	n.domain = domain
+	in.To, out.ID = jid.JID{}, id
+	return nil
+}
+
+// atLeastOne reports whether a stream version is 1.0 or later.
+func atLeastOne(version string) bool {
+	major, minor, ok := strings.Cut(version, ".")
+	a, err := strconv.ParseUint(major, 10, 32)
+	if _, err2 := strconv.ParseUint(minor, 10, 32); err != nil || err2 != nil || !ok {
+		return false
+	}
+	return a >= 1
+}
+
+// features are what the stream offers at this point.
+func (n *negotiation) features() []byte {
+	b := []byte("<stream:features>")
+	switch {
+	case n.authed:
+		b = append(b, "<bind xmlns='"+nsBind+"'/><session xmlns='"+nsSession+"'><optional/></session>"...)
+		b = append(b, n.srv.router.features()...)
+	default:
+		if !n.secure && n.srv.tls != nil {
+			b = append(b, "<starttls xmlns='"+nsTLS+"'>"...)
+			if n.srv.tlsRequired() {
+				b = append(b, "<required/>"...)
+			}
+			b = append(b, "</starttls>"...)
+		}
+		b = append(b, n.mechanismsFeature()...)
+	}
+	return append(b, "</stream:features>"...)
+}
+
+// element handles one element; again means that a new stream begins.
+func (n *negotiation) element(el *element) (mask mellium.SessionState, again bool, err error) {
+	switch {
+	case el.name.Space == nsTLS && el.name.Local == "starttls":
+		if n.secure || n.authed || n.srv.tls == nil {
+			// RFC 6120 section 5.4.2.2
+			if err := n.write([]byte("<failure xmlns='" + nsTLS + "'/>")); err != nil {
+				return 0, false, err
+			}
+			return 0, false, errClosed
+		}
+		// Section 5.3.3 and 5.4.3.1: what came with it came from anybody.
+		if n.t.buffered() > 0 {
+			return 0, false, &fault{xstream.PolicyViolation, "bytes came between starttls and TLS"}
+		}
+		if err := n.write([]byte("<proceed xmlns='" + nsTLS + "'/>")); err != nil {
+			return 0, false, err
+		}
+		if err := n.startTLS(); err != nil {
+			n.t.cut() // there is no stream left to say anything in
+			return 0, false, err
+		}
+		return mellium.Secure, true, nil
+	case el.name.Space == nsSASL && el.name.Local == "auth" && !n.authed:
+		ok, err := n.authenticate(el)
+		if err != nil || !ok {
+			return 0, false, err
+		}
+		return mellium.Authn, true, nil
+	case n.authed && el.name.Space == nsClient && el.name.Local == string(kindIQ):
+		bound, err := n.bind(el)
+		if err != nil || !bound {
+			return 0, false, err
+		}
+		return mellium.Ready, false, nil
+	}
+	switch _, isStanza, _ := newStanza(el); {
+	case isStanza: // RFC 6120 section 4.9.3.12
+		return 0, false, &fault{xstream.NotAuthorized, "log in and bind a resource first"}
+	case el.name.Space == nsStream && el.name.Local == "error":
+		return 0, false, errClosed
+	case el.name.Space == nsSASL:
+		return 0, false, &fault{xstream.PolicyViolation, "that has no place here"}
+	}
+	return 0, false, &fault{xstream.UnsupportedStanzaType, "that is not understood"}
+}
+
+// startTLS shakes hands. What the clear part of the connection has said is forgotten.
+func (n *negotiation) startTLS() error {
+	within := min(n.srv.limits.TLSTimeout, time.Until(n.deadline))
+	if err := n.t.secure(n.c.ctx, n.srv.tls, within); err != nil {
+		return err
+	}
+	n.secure, n.domain, n.lang = true, "", ""
+	version := tls.VersionName(n.t.tlsState().Version)
+	n.c.ses.Update(func(d *identity.Details) { d.TLS = version })
+	return nil
+}
+
+// write sends what the negotiation has to say, within what is left of its time.
+func (n *negotiation) write(parts ...[]byte) error {
+	items := make([]item, 0, len(parts))
+	for _, p := range parts {
+		items = append(items, item{b: p})
+	}
+	return n.t.write(items, time.Until(n.deadline))
+}
+
+// context bounds what identity does for the log-in.
+func (n *negotiation) context() (context.Context, context.CancelFunc) {
+	return context.WithDeadlineCause(n.c.ctx, n.deadline, errLate)
+}
+
+var errLate = errors.New("the time for the log-in is over")

@@ -1,0 +1,169 @@
+package xmpp
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"trivium/identity"
+)
+
+// batch is how much goes into one Write, where several elements wait.
+const batch = 16 << 10
+
+// keepAlive notices a peer that has gone without a word.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 2 * time.Minute, Interval: 30 * time.Second, Count: 4}
+
+// tcp is the transport of RFC 6120 section 3.
+type tcp struct {
+	framer
+	raw  *net.TCPConn
+	conn net.Conn // raw, or TLS over it
+	ses  *identity.Session
+
+	mu      sync.Mutex // guards hurried and, with it, the deadlines
+	hurried bool
+}
+
+func newTCP(raw *net.TCPConn) *tcp {
+	t := &tcp{raw: raw, conn: raw}
+	t.framer.r, t.framer.header = (*source)(t), true
+	return t
+}
+
+// source is the connection's reading side, counted.
+type source tcp
+
+func (s *source) Read(b []byte) (int, error) {
+	n, err := s.conn.Read(b)
+	if n > 0 {
+		s.ses.CountIn(int64(n))
+	}
+	return n, err
+}
+
+// secure makes a TLS connection of it (RFC 6120 section 5) within the time. What was read before
+// belongs to nobody who could be trusted, so there must be nothing.
+func (t *tcp) secure(ctx context.Context, cfg *tls.Config, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	conn := tls.Server(t.raw, cfg)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return fmt.Errorf("TLS handshake: %w", err)
+	}
+	t.conn = conn
+	return nil
+}
+
+func (t *tcp) write(items []item, within time.Duration) error {
+	deadline := func() bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.hurried || t.raw.SetWriteDeadline(time.Now().Add(within)) == nil
+	}
+	if len(items) == 1 {
+		if !deadline() {
+			return net.ErrClosed
+		}
+		return t.send(items[0].b)
+	}
+	buf := batches.Get().(*[batch]byte)
+	defer batches.Put(buf)
+	b := buf[:0]
+	for i, it := range items {
+		if len(b)+len(it.b) <= batch {
+			b = append(b, it.b...)
+			if i < len(items)-1 {
+				continue
+			}
+			it.b = nil
+		}
+		for _, part := range [][]byte{b, it.b} {
+			if len(part) == 0 {
+				continue
+			}
+			if !deadline() {
+				return net.ErrClosed
+			}
+			if err := t.send(part); err != nil {
+				return err
+			}
+		}
+		b = b[:0]
+	}
+	return nil
+}
+
+var batches = sync.Pool{New: func() any { return new([batch]byte) }}
+
+func (t *tcp) send(b []byte) error {
+	n, err := t.conn.Write(b)
+	t.ses.CountOut(int64(n))
+	return err
+}
+
+func (t *tcp) open(id, from, to string) []byte {
+	b := []byte("<?xml version='1.0'?><stream:stream xmlns='" + nsClient + "' xmlns:stream='" + nsStream + "' version='1.0' xml:lang='en'")
+	b = appendAttr(b, "id", id)
+	b = appendAttr(b, "from", from)
+	b = appendAttr(b, "to", to)
+	return append(b, '>')
+}
+
+func (t *tcp) closing() []byte { return []byte("</stream:stream>") }
+
+func (t *tcp) limits(element, beforeLogin int) { t.framer.max, t.framer.budget = element, beforeLogin }
+
+func (t *tcp) deadline(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.hurried {
+		_ = t.raw.SetReadDeadline(at) // a closed connection tells the reader itself
+	}
+}
+
+func (t *tcp) hurry(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hurried = true
+	_ = t.raw.SetReadDeadline(time.Unix(1, 0))
+	_ = t.raw.SetWriteDeadline(at)
+}
+
+// drain keeps the kernel from answering what the peer still sends with a reset, which would take
+// our last words away before the peer has read them.
+func (t *tcp) drain(at time.Time) {
+	t.release()
+	if t.raw.SetReadDeadline(at) == nil {
+		_, _ = io.Copy(io.Discard, onlyReader{t.raw})
+	}
+}
+
+// onlyReader keeps io.Copy to a small buffer instead of what the connection would choose.
+type onlyReader struct{ io.Reader }
+
+func (t *tcp) shut() {
+	if conn, ok := t.conn.(*tls.Conn); ok {
+		_ = conn.CloseWrite() // waits up to 5 s for a peer that does not read; cut ends that
+	}
+	_ = t.raw.CloseWrite()
+}
+
+// cut closes the socket itself: closing TLS may wait for a peer that does not read.
+func (t *tcp) cut() { _ = t.raw.Close() }
+
+func (t *tcp) tlsState() *tls.ConnectionState {
+	conn, ok := t.conn.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	state := conn.ConnectionState()
+	return &state
+}
+
+func (t *tcp) remote() netip.AddrPort { return t.ses.Remote() }

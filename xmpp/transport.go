@@ -1,0 +1,41 @@
+package xmpp
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"time"
+)
+
+// transport carries one stream over a connection. One goroutine reads; one at a time writes.
+type transport interface {
+	// next waits for the next frame. Its goroutine owns the reading side from accept to end.
+	next() (frame, error)
+	// write sends whole elements within a time; after an error nothing more can be written.
+	write(items []item, within time.Duration) error
+	// open is our answer to the stream's open tag, and closing the end tag.
+	open(id, from, to string) []byte
+	closing() []byte
+	// restart says that the peer begins a new stream with its next tag.
+	restart()
+	// limits bounds an element and, where beforeLogin is not below 0, all that is yet to be read.
+	limits(element, beforeLogin int)
+	// deadline makes reading fail at t; zero means never.
+	deadline(t time.Time)
+	// hurry makes reading fail now and writing at t, from any goroutine, and for good: deadline
+	// means nothing any more.
+	hurry(t time.Time)
+	// drain reads and throws away until the peer closes, or until t.
+	drain(t time.Time)
+	// shut tells the peer that nothing more will be written.
+	shut()
+	// cut closes the connection at once.
+	cut()
+	tlsState() *tls.ConnectionState // nil without TLS
+	remote() netip.AddrPort
+}
+
+// item is one element, or what else must be written as one.
+type item struct {
+	b       []byte
+	counted bool // XEP-0198 counts it and keeps it until it is acknowledged
+}
