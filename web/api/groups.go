@@ -39,7 +39,8 @@ type groupOut struct{ Body Group }
 
 type groupsOut struct{ Body []Group }
 
-type groupNamed struct {
+// GroupNamed is a group in a path.
+type GroupNamed struct {
 	Name string `path:"name"`
 }
 
@@ -91,7 +92,7 @@ func (a *API) listGroups(ctx context.Context, _ *struct{}) (*groupsOut, error) {
 	return out, nil
 }
 
-func (a *API) showGroup(ctx context.Context, in *groupNamed) (*groupOut, error) {
+func (a *API) showGroup(ctx context.Context, in *GroupNamed) (*groupOut, error) {
 	g, err := a.readGroup(ctx, in.Name)
 	if err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ func (a *API) addGroup(ctx context.Context, in *addGroupIn) (*addGroupOut, error
 }
 
 type setGroupIn struct {
-	groupNamed
+	GroupNamed
 	Body struct {
 		Name *string `json:"name,omitempty"`
 		GID  *uint32 `json:"gid,omitempty"`
@@ -135,10 +136,10 @@ func (a *API) setGroup(ctx context.Context, in *setGroupIn) (*groupOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.showGroup(ctx, &groupNamed{a.display(g.Name, g.Domain)})
+	return a.showGroup(ctx, &GroupNamed{a.display(g.Name, g.Domain)})
 }
 
-func (a *API) removeGroup(ctx context.Context, in *groupNamed) (*nothing, error) {
+func (a *API) removeGroup(ctx context.Context, in *GroupNamed) (*nothing, error) {
 	if _, err := a.readGroup(ctx, in.Name); err != nil {
 		return nil, err
 	}
@@ -146,7 +147,7 @@ func (a *API) removeGroup(ctx context.Context, in *groupNamed) (*nothing, error)
 }
 
 type membersIn struct {
-	groupNamed
+	GroupNamed
 	Body struct {
 		Users   []string `json:"users" minItems:"1"`
 		Manager bool     `json:"manager,omitempty"`
@@ -160,11 +161,11 @@ func (a *API) addMembers(ctx context.Context, in *membersIn) (*groupOut, error) 
 	if err := a.id.AddMembers(ctx, who(ctx).actor, in.Name, in.Body.Users, in.Body.Manager); err != nil {
 		return nil, err
 	}
-	return a.showGroup(ctx, &in.groupNamed)
+	return a.showGroup(ctx, &in.GroupNamed)
 }
 
 type removeMembersIn struct {
-	groupNamed
+	GroupNamed
 	Body struct {
 		Users []string `json:"users" minItems:"1"`
 	}
@@ -177,11 +178,11 @@ func (a *API) removeMembers(ctx context.Context, in *removeMembersIn) (*groupOut
 	if err := a.id.RemoveMembers(ctx, who(ctx).actor, in.Name, in.Body.Users); err != nil {
 		return nil, err
 	}
-	return a.showGroup(ctx, &in.groupNamed)
+	return a.showGroup(ctx, &in.GroupNamed)
 }
 
 type memberIn struct {
-	groupNamed
+	GroupNamed
 	User string `path:"user"`
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 
@@ -26,6 +27,7 @@ type Class struct {
 func (a *API) registerPolicy() {
 	handle(a, identity.LevelStaff, http.MethodGet, "/policy", "list-policy", "List the policy table, the most specific rule first", a.listPolicy)
 	handle(a, identity.LevelStaff, http.MethodGet, "/policy/explain", "explain-policy", "Say which rule decides about a resource for a user or level", a.explain)
+	handle(a, identity.LevelStaff, http.MethodGet, "/classes/test", "test-class", "Say which class an address is in", a.testClass)
 	handle(a, identity.LevelStaff, http.MethodGet, "/classes", "list-classes", "List the classes in the order in which they are tried", a.listClasses)
 }
 
@@ -84,6 +86,35 @@ func (a *API) listClasses(context.Context, *struct{}) (*struct{ Body []Class }, 
 			j.MaxLevel = &c.MaxLevel
 		}
 		out.Body = append(out.Body, j)
+	}
+	return out, nil
+}
+
+// classes is what identity says of an address.
+type classes interface {
+	ClassOf(ctx context.Context, a netip.Addr) string
+}
+
+// ClassOf is the class of an address as JSON.
+type ClassOf struct {
+	Address netip.Addr `json:"address"`
+	Class   *string    `json:"class" doc:"null: in none"`
+}
+
+func (a *API) testClass(ctx context.Context, in *struct {
+	Address string `query:"address" required:"true"`
+}) (*struct{ Body ClassOf }, error) {
+	addr, err := netip.ParseAddr(in.Address)
+	if err != nil {
+		return nil, invalid("%q is not an IP address", in.Address)
+	}
+	c, ok := any(a.id).(classes)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	out := &struct{ Body ClassOf }{ClassOf{Address: addr.Unmap()}}
+	if name := c.ClassOf(ctx, addr.Unmap()); name != "" {
+		out.Body.Class = &name
 	}
 	return out, nil
 }

@@ -46,7 +46,7 @@ const (
 	codeTooLarge     = "too_large"
 	codeMedia        = "unsupported_media_type"
 	codeTimeout      = "timeout"
-	codeNotRunning   = "not_running"
+	codeUnsupported  = "unsupported"
 	codeFailed       = "failed"
 )
 
@@ -121,6 +121,7 @@ func answers() []struct {
 		{identity.ErrConnections, http.StatusTooManyRequests, codeTooMany},
 		{identity.ErrBusy, http.StatusServiceUnavailable, codeBusy},
 		{identity.ErrUnavailable, http.StatusServiceUnavailable, codeUnavailable},
+		{errors.ErrUnsupported, http.StatusNotImplemented, codeUnsupported},
 		{context.DeadlineExceeded, http.StatusServiceUnavailable, codeTimeout},
 		{context.Canceled, http.StatusServiceUnavailable, codeTimeout},
 	}

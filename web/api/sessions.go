@@ -25,7 +25,8 @@ type sessionFilter struct {
 	Class    string `query:"class"`
 }
 
-type sessionIn struct {
+// SessionIn is a session in a path.
+type SessionIn struct {
 	ID string `path:"id"`
 }
 
@@ -112,7 +113,7 @@ func (a *API) session(c caller, id string) (identity.Info, error) {
 	return identity.Info{}, notFound("session", id, hint)
 }
 
-func (a *API) showSession(ctx context.Context, in *sessionIn) (*sessionOut, error) {
+func (a *API) showSession(ctx context.Context, in *SessionIn) (*sessionOut, error) {
 	i, err := a.session(who(ctx), in.ID)
 	if err != nil {
 		return nil, err
@@ -132,7 +133,7 @@ func (c caller) mayEnd(i identity.Info) error {
 }
 
 func (a *API) endSession(ctx context.Context, in *struct {
-	sessionIn
+	SessionIn
 	Reason string `query:"reason" maxLength:"200"`
 }) (*nothing, error) {
 	_, err := a.end(ctx, []string{in.ID}, in.Reason)

@@ -82,18 +82,7 @@ func (a *API) noUser(ctx context.Context, name string, err error) error {
 	if !errors.Is(err, identity.ErrNotFound) {
 		return err
 	}
-	var names []string
-	if list, lerr := a.id.Users(ctx, identity.UserFilter{}); lerr == nil {
-		for _, acc := range list {
-			names = append(names, a.display(acc.Login, acc.Domain))
-		}
-	}
-	if list, lerr := a.id.Aliases(ctx); lerr == nil {
-		for _, al := range list {
-			names = append(names, a.display(al.Name, al.Domain))
-		}
-	}
-	return notFound("user", name, near(name, names))
+	return notFound("user", name, a.id.Nearest(ctx, name))
 }
 
 // account reads one, or says which name is near.
@@ -108,7 +97,8 @@ func (a *API) account(ctx context.Context, name string) (identity.Account, error
 	return acc, nil
 }
 
-type named struct {
+// Named is a user in a path.
+type Named struct {
 	Name string `path:"name" doc:"login, alias or login@domain"`
 }
 
@@ -156,8 +146,8 @@ func (a *API) registerUsers() {
 	handle(a, identity.LevelStaff, http.MethodGet, "/users/{name}", "show-user", "Show an account", a.showUser)
 	handle(a, identity.LevelAdmin, http.MethodPatch, "/users/{name}", "set-user", "Change an account", a.setUser)
 	handle(a, identity.LevelAdmin, http.MethodPut, "/users/{name}/password", "set-password", "Set or remove an account's password", a.setPassword)
-	handle(a, identity.LevelAdmin, http.MethodPost, "/users/{name}/disable", "disable-user", "Disable an account and end its sessions", a.state(identity.UserDisabled))
-	handle(a, identity.LevelAdmin, http.MethodPost, "/users/{name}/enable", "enable-user", "Enable an account", a.state(identity.UserActive))
+	handle(a, identity.LevelModerator, http.MethodPost, "/users/{name}/disable", "disable-user", "Disable an account and end its sessions", a.state(identity.UserDisabled))
+	handle(a, identity.LevelModerator, http.MethodPost, "/users/{name}/enable", "enable-user", "Enable an account", a.state(identity.UserActive))
 	handle(a, identity.LevelAdmin, http.MethodDelete, "/users/{name}", "remove-user", "Remove an account; its login stays reserved, its files stay", a.removeUser)
 }
 
@@ -240,7 +230,7 @@ func checkRoads(list []identity.Road) error {
 	return nil
 }
 
-func (a *API) showUser(ctx context.Context, in *named) (*userOut, error) {
+func (a *API) showUser(ctx context.Context, in *Named) (*userOut, error) {
 	acc, err := a.account(ctx, in.Name)
 	if err != nil {
 		return nil, err
@@ -249,7 +239,7 @@ func (a *API) showUser(ctx context.Context, in *named) (*userOut, error) {
 }
 
 type setUserIn struct {
-	named
+	Named
 	Body UserPatch
 }
 
@@ -322,7 +312,7 @@ func expiry(s string) (time.Time, error) {
 }
 
 type setPasswordIn struct {
-	named
+	Named
 	Body struct {
 		Password string `json:"password" doc:"empty removes it: then only tokens work" writeOnly:"true"`
 	}
@@ -341,8 +331,8 @@ func (a *API) setPassword(ctx context.Context, in *setPasswordIn) (*nothing, err
 	return nil, a.id.SetPassword(ctx, who(ctx).actor, in.Name, secret, nil)
 }
 
-func (a *API) state(s identity.UserState) func(context.Context, *named) (*userOut, error) {
-	return func(ctx context.Context, in *named) (*userOut, error) {
+func (a *API) state(s identity.UserState) func(context.Context, *Named) (*userOut, error) {
+	return func(ctx context.Context, in *Named) (*userOut, error) {
 		if _, err := a.account(ctx, in.Name); err != nil {
 			return nil, err
 		}
@@ -354,7 +344,7 @@ func (a *API) state(s identity.UserState) func(context.Context, *named) (*userOu
 	}
 }
 
-func (a *API) removeUser(ctx context.Context, in *named) (*nothing, error) {
+func (a *API) removeUser(ctx context.Context, in *Named) (*nothing, error) {
 	if _, err := a.account(ctx, in.Name); err != nil {
 		return nil, err
 	}

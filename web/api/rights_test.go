@@ -1,0 +1,176 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"trivium/identity"
+)
+
+// levels says once more, in the test's own words, what each operation requires. An operation that
+// is not here fails the test.
+var levels = map[string]identity.Level{
+	"openapi": identity.LevelNone,
+
+	"me": identity.LevelLoggedIn, "version": identity.LevelLoggedIn,
+	"list-sessions": identity.LevelLoggedIn, "list-doing": identity.LevelLoggedIn, "show-session": identity.LevelLoggedIn,
+	"end-session": identity.LevelLoggedIn, "end-sessions": identity.LevelLoggedIn,
+	"list-tokens": identity.LevelLoggedIn, "issue-token": identity.LevelLoggedIn, "show-token": identity.LevelLoggedIn,
+	"revoke-token": identity.LevelLoggedIn, "revoke-tokens": identity.LevelLoggedIn,
+
+	"status": identity.LevelStaff, "list-users": identity.LevelStaff, "show-user": identity.LevelStaff,
+	"list-groups": identity.LevelStaff, "show-group": identity.LevelStaff, "list-aliases": identity.LevelStaff,
+	"list-policy": identity.LevelStaff, "explain-policy": identity.LevelStaff, "list-classes": identity.LevelStaff, "test-class": identity.LevelStaff,
+	"list-bans": identity.LevelStaff, "list-audit": identity.LevelStaff,
+
+	"add-user": identity.LevelAdmin, "set-user": identity.LevelAdmin, "set-password": identity.LevelAdmin,
+	"disable-user": identity.LevelModerator, "enable-user": identity.LevelModerator, "remove-user": identity.LevelAdmin,
+	"add-group": identity.LevelAdmin, "set-group": identity.LevelAdmin, "remove-group": identity.LevelAdmin,
+	"add-members": identity.LevelAdmin, "remove-members": identity.LevelAdmin, "remove-member": identity.LevelAdmin,
+	"add-alias": identity.LevelAdmin, "remove-alias": identity.LevelAdmin,
+	"lift-ban": identity.LevelAdmin, "list-config": identity.LevelAdmin,
+
+	"setup-link": identity.LevelRoot,
+}
+
+// filled gives a path's parameters names of things that do not exist.
+func filled(path string) string {
+	return strings.NewReplacer("{name}", "nosuch", "{user}", "nosuch", "{id}", "nosuch", "{alias}", "nosuch", "{prefix}", "192.0.2.99").Replace(path)
+}
+
+func TestEveryOperationHasItsLevel(t *testing.T) {
+	held := []identity.Level{identity.LevelUser, identity.LevelCustomer, identity.LevelStaff, identity.LevelModerator, identity.LevelAdmin, identity.LevelRoot}
+	s := start(t, held...)
+	absent := s.ask(t, basic("root"), http.MethodGet, "/nosuch", "").body
+	seen := map[string]bool{}
+	for _, r := range s.api.Routes() {
+		need, ok := levels[r.Operation]
+		if !ok {
+			t.Errorf("%s has no level in the test", r.Operation)
+			continue
+		}
+		seen[r.Operation] = true
+		if r.Level != need {
+			t.Errorf("%s requires %s, want %s", r.Operation, r.Level, need)
+		}
+		body := ""
+		if r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
+			body = `{"nosuch":1}` // refused by every form, so nothing is changed
+		}
+		got := s.ask(t, "", r.Method, filled(r.Path), body)
+		if need == identity.LevelNone {
+			if got.status != http.StatusOK {
+				t.Errorf("%s without a credential: %d", r.Operation, got.status)
+			}
+			continue
+		}
+		if got.status != http.StatusUnauthorized || got.header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s without a credential: %d", r.Operation, got.status)
+		}
+		for _, l := range held {
+			got := s.ask(t, basic(l.String()), r.Method, filled(r.Path), body)
+			hidden := got.status == http.StatusNotFound && got.body == absent
+			if got.status == http.StatusUnauthorized || got.status >= 500 || hidden == l.Allows(need) {
+				t.Errorf("%s as %s: %d %s", r.Operation, l, got.status, got.body)
+			}
+		}
+	}
+	for op := range levels {
+		if !seen[op] {
+			t.Errorf("the operation %s is gone", op)
+		}
+	}
+}
+
+func TestHiddenAndAbsentAreTheSame(t *testing.T) {
+	s := start(t, identity.LevelCustomer)
+	for name, auth := range map[string]string{"customer": basic("customer"), "nobody": ""} {
+		t.Run(name, func(t *testing.T) {
+			want := s.ask(t, auth, http.MethodGet, "/nosuch", "")
+			for _, tt := range []struct{ method, path, body string }{
+				{http.MethodGet, "/status", ""},
+				{http.MethodGet, "/users", ""},
+				{http.MethodGet, "/users/customer", ""},
+				{http.MethodPost, "/users", `{"login":"x"}`},
+				{http.MethodPost, "/users", `{`},
+				{http.MethodDelete, "/users", ""},
+				{http.MethodPut, "/status", "{}"},
+				{http.MethodGet, "/setup-link", ""},
+				{http.MethodGet, "/users/", ""},
+				{http.MethodGet, "//users", ""},
+				{http.MethodGet, "/nosuch/../users", ""},
+				{http.MethodGet, "/%75sers", ""},
+			} {
+				got := s.ask(t, auth, tt.method, tt.path, tt.body)
+				if got.status != want.status || got.body != want.body {
+					t.Errorf("%s %s: %d %s, a path that is not there: %d %s", tt.method, tt.path, got.status, got.body, want.status, want.body)
+				}
+				for h := range got.header {
+					if h != "Date" && strings.Join(got.header[h], "|") != strings.Join(want.header[h], "|") {
+						t.Errorf("%s %s: header %s: %q", tt.method, tt.path, h, got.header[h])
+					}
+				}
+				if len(got.header) != len(want.header) {
+					t.Errorf("%s %s: headers %v, want %v", tt.method, tt.path, got.header, want.header)
+				}
+			}
+		})
+	}
+}
+
+func TestPolicyRaisesARoute(t *testing.T) {
+	s := start(t, identity.LevelStaff, identity.LevelAdmin)
+	if got := s.ask(t, basic("staff"), http.MethodGet, "/users", ""); got.status != http.StatusOK {
+		t.Fatalf("staff: %d %s", got.status, got.body)
+	}
+	var d struct {
+		Required int `json:"required"`
+	}
+	s.ask(t, basic("admin"), http.MethodGet, "/policy/explain?resource=web:/admin/users&level=staff", "").into(t, &d)
+	if d.Required == 0 {
+		t.Errorf("explain says that /admin/users needs no level")
+	}
+}
+
+func TestOpenAPI(t *testing.T) {
+	s := start(t)
+	got := s.ask(t, "", http.MethodGet, "/openapi.json", "")
+	var doc struct {
+		OpenAPI string `json:"openapi"`
+		Paths   map[string]map[string]struct {
+			OperationID string `json:"operationId"`
+		} `json:"paths"`
+	}
+	if err := json.Unmarshal([]byte(got.body), &doc); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") {
+		t.Errorf("openapi %q", doc.OpenAPI)
+	}
+	n := 0
+	for _, methods := range doc.Paths {
+		n += len(methods)
+	}
+	if n != len(s.api.Routes()) {
+		t.Errorf("the document has %d operations, the server %d", n, len(s.api.Routes()))
+	}
+	for _, r := range s.api.Routes() {
+		if got := doc.Paths[r.Path][strings.ToLower(r.Method)].OperationID; got != r.Operation {
+			t.Errorf("%s %s is %q in the document", r.Method, r.Path, got)
+		}
+	}
+}
+
+// A wrong password is as no password, wherever it knocks. Only two attempts: each costs the
+// throttle's delay.
+func TestWrongPassword(t *testing.T) {
+	s := start(t, identity.LevelUser)
+	want := s.ask(t, "", http.MethodGet, "/nosuch", "")
+	for _, path := range []string{"/users", "/nosuch"} {
+		if got := s.ask(t, "Basic dXNlcjp3cm9uZw==", http.MethodGet, path, ""); got.status != want.status || got.body != want.body {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+}
