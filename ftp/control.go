@@ -1,0 +1,228 @@
+package ftp
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"trivium/identity"
+)
+
+const (
+	// writeTimeout bounds one reply to a client that does not read.
+	writeTimeout = 30 * time.Second
+	// lastWord bounds the reply that ends a connection, and the wait for the client to read it.
+	lastWord = time.Second
+	// queueLength is how many commands may wait for the end of a transfer.
+	queueLength = 64
+	// engineIdle is how long an engine without a transfer is kept: it holds no state.
+	engineIdle = time.Minute
+)
+
+// control is what of a connection belongs to no goroutine: all that may be touched by a verb
+// that overtakes others, by the end of a transfer, and from outside.
+type control struct {
+	srv *Server
+	ses *identity.Session
+	raw *net.TCPConn
+
+	mu          sync.Mutex // guards what follows, and the writing of replies
+	conn        net.Conn   // raw, or TLS on it
+	handshaking bool       // nothing may be written
+	loggedIn    bool
+	loginBy     time.Time // without a log-in the connection ends then
+	idle        time.Duration
+	idleSince   time.Time
+	busy        *transfer
+	draining    bool // a goroutine runs the queue
+	queue       []command
+	quitting    bool // a QUIT stands in the queue
+	stopping    bool // the server goes when the transfer has ended
+	closed      bool
+	engine      engine
+	engineUsed  time.Time
+	dropper     *time.Timer // ends an idle engine; nil before the first transfer
+}
+
+// waiting reports whether a new command has to wait; mu is held.
+func (c *control) waiting() bool { return c.busy != nil || c.draining || len(c.queue) > 0 }
+
+// reply sends one line.
+func (c *control) reply(code int, text string) { c.send(line(code, text)) }
+
+// replyLines sends a reply of several lines (RFC 959 section 4.2): body stands between, indented
+// so that no line of it looks like the last one.
+func (c *control) replyLines(code int, first string, body []string, last string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d-%s\r\n", code, first)
+	for _, l := range body {
+		b.WriteString(" " + l + "\r\n")
+	}
+	b.WriteString(line(code, last))
+	c.send(b.String())
+}
+
+func line(code int, text string) string { return fmt.Sprintf("%d %s\r\n", code, text) }
+
+// send writes a whole reply at once.
+func (c *control) send(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.write(text)
+}
+
+// write is send with mu held. A client that cannot be written to is gone.
+func (c *control) write(text string) {
+	if c.closed || c.handshaking {
+		return
+	}
+	err := c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if err == nil {
+		_, err = c.conn.Write([]byte(text))
+	}
+	if err != nil {
+		c.cut()
+	}
+}
+
+// cut closes the connection and what hangs on it without a word; mu is held.
+func (c *control) cut() {
+	c.closed = true
+	if c.busy != nil {
+		c.busy.abort()
+	}
+	_ = c.raw.Close() // the reader finds out
+}
+
+// end says why, stops a transfer, and closes; the reader then cleans up. It takes lastWord at
+// most.
+func (c *control) end(code int, text string) {
+	_ = c.raw.SetWriteDeadline(time.Now().Add(lastWord)) // frees a writer that holds mu
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	if c.busy != nil {
+		c.busy.abort()
+	}
+	c.finish(code, text)
+}
+
+// finish is the last reply; mu is held. What the client still sends is read away for a moment,
+// for a close with unread bytes resets the connection and the client may not see the reply.
+func (c *control) finish(code int, text string) {
+	c.closed = true
+	if c.handshaking {
+		_ = c.raw.Close()
+		return
+	}
+	_ = c.conn.SetWriteDeadline(time.Now().Add(lastWord))
+	_, err := c.conn.Write([]byte(line(code, text)))
+	if t, ok := c.conn.(*tls.Conn); ok && err == nil {
+		err = t.CloseWrite()
+	}
+	if err == nil {
+		err = c.raw.CloseWrite()
+	}
+	if err == nil {
+		err = c.raw.SetReadDeadline(time.Now().Add(lastWord))
+	}
+	if err != nil {
+		_ = c.raw.Close()
+	}
+}
+
+// shutdown ends an idle connection, and a busy one after its transfer.
+func (c *control) shutdown() {
+	c.mu.Lock()
+	c.stopping = true
+	idle := !c.waiting()
+	c.mu.Unlock()
+	if idle {
+		c.end(421, shutdownText)
+	}
+}
+
+const shutdownText = "The server is shutting down."
+
+// deadline sets until when the next line must have come: before the log-in a fixed moment that
+// nothing renews; during a transfer none, for it has limits of its own. mu is held.
+func (c *control) deadline() {
+	var t time.Time
+	switch {
+	case c.closed:
+		return // finish has set it
+	case !c.loggedIn:
+		t = c.loginBy
+	case !c.waiting():
+		t = c.idleSince.Add(c.idle)
+	}
+	_ = c.conn.SetReadDeadline(t)
+}
+
+// timedOut handles a read that found no line in time; false ends the connection.
+func (c *control) timedOut() bool {
+	c.mu.Lock()
+	now, text := time.Now(), ""
+	switch {
+	case c.closed:
+	case !c.loggedIn && !now.Before(c.loginBy):
+		text = fmt.Sprintf("No log-in within %s; closing.", c.srv.limits.LoginTimeout)
+	case c.loggedIn && !c.waiting() && !now.Before(c.idleSince.Add(c.idle)):
+		text = fmt.Sprintf("Nothing heard for %s; closing.", c.idle)
+	default:
+		c.mu.Unlock()
+		return true
+	}
+	c.mu.Unlock()
+	if text != "" {
+		c.end(421, text)
+	}
+	return false
+}
+
+// noop, abort and stat are the verbs that overtake a transfer.
+
+func (c *control) noop(string) { c.reply(200, "Fine.") }
+
+// abort is ABOR (RFC 959 section 4.1.3): the transfer answers 426 and then 226 when it has
+// stopped.
+func (c *control) abort(string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy == nil {
+		c.write(line(226, "No transfer was going on."))
+		return
+	}
+	c.busy.aborts++
+	c.busy.abort()
+}
+
+// stat is STAT without a path: where the connection stands.
+func (c *control) stat(string) {
+	i := c.ses.Info()
+	who := "not logged in"
+	switch {
+	case i.User != nil:
+		who = "logged in as " + printable(*i.User)
+	case c.ses.Level() == identity.LevelAnonymous:
+		who = "logged in as anonymous"
+	}
+	secure := "in the clear"
+	if i.TLS != nil {
+		secure = *i.TLS
+	}
+	body := []string{"From " + i.RemoteAddr + ", " + secure, who}
+	c.mu.Lock()
+	if t := c.busy; t != nil {
+		body = append(body, fmt.Sprintf("%s, %d bytes so far", printable(t.doing), t.progress()))
+	} else {
+		body = append(body, "No transfer is going on")
+	}
+	c.mu.Unlock()
+	c.replyLines(211, printable(c.srv.name)+" FTP", body, "End.")
+}

@@ -1,0 +1,263 @@
+package ftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// typ is TYPE (RFC 959 section 3.1.1): ASCII non-print, image, and local bytes of eight bits.
+func (s *session) typ(arg string) {
+	switch strings.Join(strings.Fields(strings.ToUpper(arg)), " ") {
+	case "A", "A N":
+		s.params.ascii = true
+		s.reply(200, "Type is ASCII.")
+	case "I", "L 8":
+		s.params.ascii = false
+		s.reply(200, "Type is image (binary).")
+	case "E", "E N", "A T", "A C", "L", "L 7", "L 16", "L 32", "L 36":
+		s.reply(504, "TYPE A, I or L 8.")
+	default:
+		s.reply(501, "TYPE A, I or L 8.")
+	}
+}
+
+func (s *session) mode(arg string) {
+	switch strings.ToUpper(arg) {
+	case "S":
+		s.reply(200, "Mode is stream.")
+	case "B", "C", "Z":
+		s.reply(504, "MODE S is the one mode there is.")
+	default:
+		s.reply(501, "MODE S is the one mode there is.")
+	}
+}
+
+func (s *session) stru(arg string) {
+	switch strings.ToUpper(arg) {
+	case "F":
+		s.reply(200, "Structure is file.")
+	case "R", "P":
+		s.reply(504, "STRU F is the one structure there is.")
+	default:
+		s.reply(501, "STRU F is the one structure there is.")
+	}
+}
+
+// restart is REST (RFC 3659 section 5.3).
+func (s *session) restart(arg string) {
+	n, ok := parseOffset(arg)
+	if !ok {
+		s.reply(501, "The offset is a number of bytes.")
+		return
+	}
+	if n > 0 && s.params.ascii {
+		s.reply(504, "REST works with TYPE I alone.") // bytes sent are not bytes stored
+		return
+	}
+	s.pending.rest = n
+	s.reply(350, "Next transfer begins at byte "+strconv.FormatInt(n, 10)+".")
+}
+
+// parseOffset reads a count of bytes as REST and ALLO have it: digits, no sign, 63 bits.
+func parseOffset(arg string) (int64, bool) {
+	n, err := strconv.ParseUint(arg, 10, 63)
+	return int64(n), err == nil && arg[0] != '+'
+}
+
+// allocate is ALLO (RFC 959 section 4.1.3): the size that the next upload must reach. The size
+// of records behind R means nothing here.
+func (s *session) allocate(arg string) {
+	size, _, _ := strings.Cut(strings.TrimSpace(arg), " ")
+	n, ok := parseOffset(size)
+	if !ok {
+		s.reply(501, "ALLO <bytes>")
+		return
+	}
+	s.pending.allo = n
+	s.reply(200, "Noted.")
+}
+
+// pasv is PASV: IPv4 alone can be said in its reply.
+func (s *session) pasv(string) {
+	if s.epsvAll {
+		s.reply(503, "You sent EPSV ALL.") // RFC 2428 section 4
+		return
+	}
+	if !s.ses.Local().Addr().Is4() {
+		s.reply(425, "PASV is for IPv4; use EPSV.")
+		return
+	}
+	addr, err := s.announced()
+	if err != nil {
+		s.log.Error("ftp.public_address", "error", err)
+		s.reply(425, "The server's public address is not known now; use EPSV.")
+		return
+	}
+	d, ok := s.listen()
+	if !ok {
+		return
+	}
+	a := addr.As4()
+	s.reply(227, fmt.Sprintf("Entering Passive Mode (%d,%d,%d,%d,%d,%d).", a[0], a[1], a[2], a[3], d.port>>8, d.port&0xff))
+}
+
+// announced is the address for a reply to PASV.
+func (s *session) announced() (netip.Addr, error) {
+	public := s.srv.cfg.PublicAddress
+	if public == "" || public == "auto" {
+		return s.ses.Local().Addr(), nil
+	}
+	if a, err := netip.ParseAddr(public); err == nil {
+		a = a.Unmap()
+		if !a.Is4() {
+			return s.ses.Local().Addr(), nil
+		}
+		return a, nil
+	}
+	const limit = 2 * time.Second
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
+	defer cancel()
+	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", public)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	if len(all) == 0 {
+		return netip.Addr{}, fmt.Errorf("%s has no IPv4 address", public)
+	}
+	return all[0].Unmap(), nil
+}
+
+// epsv is EPSV (RFC 2428 section 3).
+func (s *session) epsv(arg string) {
+	family := "1"
+	if !s.ses.Local().Addr().Is4() {
+		family = "2"
+	}
+	switch {
+	case strings.EqualFold(arg, "ALL"):
+		s.epsvAll = true
+		s.reply(200, "EPSV alone from now on.")
+		return
+	case arg != "" && arg != "1" && arg != "2":
+		s.reply(501, "EPSV, EPSV 1, EPSV 2 or EPSV ALL.")
+		return
+	case arg != "" && arg != family:
+		s.reply(522, "Network protocol not supported, use ("+family+")")
+		return
+	}
+	if d, ok := s.listen(); ok {
+		s.reply(229, fmt.Sprintf("Entering Extended Passive Mode (|||%d|).", d.port))
+	}
+}
+
+// listen opens a passive door in the place of what was prepared before.
+func (s *session) listen() (*door, bool) {
+	s.shut()
+	d, err := openDoor(s.ctx, s.ses.Local().Addr(), s.ses.Remote().Addr(), s.srv.ports, s.srv.limits.FTPDataTimeout)
+	if err != nil {
+		s.log.Warn("passive port", "error", err)
+		s.reply(425, "No port for a data connection is free; try again.")
+		return nil, false
+	}
+	s.door = d
+	return d, true
+}
+
+// port is PORT.
+func (s *session) port(arg string) {
+	to, ok := parsePort(arg)
+	if !ok {
+		s.reply(501, "PORT h1,h2,h3,h4,p1,p2")
+		return
+	}
+	s.active(to)
+}
+
+// eprt is EPRT (RFC 2428 section 2).
+func (s *session) eprt(arg string) {
+	to, err := parseEprt(arg)
+	switch {
+	case errors.Is(err, errFamily):
+		s.reply(522, "Network protocol not supported, use (1,2)")
+	case err != nil:
+		s.reply(501, "EPRT |1|address|port|")
+	default:
+		s.active(to)
+	}
+}
+
+// active prepares to dial. Nobody else may be dialled than the client itself, and no port of a
+// service (RFC 2577 section 3).
+func (s *session) active(to netip.AddrPort) {
+	const lowest = 1024
+	switch {
+	case s.epsvAll:
+		s.reply(503, "You sent EPSV ALL.")
+		return
+	case to.Addr() != s.ses.Remote().Addr():
+		s.reply(501, "Data connections go to your own address alone.")
+		return
+	case to.Port() < lowest:
+		s.reply(501, "Data connections go to ports from 1024 up.")
+		return
+	}
+	s.shut()
+	s.door = dialDoor(s.ctx, s.ses.Local().Addr(), to, s.srv.limits.FTPDataTimeout)
+	s.reply(200, "Noted.")
+}
+
+// parsePort reads h1,h2,h3,h4,p1,p2: six numbers of one byte.
+func parsePort(arg string) (netip.AddrPort, bool) {
+	parts := strings.Split(arg, ",")
+	var b [6]byte
+	if len(parts) != len(b) {
+		return netip.AddrPort{}, false
+	}
+	for i, p := range parts {
+		n, err := strconv.ParseUint(strings.TrimSpace(p), 10, 8)
+		if err != nil {
+			return netip.AddrPort{}, false
+		}
+		b[i] = byte(n)
+	}
+	port := uint16(b[4])<<8 | uint16(b[5])
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[:4])), port), true
+}
+
+// The faults of an EPRT argument.
+var (
+	errFamily = errors.New("not a network protocol of ours")
+	errSyntax = errors.New("not the form of EPRT")
+)
+
+// parseEprt reads <d>family<d>address<d>port<d>; a mapped IPv4 address is the IPv4 one.
+func parseEprt(arg string) (netip.AddrPort, error) {
+	if len(arg) < 2 || arg[0] < '!' || arg[0] > '~' { // RFC 2428 section 2: 33 to 126
+		return netip.AddrPort{}, errSyntax
+	}
+	parts := strings.Split(arg, arg[:1])
+	if len(parts) != 5 || parts[4] != "" {
+		return netip.AddrPort{}, errSyntax
+	}
+	if parts[1] != "1" && parts[1] != "2" {
+		if digits(parts[1]) {
+			return netip.AddrPort{}, errFamily
+		}
+		return netip.AddrPort{}, errSyntax
+	}
+	a, err := netip.ParseAddr(parts[2])
+	if err != nil || a.Zone() != "" || a.Is4() != (parts[1] == "1") {
+		return netip.AddrPort{}, errSyntax
+	}
+	port, err := strconv.ParseUint(parts[3], 10, 16)
+	if err != nil || port == 0 {
+		return netip.AddrPort{}, errSyntax
+	}
+	return netip.AddrPortFrom(a.Unmap(), uint16(port)), nil
+}

@@ -1,0 +1,26 @@
+// Package ftp is the FTP road: our own command loop, which owns all state of a control
+// connection, and a library as the engine of one session's transfers.
+//
+//	RFC 959   commands, replies, NVT-ASCII; TYPE A, I and L 8, MODE S, STRU F
+//	RFC 1123  section 4.1.2: STOU, PASV parsing, Telnet, quoting of MKD; 554 after REST
+//	RFC 1413  ident look-ups, where config turns them on
+//	RFC 2228  AUTH, PBSZ, PROT; no other mechanism than TLS
+//	RFC 2389  FEAT, OPTS
+//	RFC 2428  EPSV, EPRT, EPSV ALL
+//	RFC 2577  no bounce: PORT and EPRT lead to the client itself, ports from 1024 up
+//	RFC 2640  UTF-8 names; LANG EN
+//	RFC 3659  MDTM, SIZE, REST STREAM, MLST, MLSD; TVFS
+//	RFC 4217  AUTH TLS; PROT C and P; 521, 522, 534
+//	drafts    MFMT (draft-somers-ftp-mfxx)
+//
+// Not here: MODE Z and B, HOST (RFC 7151), HASH, CCC, client certificates, MFF.
+//
+// # Who owns what
+//
+// One goroutine reads a control connection's lines and runs them. While a transfer runs it goes
+// on reading: NOOP, STAT without a path and ABOR are answered at once, other lines wait in a
+// queue, which the end of the transfer starts to run in a goroutine of its own. So the fields of
+// session belong to whoever runs commands, the reader or that goroutine, never both; the fields
+// of control are guarded by control.mu and are all that a verb may touch that overtakes. The
+// order of locks is control.mu, then door.mu.
+package ftp

@@ -1,0 +1,117 @@
+package ftp
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"trivium/files"
+)
+
+// ready reports whether a data connection is prepared and may be used; else it has answered.
+func (s *session) ready() bool {
+	switch {
+	case s.door == nil:
+		s.reply(425, "Prepare a data connection first, with EPSV, PASV, EPRT or PORT.")
+	case s.srv.cfg.TLS == "required" && !s.params.prot:
+		s.reply(521, "Data connections must use TLS: send PROT P.") // RFC 4217 section 9
+	default:
+		return true
+	}
+	return false
+}
+
+// retr is RETR.
+func (s *session) retr(arg string) {
+	p, ok := s.path(arg)
+	if !ok || !s.ready() {
+		return
+	}
+	f, err := s.tree.Open(s.ctx, p)
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	info, rest := f.Info(), s.given.rest
+	switch {
+	case info.Dir:
+		err = files.ErrIsDir
+	case rest > info.Size || rest > 0 && s.params.ascii:
+		err = files.ErrOffset
+	case rest > 0:
+		_, err = f.Seek(rest, io.SeekStart)
+	}
+	if err != nil {
+		_ = f.Close() // nothing was written
+		s.fail(err)
+		return
+	}
+	kind := "binary"
+	if s.params.ascii {
+		kind = "ASCII"
+	}
+	s.start(&transfer{doing: "RETR " + printable(p), file: f, ascii: s.params.ascii, offset: rest, allo: -1,
+		begin: fmt.Sprintf("Opening %s mode data connection for %s (%d bytes).", kind, printable(path.Base(p)), info.Size-rest)})
+}
+
+func (s *session) stor(arg string) {
+	s.receive("STOR", arg, files.UploadOptions{Offset: s.given.rest}, "")
+}
+
+func (s *session) appe(arg string) {
+	s.receive("APPE", arg, files.UploadOptions{Append: true}, "")
+}
+
+// stou is STOU: the server chooses the name (RFC 1123 section 4.1.2.9 says how it is told). It
+// begins with the argument where a client sends one.
+func (s *session) stou(arg string) {
+	base := path.Base("/" + arg)
+	if base == "/" || base == "." {
+		base = "upload"
+	}
+	const random = 8
+	name := base + "." + strings.ToLower(rand.Text()[:random])
+	s.receive("STOU", name, files.UploadOptions{Exclusive: true}, "FILE: "+printable(name))
+}
+
+// receive begins an upload. The file appears when it is complete; until then it is a part.
+func (s *session) receive(verb, arg string, o files.UploadOptions, begin string) {
+	p, ok := s.path(arg)
+	if !ok || !s.ready() {
+		return
+	}
+	o.Size = -1
+	if s.given.allo >= 0 && !s.params.ascii && !o.Append {
+		o.Size = max(s.given.allo-o.Offset, 0)
+	}
+	existed := true
+	if s.params.umask >= 0 {
+		_, err := s.tree.Lstat(s.ctx, p)
+		existed = !errors.Is(err, fs.ErrNotExist)
+	}
+	u, err := s.tree.Create(s.ctx, p, o)
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	if begin == "" {
+		begin = "Ready for " + printable(path.Base(p)) + "."
+	}
+	t := &transfer{doing: verb + " " + printable(p), begin: begin, upload: u, ascii: s.params.ascii, offset: o.Offset, allo: s.given.allo}
+	if s.params.umask >= 0 && !existed {
+		umask, tree, ctx, log := s.params.umask, s.tree, s.ctx, s.log
+		t.settled = func(files.Info) {
+			if err := tree.Chmod(ctx, p, 0o666&^fs.FileMode(umask)); err != nil {
+				log.Warn("SITE UMASK", "error", err)
+			}
+		}
+	}
+	if o.Append {
+		t.allo = -1 // it could mean the whole as well as what comes
+	}
+	s.start(t)
+}

@@ -1,0 +1,124 @@
+package ftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"trivium/identity"
+)
+
+// anonymous reports whether a name means nobody in particular (RFC 1635).
+func anonymous(name string) bool {
+	return strings.EqualFold(name, "anonymous") || strings.EqualFold(name, "ftp")
+}
+
+// user is USER. After a log-in it begins a new one: what belonged to the old is forgotten.
+func (s *session) user(name string) {
+	if s.srv.cfg.TLS == "required" && !s.isTLS() {
+		// RFC 4217 section 4: nothing secret goes in the clear where policy forbids it.
+		s.reply(534, "Log in over TLS only: send AUTH TLS first.")
+		return
+	}
+	if s.named || s.isLoggedIn() {
+		prot, pbsz, attempts := s.params.prot, s.pbsz, s.attempts
+		in := s.isLoggedIn()
+		s.reset()
+		s.params.prot, s.pbsz = prot, pbsz
+		if !in {
+			s.attempts = attempts
+		}
+	}
+	s.name, s.named = name, true
+	s.ses.Update(func(d *identity.Details) { d.State = identity.StateLogin })
+	if s.srv.cfg.Anonymous && anonymous(name) && !s.srv.cfg.AnonymousRequirePassword {
+		s.reply(331, "Send your e-mail address as the password.")
+		return
+	}
+	s.reply(331, "Send the password.")
+}
+
+// pass is PASS. Identity decides; it also makes those wait who guess.
+func (s *session) pass(secret string) {
+	switch {
+	case s.isLoggedIn():
+		s.reply(503, "You are logged in.")
+		return
+	case !s.named:
+		s.reply(503, "Send USER first.")
+		return
+	}
+	if s.ident != nil {
+		<-s.ident // bounded; the audit record is to have it
+	}
+	s.mu.Lock()
+	ctx, cancel := context.WithDeadline(s.ctx, s.loginBy)
+	s.mu.Unlock()
+	defer cancel()
+	var err error
+	if s.srv.cfg.Anonymous && anonymous(s.name) {
+		_, err = s.srv.identity.LoginAnonymous(ctx, s.ses, identity.Anonymous{Name: s.name, Email: secret})
+	} else {
+		_, err = s.srv.identity.Login(ctx, s.ses, identity.Login{Method: identity.MethodPassword, Name: s.name, Secret: identity.NewSecret(secret)})
+	}
+	s.named = false
+	if err != nil {
+		s.refuse(ctx, err)
+		return
+	}
+	s.tree = s.srv.files.View(s.ses)
+	s.attempts = 0
+	s.ses.Update(func(d *identity.Details) { d.State = identity.StateReady })
+	s.mu.Lock()
+	s.loggedIn = true
+	s.idleSince = time.Now()
+	s.write(line(230, "You are logged in."))
+	s.mu.Unlock()
+}
+
+// refuse answers a log-in that failed; the last attempt ends the connection.
+func (s *session) refuse(ctx context.Context, err error) {
+	s.ses.Update(func(d *identity.Details) { d.State = identity.StateConnected })
+	s.attempts++
+	a := replyTo(err)
+	switch {
+	case ctx.Err() != nil && s.ctx.Err() == nil:
+		a = answer{421, fmt.Sprintf("No log-in within %s; closing.", s.srv.limits.LoginTimeout)}
+	case a == failed:
+		s.log.Error("log-in", "error", err)
+	case errors.Is(err, identity.ErrClassDenied), errors.Is(err, identity.ErrInvalid):
+		a = answer{530, loginRefused} // a client must not learn from the kind of refusal
+	}
+	if after := identity.RetryAfter(err); after > 0 {
+		a.text += fmt.Sprintf(" (In %s.)", after.Round(time.Second))
+	}
+	if a.code == 421 || s.attempts >= s.srv.limits.LoginAttemptsFTP {
+		s.end(421, a.text)
+		return
+	}
+	s.reply(a.code, a.text)
+}
+
+// rein is REIN (RFC 959 section 4.1.1): as new, but TLS stays (RFC 4217 section 11).
+func (s *session) rein(string) {
+	s.reset()
+	s.mu.Lock()
+	e := s.engine
+	s.engine = nil
+	s.mu.Unlock()
+	if e != nil {
+		e.End()
+	}
+	s.reply(220, "Ready for a new log-in.")
+}
+
+// quit is QUIT; one that came during a transfer has waited for its end.
+func (s *session) quit(string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.finish(221, "Goodbye.")
+	}
+}

@@ -1,0 +1,207 @@
+package ftp
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"trivium/files"
+	"trivium/identity"
+)
+
+// path makes the argument absolute; false when it has been refused.
+func (s *session) path(arg string) (string, bool) {
+	p, err := files.Clean(s.params.cwd, arg)
+	if err != nil {
+		s.fail(err)
+		return "", false
+	}
+	return p, true
+}
+
+// fail answers an error of files. What is not ours to explain goes to the log.
+func (s *session) fail(err error) {
+	a := replyTo(err)
+	if a == failed {
+		s.log.Error("file command", "error", err)
+	}
+	if errors.Is(err, identity.ErrEnded) {
+		s.end(a.code, a.text)
+		return
+	}
+	s.reply(a.code, a.text)
+}
+
+// done answers 250 or the error.
+func (s *session) done(err error, text string) {
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.reply(250, text)
+}
+
+// quoted is a path as PWD and MKD give it (RFC 959 appendix II): quotes are doubled.
+func quoted(p string) string {
+	return `"` + strings.ReplaceAll(printable(p), `"`, `""`) + `"`
+}
+
+func (s *session) pwd(string) { s.reply(257, quoted(s.params.cwd)+" is the current folder.") }
+
+func (s *session) cwd(arg string) { s.change(arg, 250) }
+
+func (s *session) cdup(string) { s.change("..", 250) } // RFC 959 section 5.4 has 200, and CWD's replies too
+
+func (s *session) change(arg string, code int) {
+	p, ok := s.path(arg)
+	if !ok {
+		return
+	}
+	info, err := s.tree.Stat(s.ctx, p)
+	switch {
+	case err != nil:
+		s.fail(err)
+	case !info.Dir:
+		s.fail(files.ErrNotDir)
+	case !s.tree.Access(info).Enter:
+		s.fail(fs.ErrPermission)
+	default:
+		s.params.cwd = p
+		s.reply(code, quoted(p)+" is the current folder.")
+	}
+}
+
+func (s *session) mkd(arg string) {
+	p, ok := s.path(arg)
+	if !ok {
+		return
+	}
+	if err := s.tree.Mkdir(s.ctx, p); err != nil {
+		s.fail(err)
+		return
+	}
+	if err := s.mask(p, 0o777); err != nil {
+		s.log.Warn("SITE UMASK", "error", err)
+	}
+	s.reply(257, quoted(p)+" is made.")
+}
+
+// mask gives a new entry the bits that SITE UMASK left it.
+func (s *session) mask(p string, all fs.FileMode) error {
+	if s.params.umask < 0 {
+		return nil
+	}
+	return s.tree.Chmod(s.ctx, p, all&^fs.FileMode(s.params.umask))
+}
+
+func (s *session) rmd(arg string) {
+	if p, ok := s.path(arg); ok {
+		s.done(s.tree.RemoveDir(s.ctx, p), "The folder is removed.")
+	}
+}
+
+func (s *session) dele(arg string) {
+	if p, ok := s.path(arg); ok {
+		s.done(s.tree.Remove(s.ctx, p), "The file is removed.")
+	}
+}
+
+func (s *session) renameFrom(arg string) {
+	p, ok := s.path(arg)
+	if !ok {
+		return
+	}
+	if _, err := s.tree.Lstat(s.ctx, p); err != nil {
+		s.fail(err)
+		return
+	}
+	s.pending.rnfr = p
+	s.reply(350, "Send RNTO with the new name.")
+}
+
+// renameTo is RNTO, which must follow RNFR.
+func (s *session) renameTo(arg string) {
+	if s.given.rnfr == "" {
+		s.reply(503, "Send RNFR first.")
+		return
+	}
+	if p, ok := s.path(arg); ok {
+		s.done(s.tree.Rename(s.ctx, s.given.rnfr, p), "Renamed.")
+	}
+}
+
+// size is SIZE (RFC 3659 section 4): of the bytes that a transfer of the present type would
+// send. In ASCII nobody knows before it is done.
+func (s *session) size(arg string) {
+	p, ok := s.path(arg)
+	if !ok {
+		return
+	}
+	info, err := s.tree.Stat(s.ctx, p)
+	switch {
+	case err != nil:
+		s.fail(err)
+	case info.Dir:
+		s.fail(files.ErrIsDir)
+	case s.params.ascii:
+		s.reply(550, "The size in ASCII is not known; send TYPE I first.")
+	default:
+		s.reply(213, strconv.FormatInt(info.Size, 10))
+	}
+}
+
+const timeForm = "20060102150405"
+
+// factTime is a time as RFC 3659 section 2.3 has it, without a fraction.
+func factTime(t time.Time) string { return t.UTC().Format(timeForm) }
+
+// parseFactTime reads it; a fraction is allowed and dropped.
+func parseFactTime(text string) (time.Time, bool) {
+	whole, fraction, dot := strings.Cut(text, ".")
+	if dot && (fraction == "" || strings.Trim(fraction, "0123456789") != "") {
+		return time.Time{}, false
+	}
+	if len(whole) != len(timeForm) {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(timeForm, whole)
+	return t, err == nil && t.Year() > 0
+}
+
+func (s *session) mdtm(arg string) {
+	p, ok := s.path(arg)
+	if !ok {
+		return
+	}
+	info, err := s.tree.Stat(s.ctx, p)
+	switch {
+	case err != nil:
+		s.fail(err)
+	case info.Dir:
+		s.fail(files.ErrIsDir) // RFC 3659 section 3.1: of files
+	default:
+		s.reply(213, factTime(info.ModTime))
+	}
+}
+
+// mfmt is MFMT (draft-somers-ftp-mfxx-04 section 3).
+func (s *session) mfmt(arg string) {
+	text, name, _ := strings.Cut(arg, " ")
+	t, ok := parseFactTime(text)
+	if !ok || name == "" {
+		s.reply(501, "MFMT YYYYMMDDHHMMSS <file>")
+		return
+	}
+	p, ok := s.path(name)
+	if !ok {
+		return
+	}
+	if err := s.tree.Chtimes(s.ctx, p, t); err != nil {
+		s.fail(err)
+		return
+	}
+	s.reply(213, fmt.Sprintf("Modify=%s; %s", factTime(t), printable(p)))
+}

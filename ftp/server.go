@@ -1,0 +1,251 @@
+package ftp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"trivium/config"
+	"trivium/files"
+	"trivium/identity"
+	"trivium/internal/listen"
+)
+
+// Identity is what this road needs of identity.Service.
+type Identity interface {
+	Login(ctx context.Context, ses *identity.Session, l identity.Login) (identity.Credentials, error)
+	LoginAnonymous(ctx context.Context, ses *identity.Session, a identity.Anonymous) (identity.Credentials, error)
+	Forget(ses *identity.Session)
+	Policy
+}
+
+// Policy is what this road needs of the table of levels.
+type Policy interface {
+	Allowed(ses *identity.Session, r identity.Resource) bool
+	Required(r identity.Resource, def ...identity.Level) identity.Level
+}
+
+// Registry is what this road needs of identity.Registry.
+type Registry interface {
+	Open(ctx context.Context, o identity.Opening) (*identity.Session, error)
+	List(f identity.Filter) []identity.Info
+}
+
+// Options is what New needs.
+type Options struct {
+	Config   config.FTP
+	Limits   config.Limits
+	SiteName string // stands in the greeting
+	Identity Identity
+	Registry Registry
+	Files    *files.Service
+	TLS      *tls.Config // with the certificate; nil: there is no TLS
+	Log      *slog.Logger
+}
+
+// Bound is a listener that has been opened.
+type Bound struct {
+	Name string // "ftp" or "ftps"
+	Addr string
+	TLS  string // "none", "explicit" or "implicit"
+}
+
+// Server is the FTP road.
+type Server struct {
+	cfg      config.FTP
+	limits   config.Limits
+	name     string
+	identity Identity
+	registry Registry
+	files    *files.Service
+	tls      *tls.Config // nil: none; its ticket keys are those of all connections
+	log      *slog.Logger
+	verbs    map[string]verb
+	sites    map[string]siteVerb
+	ports    portRange
+
+	handlers sync.WaitGroup // one for each connection and for each goroutine of one
+
+	mu        sync.Mutex // guards what follows
+	listeners []listener
+	sessions  map[*session]struct{}
+	stopping  bool
+}
+
+// listener is one address.
+type listener struct {
+	net.Listener
+	implicit bool
+}
+
+// New checks the options; nothing is opened yet.
+func New(o Options) (*Server, error) {
+	ports, err := parsePorts(o.Config.PassivePorts)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: o.Config, limits: o.Limits, name: o.SiteName, identity: o.Identity, registry: o.Registry,
+		files: o.Files, log: o.Log, ports: ports, sessions: make(map[*session]struct{})}
+	switch {
+	case o.Config.TLS == "off" && len(o.Config.TLSListen) == 0:
+	case o.TLS != nil:
+		s.tls = baseTLS(o.TLS)
+	case o.Config.TLS == "required" || len(o.Config.TLSListen) > 0:
+		return nil, errors.New("ftp.tls is required and there is no certificate; set tls.cert and tls.key, or ftp.tls = \"off\"")
+	}
+	s.verbs = verbs()
+	s.sites = siteVerbs()
+	return s, nil
+}
+
+// explicit reports whether AUTH TLS is offered.
+func (s *Server) explicit() bool { return s.tls != nil && s.cfg.TLS != "off" }
+
+// Listen opens the listeners of the config.
+func (s *Server) Listen(ctx context.Context) error {
+	var opened []listener
+	for _, group := range []struct {
+		addrs    []string
+		implicit bool
+	}{{s.cfg.Listen, false}, {s.cfg.TLSListen, true}} {
+		for _, addr := range group.addrs {
+			ln, err := listen.TCP(ctx, addr)
+			if err != nil {
+				for _, l := range opened {
+					_ = l.Close()
+				}
+				return err
+			}
+			opened = append(opened, listener{ln, group.implicit})
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listeners = opened
+	return nil
+}
+
+// Addrs lists what Listen has opened.
+func (s *Server) Addrs() []Bound {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Bound
+	for _, l := range s.listeners {
+		b := Bound{Name: "ftp", Addr: l.Addr().String(), TLS: "none"}
+		switch {
+		case l.implicit:
+			b.Name, b.TLS = "ftps", "implicit"
+		case s.explicit():
+			b.TLS = "explicit"
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
+// Serve takes connections until Shutdown, after which it returns nil.
+func (s *Server) Serve() error {
+	s.mu.Lock()
+	all := s.listeners
+	s.mu.Unlock()
+	failed := make(chan error, len(all))
+	for _, l := range all {
+		go func() {
+			failed <- listen.Serve(l, func(c net.Conn) { s.handle(c, l.implicit) }, func(err error, pause time.Duration) {
+				s.log.Warn("accepting a connection", "protocol", "ftp", "error", err, "pause", pause)
+			})
+		}()
+	}
+	var first error
+	for range all {
+		if err := <-failed; err != nil && first == nil {
+			first = fmt.Errorf("ftp: %w", err)
+			s.closeListeners() // one that fails takes the others with it
+		}
+	}
+	return first
+}
+
+func (s *Server) closeListeners() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.listeners {
+		_ = l.Close() // closed twice at worst
+	}
+}
+
+// Shutdown stops accepting, tells idle clients, waits for transfers until ctx ends, then cuts
+// them. Afterwards nothing of the server runs.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.closeListeners()
+	s.mu.Lock()
+	s.stopping = true
+	all := make([]*session, 0, len(s.sessions))
+	for x := range s.sessions {
+		all = append(all, x)
+	}
+	s.mu.Unlock()
+	for _, x := range all {
+		x.shutdown()
+	}
+	done := make(chan struct{})
+	go func() {
+		s.handlers.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		for _, x := range all {
+			x.end(421, "The server is shutting down.")
+		}
+		<-done
+	}
+	return nil
+}
+
+// add enters a session; false when the server is stopping.
+func (s *Server) add(x *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	s.sessions[x] = struct{}{}
+	s.handlers.Add(1)
+	return true
+}
+
+func (s *Server) remove(x *session) {
+	s.mu.Lock()
+	delete(s.sessions, x)
+	s.mu.Unlock()
+	s.handlers.Done()
+}
+
+// portRange is where passive listeners may stand; zero leaves the choice to the system.
+type portRange struct{ low, high int }
+
+// parsePorts reads "50000-50999".
+func parsePorts(text string) (portRange, error) {
+	if text == "" || text == "0" {
+		return portRange{}, nil
+	}
+	a, b, ok := strings.Cut(text, "-")
+	if !ok {
+		b = a
+	}
+	low, err := strconv.ParseUint(strings.TrimSpace(a), 10, 16)
+	high, err2 := strconv.ParseUint(strings.TrimSpace(b), 10, 16)
+	if err = errors.Join(err, err2); err != nil || low > high {
+		return portRange{}, fmt.Errorf("ftp.passive_ports %q is no range of ports such as 50000-50999", text)
+	}
+	return portRange{int(low), int(high)}, nil
+}

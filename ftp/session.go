@@ -1,0 +1,337 @@
+package ftp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"trivium/files"
+	"trivium/identity"
+)
+
+// session is one control connection. Its own fields belong to the goroutine that runs commands.
+type session struct {
+	control
+	ctx    context.Context
+	cancel context.CancelFunc
+	in     *lines
+	gone   chan struct{}  // closed when the reader has read the last line
+	work   sync.WaitGroup // transfers and the goroutine that runs the queue
+	ident  chan struct{}  // closed when the ident look-up has ended; nil: none
+	log    *slog.Logger
+
+	implicit bool // TLS from the first byte, data too
+	drainer  bool // the queue's goroutine runs this command, not the reader
+	long     int  // lines that were too long
+	attempts int
+	name     string // USER
+	named    bool
+	tree     *files.Tree
+	params   params
+	pending  pending // for the next command
+	given    pending // what was pending for the command that runs
+	door     *door
+	pbsz     bool
+	epsvAll  bool
+}
+
+// params last until REIN, USER or AUTH.
+type params struct {
+	cwd   string
+	ascii bool // TYPE A; else I or L 8
+	prot  bool // PROT P
+	umask int  // SITE UMASK; -1: the server's
+	facts factSet
+}
+
+// pending is what one command leaves for another.
+type pending struct {
+	rest, allo int64 // -1: no ALLO
+	rnfr       string
+}
+
+func none() pending { return pending{allo: -1} }
+
+// handle owns a connection from accept to close.
+func (srv *Server) handle(c net.Conn, implicit bool) {
+	raw, ok := c.(*net.TCPConn)
+	if !ok {
+		_ = c.Close()
+		return
+	}
+	now := time.Now()
+	s := &session{gone: make(chan struct{})}
+	s.srv, s.raw, s.conn = srv, raw, raw
+	s.loginBy, s.idle, s.idleSince = now.Add(srv.limits.LoginTimeout), srv.limits.FTPIdleTimeout, now
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	if !srv.add(s) {
+		_, _ = c.Write([]byte(line(421, shutdownText)))
+		_ = c.Close()
+		s.cancel()
+		return
+	}
+	defer srv.remove(s)
+	defer s.cancel()
+	defer c.Close()
+	prepare(raw)
+	ses, err := srv.registry.Open(s.ctx, identity.Opening{Protocol: identity.ProtocolFTP,
+		Remote: address(raw.RemoteAddr()), Local: address(raw.LocalAddr()),
+		State: identity.StateConnected, Holder: s})
+	if err != nil {
+		srv.log.Info("connection refused", "protocol", "ftp", "remote", raw.RemoteAddr().String(), "error", err)
+		if !implicit {
+			r := replyTo(err)
+			s.end(421, r.text)
+			s.drain()
+		}
+		return
+	}
+	defer ses.Close()
+	s.mu.Lock()
+	s.ses = ses
+	s.mu.Unlock()
+	s.log = srv.log.With("sess", ses.ID(), "protocol", "ftp", "remote", ses.Remote().String())
+	s.implicit = implicit
+	if implicit && !s.secure() {
+		return
+	}
+	s.reset()
+	s.lookUpIdent()
+	s.in = newLines(s.conn)
+	s.reply(220, printable(srv.name)+" FTP is ready.")
+	s.read()
+	s.leave()
+}
+
+// prepare sets what a control connection needs: urgent data stays in the stream, where an
+// aborting client's Telnet Synch is understood, and a peer that vanished is noticed.
+func prepare(raw *net.TCPConn) {
+	_ = raw.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4})
+	if rc, err := raw.SyscallConn(); err == nil {
+		_ = rc.Control(func(fd uintptr) {
+			_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_OOBINLINE, 1)
+		})
+	}
+}
+
+func address(a net.Addr) netip.AddrPort {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := t.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// secure puts TLS on the connection; without it the connection is over.
+func (s *session) secure() bool {
+	s.mu.Lock()
+	s.handshaking = true
+	s.mu.Unlock()
+	conn, err := s.startTLS()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handshaking = false
+	if err != nil {
+		s.log.Info("TLS handshake", "error", err)
+		if !s.closed {
+			s.cut()
+		}
+		return false
+	}
+	s.conn = conn
+	s.ses.Update(func(d *identity.Details) { d.TLS = tlsName(conn) })
+	return !s.closed
+}
+
+// read takes lines until the connection ends.
+func (s *session) read() {
+	defer close(s.gone)
+	for {
+		s.mu.Lock()
+		s.deadline()
+		s.mu.Unlock()
+		raw, err := s.in.next()
+		var c command
+		switch {
+		case err == nil:
+			c, err = parseLine(raw)
+		case errors.Is(err, errLineLong):
+			s.long++
+			c.fault = "The line is longer than 4096 bytes."
+			if s.long > 1 {
+				s.end(421, "Lines are too long; closing.")
+			}
+			err = nil
+		}
+		var ne net.Error
+		switch {
+		case s.isClosed():
+			return
+		case errors.Is(err, errLineHTTP), errors.Is(err, errLineTLS):
+			s.end(421, "This is an FTP server.")
+			return
+		case errors.As(err, &ne) && ne.Timeout():
+			if !s.timedOut() {
+				return
+			}
+			continue
+		case err != nil:
+			return
+		}
+		s.ses.Touch()
+		s.dispatch(c)
+		if s.isClosed() {
+			return
+		}
+	}
+}
+
+func (s *session) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// dispatch runs a command now, or lets it wait for the end of a transfer.
+func (s *session) dispatch(c command) {
+	v := s.srv.verbs[c.verb]
+	overtakes := v.now != nil && c.arg == "" && s.permitted(c.verb, v)
+	s.mu.Lock()
+	s.idleSince = time.Now()
+	if !s.waiting() {
+		s.mu.Unlock()
+		s.drainer = false
+		s.run(c)
+		return
+	}
+	if overtakes {
+		s.mu.Unlock()
+		v.now(&s.control, c.arg)
+		return
+	}
+	full := len(s.queue) >= queueLength
+	if !full {
+		s.queue = append(s.queue, c)
+		s.quitting = s.quitting || c.verb == "QUIT"
+	}
+	s.mu.Unlock()
+	if full {
+		s.end(421, "Too many commands are waiting; closing.")
+	}
+}
+
+// drainQueue runs what has waited, until it is empty or a transfer begins.
+func (s *session) drainQueue() {
+	defer s.work.Done()
+	for {
+		s.mu.Lock()
+		if s.closed || s.busy != nil || len(s.queue) == 0 {
+			s.draining = false
+			s.idleSince = time.Now()
+			s.deadline()
+			stop := s.stopping && !s.waiting()
+			s.mu.Unlock()
+			if stop {
+				s.end(421, shutdownText)
+			}
+			return
+		}
+		c := s.queue[0]
+		s.queue = s.queue[1:]
+		s.mu.Unlock()
+		s.drainer = true
+		s.run(c)
+	}
+}
+
+// leave ends what still runs when the last line has been read. A client that said QUIT and hung
+// up gets its transfer done first; any other that hung up has broken it off.
+func (s *session) leave() {
+	s.mu.Lock()
+	if s.busy != nil && (s.closed || !s.quitting) {
+		s.closed = true
+		s.busy.abort()
+	}
+	if !s.waiting() || !s.quitting {
+		s.closed = true
+	}
+	s.mu.Unlock()
+	s.work.Wait()
+	s.cancel()
+	s.shut()
+	s.mu.Lock()
+	s.closed = true
+	e := s.engine
+	s.engine = nil
+	if s.dropper != nil {
+		s.dropper.Stop()
+	}
+	s.mu.Unlock()
+	if e != nil {
+		e.End()
+	}
+	s.drain()
+	if s.ident != nil {
+		<-s.ident
+	}
+}
+
+// drain reads away what a client still sends after the last reply, as long as finish allows.
+func (s *session) drain() { _, _ = io.Copy(io.Discard, io.LimitReader(s.raw, 1<<20)) }
+
+// shut closes the prepared data connection.
+func (s *session) shut() {
+	if s.door != nil {
+		s.door.cut()
+		s.door = nil
+	}
+}
+
+// reset makes everything new but the connection (RFC 959 section 4.1.1, REIN): who is logged in,
+// parameters, and the prepared data connection.
+func (s *session) reset() {
+	s.shut()
+	s.name, s.named, s.tree = "", false, nil
+	s.params = params{cwd: "/", ascii: true, umask: -1, facts: allFacts}
+	s.pending, s.epsvAll = none(), false
+	s.params.prot, s.pbsz = s.implicit, s.implicit
+	s.mu.Lock()
+	was := s.loggedIn
+	if was {
+		s.loggedIn = false
+		s.loginBy = time.Now().Add(s.srv.limits.LoginTimeout)
+		s.attempts = 0
+	}
+	s.idle = s.srv.limits.FTPIdleTimeout
+	s.mu.Unlock()
+	if was {
+		s.srv.identity.Forget(s.ses)
+	}
+	s.ses.Update(func(d *identity.Details) { d.State, d.Doing = identity.StateConnected, "" })
+}
+
+// SessionEnded is identity's word that the session is over: the client hears 421 at once, also
+// in a transfer, whose upload stays a part.
+func (s *session) SessionEnded(r identity.Reason) {
+	s.srv.mu.Lock()
+	defer s.srv.mu.Unlock()
+	if _, live := s.srv.sessions[s]; !live {
+		return
+	}
+	s.srv.handlers.Add(1)
+	go func() {
+		defer s.srv.handlers.Done()
+		s.end(421, reasonText(r))
+		s.cancel()
+	}()
+}
+
+// SessionChanged needs nothing: rights are read at each use.
+func (s *session) SessionChanged() {}

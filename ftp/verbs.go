@@ -1,0 +1,276 @@
+package ftp
+
+import (
+	"sort"
+	"strings"
+
+	"trivium/identity"
+)
+
+// need says what stands behind a verb.
+type need uint8
+
+const (
+	nothing need = iota // an argument is ignored, as some clients send one
+	maybe
+	something
+)
+
+// verb is one row of the table.
+type verb struct {
+	run    func(s *session, arg string)
+	now    func(c *control, arg string) // may overtake a transfer when it comes without argument
+	open   bool                         // works before log-in
+	arg    need
+	keep   bool   // REST and ALLO stay for the next command
+	any    bool   // the argument may hold any bytes: it names nothing
+	syntax string // of the argument, for HELP
+	feat   string // the line in FEAT; "" for none
+	alias  string // the verb whose rule counts
+}
+
+// verbs is the table of commands.
+func verbs() map[string]verb {
+	return map[string]verb{
+		// login.go
+		"USER": {run: (*session).user, open: true, arg: something, syntax: "<name>"},
+		"PASS": {run: (*session).pass, open: true, arg: maybe, any: true, syntax: "<password>"},
+		"ACCT": {run: answering(202, "No account is needed."), open: true, arg: maybe, syntax: "<account>"},
+		"REIN": {run: (*session).rein, open: true},
+		"QUIT": {run: (*session).quit, open: true},
+		// auth.go
+		"AUTH": {run: (*session).auth, open: true, arg: something, syntax: "TLS", feat: "AUTH TLS"},
+		"PBSZ": {run: (*session).bufferSize, open: true, arg: something, keep: true, syntax: "0", feat: "PBSZ"},
+		"PROT": {run: (*session).protect, open: true, arg: something, keep: true, syntax: "C|P", feat: "PROT"},
+		// here
+		"NOOP": {run: onControl((*control).noop), now: (*control).noop, open: true, keep: true},
+		"SYST": {run: answering(215, "UNIX Type: L8"), open: true, keep: true},
+		"FEAT": {run: (*session).features, open: true, keep: true},
+		"HELP": {run: (*session).help, open: true, arg: maybe, keep: true, any: true, syntax: "[<command>]"},
+		"OPTS": {run: (*session).options, open: true, arg: something, keep: true, syntax: "UTF8 ON | MLST <facts>"},
+		"CLNT": {run: (*session).client, open: true, arg: something, keep: true, syntax: "<name>", feat: "CLNT"},
+		"LANG": {run: (*session).lang, open: true, arg: maybe, keep: true, syntax: "[EN]", feat: "LANG EN*"},
+		// path.go
+		"PWD":  {run: (*session).pwd},
+		"XPWD": {run: (*session).pwd, alias: "PWD"},
+		"CWD":  {run: (*session).cwd, arg: something, syntax: "<folder>"},
+		"XCWD": {run: (*session).cwd, arg: something, syntax: "<folder>", alias: "CWD"},
+		"CDUP": {run: (*session).cdup},
+		"XCUP": {run: (*session).cdup, alias: "CDUP"},
+		"MKD":  {run: (*session).mkd, arg: something, syntax: "<folder>"},
+		"XMKD": {run: (*session).mkd, arg: something, syntax: "<folder>", alias: "MKD"},
+		"RMD":  {run: (*session).rmd, arg: something, syntax: "<folder>"},
+		"XRMD": {run: (*session).rmd, arg: something, syntax: "<folder>", alias: "RMD"},
+		"DELE": {run: (*session).dele, arg: something, syntax: "<file>"},
+		"RNFR": {run: (*session).renameFrom, arg: something, syntax: "<old name>"},
+		"RNTO": {run: (*session).renameTo, arg: something, syntax: "<new name>"},
+		"SIZE": {run: (*session).size, arg: something, keep: true, syntax: "<file>", feat: "SIZE"},
+		"MDTM": {run: (*session).mdtm, arg: something, keep: true, syntax: "<file>", feat: "MDTM"},
+		"MFMT": {run: (*session).mfmt, arg: something, syntax: "YYYYMMDDHHMMSS <file>", feat: "MFMT"},
+		// list.go
+		"LIST": {run: (*session).list, arg: maybe, syntax: "[<folder>]"},
+		"NLST": {run: (*session).nlst, arg: maybe, syntax: "[<folder>]"},
+		"MLSD": {run: (*session).mlsd, arg: maybe, syntax: "[<folder>]"},
+		"MLST": {run: (*session).mlst, arg: maybe, keep: true, syntax: "[<file>]", feat: "MLST"},
+		"STAT": {run: (*session).status, now: (*control).stat, arg: maybe, keep: true, syntax: "[<file>]"},
+		// data.go
+		"TYPE": {run: (*session).typ, arg: something, keep: true, syntax: "A|I|L 8"},
+		"MODE": {run: (*session).mode, arg: something, keep: true, syntax: "S"},
+		"STRU": {run: (*session).stru, arg: something, keep: true, syntax: "F"},
+		"PASV": {run: (*session).pasv, keep: true},
+		"EPSV": {run: (*session).epsv, arg: maybe, keep: true, syntax: "[1|2|ALL]", feat: "EPSV"},
+		"PORT": {run: (*session).port, arg: something, keep: true, syntax: "h1,h2,h3,h4,p1,p2"},
+		"EPRT": {run: (*session).eprt, arg: something, keep: true, syntax: "|1|address|port|", feat: "EPRT"},
+		"REST": {run: (*session).restart, arg: something, keep: true, syntax: "<offset>", feat: "REST STREAM"},
+		"ALLO": {run: (*session).allocate, arg: something, keep: true, syntax: "<bytes>"},
+		"RETR": {run: (*session).retr, arg: something, syntax: "<file>", feat: "TVFS"},
+		"STOR": {run: (*session).stor, arg: something, syntax: "<file>"},
+		"APPE": {run: (*session).appe, arg: something, syntax: "<file>"},
+		"STOU": {run: (*session).stou, arg: maybe},
+		"ABOR": {run: onControl((*control).abort), now: (*control).abort},
+		// site.go
+		"SITE": {run: (*session).site, arg: something, syntax: "<command>"},
+	}
+}
+
+// known are the verbs of RFCs that are not done here: 502 and not 500.
+var known = map[string]bool{"SMNT": true, "ADAT": true, "CCC": true, "CONF": true, "ENC": true, "MIC": true,
+	"HOST": true, "MFF": true, "MFCT": true, "LPRT": true, "LPSV": true, "XSEM": true, "XSEN": true, "XRSQ": true,
+	"HASH": true, "AVBL": true, "RANG": true, "THMB": true, "CSID": true, "COMB": true, "DSIZ": true,
+	"MAIL": true, "MLFL": true, "MSND": true, "MSOM": true, "MSAM": true, "MRSQ": true, "MRCP": true}
+
+const notHere = "That command is not implemented here."
+
+func answering(code int, text string) func(*session, string) {
+	return func(s *session, _ string) { s.reply(code, text) }
+}
+
+func onControl(f func(*control, string)) func(*session, string) {
+	return func(s *session, arg string) { f(&s.control, arg) }
+}
+
+// permitted reports whether a rule lets the session use a verb. What works before the log-in
+// is not asked about: nobody holds a level then.
+func (c *control) permitted(name string, v verb) bool {
+	if v.alias != "" {
+		name = v.alias
+	}
+	return v.open || c.allowed(identity.Resource("ftp:"+name))
+}
+
+// allowed asks the policy table.
+func (c *control) allowed(r identity.Resource) bool { return c.srv.identity.Allowed(c.ses, r) }
+
+// offered reports whether FEAT and HELP name a verb: before the log-in whatever needs no more
+// than one.
+func (s *session) offered(name string, v verb) bool {
+	switch {
+	case name == "AUTH":
+		return s.srv.explicit()
+	case name == "PBSZ", name == "PROT":
+		return s.srv.tls != nil
+	case v.open:
+		return true
+	case s.isLoggedIn():
+		return s.permitted(name, v)
+	}
+	if v.alias != "" {
+		name = v.alias
+	}
+	return identity.LevelLoggedIn.Allows(s.srv.identity.Required(identity.Resource("ftp:" + name)))
+}
+
+func (s *session) isLoggedIn() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loggedIn
+}
+
+// run runs one command and gives exactly one last reply to it, now or, for a transfer, later.
+func (s *session) run(c command) {
+	v, ok := s.srv.verbs[c.verb]
+	in := s.isLoggedIn()
+	switch {
+	case c.fault != "":
+		s.reply(500, c.fault)
+		return
+	case !ok && known[c.verb]:
+		s.reply(502, notHere)
+		return
+	case !ok:
+		s.reply(500, "Unknown command.") // nothing of the line comes back
+		return
+	case !in && !v.open:
+		s.reply(530, "Log in first, with USER and PASS.")
+		return
+	case in && !s.permitted(c.verb, v):
+		s.reply(502, notHere)
+		return
+	case v.arg == something && c.arg == "":
+		s.reply(501, "The command needs an argument: "+c.verb+" "+v.syntax)
+		return
+	case !v.any && !plain(c.arg):
+		s.reply(501, "The argument must be UTF-8 without control characters.")
+		return
+	}
+	s.given = s.pending
+	switch {
+	case !v.keep:
+		s.pending = none()
+	case c.verb != "NOOP":
+		s.pending.rnfr = "" // RFC 959 section 4.1.3: RNTO must follow at once
+	}
+	v.run(s, c.arg)
+}
+
+// features is FEAT (RFC 2389 section 3).
+func (s *session) features(string) {
+	var all []string
+	for name, v := range s.srv.verbs {
+		if v.feat == "" || !s.offered(name, v) {
+			continue
+		}
+		f := v.feat
+		if name == "MLST" {
+			f += " " + s.params.facts.feature()
+		}
+		all = append(all, f)
+	}
+	all = append(all, "UTF8")
+	sort.Strings(all)
+	s.replyLines(211, "Features:", all, "End.")
+}
+
+// help is HELP (RFC 959 section 4.1.3).
+func (s *session) help(arg string) {
+	name, rest, _ := strings.Cut(strings.ToUpper(strings.TrimSpace(arg)), " ")
+	if name == "SITE" && s.offered(name, s.srv.verbs[name]) {
+		s.siteHelp(rest)
+		return
+	}
+	if name != "" {
+		v, ok := s.srv.verbs[name]
+		if !ok || !s.offered(name, v) {
+			s.reply(502, notHere)
+			return
+		}
+		s.reply(214, strings.TrimSpace("Syntax: "+name+" "+v.syntax))
+		return
+	}
+	var all []string
+	for name, v := range s.srv.verbs {
+		if s.offered(name, v) {
+			all = append(all, name)
+		}
+	}
+	sort.Strings(all)
+	var rows []string
+	for len(all) > 0 {
+		n := min(8, len(all))
+		rows = append(rows, strings.Join(all[:n], " "))
+		all = all[n:]
+	}
+	s.replyLines(214, "These commands work:", rows, "HELP <command> gives its syntax.")
+}
+
+// options is OPTS (RFC 2389 section 4).
+func (s *session) options(arg string) {
+	name, value, _ := strings.Cut(arg, " ")
+	switch strings.ToUpper(name) {
+	case "UTF8", "UTF-8":
+		if strings.EqualFold(strings.TrimSpace(value), "OFF") {
+			s.reply(504, "Names are always UTF-8.") // RFC 2640 section 2.1
+			return
+		}
+		s.reply(200, "Names are UTF-8.")
+	case "MLST":
+		if !s.offered("MLST", s.srv.verbs["MLST"]) {
+			s.reply(502, notHere)
+			return
+		}
+		s.params.facts = parseFacts(value)
+		s.reply(200, "MLST OPTS "+s.params.facts.names()) // RFC 3659 section 7.9
+	default:
+		s.reply(501, "There are options for UTF8 and MLST alone.")
+	}
+}
+
+// client is CLNT: which program it is.
+func (s *session) client(arg string) {
+	const longest = 200
+	name := []rune(printable(strings.TrimSpace(arg)))
+	name = name[:min(len(name), longest)]
+	s.ses.Update(func(d *identity.Details) { d.UserAgent = string(name) })
+	s.reply(200, "Noted.")
+}
+
+// lang is LANG (RFC 2640 section 4.1): English it is.
+func (s *session) lang(arg string) {
+	tag, _, _ := strings.Cut(strings.ToLower(arg), "-")
+	if tag != "" && tag != "en" {
+		s.reply(504, "Replies come in English alone.")
+		return
+	}
+	s.ses.Update(func(d *identity.Details) { d.Lang = "en" })
+	s.reply(200, "Replies come in English.")
+}
