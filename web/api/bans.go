@@ -2,26 +2,11 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/netip"
 
 	"trivium/identity"
 )
-
-// bans is what identity says of the addresses that may not connect.
-type bans interface {
-	Bans(ctx context.Context) ([]identity.Ban, error)
-	LiftBan(ctx context.Context, by identity.Actor, prefix string) error
-}
-
-func (a *API) bans() (bans, error) {
-	b, ok := any(a.id).(bans)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	return b, nil
-}
 
 func (a *API) registerBans() {
 	handle(a, identity.LevelStaff, http.MethodGet, "/bans", "list-bans", "List banned addresses", a.listBans)
@@ -29,11 +14,7 @@ func (a *API) registerBans() {
 }
 
 func (a *API) listBans(ctx context.Context, _ *struct{}) (*struct{ Body []identity.Ban }, error) {
-	b, err := a.bans()
-	if err != nil {
-		return nil, err
-	}
-	list, err := b.Bans(ctx)
+	list, err := a.id.Bans(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -46,11 +27,7 @@ func (a *API) listBans(ctx context.Context, _ *struct{}) (*struct{ Body []identi
 func (a *API) liftBan(ctx context.Context, in *struct {
 	Prefix string `path:"prefix" doc:"an address or prefix, its slash as %2F"`
 }) (*nothing, error) {
-	b, err := a.bans()
-	if err != nil {
-		return nil, err
-	}
-	list, err := b.Bans(ctx)
+	list, err := a.id.Bans(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +35,7 @@ func (a *API) liftBan(ctx context.Context, in *struct {
 	if !ok {
 		return nil, notFound("ban of", in.Prefix, "")
 	}
-	return nil, b.LiftBan(ctx, who(ctx).actor, prefix)
+	return nil, a.id.LiftBan(ctx, who(ctx).actor, prefix)
 }
 
 // banned finds the ban that s names: its prefix, or an address in it.

@@ -146,6 +146,9 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 			return p
 		}
 		p := newProblem(row.status, row.code, sentence(err, row.err), "")
+		if row.code == codeUnsupported {
+			p.Detail = "This server cannot do that."
+		}
 		if after := identity.RetryAfter(err); after > 0 {
 			p.header = http.Header{"Retry-After": {strconv.Itoa(int((after + time.Second - 1) / time.Second))}}
 		} else if row.status == http.StatusServiceUnavailable {
