@@ -1,0 +1,43 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// What tests of the outside need of the inside.
+
+func (s *Service) SealPassword(ctx context.Context, id UserID, old Record, p Secret) (Record, error) {
+	return s.sealPassword(ctx, id, old, p)
+}
+func (s *Service) Reconcile(ctx context.Context, ids ...UserID)  { s.reconcile(ctx, ids...) }
+func (s *Service) Adopt(ses *Session, id UserID, v int64) func() { return s.adopt(ses, id, v) }
+func (s *Service) Poll(ctx context.Context) error                { return s.poll(ctx) }
+func (s *Service) Sweep()                                        { s.sweep() }
+func (s *Service) FlushBehind(ctx context.Context) {
+	s.flushBrowsers(true)
+	s.behind.flush(ctx)
+}
+
+// Hashes is the number of slow hashes begun since the start.
+func (s *Service) Hashes() int64 { return s.passwords.hashes.Load() }
+
+// Counts shows the counts of the registry that are not zero.
+func (r *Registry) Counts() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []string
+	add := func(name string, n int) {
+		if n != 0 {
+			out = append(out, fmt.Sprintf("%s %d", name, n))
+		}
+	}
+	add("prefixes", len(r.prefixes))
+	add("waiting", r.waiting.Len())
+	add("classed", len(r.classed))
+	add("owners", len(r.owners))
+	add("tokens", len(r.tokens))
+	add("expiring", len(r.expiring))
+	return strings.Join(out, ", ")
+}
