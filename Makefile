@@ -1,0 +1,70 @@
+# make build | run | test | check | e2e | lint | fmt | fuzz | bench | generate | cover | clean
+# Everything is built from Go alone; `make help` says what each target does.
+
+SHELL := /bin/bash
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 1m
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@2026.1
+
+need_go := $(shell command -v $(GO) >/dev/null 2>&1 || echo missing)
+ifeq ($(need_go),missing)
+$(error Go is not installed (no "$(GO)" in PATH). Trivium needs Go 1.26 or newer: https://go.dev/doc/install)
+endif
+
+.PHONY: help build run test e2e check lint fmt fuzz bench generate web cover clean
+
+help: ## this list
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+build: ## bin/trivium
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/trivium ./cmd/trivium
+
+run: build ## build, then serve on loopback with data in ./var
+	./bin/trivium serve --dev
+
+test: ## every test, under the race detector
+	$(GO) test -race -shuffle=on -timeout 15m ./...
+	@echo; echo "Programs from outside that some tests need:"; \
+	for p in lftp curl chromium strace; do command -v $$p >/dev/null && echo "  $$p: there" || echo "  $$p: not installed, its tests were skipped"; done; \
+	/usr/bin/python3 -c 'import slixmpp' 2>/dev/null && echo "  slixmpp: there" || echo "  slixmpp: not installed, its tests were skipped"
+
+e2e: ## the stories and attacks alone: the real binary, real clients
+	$(GO) test -race -v -timeout 15m ./e2e/...
+
+check: ## what CI does beside the tests
+	@test -z "$$(gofmt -l .)" || { echo "gofmt these:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) mod verify
+	@want=$$(awk '$$1=="modernc.org/libc"{print $$2}' "$$($(GO) list -m -f '{{.Dir}}' modernc.org/sqlite)/go.mod"); \
+	have=$$($(GO) list -m -f '{{.Version}}' modernc.org/libc); \
+	test "$$want" = "$$have" || { echo "modernc.org/libc is $$have, but sqlite was made for $$want: go get modernc.org/libc@$$want"; exit 1; }
+	$(GO) generate ./...
+	@git diff --exit-code --stat || { echo "generated files or formatting are not fresh: commit what 'make generate fmt' changed"; exit 1; }
+
+lint: ## staticcheck, by a pinned version outside of go.mod
+	$(GO) run $(STATICCHECK) ./...
+
+fmt: ## gofmt
+	gofmt -w $$(git ls-files '*.go')
+
+generate: ## what is made from the code: docs/config.md, docs/cli.md
+	$(GO) generate ./...
+
+web: ## third-party scripts and styles; there are none in this release
+	@echo "nothing to fetch: the pages use only what stands in web/assets"
+
+fuzz: ## each fuzz target for FUZZTIME (1m)
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+bench: build ## speed and memory: start, idle sessions, transfers, a storm of wrong passwords
+	$(GO) run ./e2e/bench -bin bin/trivium
+
+cover: ## coverage of all tests
+	$(GO) test -coverpkg=./... -coverprofile=coverage/all.out ./... && $(GO) tool cover -func=coverage/all.out | tail -1
+
+clean: ## what build and run leave
+	rm -rf bin coverage

@@ -1,0 +1,68 @@
+package app
+
+import (
+	"strings"
+
+	"trivium/config"
+	"trivium/identity"
+)
+
+// LoadConfig is config.Load with the words that only the domain packages know, so that one run
+// reports every fault.
+func LoadConfig(o config.Options) (*config.Config, error) {
+	o.Validators = map[string]func(string) error{
+		"level": func(s string) error {
+			_, err := identity.ParseLevel(s)
+			return err
+		},
+		"identity.default_level": func(s string) error {
+			l, err := identity.ParseLevel(s)
+			if err == nil && !l.Holdable() {
+				return errNotHoldable
+			}
+			return err
+		},
+		"domain": func(s string) error {
+			_, err := identity.ParseDomain(s)
+			return err
+		},
+		"class": func(s string) error {
+			_, err := identity.ParseUserName(s)
+			return err
+		},
+		"resource": func(s string) error {
+			_, err := identity.ParseRule(s, identity.LevelUser.String())
+			return err
+		},
+	}
+	return config.Load(o)
+}
+
+// classes translates the classes of the file.
+func classes(cfg *config.Config) []identity.Class {
+	out := make([]identity.Class, 0, len(cfg.Class))
+	for _, c := range cfg.Class {
+		class := identity.Class{
+			Name: c.Name, From: c.Prefixes(), Hosts: c.Hosts, All: c.All, Any: c.Any, Not: c.Not,
+			TLSRequired: c.TLSRequired, MaxSessions: c.MaxSessions, MaxSessionsPerAddress: c.MaxSessionsPerAddress,
+		}
+		for _, p := range c.Protocols {
+			class.Roads = append(class.Roads, identity.Road(strings.ToLower(p)))
+		}
+		if c.MaxLevel != "" {
+			class.MaxLevel = level(c.MaxLevel)
+		}
+		out = append(out, class)
+	}
+	return out
+}
+
+// level reads a level that LoadConfig has checked; a slip would end in LevelNobody, which allows
+// nothing.
+func level(s string) identity.Level {
+	l, err := identity.ParseLevel(s)
+	if err != nil {
+		return identity.LevelNobody
+	}
+	return l
+}

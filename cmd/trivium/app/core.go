@@ -1,0 +1,87 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"go.uber.org/fx"
+
+	"trivium/config"
+	"trivium/files"
+	"trivium/files/local"
+	"trivium/identity"
+	identitystore "trivium/identity/sqlstore"
+	"trivium/internal/sqldb"
+	"trivium/tokens"
+	tokenstore "trivium/tokens/sqlstore"
+)
+
+var errNotHoldable = errors.New("an account cannot hold this level")
+
+// core is what the server and an offline command share: identity, tokens, files.
+func core() fx.Option {
+	return fx.Module("core",
+		fx.Provide(newVerifier, newIdentity, newTokens, newFiles,
+			func(s *identity.Service) *identity.Registry { return s.Registry }),
+	)
+}
+
+func newVerifier(lc fx.Lifecycle, db *sqldb.DB, log *slog.Logger) *tokens.Verifier {
+	v := tokens.NewVerifier(tokenstore.New(db), nil)
+	background(lc, func(ctx context.Context) { v.Run(ctx, log) })
+	return v
+}
+
+func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Verifier, log *slog.Logger, f *failure) (*identity.Service, error) {
+	key, err := sealKey(cfg)
+	if err != nil {
+		return nil, err
+	}
+	l := cfg.Limits
+	roads := []identity.Road{}
+	if cfg.Identity.AnonymousWeb {
+		roads = append(roads, identity.RoadWeb)
+	}
+	if cfg.FTP.Anonymous {
+		roads = append(roads, identity.RoadFTP)
+	}
+	s, err := identity.New(context.Background(), identity.Options{
+		Store: identitystore.New(db), Tokens: v, Log: log,
+		Domain: cfg.Domain, Domains: cfg.Domains, Classes: classes(cfg), Policy: cfg.Policy,
+		Limits: identity.Limits{
+			ConnectionsPerAddress: l.ConnectionsPerAddress, UnauthenticatedPerAddress: l.UnauthenticatedPerAddress,
+			Unauthenticated: l.Unauthenticated, Sessions: l.Sessions,
+			SessionsPerUser: map[identity.Road]int{identity.RoadFTP: l.SessionsPerUserFTP, identity.RoadWeb: l.SessionsPerUserWeb, identity.RoadXMPP: l.SessionsPerUserXMPP},
+			BanAfter:        l.BanAfter, BanWindow: l.BanWindow, BanFor: l.BanFor,
+		},
+		SealKey: key, UIDMin: cfg.Identity.UIDMin,
+		DefaultLevel: level(cfg.Identity.DefaultLevel), DefaultRequired: level(cfg.Identity.DefaultRequiredLevel),
+		SCRAMIterations: cfg.Identity.SCRAMIterations, SCRAMSHA1: cfg.XMPP.SCRAMSHA1, Argon2id: cfg.Identity.PasswordHash == "argon2id",
+		AnonymousRoads: roads, AnonymousRequirePassword: cfg.FTP.AnonymousRequirePassword, AnonymousPassword: identity.NewSecret(cfg.FTP.AnonymousPassword.Reveal()),
+		AnonymousTimeout: cfg.Web.AnonymousTimeout, SessionTimeout: cfg.Web.SessionTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	background(lc, func(ctx context.Context) {
+		if err := s.Run(ctx); err != nil && ctx.Err() == nil {
+			f.set(err)
+		}
+	})
+	return s, nil
+}
+
+func newTokens(cfg *config.Config, v *tokens.Verifier, s *identity.Service) *tokens.Service {
+	return tokens.New(v, s, cfg.Domain)
+}
+
+func newFiles(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, log *slog.Logger) (*files.Service, error) {
+	backend, err := local.Open(cfg.FilesRoot())
+	if err != nil {
+		return nil, err
+	}
+	closeWith(lc, backend)
+	return files.New(files.Options{Backend: backend, Policy: s, Mask: cfg.Files.Mask(), Sync: cfg.Files.Sync,
+		Domain: cfg.Domain, QuotaBytes: int64(cfg.Files.Quota), Log: log})
+}

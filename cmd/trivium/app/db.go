@@ -1,0 +1,44 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"trivium/config"
+	identitystore "trivium/identity/sqlstore"
+	"trivium/internal/sqldb"
+	tokenstore "trivium/tokens/sqlstore"
+	xmppstore "trivium/xmpp/sqlstore"
+)
+
+// openStore opens the database and brings its tables to their newest form, module by module in
+// the order in which they need one another.
+func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sqldb.DB, error) {
+	db, err := sqldb.Open(ctx, cfg.DatabaseURL(), log)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range []struct {
+		name    string
+		migrate func(context.Context, *sqldb.DB) error
+	}{
+		{"identity", identitystore.Migrate},
+		{"tokens", tokenstore.Migrate},
+		{"xmpp", migrateXMPP},
+	} {
+		if err := m.migrate(ctx, db); err != nil {
+			_ = db.Close()
+			return nil, fmt.Errorf("preparing the tables of %s: %w", m.name, err)
+		}
+	}
+	return db, nil
+}
+
+func migrateXMPP(ctx context.Context, db *sqldb.DB) error {
+	sub, err := xmppstore.Migrations()
+	if err != nil {
+		return err
+	}
+	return db.Migrate(ctx, "xmpp", sub)
+}

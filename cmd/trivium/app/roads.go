@@ -1,0 +1,104 @@
+package app
+
+import (
+	"log/slog"
+
+	"go.uber.org/fx"
+
+	"trivium/config"
+	"trivium/files"
+	"trivium/ftp"
+	"trivium/identity"
+	"trivium/internal/certs"
+	"trivium/internal/sqldb"
+	"trivium/tokens"
+	"trivium/web"
+	"trivium/web/api"
+	"trivium/xmpp"
+	xmppstore "trivium/xmpp/sqlstore"
+)
+
+// roads are the three servers and the control socket, in the order in which they open.
+func roads() fx.Option {
+	return fx.Module("roads",
+		fx.Provide(newCerts, newStatus, newAPI, newFTP, newWeb, newXMPP),
+		fx.Invoke(
+			func(lc fx.Lifecycle, cfg *config.Config, a *api.API, f *failure, log *slog.Logger) {
+				run(lc, f, log, "control", newControlServer(cfg, a.Control(localActor())))
+			},
+			func(lc fx.Lifecycle, s *ftp.Server, f *failure, log *slog.Logger) { run(lc, f, log, "ftp", s) },
+			func(lc fx.Lifecycle, s *web.Server, f *failure, log *slog.Logger) { run(lc, f, log, "web", s) },
+			func(lc fx.Lifecycle, s *xmpp.Server, f *failure, log *slog.Logger) { run(lc, f, log, "xmpp", s) },
+		),
+	)
+}
+
+// localActor is the machine's owner: whoever may open the data directory may do everything.
+func localActor() identity.Actor { return identity.Actor{Level: identity.LevelRoot, Via: "cli"} }
+
+func newAPI(cfg *config.Config, s *identity.Service, t *tokens.Service, st *status, v buildVersion, log *slog.Logger) (*api.API, error) {
+	o := api.Options{Identity: s, Tokens: t, Config: cfg, Classes: classes(cfg), Version: string(v), Log: log}
+	if st.running {
+		o.Status, o.BaseURL = st.report, st.baseURL
+	}
+	return api.New(o)
+}
+
+func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *files.Service, src *certs.Source, st *status, log *slog.Logger) (*ftp.Server, error) {
+	srv, err := ftp.New(ftp.Options{Config: cfg.FTP, Limits: cfg.Limits, SiteName: siteName(cfg), Identity: s, Registry: r, Files: f,
+		TLS: ftpTLS(src), Log: log})
+	if err != nil {
+		return nil, err
+	}
+	st.add(func() (all []Bound) {
+		for _, b := range srv.Addrs() {
+			all = append(all, Bound(b))
+		}
+		return all
+	})
+	return srv, nil
+}
+
+func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*web.Server, error) {
+	srv, err := web.New(web.Options{Config: cfg.Web, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
+		AdminContact: cfg.AdminContact, Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(),
+		TLS: webTLS(src), Entries: cfg.Entries, Log: log,
+		Listeners: func() (all []web.Bound) {
+			for _, b := range st.bound() {
+				all = append(all, web.Bound(b))
+			}
+			return all
+		}})
+	if err != nil {
+		return nil, err
+	}
+	st.add(func() (all []Bound) {
+		for _, b := range srv.Addrs() {
+			all = append(all, Bound(b))
+		}
+		return all
+	})
+	return srv, nil
+}
+
+func newXMPP(cfg *config.Config, s *identity.Service, r *identity.Registry, db *sqldb.DB, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*xmpp.Server, error) {
+	srv, err := xmpp.New(xmpp.Options{Config: cfg.XMPP, Limits: cfg.Limits, Domains: append([]string{cfg.Domain}, cfg.Domains...),
+		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v)})
+	if err != nil {
+		return nil, err
+	}
+	st.add(func() (all []Bound) {
+		for _, b := range srv.Addrs() {
+			all = append(all, Bound(b))
+		}
+		return all
+	})
+	return srv, nil
+}
+
+func siteName(cfg *config.Config) string {
+	if cfg.SiteName != "" {
+		return cfg.SiteName
+	}
+	return cfg.Domain
+}

@@ -1,0 +1,196 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+
+	"trivium/config"
+	"trivium/ftp"
+	"trivium/identity"
+	"trivium/internal/certs"
+	"trivium/internal/control"
+	"trivium/internal/sqldb"
+	"trivium/web"
+	"trivium/xmpp"
+)
+
+const (
+	startTimeout = 30 * time.Second
+	drainTimeout = 20 * time.Second // how long a stop waits for transfers and streams
+)
+
+// ServeOptions is what Serve needs beside the configuration.
+type ServeOptions struct {
+	Version        string
+	Stdout, Stderr io.Writer
+	StdoutTerminal bool // a banner for a person instead of the ready line
+	StderrTerminal bool
+	Started        time.Time // of the process, for took_ms
+	// Reload reads the configuration again at SIGHUP; nil: only certificates are read again.
+	Reload func() (*config.Config, error)
+}
+
+// Serve runs the server until ctx ends, SIGTERM or SIGINT comes, or a listener fails, and drains
+// it then. An error at start is one line for a person.
+func Serve(ctx context.Context, cfg *config.Config, o ServeOptions) (err error) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := control.Dir(cfg.DataDir); err != nil {
+		return err
+	}
+	release, err := control.Lock(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer release()
+	log, lv, closer, err := newLog(cfg.Log, o.Stdout, o.Stderr, o.StderrTerminal)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	for _, w := range cfg.Warnings {
+		log.Warn("configuration", "warning", w)
+	}
+	db, err := openStore(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+
+	p := newProcess(cfg, log, db, o.Version)
+	return p.run(ctx, o, lv)
+}
+
+// process is a composed server.
+type process struct {
+	app  *fx.App
+	cfg  *config.Config
+	log  *slog.Logger
+	fail *failure
+
+	identity *identity.Service
+	certs    *certs.Source
+	ftp      *ftp.Server
+	web      *web.Server
+	xmpp     *xmpp.Server
+	status   *status
+}
+
+func newProcess(cfg *config.Config, log *slog.Logger, db *sqldb.DB, version string) *process {
+	p := &process{cfg: cfg, log: log, fail: newFailure()}
+	p.app = fx.New(
+		fx.Supply(cfg, log, db, p.fail, buildVersion(version)),
+		fx.WithLogger(func() fxevent.Logger {
+			l := &fxevent.SlogLogger{Logger: log}
+			l.UseLogLevel(levelTrace)
+			return l
+		}),
+		fx.StartTimeout(startTimeout), fx.StopTimeout(drainTimeout+5*time.Second),
+		core(), roads(),
+		fx.Populate(&p.identity, &p.certs, &p.ftp, &p.web, &p.xmpp, &p.status),
+	)
+	return p
+}
+
+// buildVersion is the version of the program.
+type buildVersion string
+
+func (p *process) run(ctx context.Context, o ServeOptions, lv *slog.LevelVar) error {
+	if err := p.app.Err(); err != nil {
+		return plain(err)
+	}
+	if err := p.start(ctx); err != nil {
+		return err
+	}
+	p.announce(o)
+	err := p.wait(ctx, o, lv)
+	return errors.Join(err, p.stop())
+}
+
+func (p *process) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return plain(p.app.Start(ctx)) // what had started is stopped again by fx
+}
+
+// stop drains the server. The time limit is the roads': past it they cut.
+func (p *process) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	p.log.Info("stopping", "event", "stop")
+	err := p.app.Stop(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		p.log.Warn("some sessions were cut", "after", drainTimeout)
+		return nil
+	}
+	return err
+}
+
+// wait returns when the process is to end: with the error of a server that failed, or nil.
+func (p *process) wait(ctx context.Context, o ServeOptions, lv *slog.LevelVar) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-p.fail.once:
+			return err
+		case <-hup:
+			p.reload(o, lv)
+		}
+	}
+}
+
+// reload reads the certificate and the live keys again; what is wrong is said and the old stays.
+func (p *process) reload(o ServeOptions, lv *slog.LevelVar) {
+	if err := p.certs.Reload(); err != nil {
+		p.log.Error("the certificate was not read again; the old one stays in use", "event", "reload", "err", err)
+	}
+	if o.Reload == nil {
+		return
+	}
+	cfg, err := o.Reload()
+	if err != nil {
+		p.log.Error("the configuration was not read again; the old one stays in use", "event", "config.error", "err", err)
+		return
+	}
+	lv.Set(logLevel(cfg.Log.Level))
+	p.log.Info("reloaded", "event", "reload", "log_level", cfg.Log.Level)
+}
+
+func (p *process) announce(o ServeOptions) {
+	link, err := p.status.setupLink(context.Background())
+	if err != nil {
+		p.log.Error("the set-up link cannot be made", "err", err)
+	}
+	took := time.Since(o.Started)
+	bound := p.status.bound()
+	p.log.Info("ready", "event", "ready", "took_ms", took.Milliseconds())
+	if o.StdoutTerminal {
+		printBanner(o.Stdout, p.cfg, o.Version, bound, link)
+		return
+	}
+	if err := printReady(o.Stdout, bound, link, took); err != nil {
+		p.log.Warn("the ready line was not written", "err", err)
+	}
+}
+
+// plain takes fx's and dig's own words off an error, which then is the line that a part wrote.
+func plain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w", rootCause(err))
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const password = "correct horse battery"
+
+// server is a running trivium.
+type server struct {
+	bin, dir string
+	cmd      *exec.Cmd
+	addr     map[string]string
+	ready    time.Duration // from exec to the ready line
+	tookMS   int64         // as the server says
+}
+
+func start(ctx context.Context, bin string, flags ...string) (*server, error) {
+	dir, err := os.MkdirTemp("", "trivium-bench-")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{bin: bin, dir: dir, addr: map[string]string{}}
+	args := append([]string{"serve", "--dev", "--data-dir", filepath.Join(dir, "data"), "--log-level", "error", "--log-format", "json",
+		"--set", "ftp.listen=127.0.0.1:0", "--set", "web.listen=127.0.0.1:0",
+		"--set", "xmpp.listen=127.0.0.1:0", "--set", "xmpp.tls_listen=127.0.0.1:0",
+		// One address plays many people here.
+		"--set", "limits.unauthenticated_per_address=0", "--set", "limits.ban_after=0",
+		"--set", "limits.sessions_per_user_xmpp=0", "--set", "limits.sessions_per_user_ftp=0"}, flags...)
+	s.cmd = exec.CommandContext(ctx, bin, args...)
+	s.cmd.Stderr = os.Stderr
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		s.stop()
+		return nil, fmt.Errorf("no ready line: %w", err)
+	}
+	s.ready = time.Since(begin)
+	var r struct {
+		Listeners []struct{ Name, Addr string }
+		TookMS    int64 `json:"took_ms"`
+	}
+	if err := json.Unmarshal(line, &r); err != nil {
+		s.stop()
+		return nil, err
+	}
+	for _, l := range r.Listeners {
+		s.addr[l.Name] = l.Addr
+	}
+	s.tookMS = r.TookMS
+	return s, nil
+}
+
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Wait()
+	_ = os.RemoveAll(s.dir)
+}
+
+// add makes an account by the command line.
+func (s *server) add(ctx context.Context, login string) error {
+	cmd := exec.CommandContext(ctx, s.bin, "user", "add", login, "--password-stdin", "--quiet")
+	cmd.Env = append(os.Environ(), "TRIVIUM_DATA_DIR="+filepath.Join(s.dir, "data"))
+	cmd.Stdin = strings.NewReader(password + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("user add: %w: %s", err, out)
+	}
+	return nil
+}
+
+// kib reads a line such as VmRSS of /proc/PID/status, in KiB.
+func (s *server) kib(key string) (int, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, key+":"); ok {
+			return strconv.Atoi(strings.Fields(rest)[0])
+		}
+	}
+	return 0, fmt.Errorf("%s is not in /proc/PID/status", key)
+}
+
+func benchStart(ctx context.Context, bin string) error {
+	best := time.Hour
+	for range 5 {
+		s, err := start(ctx, bin)
+		if err != nil {
+			return err
+		}
+		best = min(best, s.ready)
+		s.stop()
+	}
+	fmt.Printf("start to ready, empty store, best of 5:    %d ms\n", best.Milliseconds())
+	return nil
+}
