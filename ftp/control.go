@@ -18,8 +18,8 @@ const (
 	lastWord = time.Second
 	// queueLength is how many commands may wait for the end of a transfer.
 	queueLength = 64
-	// engineIdle is how long an engine without a transfer is kept: it holds no state.
-	engineIdle = time.Minute
+	// engineLife is how long an engine without a transfer is kept: it holds no state.
+	engineLife = time.Minute
 )
 
 // control is what of a connection belongs to no goroutine: all that may be touched by a verb

@@ -71,6 +71,8 @@ type Server struct {
 	sites    map[string]siteVerb
 	ports    portRange
 
+	engineLife time.Duration
+
 	handlers sync.WaitGroup // one for each connection and for each goroutine of one
 
 	mu        sync.Mutex // guards what follows
@@ -92,7 +94,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: o.Config, limits: o.Limits, name: o.SiteName, identity: o.Identity, registry: o.Registry,
-		files: o.Files, log: o.Log, ports: ports, sessions: make(map[*session]struct{})}
+		files: o.Files, log: o.Log, ports: ports, engineLife: engineLife, sessions: make(map[*session]struct{})}
 	switch {
 	case o.Config.TLS == "off" && len(o.Config.TLSListen) == 0:
 	case o.TLS != nil:

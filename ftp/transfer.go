@@ -52,6 +52,7 @@ type transfer struct {
 	meter   *meter
 	err     error // the engine's goroutine
 	stood   bool  // a data connection was there; the engine's goroutine
+	closed  bool  // what was opened is settled; the engine's goroutine
 	aborts  int   // ABORs that wait for an answer; guarded by control.mu
 }
 
@@ -181,6 +182,10 @@ func (h handle) TransferError(err error) {
 // the file stands under its name.
 func (h handle) Close() error {
 	t := h.transfer
+	if t.closed {
+		return t.err
+	}
+	t.closed = true
 	if t.stopped.Load() && t.err != nil {
 		t.err = errAborted
 	}
@@ -330,6 +335,8 @@ func (t *transfer) over(good bool) {
 	if t.stopped.Load() && t.err != nil && !errors.Is(t.err, files.ErrQuota) {
 		t.err = errAborted
 	}
+	// The library answers before it closes the file where no connection came.
+	_ = handle{t}.Close() // its error is t.err
 	t.meter.stop()
 	t.s.ended(t)
 }
@@ -409,9 +416,9 @@ func (s *session) ended(t *transfer) {
 	}
 	s.deadline()
 	if s.dropper == nil {
-		s.dropper = time.AfterFunc(engineIdle, s.dropEngine)
+		s.dropper = time.AfterFunc(s.srv.engineLife, s.dropEngine)
 	} else {
-		s.dropper.Reset(engineIdle)
+		s.dropper.Reset(s.srv.engineLife)
 	}
 }
 
@@ -419,7 +426,7 @@ func (s *session) ended(t *transfer) {
 func (c *control) dropEngine() {
 	c.mu.Lock()
 	e := c.engine
-	if e == nil || c.busy != nil || time.Since(c.engineUsed) < engineIdle {
+	if e == nil || c.busy != nil || time.Since(c.engineUsed) < c.srv.engineLife {
 		c.mu.Unlock()
 		return
 	}

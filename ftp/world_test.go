@@ -29,9 +29,11 @@ type world struct {
 	cfg      config.FTP
 	limits   config.Limits
 	policy   map[string]string
-	identity *identity.Service
-	home     string
-	pub      string
+	// connections bounds those of one address that are not logged in; 0: no bound.
+	connections int
+	identity    *identity.Service
+	home        string
+	pub         string
 }
 
 var root = identity.Actor{Level: identity.LevelRoot, Via: "cli"}
@@ -50,6 +52,7 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 	db := sqltest.Open(t)
 	must(t, sqlstore.Migrate(t.Context(), db))
 	o := identity.Options{Store: sqlstore.New(db), Log: log, Domain: "example.org", SealKey: make([]byte, 32), Policy: w.policy,
+		Limits:       identity.Limits{UnauthenticatedPerAddress: w.connections},
 		DefaultLevel: identity.LevelUser, SCRAMIterations: 4096}
 	if w.cfg.Anonymous {
 		o.AnonymousRoads = []identity.Road{identity.RoadFTP}
