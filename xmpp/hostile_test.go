@@ -350,7 +350,7 @@ func TestSlowReader(t *testing.T) {
 
 // The answer to bind is the first thing that a resource hears, however many write to it.
 func TestFloodBeforeBind(t *testing.T) {
-	s := start(t, options{})
+	s := start(t, options{xmpp: func(o *xmpp.Options) { o.Limits.XMPPQueueSize = 64 << 20 }})
 	p := s.login("bob", "flood")
 	stop := make(chan struct{})
 	sent := make(chan struct{})

@@ -248,13 +248,19 @@ func saslData(el *element) (data []byte, sent bool, err error) {
 		return nil, false, nil
 	case text == "=":
 		return []byte{}, true, nil
-	case strings.ContainsAny(text, "\r\n"):
-		return nil, false, &saslError{saslIncorrectEncoding, ""}
 	}
-	if data, err = base64.StdEncoding.Strict().DecodeString(text); err != nil {
+	if data, err = unbase64(text); err != nil {
 		return nil, false, &saslError{saslIncorrectEncoding, ""}
 	}
 	return data, true, nil
+}
+
+// unbase64 decodes what has exactly one spelling; encoding/base64 alone passes over line ends.
+func unbase64(s string) ([]byte, error) {
+	if i := strings.IndexAny(s, "\r\n"); i >= 0 {
+		return nil, base64.CorruptInputError(i)
+	}
+	return base64.StdEncoding.Strict().DecodeString(s)
 }
 
 // login is what a mechanism has learnt, for identity. A name of another host is wrong on this

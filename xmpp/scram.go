@@ -168,8 +168,7 @@ func parseClientFinal(msg string) (f clientFinal, err error) {
 		return f, malformed
 	}
 	f.without = msg[:at]
-	strict := base64.StdEncoding.Strict()
-	if f.proof, err = strict.DecodeString(msg[at+len(",p="):]); err != nil || len(f.proof) == 0 {
+	if f.proof, err = unbase64(msg[at+len(",p="):]); err != nil || len(f.proof) == 0 {
 		return f, malformed
 	}
 	fields := strings.Split(f.without, ",")
@@ -180,7 +179,7 @@ func parseClientFinal(msg string) (f clientFinal, err error) {
 	if !ok {
 		return f, malformed
 	}
-	if f.binding, err = strict.DecodeString(binding); err != nil {
+	if f.binding, err = unbase64(binding); err != nil {
 		return f, malformed
 	}
 	if f.nonce, ok = strings.CutPrefix(fields[1], "r="); !ok || !printable(f.nonce) {

@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// maxQueued is how many stanzas may wait for a client; config bounds their bytes.
-	maxQueued = 1000
+	// overhead is what a waiting stanza costs beside its bytes. With it the one limit of config
+	// bounds their number too: 1 MiB is some 8,000 small ones, as a large room sends on entry.
+	overhead = 64
 	// patience is how long one batch may take to leave. A client that reads nothing for so long
 	// has gone.
 	patience = 30 * time.Second
@@ -47,7 +48,7 @@ type stream struct {
 	// waits. Resumption sets sent to 0.
 	q     []item
 	sent  int
-	bytes int           // of q
+	bytes int           // of q, with overhead
 	final []item        // the last words, once
 	quiet chan struct{} // closed when the writer stops; made by finish
 }
@@ -73,7 +74,7 @@ func (s *stream) release(first []byte) {
 	s.held = false
 	if !s.gone.Load() {
 		s.q = append([]item{{b: first}}, s.q...)
-		s.bytes += len(first)
+		s.bytes += len(first) + overhead
 	}
 	s.wake()
 }
@@ -88,12 +89,12 @@ func (s *stream) put(b []byte) bool {
 		return false
 	}
 	// one stanza always has room: it may be larger than the queue
-	if n := len(s.q); n >= maxQueued || n > 0 && s.bytes+len(b) > s.maxBytes {
+	if len(s.q) > 0 && s.bytes+len(b)+overhead > s.maxBytes {
 		s.endLocked(xstream.ResourceConstraint, "Too much waits to be sent to this client.")
 		return false
 	}
 	s.q = append(s.q, item{b: b})
-	s.bytes += len(b)
+	s.bytes += len(b) + overhead
 	s.wake()
 	return true
 }
@@ -165,7 +166,7 @@ func (s *stream) stopped() {
 func (s *stream) written(n int) {
 	n = min(n, len(s.q))
 	for _, it := range s.q[:n] {
-		s.bytes -= len(it.b)
+		s.bytes -= len(it.b) + overhead
 	}
 	rest := copy(s.q, s.q[n:])
 	clear(s.q[rest:])
