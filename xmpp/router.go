@@ -1,28 +1,324 @@
 package xmpp
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
 
-// resource is what the router keeps of a bound stream.
-type resource struct{}
+	"mellium.im/xmpp/jid"
+	xstanza "mellium.im/xmpp/stanza"
+
+	"trivium/identity"
+)
+
+// Accounts is what routing needs of identity.
+type Accounts interface {
+	// User reads an account by login@domain; identity.ErrNotFound where there is none.
+	User(ctx context.Context, name string) (identity.Account, error)
+	// Allowed says whether the session may use a resource such as xmpp:message now.
+	Allowed(ses *identity.Session, r identity.Resource) bool
+}
 
 // router knows the bound streams of this node and moves stanzas between them.
-type router struct{}
+//
+// Locks, in the order in which they are taken: books (of one or two accounts, never another one
+// of them later) → stream.mu → mu. So nothing is put into a stream while mu is held; who is to get
+// a stanza is found under mu, and it is put after.
+type router struct {
+	accounts Accounts
+	store    Store
+	log      *slog.Logger
+	domains  map[string]bool
+	domain   string // the default one
+	version  string
+	now      func() time.Time
+	started  time.Time
+	services map[serviceKey]service
+	pushes   atomic.Uint64
 
-func newRouter(o Options) *router { return &router{} }
+	// books keep what happens to one account's roster and presence in one order: a subscription
+	// that is cancelled while presence goes out either gets it before the end or not at all.
+	books [256]sync.Mutex
+	seed  maphash.Seed
+
+	mu    sync.RWMutex // guards what follows and the fields of each resource that say so
+	bound map[address][]*stream
+}
+
+// address is a bare JID as a key.
+type address struct{ local, domain string }
+
+func addressOf(j jid.JID) address { return address{j.Localpart(), j.Domainpart()} }
+
+func (a address) String() string {
+	if a.local == "" {
+		return a.domain
+	}
+	return a.local + "@" + a.domain
+}
+
+// resource is what the router keeps of a bound stream. The first fields stay as bind set them.
+type resource struct {
+	address
+	owner identity.UserID // "" for an anonymous session
+	full  string
+	name  string // the resourcepart
+
+	// Guarded by router.mu.
+	available  bool
+	interested bool // asked for the roster
+	priority   int8
+	presence   *stanza // the last one without type and address
+	since      time.Time
+
+	directed map[string]jid.JID // who got directed presence; guarded by the account's book
+}
+
+func newRouter(o Options) *router {
+	r := &router{
+		accounts: o.Identity, store: o.Store, log: o.Log, version: o.Version,
+		now: time.Now, domains: make(map[string]bool), bound: make(map[address][]*stream),
+		seed: maphash.MakeSeed(),
+	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	for i, d := range o.Domains {
+		if j, err := jid.New("", d, ""); err == nil {
+			d = j.Domainpart()
+		}
+		if i == 0 {
+			r.domain = d
+		}
+		r.domains[d] = true
+		r.domains["anon."+d] = true
+	}
+	r.started = r.now()
+	r.services = r.serviceTable()
+	return r
+}
 
 // bind registers s under its full JID before the client knows that it is bound. It is called with
-// s.mu held: it must not block and must not put into s. Where another stream has the JID, it
+// s.mu held: it does not block and does not put into s. Where another stream has the JID, s
 // takes its place and the other one comes back; the caller ends that one with conflict and calls
 // unbind for it before s reads its first stanza.
-func (r *router) bind(ctx context.Context, s *stream) (old *stream, err error) { return nil, nil }
+func (r *router) bind(_ context.Context, s *stream) (old *stream, err error) {
+	creds, ok := s.ses.Credentials()
+	if !ok {
+		return nil, fmt.Errorf("binding %s: %w", s.full, identity.ErrEnded)
+	}
+	s.res = resource{address: addressOf(s.full), owner: creds.UserID, full: s.full.String(), name: s.full.Resourcepart()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := r.bound[s.res.address]
+	if i := indexResource(list, s.res.name); i >= 0 {
+		old, list[i] = list[i], s
+		return old, nil
+	}
+	r.bound[s.res.address] = append(list, s)
+	return nil, nil
+}
+
+// unbindTimeout bounds the store's work when a stream ends.
+const unbindTimeout = 10 * time.Second
 
 // unbind takes s out, exactly once, after its last stanza was handled. Where s still has its JID
 // it is freed; unavailable presence goes to whom it is owed. why is a few words for the presence
-// status, or empty.
-func (r *router) unbind(s *stream, why string) {}
+// status, or empty. It is called without s.mu.
+func (r *router) unbind(s *stream, why string) {
+	ctx, cancel := context.WithTimeout(context.Background(), unbindTimeout)
+	defer cancel()
+	defer r.lock(s.res.address)()
+	r.mu.Lock()
+	list := r.bound[s.res.address]
+	if i := slices.Index(list, s); i >= 0 {
+		if list = slices.Delete(list, i, i+1); len(list) == 0 {
+			delete(r.bound, s.res.address)
+		} else {
+			r.bound[s.res.address] = list
+		}
+	}
+	r.mu.Unlock()
+	r.goOffline(ctx, s, unavailable(why))
+}
+
+// features are the stream features that belong beside bind, as whole elements: roster versions
+// and pre-approval (RFC 6121 sections 2.6.1 and 3.4.1).
+func (r *router) features() []byte {
+	return []byte("<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>")
+}
 
 // handle routes one stanza that s sent, in the goroutine of s alone, in the order of arrival.
-func (r *router) handle(ctx context.Context, s *stream, st *stanza) {}
+func (r *router) handle(ctx context.Context, s *stream, st *stanza) {
+	switch st.kind {
+	case kindMessage:
+		r.message(s, st)
+	case kindPresence:
+		r.presence(ctx, s, st)
+	case kindIQ:
+		r.iq(ctx, s, st)
+	}
+}
 
-// features are the stream features that belong beside bind, as whole elements.
-func (r *router) features() []byte { return nil }
+// target is what kind of thing an address is.
+type target uint8
+
+const (
+	targetSelf    target = iota // no address or one's own bare JID
+	targetServer                // a domain of ours
+	targetAccount               // a bare JID of ours
+	targetFull                  // a full JID of ours
+	targetForeign
+)
+
+// targetOf reads the address of a stanza that s sent (RFC 6120 section 10.3: without one, the
+// stanza is for the sender's own account).
+func (r *router) targetOf(s *stream, to jid.JID) target {
+	domain := to.Domainpart()
+	switch {
+	case domain == "":
+		return targetSelf
+	case !r.domains[domain]:
+		return targetForeign
+	case to.Localpart() == "":
+		return targetServer
+	case to.Resourcepart() != "":
+		return targetFull
+	case addressOf(to) == s.res.address:
+		return targetSelf
+	}
+	return targetAccount
+}
+
+// indexResource finds a resource in the list of an account.
+func indexResource(list []*stream, name string) int {
+	for i, s := range list {
+		if s.res.name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// at returns the stream that is bound to a full JID, or nil.
+func (r *router) at(full jid.JID) *stream {
+	name := full.Resourcepart()
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	list := r.bound[addressOf(full)]
+	if i := indexResource(list, name); i >= 0 {
+		return list[i]
+	}
+	return nil
+}
+
+// usual is how many resources of one account are found without an allocation.
+const usual = 8
+
+// pick appends the streams of an account that which chooses; which runs under mu.
+func (r *router) pick(to []*stream, a address, which func(*resource) bool) []*stream {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, s := range r.bound[a] {
+		if which(&s.res) {
+			to = append(to, s)
+		}
+	}
+	return to
+}
+
+func isAvailable(x *resource) bool  { return x.available }
+func isInterested(x *resource) bool { return x.interested }
+func takesAll(x *resource) bool     { return x.available && x.priority >= 0 }
+
+// deliver puts b into the streams of an account that which chooses.
+func (r *router) deliver(a address, which func(*resource) bool, b []byte) {
+	var buf [usual]*stream
+	for _, s := range r.pick(buf[:0], a, which) {
+		s.put(b)
+	}
+}
+
+// lock takes the books of one or two accounts and returns how to give them back.
+func (r *router) lock(list ...address) (unlock func()) {
+	var held [2]int
+	n := 0
+	for _, a := range list {
+		i := int(maphash.Comparable(r.seed, a) % uint64(len(r.books)))
+		if n == 0 || held[0] != i {
+			held[n] = i
+			n++
+		}
+	}
+	if n == 2 && held[0] > held[1] {
+		held[0], held[1] = held[1], held[0]
+	}
+	for _, i := range held[:n] {
+		r.books[i].Lock()
+	}
+	return func() {
+		for _, i := range held[:n] {
+			r.books[i].Unlock()
+		}
+	}
+}
+
+// party is an account of this server, or the name of one that there is not.
+type party struct {
+	address
+	id     identity.UserID
+	exists bool
+}
+
+func (s *stream) party() party { return party{s.res.address, s.res.owner, s.res.owner != ""} }
+
+// party finds the account of a bare JID of ours. Aliases are names to log in with, not addresses.
+func (r *router) party(ctx context.Context, a address) (party, error) {
+	r.mu.RLock()
+	var id identity.UserID
+	if list := r.bound[a]; len(list) > 0 {
+		id = list[0].res.owner
+	}
+	r.mu.RUnlock()
+	if id != "" {
+		return party{a, id, true}, nil
+	}
+	acc, err := r.accounts.User(ctx, a.String())
+	switch {
+	case errors.Is(err, identity.ErrNotFound) || errors.Is(err, identity.ErrInvalid) || errors.Is(err, identity.ErrHidden):
+		return party{address: a}, nil
+	case err != nil:
+		return party{}, fmt.Errorf("looking up %s: %w", a, err)
+	case string(acc.Login) != a.local || acc.Domain != a.domain || acc.State == identity.UserDeleted:
+		return party{address: a}, nil
+	}
+	return party{a, acc.ID, true}, nil
+}
+
+// refuse answers that there is no such thing: the same for what is not there, what is not built
+// and what the session's level does not allow. Errors and results are never answered
+// (RFC 6120 section 8.3.1).
+func (r *router) refuse(s *stream, st *stanza) {
+	r.fail(s, st, xstanza.ServiceUnavailable, xstanza.Cancel)
+}
+
+// fail answers an error to what is no error or result itself.
+func (r *router) fail(s *stream, st *stanza, cond xstanza.Condition, typ xstanza.ErrorType) {
+	if st.typ == "error" || st.kind == kindIQ && st.typ == "result" {
+		return
+	}
+	s.put(st.errorReply(cond, typ))
+}
+
+// broken logs an error of store or identity and answers that it is the server's fault and may
+// pass.
+func (r *router) broken(s *stream, st *stanza, err error) {
+	r.log.Error("stanza not handled", "kind", string(st.kind), "session", s.ses, "error", err)
+	r.fail(s, st, xstanza.InternalServerError, xstanza.Wait)
+}

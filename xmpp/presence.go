@@ -1,0 +1,292 @@
+package xmpp
+
+import (
+	"context"
+	"time"
+
+	"mellium.im/xmpp/jid"
+	xstanza "mellium.im/xmpp/stanza"
+
+	"trivium/identity"
+)
+
+// presence handles a presence by type and address (RFC 6121 section 4).
+func (r *router) presence(ctx context.Context, s *stream, st *stanza) {
+	if !r.accounts.Allowed(s.ses, "xmpp:presence") {
+		r.refuse(s, st)
+		return
+	}
+	if req, ok := requestOf(st.typ); ok {
+		r.subscription(ctx, s, st, req)
+		return
+	}
+	directed := st.to.Domainpart() != ""
+	switch {
+	case st.typ == "" && !directed:
+		r.goOnline(ctx, s, st)
+	case st.typ == "unavailable" && !directed:
+		func() {
+			defer r.lock(s.res.address)()
+			r.goOffline(ctx, s, st)
+		}()
+		s.ses.Update(func(d *identity.Details) { d.State, d.Presence, d.Priority = identity.StateConnected, "", 0 })
+	case st.typ == "" || st.typ == "unavailable":
+		r.direct(s, st)
+	case st.typ == "probe":
+		// Section 4.3: clients have no need to send one. What one may see comes, once more.
+		if t := r.targetOf(s, st.to); t == targetAccount || t == targetFull {
+			r.answerProbe(ctx, addressOf(st.to), s)
+		}
+	case st.typ == "error":
+		if r.targetOf(s, st.to) == targetFull {
+			r.relay(s, st)
+		}
+	default:
+		r.fail(s, st, xstanza.BadRequest, xstanza.Modify)
+	}
+}
+
+// goOnline takes a presence without type and address: the first one of a resource makes it
+// available (section 4.2), a further one is an update (section 4.4).
+func (r *router) goOnline(ctx context.Context, s *stream, st *stanza) {
+	a, err := parsePresence(st.raw)
+	if err != nil {
+		r.fail(s, st, xstanza.BadRequest, xstanza.Modify)
+		return
+	}
+	first, probes, err := r.announce(ctx, s, st, a)
+	if err != nil {
+		r.broken(s, st, err)
+		return
+	}
+	s.ses.Update(func(d *identity.Details) {
+		d.State, d.Presence, d.Priority = identity.StateAvailable, a.show, a.priority
+	})
+	if !first {
+		return
+	}
+	// Each contact's own book tells whether s may see its presence and keeps this answer in
+	// order with the contact's changes; so probes come after our book is given back.
+	for _, contact := range probes {
+		r.answerProbe(ctx, contact, s)
+	}
+}
+
+// announce stores and broadcasts presence and returns the contacts to probe.
+func (r *router) announce(ctx context.Context, s *stream, st *stanza, a availability) (first bool, probes []address, err error) {
+	defer r.lock(s.res.address)()
+	roster, err := r.roster(ctx, s.res.owner)
+	if err != nil {
+		return false, nil, err
+	}
+	r.mu.Lock()
+	first = !s.res.available
+	s.res.available, s.res.priority, s.res.presence, s.res.since = true, a.priority, st, r.now()
+	r.mu.Unlock()
+	own := s.res.address.String()
+	// Section 4.2.2: to all of one's own available resources, this one too.
+	r.deliver(s.res.address, isAvailable, st.rewritten(s.res.full, own))
+	for i := range roster.Contacts {
+		c := &roster.Contacts[i]
+		contact, ok := r.local(c.JID)
+		if !ok {
+			continue
+		}
+		if c.State.Has(SubscriptionFrom) {
+			r.show(contact, s.res.full, st)
+		}
+		if first && c.State.Has(SubscriptionTo) {
+			probes = append(probes, contact)
+		}
+	}
+	if !first {
+		return false, nil, nil
+	}
+	for _, x := range r.shown(s.res.address) {
+		if x.full != s.res.full {
+			s.put(x.to(own))
+		}
+	}
+	// Section 3.1.3: a request waits until it is answered, and comes again at each log-in.
+	for _, c := range roster.Contacts {
+		if c.State.Has(PendingIn) && len(c.Request) > 0 {
+			s.put(c.Request)
+		}
+	}
+	return true, probes, nil
+}
+
+// show sends presence to an account, whose clients get it where they are available.
+func (r *router) show(to address, from string, st *stanza) {
+	var buf [usual]*stream
+	list := r.pick(buf[:0], to, isAvailable)
+	if len(list) == 0 {
+		return
+	}
+	b := st.rewritten(from, to.String())
+	for _, x := range list {
+		x.put(b)
+	}
+}
+
+// goOffline makes s unavailable and tells all who saw it (section 4.5.2), and those who got
+// directed presence (section 4.6.3), each once. The account's book is held. Where the roster
+// cannot be read nobody but one's own resources and the directed ones can be told.
+func (r *router) goOffline(ctx context.Context, s *stream, st *stanza) {
+	r.mu.Lock()
+	was := s.res.available
+	s.res.available, s.res.priority, s.res.presence = false, 0, nil
+	r.mu.Unlock()
+	told := make(map[address]bool)
+	if was {
+		roster, err := r.roster(ctx, s.res.owner)
+		if err != nil {
+			r.log.Error("unavailable presence not sent", "session", s.ses, "error", err)
+		}
+		for _, c := range roster.Contacts {
+			if contact, ok := r.local(c.JID); ok && c.State.Has(SubscriptionFrom) {
+				r.show(contact, s.res.full, st)
+				told[contact] = true
+			}
+		}
+		b := st.rewritten(s.res.full, s.res.address.String())
+		r.deliver(s.res.address, isAvailable, b)
+		told[s.res.address] = true
+		if st.raw != nil && st.from.Domainpart() != "" {
+			s.put(b) // section 4.5.2: to the one that asked for it as well
+		}
+	}
+	for _, to := range s.res.directed {
+		if !told[addressOf(to)] {
+			r.relayTo(s.res.full, to, st)
+		}
+	}
+	s.res.directed = nil
+}
+
+// direct sends presence to one address that the client chose (section 4.6).
+func (r *router) direct(s *stream, st *stanza) {
+	switch r.targetOf(s, st.to) {
+	case targetForeign:
+		if st.typ == "" {
+			r.fail(s, st, xstanza.RemoteServerNotFound, xstanza.Cancel)
+		}
+		return
+	case targetServer:
+		return // section 8.4: nothing here wants it
+	}
+	defer r.lock(s.res.address)()
+	key := st.to.String()
+	if st.typ == "unavailable" {
+		delete(s.res.directed, key)
+	} else if _, known := s.res.directed[key]; !known {
+		if len(s.res.directed) >= maxDirected {
+			r.fail(s, st, xstanza.PolicyViolation, xstanza.Wait)
+			return
+		}
+		if s.res.directed == nil {
+			s.res.directed = make(map[string]jid.JID)
+		}
+		s.res.directed[key] = st.to
+	}
+	r.relay(s, st)
+}
+
+// relay sends presence on to where its address says; nobody there is no error
+// (sections 8.5.1, 8.5.2.2.2 and 8.5.3.2.2).
+func (r *router) relay(s *stream, st *stanza) { r.relayTo(s.res.full, st.to, st) }
+
+func (r *router) relayTo(from string, to jid.JID, st *stanza) {
+	if to.Resourcepart() == "" {
+		r.show(addressOf(to), from, st)
+		return
+	}
+	if x := r.at(to); x != nil {
+		x.put(st.rewritten(from, to.String()))
+	}
+}
+
+// answerProbe sends s the presence of an account's resources, if that account lets s's see it
+// (section 4.3.2). Whoever may not see it learns nothing, not even whether there is an account.
+func (r *router) answerProbe(ctx context.Context, of address, s *stream) {
+	r.mu.RLock()
+	online := len(r.bound[of]) > 0
+	var id identity.UserID
+	if online {
+		id = r.bound[of][0].res.owner
+	}
+	r.mu.RUnlock()
+	if !online || id == "" || s.res.owner == "" {
+		return
+	}
+	defer r.lock(of)()
+	c, err := r.store.Contact(ctx, id, s.res.address.String())
+	if err != nil || !c.State.Has(SubscriptionFrom) {
+		return
+	}
+	own := s.res.address.String()
+	for _, x := range r.shown(of) {
+		s.put(x.to(own))
+	}
+}
+
+// shown is one available resource as others see it.
+type shown struct {
+	full     string
+	presence *stanza
+	since    time.Time
+}
+
+// to is its presence for somebody who did not get it at the time (XEP-0203).
+func (x shown) to(to string) []byte {
+	delay := "<delay xmlns='urn:xmpp:delay' stamp='" + x.since.UTC().Format(time.RFC3339) + "'/>"
+	return x.presence.rewritten(x.full, to, delay)
+}
+
+// shown lists the available resources of an account. Its book is held.
+func (r *router) shown(a address) []shown {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var list []shown
+	for _, s := range r.bound[a] {
+		if s.res.available {
+			list = append(list, shown{s.res.full, s.res.presence, s.res.since})
+		}
+	}
+	return list
+}
+
+// local reads the JID of a contact as an account of ours.
+func (r *router) local(bare string) (address, bool) {
+	for i := range len(bare) {
+		if bare[i] == '@' {
+			a := address{bare[:i], bare[i+1:]}
+			return a, i > 0 && r.domains[a.domain]
+		}
+	}
+	return address{}, false
+}
+
+// roster reads a roster; an anonymous session has none.
+func (r *router) roster(ctx context.Context, owner identity.UserID) (Roster, error) {
+	if owner == "" {
+		return Roster{}, nil
+	}
+	return r.store.Roster(ctx, owner)
+}
+
+// unavailable is the presence that a server sends for a resource that has gone
+// (section 4.5.1), as a stanza without sender.
+func unavailable(why string) *stanza {
+	raw := "<presence type='unavailable'/>"
+	m := markup{nameEnd: len("<presence"), open: len(raw), body: len(raw)}
+	if why != "" {
+		open := "<presence type='unavailable'>"
+		status := open + "<status>" + escape(why) + "</status>"
+		raw = status + "</presence>"
+		m.open, m.body = len(open), len(status)
+	}
+	m.attrs = []attr{{start: len("<presence "), end: len("<presence type='unavailable'")}}
+	m.attrs[0].name.Local, m.attrs[0].value = "type", "unavailable"
+	return &stanza{kind: kindPresence, typ: "unavailable", raw: []byte(raw), markup: m}
+}

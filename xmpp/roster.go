@@ -1,0 +1,182 @@
+package xmpp
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+
+	"mellium.im/xmpp/jid"
+	xstanza "mellium.im/xmpp/stanza"
+
+	"trivium/identity"
+)
+
+const nsRoster = "jabber:iq:roster"
+
+// rosterIQ answers get and set of one's own roster (RFC 6121 section 2).
+func (r *router) rosterIQ(ctx context.Context, s *stream, st *stanza) {
+	var q rosterQuery
+	if err := st.decodeChild(st.children[0], &q); err != nil {
+		r.fail(s, st, xstanza.BadRequest, xstanza.Modify)
+		return
+	}
+	if st.typ == "get" {
+		r.rosterGet(ctx, s, st, &q)
+		return
+	}
+	item, err := q.item()
+	if err != nil {
+		r.fail(s, st, xstanza.Condition(err.Error()), xstanza.Modify)
+		return
+	}
+	if s.res.owner == "" {
+		r.fail(s, st, xstanza.NotAllowed, xstanza.Cancel) // nothing to keep it for
+		return
+	}
+	r.rosterSet(ctx, s, st, item)
+}
+
+// rosterGet answers the roster and makes the resource an interested one (sections 2.2 and 2.6).
+func (r *router) rosterGet(ctx context.Context, s *stream, st *stanza, q *rosterQuery) {
+	err := r.sendRoster(ctx, s, st, q)
+	if err != nil {
+		r.broken(s, st, err)
+		return
+	}
+	s.ses.Update(func(d *identity.Details) { d.Interest = true })
+}
+
+func (r *router) sendRoster(ctx context.Context, s *stream, st *stanza, q *rosterQuery) error {
+	// The book is held, so that no change falls between the answer and the first push.
+	defer r.lock(s.res.address)()
+	roster, err := r.roster(ctx, s.res.owner)
+	if err != nil {
+		return err
+	}
+	if roster.Version == "" {
+		roster.Version = "0" // never changed; "" is what a client says that has nothing
+	}
+	var b []byte
+	if q.Version == nil || *q.Version != roster.Version {
+		b = append(appendAttr([]byte("<query xmlns='"+nsRoster+"'"), "ver", roster.Version), '>')
+		for _, c := range roster.Contacts {
+			if c.Listed {
+				b = appendItem(b, c)
+			}
+		}
+		b = append(b, "</query>"...)
+	}
+	r.mu.Lock()
+	s.res.interested = true
+	r.mu.Unlock()
+	s.put(st.resultReply(string(b)))
+	return nil
+}
+
+// rosterSet adds, changes or removes one contact (sections 2.3 to 2.5). The result comes after
+// the commit.
+func (r *router) rosterSet(ctx context.Context, s *stream, st *stanza, item rosterItem) {
+	j, err := jid.Parse(item.jid)
+	if err != nil {
+		r.fail(s, st, xstanza.JIDMalformed, xstanza.Modify)
+		return
+	}
+	contact := addressOf(j)
+	if contact == s.res.address {
+		r.fail(s, st, xstanza.NotAllowed, xstanza.Cancel)
+		return
+	}
+	them := party{address: contact}
+	if item.remove && r.domains[contact.domain] && contact.local != "" {
+		if them, err = r.party(ctx, contact); err != nil {
+			r.broken(s, st, err)
+			return
+		}
+	}
+	x := &exchange{r: r, me: s.party(), them: them}
+	defer r.lock(x.me.address, contact)()
+	err = r.store.Write(ctx, func(w StoreWriter) error {
+		if err := x.load(ctx, w); err != nil {
+			return err
+		}
+		if item.remove {
+			if err := x.forget(ctx, w); err != nil {
+				return err
+			}
+		} else {
+			x.mine.now.Name, x.mine.now.Groups, x.mine.now.Listed = item.name, item.groups, true
+		}
+		return x.save(ctx, w)
+	})
+	switch {
+	case errors.Is(err, errFull):
+		r.fail(s, st, xstanza.PolicyViolation, xstanza.Modify)
+	case errors.Is(err, identity.ErrNotFound):
+		r.fail(s, st, xstanza.ItemNotFound, xstanza.Cancel) // section 2.5.3
+	case err != nil:
+		r.broken(s, st, err)
+	default:
+		s.put(st.resultReply(""))
+		x.announce()
+	}
+}
+
+// forget removes the contact and ends what there is between the two, in both directions
+// (section 2.5.2). A request that waits is refused by it.
+func (x *exchange) forget(ctx context.Context, w StoreWriter) error {
+	if !x.mine.now.Listed {
+		return identity.ErrNotFound
+	}
+	state := x.mine.now.State
+	for _, e := range []struct {
+		req  request
+		when Subscription
+	}{{unsubscribe, SubscriptionTo | PendingOut}, {unsubscribed, SubscriptionFrom | PendingIn}} {
+		if state&e.when == 0 {
+			continue
+		}
+		if err := x.send(ctx, w, e.req, requestPresence(e.req, x.me.address, x.them.address)); err != nil {
+			return err
+		}
+	}
+	x.mine.now = Contact{JID: x.mine.now.JID}
+	return nil
+}
+
+// push tells the interested resources of an account what has changed for them (section 2.1.6).
+func (r *router) push(a address, d *side) {
+	if d.version == "" {
+		return
+	}
+	var buf [usual]*stream
+	item := d.now.looks(d.before)
+	for _, s := range r.pick(buf[:0], a, isInterested) {
+		b := appendAttr([]byte("<iq type='set'"), "id", "push"+strconv.FormatUint(r.pushes.Add(1), 10))
+		b = appendAttr(b, "to", s.res.full)
+		b = appendAttr(append(b, "><query xmlns='"+nsRoster+"'"...), "ver", d.version)
+		b = append(append(b, '>'), item...)
+		s.put(append(b, "</query></iq>"...))
+	}
+}
+
+// appendItem writes a contact as clients see it (section 2.1.2).
+func appendItem(b []byte, c Contact) []byte {
+	b = appendAttr(append(b, "<item"...), "jid", c.JID)
+	b = appendAttr(b, "name", c.Name)
+	b = appendAttr(b, "subscription", c.State.text())
+	if c.State.Has(PendingOut) {
+		b = append(b, " ask='subscribe'"...)
+	}
+	if c.State.Has(PreApproved) {
+		b = append(b, " approved='true'"...)
+	}
+	if len(c.Groups) == 0 {
+		return append(b, "/>"...)
+	}
+	b = append(b, '>')
+	for g := range slices.Values(c.Groups) {
+		b = append(append(append(b, "<group>"...), escape(g)...), "</group>"...)
+	}
+	return append(b, "</item>"...)
+}
