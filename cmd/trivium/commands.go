@@ -1,0 +1,49 @@
+package main
+
+import "github.com/alecthomas/kong"
+
+// commands is the tree; kong reads it.
+type commands struct {
+	Globals `group:"every"`
+
+	ShowVersion kong.VersionFlag `name:"version" group:"every" help:"Print the version and stop."`
+
+	Serve     serveCmd     `cmd:"" group:"start" help:"Run the server."`
+	SetupLink setupLinkCmd `cmd:"" group:"start" help:"Print the link that makes the first administrator, until one exists."`
+	Config    configCmd    `cmd:"" group:"start" help:"Check, show and explain the configuration."`
+
+	User  userCmd  `cmd:"" group:"people" help:"Accounts."`
+	Group groupCmd `cmd:"" group:"people" help:"Groups and who is in them."`
+	Alias aliasCmd `cmd:"" group:"people" help:"Further login names of accounts."`
+	Token tokenCmd `cmd:"" group:"people" help:"App passwords and tokens for programs."`
+
+	Session sessionCmd `cmd:"" group:"live" help:"Who is connected now, on all roads."`
+	Ban     banCmd     `cmd:"" group:"live" help:"Addresses that may not connect."`
+	Audit   auditCmd   `cmd:"" group:"live" help:"Log-ins and changes, newest first."`
+
+	Status  statusCmd  `cmd:"" group:"server" help:"Problems first, then listeners and sessions."`
+	Policy  policyCmd  `cmd:"" group:"server" help:"Which level a resource needs, and why."`
+	Class   classCmd   `cmd:"" group:"server" help:"Classes of client addresses."`
+	Version versionCmd `cmd:"" group:"server" help:"Print the version."`
+
+	Reference referenceCmd `cmd:"" hidden:"" help:"Write the page of all commands."`
+}
+
+// Globals are the flags of every command.
+type Globals struct {
+	Config  string   `short:"c" name:"config" placeholder:"FILE" help:"Configuration file; else $TRIVIUM_CONFIG, ./trivium.toml, ~/.config/trivium, /etc/trivium."`
+	DataDir string   `name:"data-dir" placeholder:"DIR" help:"Data directory; also $TRIVIUM_DATA_DIR."`
+	Dev     bool     `name:"dev" help:"Development: loopback, high ports, data in ./var."`
+	Set     []string `name:"set" sep:"none" placeholder:"KEY=VALUE" help:"Set one key of the configuration; may come again."`
+	Socket  string   `name:"socket" placeholder:"PATH" help:"Control socket of the server; else the one in the data directory; also $TRIVIUM_SOCKET."`
+
+	JSON    bool   `name:"json" help:"Print one JSON array or object."`
+	Plain   bool   `name:"plain" help:"Print tables with tabs and without a header."`
+	Quiet   bool   `short:"q" name:"quiet" help:"Print nothing but results."`
+	Verbose bool   `short:"v" name:"verbose" help:"Say more."`
+	Color   string `name:"color" enum:"auto,always,never" default:"auto" help:"auto, always or never."`
+
+	NoInput bool     `name:"no-input" help:"Never ask; fail instead."`
+	Yes     bool     `short:"y" name:"yes" help:"Answer every question with yes."`
+	Timeout duration `name:"timeout" default:"30s" placeholder:"30s" help:"How long to wait for the server."`
+}

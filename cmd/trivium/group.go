@@ -1,0 +1,202 @@
+package main
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+type group struct {
+	GID     uint32   `json:"gid"`
+	Name    string   `json:"name"`
+	Members []member `json:"members"`
+	Primary []string `json:"primary"`
+}
+
+type member struct {
+	User    string `json:"user"`
+	Manager bool   `json:"manager"`
+}
+
+type groupCmd struct {
+	List   groupListCmd   `cmd:"" aliases:"ls" help:"List groups."`
+	Show   groupShowCmd   `cmd:"" help:"Show a group and who is in it."`
+	Add    groupAddCmd    `cmd:"" help:"Make a group."`
+	Set    groupSetCmd    `cmd:"" help:"Rename a group or change its gid."`
+	Remove groupRemoveCmd `cmd:"" aliases:"rm" help:"Remove a group that is nobody's primary one."`
+	Member memberCmd      `cmd:"" help:"Who is in a group."`
+}
+
+type groupListCmd struct{}
+
+// Run lists groups.
+func (c *groupListCmd) Run(s *shell) error {
+	var list []group
+	text, err := s.get("/groups", nil, &list)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(text)
+	}
+	var rows [][]string
+	for _, g := range list {
+		rows = append(rows, []string{g.Name, strconv.Itoa(int(g.GID)), strings.Join(g.Primary, ","), memberNames(g.Members, ",")})
+	}
+	return s.table("No groups.", []string{"GROUP", "GID", "PRIMARY OF", "MEMBERS"}, rows, "GID")
+}
+
+func memberNames(list []member, sep string) string {
+	var names []string
+	for _, m := range list {
+		if m.Manager {
+			m.User += " (manager)"
+		}
+		names = append(names, m.User)
+	}
+	return strings.Join(names, sep)
+}
+
+type groupShowCmd struct {
+	Name string `arg:"" name:"group" help:"Name of the group."`
+}
+
+// Run shows a group.
+func (c *groupShowCmd) Run(s *shell) error {
+	var g group
+	text, err := s.get("/groups"+at(c.Name), nil, &g)
+	if err != nil {
+		return err
+	}
+	return s.showGroup(text, g)
+}
+
+func (s *shell) showGroup(text []byte, g group) error {
+	if s.JSON {
+		return s.json(text)
+	}
+	return s.fields("group", g.Name, "gid", strconv.Itoa(int(g.GID)), "primary of", strings.Join(g.Primary, ", "), "members", memberNames(g.Members, ", "))
+}
+
+type groupAddCmd struct {
+	Name string `arg:"" name:"group" help:"Name of the group."`
+	GID  uint32 `name:"gid" placeholder:"N" help:"Its gid; else the next free one."`
+}
+
+// Run makes a group.
+func (c *groupAddCmd) Run(s *shell) error {
+	body := map[string]any{"name": c.Name}
+	if c.GID > 0 {
+		body["gid"] = c.GID
+	}
+	var g group
+	text, err := s.send(http.MethodPost, "/groups", nil, body, &g)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(text)
+	}
+	return s.say("Created group %s (gid %d).", g.Name, g.GID)
+}
+
+type groupSetCmd struct {
+	Name    string  `arg:"" name:"group" help:"Name of the group."`
+	NewName *string `name:"name" placeholder:"NAME" help:"Its new name."`
+	GID     *uint32 `name:"gid" placeholder:"N" help:"Its new gid."`
+}
+
+// Run changes a group.
+func (c *groupSetCmd) Run(s *shell) error {
+	body := map[string]any{}
+	if c.NewName != nil {
+		body["name"] = *c.NewName
+	}
+	if c.GID != nil {
+		body["gid"] = *c.GID
+	}
+	if len(body) == 0 {
+		return usage("group set needs --name or --gid")
+	}
+	var g group
+	text, err := s.send(http.MethodPatch, "/groups"+at(c.Name), nil, body, &g)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(text)
+	}
+	return s.say("Changed group %s (gid %d).", g.Name, g.GID)
+}
+
+type groupRemoveCmd struct {
+	Name   string `arg:"" name:"group" help:"Name of the group."`
+	DryRun bool   `name:"dry-run" help:"Say what would be done."`
+}
+
+// Run removes after a question.
+func (c *groupRemoveCmd) Run(s *shell) error {
+	var g group
+	text, err := s.get("/groups"+at(c.Name), nil, &g)
+	if err != nil {
+		return err
+	}
+	if c.DryRun {
+		if s.JSON {
+			return s.json(text)
+		}
+		return s.say("Would remove group %s (gid %d, %d members).", g.Name, g.GID, len(g.Members))
+	}
+	if err := s.confirm("Remove group "+g.Name+"?", "group "+g.Name+" was not removed"); err != nil {
+		return err
+	}
+	if _, err := s.call(http.MethodDelete, "/groups"+at(c.Name), nil, nil); err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(text)
+	}
+	return s.say("Removed group %s.", g.Name)
+}
+
+type memberCmd struct {
+	Add    memberAddCmd    `cmd:"" help:"Add members; it counts at once for live sessions."`
+	Remove memberRemoveCmd `cmd:"" aliases:"rm" help:"Remove members."`
+}
+
+type memberAddCmd struct {
+	Group   string   `arg:"" name:"group" help:"Name of the group."`
+	Users   []string `arg:"" name:"user" help:"Logins."`
+	Manager bool     `name:"manager" help:"They may change the group's members."`
+}
+
+// Run adds members.
+func (c *memberAddCmd) Run(s *shell) error {
+	var g group
+	text, err := s.send(http.MethodPost, "/groups"+at(c.Group, "members"), nil, map[string]any{"users": c.Users, "manager": c.Manager}, &g)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(text)
+	}
+	return s.say("Added %s to %s.", strings.Join(c.Users, ", "), g.Name)
+}
+
+type memberRemoveCmd struct {
+	Group string   `arg:"" name:"group" help:"Name of the group."`
+	Users []string `arg:"" name:"user" help:"Logins."`
+}
+
+// Run removes members.
+func (c *memberRemoveCmd) Run(s *shell) error {
+	var g group
+	text, err := s.send(http.MethodPost, "/groups"+at(c.Group, "members", "remove"), nil, map[string]any{"users": c.Users}, &g)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(text)
+	}
+	return s.say("Removed %s from %s.", strings.Join(c.Users, ", "), g.Name)
+}
