@@ -20,6 +20,7 @@ type StoreReader interface {
 	// Users that are UserDeleted are not found.
 	Account(ctx context.Context, domain string, name UserName) (Account, error)
 	AccountByID(ctx context.Context, id UserID) (Account, error)
+	// Accounts lists by login. f.Group is a name, or name@domain for that domain alone.
 	Accounts(ctx context.Context, f UserFilter) ([]Account, error)
 	// AccountsChanged returns the accounts, tombstones too, whose ChangeSeq is above seq.
 	AccountsChanged(ctx context.Context, seq int64) ([]Account, error)
@@ -37,7 +38,7 @@ type StoreReader interface {
 	BrowserSessions(ctx context.Context) ([]BrowserRow, error)
 	Audit(ctx context.Context, f AuditFilter) ([]AuditEvent, error)
 	Bans(ctx context.Context) ([]Ban, error)
-	// Setting reads a small named value, such as the hash of the set-up code.
+	// Setting reads a small named value, such as the set-up code.
 	Setting(ctx context.Context, name string) (string, error)
 }
 
