@@ -42,11 +42,12 @@ func run(args, environ []string, stdin *os.File, stdout, stderr io.Writer) int {
 		return s.report(usageError(parser.Model, err))
 	}
 	s.fillFromEnv()
-	ctx, stop := context.WithCancel(context.Background())
+	ctx := context.Background()
 	if parsed.Command() != "serve" { // which has its own way to stop
+		var stop context.CancelFunc
 		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		defer stop()
 	}
-	defer stop()
 	s.ctx = ctx
 	err = parsed.Run(s)
 	if err != nil && ctx.Err() != nil {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-
 	"trivium/cmd/trivium/app"
 	"trivium/config"
 )
@@ -29,7 +27,7 @@ func (c *serveCmd) Run(s *shell) error {
 	if err != nil {
 		return err
 	}
-	return app.Serve(context.WithoutCancel(s.ctx), cfg, app.ServeOptions{
+	return app.Serve(s.ctx, cfg, app.ServeOptions{
 		Version: version, Stdout: s.stdout, Stderr: s.stderr,
 		StdoutTerminal: terminal(s.stdout), StderrTerminal: terminal(s.stderr),
 		Started: s.started,

@@ -60,6 +60,12 @@ func root() identity.Actor { return identity.Actor{Level: identity.LevelRoot, Vi
 // start serves; accounts of each level are named after it.
 func start(t testing.TB, accounts ...identity.Level) *server {
 	t.Helper()
+	return startWith(t, nil, accounts...)
+}
+
+// startWith is start with rules of policy.
+func startWith(t testing.TB, policy map[string]string, accounts ...identity.Level) *server {
+	t.Helper()
 	ctx := context.Background()
 	s := &server{log: &log{}}
 	logger := slog.New(slog.NewTextHandler(s.log, nil))
@@ -73,7 +79,7 @@ func start(t testing.TB, accounts ...identity.Level) *server {
 	verifier := tokens.NewVerifier(tokenstore.New(db), time.Now)
 	s.id, err = identity.New(ctx, identity.Options{
 		Store: identitystore.New(db), Tokens: verifier, Log: logger, Domain: "example.org", Domains: []string{"example.net"}, SealKey: key,
-		SCRAMIterations: 4096, DefaultLevel: identity.LevelUser, DefaultRequired: identity.LevelLoggedIn,
+		SCRAMIterations: 4096, DefaultLevel: identity.LevelUser, DefaultRequired: identity.LevelLoggedIn, Policy: policy,
 	})
 	check(t, err)
 	s.tokens = tokens.New(verifier, s.id, "example.org")
