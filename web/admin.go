@@ -1,9 +1,13 @@
 package web
 
 import (
+	"encoding/json"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,6 +45,58 @@ type auditRow struct{ identity.AuditEvent }
 
 // OK reports whether the row tells of something that worked.
 func (r auditRow) OK() bool { return r.Result == "ok" || r.Result == "" }
+
+// Words are the detail for people: what changed from what to what, and not what is empty.
+func (r auditRow) Words() string {
+	var d struct{ Before, After map[string]any }
+	if err := json.Unmarshal([]byte(r.Detail), &d); err != nil || d.Before == nil && d.After == nil {
+		return r.Detail
+	}
+	var list []string
+	for _, k := range slices.Sorted(maps.Keys(d.After)) {
+		was, is := plain(d.Before[k]), plain(d.After[k])
+		switch {
+		case was == is:
+		case was == "":
+			list = append(list, k+" "+is)
+		case is == "":
+			list = append(list, k+" "+was+" → none")
+		default:
+			list = append(list, k+" "+was+" → "+is)
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(d.Before)) {
+		if _, ok := d.After[k]; !ok && plain(d.Before[k]) != "" {
+			list = append(list, k+" was "+plain(d.Before[k]))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// plain is a JSON value as text; what says nothing is "".
+func plain(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case bool:
+		if v {
+			return "yes"
+		}
+		return ""
+	case float64:
+		if v == 0 {
+			return ""
+		}
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
 
 // lately is how many rows the counters look at; more than that is "many" anyway.
 const lately = 1000
@@ -164,7 +220,7 @@ func (s *Server) getPolicy(v *visit) error {
 	seen := map[string]bool{}
 	for i := range s.routes {
 		r := &s.routes[i]
-		if r.static || r.foreign != nil || seen[r.Path] {
+		if r.static || r.foreign != nil || r.Method != http.MethodGet || seen[r.Path] {
 			continue
 		}
 		seen[r.Path] = true
@@ -203,9 +259,9 @@ func (s *Server) explain(v *visit, r identity.Resource, subject string) (identit
 		return d, err
 	}
 	urlPath, ok := strings.CutPrefix(string(r), "web:")
-	if row := s.routeOf(urlPath); ok && row != nil && d.Pattern == "" {
-		// No rule says anything, so what our own table asks counts, which identity does not know.
-		d.Required, d.Source = s.need(row, urlPath), "route"
+	if row := s.routeOf(urlPath); ok && row != nil && d.Source != "config" && d.Source != "store" {
+		// No rule of this server says anything, so what our own table asks counts, which identity does not know.
+		d.Required, d.Source, d.Pattern = s.need(row, urlPath), "route table", ""
 		d.Allowed = d.Required == identity.LevelNone || d.Held.Allows(d.Required)
 		if d.Client = ""; !d.Allowed {
 			d.Client = "404"

@@ -275,6 +275,9 @@ func (s *Server) postUserGroups(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if a.ID != v.creds.UserID && !v.outranks(a.Level) {
+		return v.refused(userPath(name), "The groups were not changed.", identity.ErrRefused)
+	}
 	want, have := map[string]bool{}, map[string]bool{}
 	for _, g := range names(v.form("groups")) {
 		n, err := identity.ParseUserName(g)

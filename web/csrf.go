@@ -44,6 +44,9 @@ func (s *Server) checkForm(v *visit, r *route) error {
 	if err := req.ParseForm(); err != nil { // ParseMultipartForm and FormValue would hide the error
 		return bodyError(err)
 	}
+	if v.browser != nil {
+		v.browser.CountIn(max(0, req.ContentLength))
+	}
 	return v.checkToken(req.PostForm.Get(tokenField))
 }
 

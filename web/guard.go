@@ -65,7 +65,11 @@ func (s *Server) enter(r *route, c echo.Context) error {
 			return err
 		}
 	}
-	return r.handle(v)
+	err := r.handle(v)
+	if v.browser != nil {
+		v.browser.CountOut(c.Response().Size)
+	}
+	return err
 }
 
 // visit is the request's own, made once, so that an error page knows who asks.

@@ -158,6 +158,18 @@ func (s *Server) navigation(v *visit) []navGroup {
 	return groups
 }
 
+// May reports whether the navigation leads to a page, for links to it elsewhere.
+func (p *page) May(href string) bool {
+	for _, g := range p.Nav {
+		for _, i := range g.Items {
+			if i.Href == href {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // base is the layout's part of any view.
 func (p *page) base() *page { return p }
 
