@@ -83,6 +83,9 @@ func (s *shell) call(method, path string, q url.Values, body any) ([]byte, error
 		return nil, s.reachError(ctx, err)
 	}
 	defer func() { _ = res.Body.Close() }() // read to its end, or given up
+	if s.Verbose {
+		fmt.Fprintf(s.stderr, "%s %s: %d\n", method, req.URL.Path, res.StatusCode)
+	}
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxResponse))
 	if err != nil {
 		return nil, s.reachError(ctx, err)
