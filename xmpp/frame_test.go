@@ -131,6 +131,7 @@ func TestFramerRefuses(t *testing.T) {
 		{"end of CDATA in text", `<message>]]></message>`, xstream.NotWellFormed},
 		{"space before the name", `<message>< a/></message>`, xstream.NotWellFormed},
 		{"attribute in an end tag", `<message><a></a b=''></message>`, xstream.NotWellFormed},
+		{"many names beyond ASCII", "<message>" + strings.Repeat("<é/>", 65) + "</message>", xstream.NotWellFormed},
 		{"65 deep", strings.Repeat("<a>", 65), xstream.PolicyViolation},
 		{"129 attributes", `<message` + attrs(129) + `/>`, xstream.PolicyViolation},
 		{"too large", `<message>` + strings.Repeat("x", 10001) + `</message>`, xstream.PolicyViolation},
@@ -331,4 +332,41 @@ func checkElement(t *testing.T, el *element) {
 	if err != nil || !bytes.Equal(again.raw, el.raw) {
 		t.Fatalf("%s does not pass again: %v", el.raw, err)
 	}
+}
+
+// BenchmarkFrame is the whole way of a chat message through the server but for its sockets.
+func BenchmarkFrame(b *testing.B) {
+	msg := []byte(`<message to='bob@example.org/phone' type='chat' id='a7f3c1'><body>How about lunch at noon in the usual place?</body><active xmlns='http://jabber.org/protocol/chatstates'/></message>`)
+	f := testFramer(io.MultiReader(strings.NewReader(testHeader), &endless{text: msg}))
+	if _, err := f.next(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(msg)))
+	for b.Loop() {
+		fr, err := f.next()
+		if err != nil {
+			b.Fatal(err)
+		}
+		st, ok, err := newStanza(fr.el)
+		if !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+		st.rewritten("alice@example.org/desk", "bob@example.org/phone")
+	}
+}
+
+// endless is the same text again and again.
+type endless struct {
+	text []byte
+	at   int
+}
+
+func (e *endless) Read(b []byte) (n int, err error) {
+	for n < len(b) {
+		c := copy(b[n:], e.text[e.at:])
+		n += c
+		e.at = (e.at + c) % len(e.text)
+	}
+	return n, nil
 }

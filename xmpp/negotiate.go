@@ -137,7 +137,7 @@ func (n *negotiation) header(el *element, in, out *xstream.Info) error {
 		switch {
 		case a.name.Space == "" && a.name.Local == "xmlns":
 			ns = a.value
-		case a.name.Space == nsXML && a.name.Local == "lang":
+		case a.name.Space == nsXML && a.name.Local == "lang" && isLang(a.value):
 			n.lang = a.value
 		}
 	}
@@ -169,6 +169,17 @@ func atLeastOne(version string) bool {
 		return false
 	}
 	return a >= 1
+}
+
+// isLang reports whether s may be a language tag (RFC 5646 section 4.4.1 has 35 as a length that
+// suffices); it stands in the list of sessions and in what the client sends to others.
+func isLang(s string) bool {
+	for _, c := range []byte(s) {
+		if c != '-' && !nameRest[c&0x7F] || c >= 0x80 || c == '_' || c == '.' {
+			return false
+		}
+	}
+	return len(s) <= 35
 }
 
 // features are what the stream offers at this point.

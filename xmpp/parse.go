@@ -39,6 +39,8 @@ type parser struct {
 	names [][]byte // of the open elements
 	attrs []token  // of the tag at hand
 	head  int      // how many of binds the stream's open tag has made
+
+	foreign int // names beyond ASCII so far
 }
 
 var parsers = sync.Pool{New: func() any { return new(parser) }}
@@ -115,7 +117,7 @@ func (p *parser) reset(b []byte, scope []binding) {
 	for i := range p.binds {
 		p.binds[i].used = false
 	}
-	p.head = len(p.binds)
+	p.head, p.foreign = len(p.binds), 0
 	p.marks, p.names, p.attrs = p.marks[:0], p.names[:0], p.attrs[:0]
 }
 
@@ -522,15 +524,23 @@ func (p *parser) name() ([]byte, bool) {
 			begin = false
 		default:
 			name := p.b[from:p.i]
-			return name, !begin && colons <= 1 && (!foreign || foreignName(name))
+			if begin || colons > 1 {
+				return nil, false
+			}
+			return name, !foreign || p.foreignName(name)
 		}
 	}
 	return nil, false
 }
 
 // foreignName judges a name with letters beyond ASCII by asking encoding/xml, whose tables are
-// those of XML 1.0 before its fifth edition: what they know every parser knows.
-func foreignName(name []byte) bool {
+// those of XML 1.0 before its fifth edition: what they know every parser knows. That is slow, no
+// protocol has such names, and so there may be few.
+func (p *parser) foreignName(name []byte) bool {
+	const few = 64
+	if p.foreign++; p.foreign > few {
+		return false
+	}
 	for part := range bytes.SplitSeq(name, []byte{':'}) {
 		d := xml.NewDecoder(bytes.NewReader(append(append([]byte{'<'}, part...), "/>"...)))
 		tok, err := d.Token()
