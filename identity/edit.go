@@ -30,7 +30,8 @@ func (e *edit) concern(ids ...UserID) {
 // fields are what the audit log shows of a thing, by name; nothing secret.
 type fields map[string]any
 
-// note adds a row of the audit log: the fields that differ, before and after.
+// note adds a row of the audit log: the fields that differ, before and after; of a new thing
+// those that say something.
 func (e *edit) note(event, subject string, before, after fields) {
 	var d struct {
 		Before fields `json:"before,omitempty"`
@@ -43,7 +44,7 @@ func (e *edit) note(event, subject string, before, after fields) {
 		}
 	}
 	for k, v := range after {
-		if !reflect.DeepEqual(v, before[k]) {
+		if unset := before == nil && (v == "" || v == int64(0)); !unset && !reflect.DeepEqual(v, before[k]) {
 			d.After[k] = v
 		}
 	}
