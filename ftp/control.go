@@ -42,6 +42,7 @@ type control struct {
 	quitting    bool // a QUIT stands in the queue
 	stopping    bool // the server goes when the transfer has ended
 	closed      bool
+	said        bool // the last reply has been sent, and the client may still be sending
 	engine      engine
 	engineUsed  time.Time
 	dropper     *time.Timer // ends an idle engine; nil before the first transfer
@@ -131,7 +132,7 @@ func (c *control) finish(code int, text string) {
 	if err == nil {
 		err = c.raw.SetReadDeadline(time.Now().Add(lastWord))
 	}
-	if err != nil {
+	if c.said = err == nil; !c.said {
 		_ = c.raw.Close()
 	}
 }

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // errNoConnection is the failure to get a data connection.
@@ -211,31 +209,6 @@ func (n noting) Read(p []byte) (int, error) {
 	return k, err
 }
 
-// limitSending ends a connection whose peer acknowledges nothing for so long, in the kernel, so
-// that sendfile is not touched.
-func limitSending(c *net.TCPConn, limit time.Duration) {
-	rc, err := c.SyscallConn()
-	if err != nil {
-		return
-	}
-	_ = rc.Control(func(fd uintptr) {
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(limit.Milliseconds()))
-	})
-}
-
-// tcpInfo asks the kernel about a connection; nil where it does not tell.
-func tcpInfo(c syscall.Conn) *unix.TCPInfo {
-	rc, err := c.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	var info *unix.TCPInfo
-	if rc.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) }) != nil || err != nil {
-		return nil
-	}
-	return info
-}
-
 // limitReceiving sets the deadline of a connection on which nothing has come for limit; stop ends
 // the watch. It reads the kernel's clock of the last data, so that splice is not touched.
 func limitReceiving(c *net.TCPConn, limit time.Duration) (stop func()) {
@@ -249,11 +222,11 @@ func limitReceiving(c *net.TCPConn, limit time.Duration) (stop func()) {
 		if done {
 			return
 		}
-		info := tcpInfo(c)
-		if info == nil {
+		info, ok := askTCP(c)
+		if !ok {
 			return
 		}
-		quiet := min(time.Duration(info.Last_data_recv)*time.Millisecond, time.Since(began))
+		quiet := min(info.quiet, time.Since(began))
 		if quiet >= limit {
 			_ = c.SetReadDeadline(time.Now())
 			return

@@ -7,7 +7,6 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	ftpserver "github.com/fclairamb/ftpserverlib"
@@ -199,9 +198,7 @@ func (d *driver) WrapPassiveListener(standIn net.Listener) (net.Listener, error)
 		return nil, errNoConnection
 	}
 	if tl, ok := standIn.(*net.TCPListener); ok {
-		if rc, err := tl.SyscallConn(); err == nil {
-			_ = rc.Control(func(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) })
-		}
+		deafen(tl)
 	}
 	return &doorway{door: t.door, standIn: standIn, tls: t.prot}, nil
 }

@@ -491,3 +491,58 @@ func descriptors(t *testing.T) int {
 	}
 	return len(all)
 }
+
+func TestIPv6(t *testing.T) {
+	probe, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skipf("no IPv6 here: %v", err)
+	}
+	_ = probe.Close()
+	w := newWorld(t, func(w *world) { w.cfg.Listen = []string{"[::1]:0"} })
+	w.write("a", []byte("content"))
+	c := dial(t, w.addr).login("alice", w.password)
+	c.do(425, "PASV")
+	c.do(522, "EPSV 1")
+	if got := c.get("RETR a"); string(got) != "content" {
+		t.Errorf("%q", got)
+	}
+	c.do(501, "EPRT |1|127.0.0.1|2000|")
+	ln, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	c.do(200, fmt.Sprintf("EPRT |2|::1|%d|", ln.Addr().(*net.TCPAddr).Port))
+	c.send("RETR a\r\n")
+	d, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	c.want(150)
+	if b, err := io.ReadAll(d); err != nil || string(b) != "content" {
+		t.Errorf("%q, %v", b, err)
+	}
+	c.want(226)
+}
+
+// TestPassivePorts uses up a small range: the next client hears that, and a port that is freed
+// can be had again.
+func TestPassivePorts(t *testing.T) {
+	first, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := first.Addr().(*net.TCPAddr).Port
+	_ = first.Close()
+	w := newWorld(t, func(w *world) { w.cfg.PassivePorts = fmt.Sprintf("%d-%d", port, port) })
+	a := dial(t, w.addr).login("alice", w.password)
+	b := dial(t, w.addr).login("alice", w.password)
+	if r := a.do(229, "EPSV"); !strings.Contains(r, strconv.Itoa(port)) {
+		t.Errorf("%q, want port %d", r, port)
+	}
+	b.do(425, "EPSV")
+	a.do(229, "EPSV") // its own takes the place of the old one
+	a.do(220, "REIN")
+	b.do(229, "EPSV")
+}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"syscall"
 	"time"
 
 	"trivium/files"
@@ -113,11 +112,7 @@ func (srv *Server) handle(c net.Conn, implicit bool) {
 // aborting client's Telnet Synch is understood, and a peer that vanished is noticed.
 func prepare(raw *net.TCPConn) {
 	_ = raw.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4})
-	if rc, err := raw.SyscallConn(); err == nil {
-		_ = rc.Control(func(fd uintptr) {
-			_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_OOBINLINE, 1)
-		})
-	}
+	urgentInline(raw)
 }
 
 func address(a net.Addr) netip.AddrPort {
@@ -284,7 +279,15 @@ func (s *session) leave() {
 }
 
 // drain reads away what a client still sends after the last reply, as long as finish allows.
-func (s *session) drain() { _, _ = io.Copy(io.Discard, io.LimitReader(s.raw, 1<<20)) }
+func (s *session) drain() {
+	s.mu.Lock()
+	said := s.said
+	s.mu.Unlock()
+	const most = 1 << 20
+	if said {
+		_, _ = io.Copy(io.Discard, io.LimitReader(s.raw, most))
+	}
+}
 
 // shut closes the prepared data connection.
 func (s *session) shut() {

@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"trivium/files"
 	"trivium/identity"
 )
@@ -75,15 +73,11 @@ func (t *transfer) progress() int64 {
 
 // wireBytes asks the kernel how much a connection has received, or sent and had acknowledged.
 func wireBytes(c *net.TCPConn, received bool) int64 {
-	info := tcpInfo(c)
-	switch {
-	case info == nil:
-		return 0
-	case received:
-		return int64(info.Bytes_received)
-	default:
-		return int64(info.Bytes_acked)
+	info, _ := askTCP(c)
+	if received {
+		return info.received
 	}
+	return info.acked
 }
 
 // meter carries progress into the session's counters while the transfer runs.
@@ -284,8 +278,7 @@ func (t *transfer) hungUp() bool {
 	if t.stopped.Load() {
 		return true
 	}
-	info := tcpInfo(t.s.raw)
-	if info == nil || info.State == unix.BPF_TCP_ESTABLISHED {
+	if info, ok := askTCP(t.s.raw); !ok || info.open {
 		return false
 	}
 	select {
