@@ -36,6 +36,17 @@ func (v Visit) opening(p Protocol) Opening {
 	return Opening{Protocol: p, Remote: v.Remote, Local: v.Local, TLS: v.TLS, UserAgent: v.UserAgent}
 }
 
+// maxHeader bounds what a session keeps of one request header, in bytes.
+const maxHeader = 512
+
+// bounded is v with its texts cut to what a session keeps.
+func (v Visit) bounded() Visit {
+	for _, text := range []*string{&v.TLS, &v.UserAgent, &v.Referer, &v.Lang} {
+		*text = clip(plain(*text), maxHeader)
+	}
+	return v
+}
+
 // Browser is a browser session: one record from anonymous to logged in and back.
 type Browser struct {
 	*Session
@@ -73,6 +84,7 @@ func (s *Service) Resume(ctx context.Context, v Visit) (b *Browser, set *Cookie,
 	if rec == nil {
 		return nil, nil, ErrNotFound
 	}
+	v = v.bounded()
 	rec.session.Update(func(d *Details) { d.TLS, d.UserAgent, d.Lang = v.TLS, v.UserAgent, v.Lang })
 	rec.session.Touch()
 	set = s.browsers.exchange(rec)
@@ -149,6 +161,7 @@ func (s *Service) StartAnonymous(ctx context.Context, v Visit) (*Browser, Cookie
 	if err := s.Registry.checkBan(v.Remote.Addr()); err != nil {
 		return nil, Cookie{}, err
 	}
+	v = v.bounded()
 	ses, err := s.Registry.newSession(ctx, s.Registry.newID(), v.opening(ProtocolWeb))
 	if err != nil {
 		return nil, Cookie{}, err
@@ -194,22 +207,16 @@ func (s *Service) Upgrade(ctx context.Context, b *Browser, l Login, stay bool) (
 	if _, err := s.authenticate(ctx, rec.session, l); err != nil {
 		return Cookie{}, err
 	}
-	cookie := s.browsers.rotate(rec, CookieLoggedIn, stay)
+	cookie, undo := s.browsers.raise(rec, stay)
 	rec.session.Update(func(d *Details) { d.State = StateLoggedIn })
 	if err := s.storeBrowser(ctx, rec); err != nil {
-		s.takeBack(rec)
+		s.Registry.replace(rec.session, s.anonymousBrowser(rec.session.Class()))
+		rec.session.Update(func(d *Details) { d.State = StateAnonymous })
+		undo()
 		return Cookie{}, err
 	}
 	s.upgraded(rec.session)
 	return cookie, nil
-}
-
-// takeBack makes a session anonymous again whose log-in could not be stored. Its cookie is gone;
-// the browser starts anew.
-func (s *Service) takeBack(rec *browserRecord) {
-	s.Registry.replace(rec.session, s.anonymousBrowser(rec.session.Class()))
-	rec.session.Update(func(d *Details) { d.State = StateAnonymous })
-	s.browsers.lower(rec)
 }
 
 // storeBrowser writes the record's row, durably.
@@ -241,18 +248,26 @@ func (s *Session) endedNow() bool {
 
 // Downgrade logs a browser session out: it goes on as an anonymous one under a new cookie.
 func (s *Service) Downgrade(_ context.Context, b *Browser, why Reason) (Cookie, error) {
-	s.demote(b.record, why)
+	rec := b.record
+	rec.change.Lock()
+	defer rec.change.Unlock()
+	s.lower(rec, why)
 	if b.endedNow() {
 		return Cookie{}, ErrEnded
 	}
-	return s.browsers.rotate(b.record, CookieAnonymous, false), nil
+	return s.browsers.renew(rec), nil
 }
 
-// demote takes a browser session back to anonymous. Its old cookie is good for one thing yet: to
-// be exchanged for an anonymous one.
+// demote takes a browser session back to anonymous behind the browser's back. Its old cookie is
+// good for one thing yet: to be exchanged for an anonymous one.
 func (s *Service) demote(rec *browserRecord, why Reason) {
 	rec.change.Lock()
 	defer rec.change.Unlock()
+	s.lower(rec, why)
+}
+
+// lower does what Downgrade and demote have in common; rec.change is held.
+func (s *Service) lower(rec *browserRecord, why Reason) {
 	was, ok := rec.session.attached()
 	if !ok || was.creds.Anonymous() || !s.Registry.replace(rec.session, s.anonymousBrowser(rec.session.Class())) {
 		return

@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"sync"
 	"testing"
@@ -260,4 +261,61 @@ func TestBrowserMoves(t *testing.T) {
 			t.Errorf("from %s: class %q, level %v, remote %v", tt.addr, b.Class(), b.Level(), b.Remote())
 		}
 	}
+}
+
+// brokenStore fails to write while broken.
+type brokenStore struct {
+	identity.Store
+	broken bool
+}
+
+var errDisk = errors.New("the disk is full")
+
+func (s *brokenStore) Write(ctx context.Context, fn func(identity.StoreWriter) error) error {
+	if s.broken {
+		return errDisk
+	}
+	return s.Store.Write(ctx, fn)
+}
+
+func TestUpgradeThatCannotBeStored(t *testing.T) {
+	t.Parallel()
+	var store *brokenStore
+	h := newHouse(t, func(o *identity.Options) { store = &brokenStore{Store: o.Store}; o.Store = store })
+	h.person("alice", nil)
+	ups := 0
+	h.OnUpgrade(func(*identity.Session) { ups++ })
+	b, as, err := h.StartAnonymous(t.Context(), h.visit())
+	if err != nil {
+		t.Fatal(err)
+	}
+	csrf := b.CSRFToken()
+	store.broken = true
+	_, err = h.Upgrade(t.Context(), b, form("alice", testPassword), false)
+	wantErr(t, "upgrade", err, identity.ErrUnavailable)
+	if b.Level() != identity.LevelAnonymous || b.CSRFToken() != csrf || !b.Current() || ups != 0 || b.Info().State != identity.StateAnonymous {
+		t.Errorf("the session is not as it was: level %v, %d callbacks", b.Level(), ups)
+	}
+	wantErr(t, "its cookie", h.resumes(identity.CookieAnonymous, as), nil)
+	store.broken = false
+	ls, err := h.Upgrade(t.Context(), b, form("alice", testPassword), false)
+	if err != nil || ls.MaxAge != 0 || ups != 1 {
+		t.Fatalf("upgrade: %v", err)
+	}
+	wantErr(t, "the anonymous cookie", h.resumes(identity.CookieAnonymous, as), identity.ErrNotFound)
+	wantErr(t, "the new cookie", h.resumes(identity.CookieLoggedIn, ls), nil)
+}
+
+func TestShutdownKeepsBrowsersLoggedIn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	h.person("alice", nil)
+	b, ls := h.browse("alice")
+	h.Registry.EndWhere(identity.Filter{}, identity.Reason{Code: identity.ReasonShutdown})
+	if b.Reason().Code != identity.ReasonShutdown {
+		t.Errorf("reason %v", b.Reason())
+	}
+	h.FlushBehind(t.Context())
+	h.start()
+	wantErr(t, "after the restart", h.resumes(identity.CookieLoggedIn, ls), nil)
 }

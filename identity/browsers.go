@@ -23,7 +23,9 @@ const (
 
 // browsers finds browser sessions by the selector of their cookie.
 type browsers struct {
-	mu         sync.Mutex // guards what follows and all records; taken alone or after browserRecord.change
+	// mu guards what follows and all records. It is taken after browserRecord.change and before
+	// Session.mu, never together with Registry.mu.
+	mu         sync.Mutex
 	bySelector map[string]*browserRecord
 	anonymous  *list.List                  // of *browserRecord, oldest first
 	byPrefix   map[netip.Prefix]*list.List // the same by address
@@ -38,12 +40,7 @@ type browserRecord struct {
 	change sync.Mutex // held over a change of level, so that they come one after the other
 
 	// Guarded by browsers.mu.
-	selector    string
-	hash        [sha256.Size]byte
-	csrf        string
-	turn        int // rises with each rotation
-	kind        CookieKind
-	stay        bool
+	cookieState
 	stored      bool      // has a row, or is just getting one
 	dirty       bool      // its row is behind in more than the activity
 	exchange    bool      // downgraded, and the browser does not know yet
@@ -53,6 +50,16 @@ type browserRecord struct {
 	data        map[string]json.RawMessage
 	prefix      netip.Prefix
 	inAll, inBy *list.Element
+}
+
+// cookieState is what the browser's cookie stands for.
+type cookieState struct {
+	selector string
+	hash     [sha256.Size]byte // of the secret
+	csrf     string
+	turn     int // another one after each change of level
+	kind     CookieKind
+	stay     bool
 }
 
 func newBrowsers() *browsers {
@@ -67,15 +74,24 @@ func (b *browsers) start(rec *browserRecord) (Cookie, []*browserRecord) {
 	return b.turnTo(rec, CookieAnonymous, false), b.enlist(rec)
 }
 
-// rotate gives the record a new selector, secret and CSRF token.
-func (b *browsers) rotate(rec *browserRecord, kind CookieKind, stay bool) Cookie {
+// raise gives a record whose session has just logged in its new cookie; undo makes all as it was.
+func (b *browsers) raise(rec *browserRecord, stay bool) (c Cookie, undo func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if kind == CookieLoggedIn {
-		b.delist(rec)
-		rec.stored = true
+	was := rec.cookieState
+	b.delist(rec)
+	rec.stored = true
+	c = b.turnTo(rec, CookieLoggedIn, stay)
+	return c, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.bySelector, rec.selector)
+		rec.cookieState, rec.stored = was, false
+		if !rec.gone {
+			b.bySelector[rec.selector] = rec
+			b.enlist(rec)
+		}
 	}
-	return b.turnTo(rec, kind, stay)
 }
 
 func (b *browsers) turnTo(rec *browserRecord, kind CookieKind, stay bool) Cookie {
@@ -111,7 +127,14 @@ func (b *browsers) lower(rec *browserRecord) []*browserRecord {
 	return b.enlist(rec)
 }
 
-// exchange rotates a record that was lowered behind the browser's back.
+// renew gives an anonymous record a new cookie.
+func (b *browsers) renew(rec *browserRecord) Cookie {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.turnTo(rec, CookieAnonymous, false)
+}
+
+// exchange gives a new cookie to a record that was lowered behind the browser's back.
 func (b *browsers) exchange(rec *browserRecord) *Cookie {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -335,9 +358,10 @@ func (s *Service) loadBrowser(ctx context.Context, row BrowserRow) (bool, error)
 		return false, nil // no longer allowed
 	}
 	a.method, a.creds.OrigUser, a.creds.LoginAt = row.Method, row.OrigUser, row.LoginAt
-	rec := &browserRecord{session: ses, all: s.browsers, referer: row.Referer, selector: row.Selector,
-		hash: [sha256.Size]byte(row.SecretHash), csrf: row.CSRF, turn: 1, kind: CookieLoggedIn, stay: row.Stay,
-		stored: true, since: row.LoginAt, written: row.LastActivity}
+	rec := &browserRecord{session: ses, all: s.browsers, referer: row.Referer, cookieState: cookieState{
+		selector: row.Selector, hash: [sha256.Size]byte(row.SecretHash), csrf: row.CSRF, turn: 1,
+		kind: CookieLoggedIn, stay: row.Stay,
+	}, stored: true, since: row.LoginAt, written: row.LastActivity}
 	if len(row.Data) > 0 && json.Unmarshal(row.Data, &rec.data) != nil {
 		rec.data = nil
 	}

@@ -190,6 +190,13 @@ func unavailable(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
+// unreadable is the answer to a password record that does not open: somebody has to look at the
+// seal key.
+func (s *Service) unreadable(id UserID, err error) error {
+	s.log.Error("password record", "user", string(id), "err", err)
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
 func (s *Service) provePassword(ctx context.Context, c *claim, try *attempted) error {
 	var err error
 	if c.acc, err = s.lookup(ctx, c.login); err != nil {
@@ -202,6 +209,9 @@ func (s *Service) provePassword(ctx context.Context, c *claim, try *attempted) e
 	defer leave()
 	token := s.tokens != nil && s.tokens.IsToken(c.login.Secret)
 	ok, err := s.passwords.verify(ctx, try.prefix, c.acc, c.login.Secret, !token)
+	if errors.Is(err, errSeal) {
+		return s.unreadable(c.acc.ID, err)
+	}
 	if err != nil {
 		return err
 	}

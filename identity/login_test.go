@@ -386,3 +386,22 @@ func TestAuditOfLogins(t *testing.T) {
 		t.Errorf("last log-in %v, %v", acc.LastLogin, err)
 	}
 }
+
+// TestManyConnectionsOfOnePerson logs one account in as a client does that opens many
+// connections at once.
+func TestManyConnectionsOfOnePerson(t *testing.T) {
+	t.Parallel()
+	for _, argon := range []bool{false, true} {
+		h := newHouse(t, func(o *identity.Options) { o.Argon2id, o.Limits.BanAfter = argon, 10 })
+		h.person("alice", nil)
+		var wg sync.WaitGroup
+		for range 40 {
+			ses, _ := h.open(identity.ProtocolFTP, home)
+			wg.Go(func() {
+				_, err := h.login(ses, "alice", testPassword)
+				wantErr(t, "log-in", err, nil)
+			})
+		}
+		wg.Wait()
+	}
+}

@@ -42,6 +42,7 @@ func newRequests() *requests {
 // the API, which bring credentials with each request. It ends after ten idle minutes; only the
 // first is audited. l has MethodBearer (API, DAV) or MethodPassword (HTTP Basic).
 func (s *Service) Request(ctx context.Context, p Protocol, v Visit, l Login) (*Session, error) {
+	v = v.bounded()
 	tls := "clear"
 	if v.TLS != "" {
 		tls = "tls"

@@ -86,7 +86,7 @@ func (x *SCRAM) begin(ctx context.Context, h SCRAMHash) error {
 	}
 	r, err := s.passwords.open(c.acc.ID, c.acc.Password)
 	if err != nil {
-		return err
+		return s.unreadable(c.acc.ID, err)
 	}
 	switch {
 	case r.Kind == recordArgon:

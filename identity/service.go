@@ -194,7 +194,8 @@ func (s *Service) keepBan(b Ban) {
 func (s *Service) sessionsEnded(gone []ended) {
 	var rows []string
 	for _, e := range gone {
-		if rec := e.session.browser; rec != nil && s.browsers.remove(rec) {
+		// Who is logged in by browser still is after a restart.
+		if rec := e.session.browser; rec != nil && s.browsers.remove(rec) && e.reason.Code != ReasonShutdown {
 			rows = append(rows, e.session.id)
 		}
 		was, ok := e.session.Credentials()

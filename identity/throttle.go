@@ -13,8 +13,8 @@ const (
 	slowAfter       = 5 // failures of one account until log-ins to it wait
 	firstDelay      = time.Second
 	maxDelay        = 8 * time.Second
-	accountHashes   = 2 // slow checks of one account at once
-	accountWaiters  = 4 // log-ins to one account that one address block may have waiting
+	accountHashes   = 2  // slow checks of one account at once
+	accountWaiters  = 10 // log-ins to one account that one address block may have in the delay
 	maxBan          = 24 * time.Hour
 	banMemory       = 7 * 24 * time.Hour // after its end a ban still makes the next one longer
 	maxTracked      = 1 << 16            // accounts, prefixes and bans, each
@@ -158,10 +158,10 @@ func (a *attempted) slow(ctx context.Context) (leave func(), err error) {
 	t.mu.Lock()
 	s := t.account(a.account)
 	delay := s.delay()
-	if delay > 0 || s.hashing >= accountHashes {
+	if delay > 0 {
 		if s.waiting[a.prefix] >= accountWaiters {
 			t.mu.Unlock()
-			return nil, &waitError{ErrThrottled, max(delay, firstDelay)}
+			return nil, &waitError{ErrThrottled, delay}
 		}
 		if s.waiting == nil {
 			s.waiting = map[netip.Prefix]int{}
