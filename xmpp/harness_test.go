@@ -209,6 +209,14 @@ func (p *peer) until(want string) (string, error) {
 // rest reads until the server closes.
 func (p *peer) rest() string {
 	p.t.Helper()
+	text, _ := p.last()
+	return text
+}
+
+// last is rest with the error that ended it: nil for a connection that was closed in good form, and
+// not by a reset, which may take the last words away.
+func (p *peer) last() (string, error) {
+	p.t.Helper()
 	must(p.t, p.raw.SetReadDeadline(time.Now().Add(10*time.Second)))
 	b, err := io.ReadAll(p.conn)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -216,13 +224,16 @@ func (p *peer) rest() string {
 	}
 	text := string(p.got) + string(b)
 	p.got = nil
-	return text
+	return text, err
 }
 
 // ends checks that the stream ends in good form with the condition.
 func (p *peer) ends(cond string) string {
 	p.t.Helper()
-	text := p.rest()
+	text, err := p.last()
+	if err != nil {
+		p.t.Errorf("the connection broke off: %v", err)
+	}
 	want := "<stream:error><" + cond + " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
 	if !strings.Contains(text, want) || !strings.HasSuffix(text, "</stream:error></stream:stream>") {
 		p.t.Errorf("got %q, want %s and the end of the stream", text, cond)

@@ -123,6 +123,10 @@ func (p *parser) reset(b []byte, scope []binding) {
 
 // free drops what p points to and gives it back.
 func (p *parser) free() {
+	const usual = 32 // more is rare, and would be cleared each time
+	if cap(p.attrs) > usual || cap(p.binds) > usual || cap(p.names) > usual {
+		return
+	}
 	clear(p.binds[:cap(p.binds)])
 	clear(p.names[:cap(p.names)])
 	clear(p.attrs[:cap(p.attrs)])
