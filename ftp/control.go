@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"trivium/identity"
@@ -28,6 +29,8 @@ type control struct {
 	srv *Server
 	ses *identity.Session
 	raw *net.TCPConn
+
+	hurry atomic.Bool // the connection is to end: no reply may take longer than lastWord
 
 	mu          sync.Mutex // guards what follows, and the writing of replies
 	conn        net.Conn   // raw, or TLS on it
@@ -81,6 +84,9 @@ func (c *control) write(text string) {
 		return
 	}
 	err := c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if c.hurry.Load() { // asked after the deadline is set, as end sets it the other way round
+		err = c.conn.SetWriteDeadline(time.Now().Add(lastWord))
+	}
 	if err == nil {
 		_, err = c.conn.Write([]byte(text))
 	}
@@ -101,6 +107,7 @@ func (c *control) cut() {
 // end says why, stops a transfer, and closes; the reader then cleans up. It takes lastWord at
 // most.
 func (c *control) end(code int, text string) {
+	c.hurry.Store(true)
 	_ = c.raw.SetWriteDeadline(time.Now().Add(lastWord)) // frees a writer that holds mu
 	c.mu.Lock()
 	defer c.mu.Unlock()

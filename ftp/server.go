@@ -73,6 +73,7 @@ type Server struct {
 
 	engineLife time.Duration
 
+	down     chan struct{}  // closed by Shutdown
 	handlers sync.WaitGroup // one for each connection and for each goroutine of one
 
 	mu        sync.Mutex // guards what follows
@@ -94,7 +95,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: o.Config, limits: o.Limits, name: o.SiteName, identity: o.Identity, registry: o.Registry,
-		files: o.Files, log: o.Log, ports: ports, engineLife: engineLife, sessions: make(map[*session]struct{})}
+		files: o.Files, log: o.Log, ports: ports, engineLife: engineLife, down: make(chan struct{}), sessions: make(map[*session]struct{})}
 	switch {
 	case o.Config.TLS == "off" && len(o.Config.TLSListen) == 0:
 	case o.TLS != nil:
@@ -157,6 +158,9 @@ func (s *Server) Serve() error {
 	s.mu.Lock()
 	all := s.listeners
 	s.mu.Unlock()
+	if len(all) == 0 { // all are off
+		<-s.down
+	}
 	failed := make(chan error, len(all))
 	for _, l := range all {
 		go func() {
@@ -188,7 +192,10 @@ func (s *Server) closeListeners() {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.closeListeners()
 	s.mu.Lock()
-	s.stopping = true
+	if !s.stopping {
+		s.stopping = true
+		close(s.down)
+	}
 	all := make([]*session, 0, len(s.sessions))
 	for x := range s.sessions {
 		all = append(all, x)

@@ -197,7 +197,7 @@ func TestIdleEngine(t *testing.T) {
 	}
 }
 
-func TestAnonymousRequiresNothingElse(t *testing.T) {
+func TestAnonymousFields(t *testing.T) {
 	w := newWorld(t, func(w *world) { w.cfg.Anonymous = true })
 	w.write("secret", []byte("x"))
 	c := dial(t, w.addr)
@@ -210,5 +210,33 @@ func TestAnonymousRequiresNothingElse(t *testing.T) {
 	c.do(200, "TYPE I")
 	for _, p := range []string{"secret", "/home/alice/secret", "/../secret", "/pub/../home/alice/secret"} {
 		c.do(550, "SIZE "+p)
+	}
+}
+
+// TestKickOfADeafClient ends a session whose client reads no replies.
+func TestKickOfADeafClient(t *testing.T) {
+	w := newWorld(t)
+	c := dial(t, w.addr).login("alice", w.password)
+	// Commands until neither side's buffers take any more: the server waits in a write.
+	_ = c.conn.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+	for {
+		if _, err := io.WriteString(c.conn, strings.Repeat("HELP\r\n", 1000)); err != nil {
+			break
+		}
+	}
+	start := time.Now()
+	if err := w.identity.Registry.End(w.sessions()[0].ID, identity.Reason{Code: identity.ReasonEnded}); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("End waited %s for the client", took)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := w.srv.Shutdown(ctx); err != nil || ctx.Err() != nil {
+		t.Error(err, ctx.Err())
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("the connection lived on for %s", took)
 	}
 }
