@@ -135,7 +135,7 @@ func (s *server) kill() {
 }
 
 func (s *server) env() []string {
-	return []string{"TRIVIUM_DATA_DIR=" + s.data, "FTP=" + s.addr["ftp"], "FTPS=" + s.addr["ftps"], "WEB=" + s.addr["web"],
+	return []string{"TRIVIUM_DATA_DIR=" + s.data, "FTP=" + s.addr["ftp"], "FTPS=" + s.addr["ftps"], "WEB=" + s.addr["web"], "HTTPS=" + s.addr["https"],
 		"XMPP=" + s.addr["xmpp"], "XMPPS=" + s.addr["xmpps"], "SETUP=" + s.setup,
 		"FTPPORT=" + port(s.addr["ftp"]), "XMPPPORT=" + port(s.addr["xmpp"])}
 }
