@@ -430,3 +430,23 @@ func TestBigStanzas(t *testing.T) {
 		}
 	}
 }
+
+// The last words reach even a client that is behind with reading and goes on sending: closing at
+// once would make the kernel answer what it sends with a reset and throw away what is on its way.
+func TestEndedWhileBehind(t *testing.T) {
+	s := start(t, options{})
+	p := s.login("alice", "a")
+	must(t, p.raw.(*net.TCPConn).SetReadBuffer(64 << 10))
+	i := s.session("alice", func(i identity.Info) bool { return i.State == identity.StateConnected })
+	p.send(strings.Repeat("<message to='"+p.jid+"' type='headline'><body>"+strings.Repeat("x", 10000)+"</body></message>", 30))
+	for deadline := time.Now().Add(5 * time.Second); i.BytesOut < 100000 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		i = s.session("alice", func(identity.Info) bool { return true })
+	}
+	must(t, s.svc.Registry.End(i.ID, identity.Reason{Code: identity.ReasonEnded}))
+	for until := time.Now().Add(300 * time.Millisecond); time.Now().Before(until); {
+		if _, err := io.WriteString(p.conn, " "); err != nil {
+			break
+		}
+	}
+	p.ends("policy-violation")
+}
