@@ -373,7 +373,7 @@ func (s *session) ended(t *transfer) {
 	defer s.work.Done()
 	t.door.release()
 	a := transferReply(t.err)
-	log := s.log.With("doing", t.doing, "bytes", t.moved.Load(), "took", time.Since(t.began), "code", a.code)
+	log := s.log.With("doing", t.doing, "bytes", t.moved.Load(), "took_ms", time.Since(t.began).Milliseconds(), "code", a.code)
 	switch {
 	case t.err == nil:
 		log.Info("transfer done")
