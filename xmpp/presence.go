@@ -75,6 +75,9 @@ func (r *router) goOnline(ctx context.Context, s *stream, st *stanza) {
 // announce stores and broadcasts presence and returns the contacts to probe.
 func (r *router) announce(ctx context.Context, s *stream, st *stanza, a availability) (first bool, probes []address, err error) {
 	defer r.lock(s.res.address)()
+	if s.res.left {
+		return false, nil, nil
+	}
 	roster, err := r.roster(ctx, s.res.owner)
 	if err != nil {
 		return false, nil, err
@@ -176,6 +179,9 @@ func (r *router) direct(s *stream, st *stanza) {
 		return // section 8.4: nothing here wants it
 	}
 	defer r.lock(s.res.address)()
+	if s.res.left {
+		return
+	}
 	key := st.to.String()
 	if st.typ == "unavailable" {
 		delete(s.res.directed, key)

@@ -70,6 +70,8 @@ type resource struct {
 	full  string
 	name  string // the resourcepart
 
+	left bool // unbound: its last stanza may still be in work; guarded by the account's book
+
 	// Guarded by router.mu.
 	available  bool
 	interested bool // asked for the roster
@@ -145,6 +147,7 @@ func (r *router) unbind(s *stream, why string) {
 		}
 	}
 	r.mu.Unlock()
+	s.res.left = true
 	r.goOffline(ctx, s, unavailable(why))
 }
 
