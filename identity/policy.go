@@ -219,13 +219,26 @@ func (s *Service) Explain(ctx context.Context, r Resource, user string, level Le
 		}
 		level = acc.Level
 	}
-	rule := s.policy.required(r)
+	rule := s.policy.required(r, s.routeDefault(r)...)
 	d := Decision{Resource: r, Required: rule.Level, Allowed: level.Allows(rule.Level), Held: level,
 		Pattern: rule.Pattern, Source: rule.Source}
 	if !d.Allowed {
 		d.Client = clientSees(r, level, rule.Level)
 	}
 	return d, nil
+}
+
+// UseRoutes tells Explain the levels that a road's own table asks (the web's routes); false means
+// that the road knows no such resource. It is called before Run.
+func (s *Service) UseRoutes(levelOf func(Resource) (Level, bool)) { s.routeLevel = levelOf }
+
+func (s *Service) routeDefault(r Resource) []Level {
+	if s.routeLevel != nil {
+		if l, ok := s.routeLevel(r); ok {
+			return []Level{l}
+		}
+	}
+	return nil
 }
 
 // clientSees is what each road answers to who may not: the same as where there is no such thing

@@ -112,6 +112,14 @@ func (r *Registry) Open(ctx context.Context, o Opening) (*Session, error) {
 	return s, nil
 }
 
+// ClassOf names the class that a connection from the address would have; "" where none matches.
+func (r *Registry) ClassOf(ctx context.Context, a netip.Addr) string {
+	if c := r.classes.of(ctx, a); c != nil {
+		return c.Name
+	}
+	return ""
+}
+
 func (r *Registry) checkBan(a netip.Addr) error {
 	if wait := r.banned(prefixOf(a)); wait > 0 {
 		return &waitError{ErrBanned, wait}

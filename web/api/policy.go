@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/netip"
 
@@ -90,11 +89,6 @@ func (a *API) listClasses(context.Context, *struct{}) (*struct{ Body []Class }, 
 	return out, nil
 }
 
-// classes is what identity says of an address.
-type classes interface {
-	ClassOf(ctx context.Context, a netip.Addr) string
-}
-
 // ClassOf is the class of an address as JSON.
 type ClassOf struct {
 	Address netip.Addr `json:"address"`
@@ -108,12 +102,8 @@ func (a *API) testClass(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, invalid("%q is not an IP address", in.Address)
 	}
-	c, ok := any(a.id).(classes)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
 	out := &struct{ Body ClassOf }{ClassOf{Address: addr.Unmap()}}
-	if name := c.ClassOf(ctx, addr.Unmap()); name != "" {
+	if name := a.id.Registry.ClassOf(ctx, addr); name != "" {
 		out.Body.Class = &name
 	}
 	return out, nil

@@ -33,8 +33,12 @@ func (c *Client) Do(r *http.Request) (*http.Response, error) { return c.do(r) }
 // Close ends the connection, or stops what stood in the server's place.
 func (c *Client) Close() error { return c.close() }
 
-// lockRetry is how long a command waits for another one that holds the data directory.
-const lockRetry = 5 * time.Second
+// lockRetry is how long a command waits for another one that holds the data directory, and
+// lockPause how long between two tries.
+const (
+	lockRetry = 5 * time.Second
+	lockPause = 50 * time.Millisecond
+)
 
 // Control finds the server of cfg's data directory. Without one the data directory is locked and
 // opened here, so that the command works on the same store with the same rules.
@@ -54,7 +58,7 @@ func Control(ctx context.Context, cfg *config.Config, version string) (*Client, 
 			return c, err
 		}
 		select { // a server that is starting, or another command
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(lockPause):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

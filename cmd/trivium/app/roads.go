@@ -2,6 +2,7 @@ package app
 
 import (
 	"log/slog"
+	"strings"
 
 	"go.uber.org/fx"
 
@@ -72,6 +73,12 @@ func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *to
 	if err != nil {
 		return nil, err
 	}
+	s.UseRoutes(func(res identity.Resource) (identity.Level, bool) {
+		if path, ok := strings.CutPrefix(string(res), "web:"); ok {
+			return srv.LevelOf(path)
+		}
+		return 0, false
+	})
 	st.add(func() (all []Bound) {
 		for _, b := range srv.Addrs() {
 			all = append(all, Bound(b))
@@ -83,7 +90,8 @@ func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *to
 
 func newXMPP(cfg *config.Config, s *identity.Service, r *identity.Registry, db *sqldb.DB, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*xmpp.Server, error) {
 	srv, err := xmpp.New(xmpp.Options{Config: cfg.XMPP, Limits: cfg.Limits, Domains: append([]string{cfg.Domain}, cfg.Domains...),
-		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v)})
+		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v),
+		NoSCRAM: cfg.Identity.PasswordHash == "argon2id"})
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func Serve(ctx context.Context, cfg *config.Config, o ServeOptions) (err error) 
 	if err := control.Dir(cfg.DataDir); err != nil {
 		return err
 	}
-	release, err := control.Lock(cfg.DataDir)
+	release, err := lock(ctx, cfg.DataDir)
 	if err != nil {
 		return err
 	}
@@ -69,6 +69,27 @@ func Serve(ctx context.Context, cfg *config.Config, o ServeOptions) (err error) 
 
 	p := newProcess(cfg, log, db, o.Version)
 	return p.run(ctx, o, lv)
+}
+
+// lock takes the data directory. A command that works on it without a server is waited for; a
+// server that runs is not.
+func lock(ctx context.Context, dir string) (release func(), err error) {
+	deadline := time.Now().Add(lockRetry)
+	for {
+		release, err = control.Lock(dir)
+		if !errors.Is(err, control.ErrLocked) || time.Now().After(deadline) {
+			return release, err
+		}
+		if c, dialErr := control.Dial(ctx, dir); dialErr == nil {
+			_ = c.Close()
+			return nil, err
+		}
+		select {
+		case <-time.After(lockPause):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // process is a composed server.
