@@ -221,3 +221,13 @@ func TestPolicyRaisesARoute(t *testing.T) {
 	}
 	root.get("/").expect(t, http.StatusOK, `<span>Users</span>`, `<span>Sessions</span>`, `<span>Audit log</span>`)
 }
+
+// Without anonymous sessions (identity.anonymous_web = false) the log-in form still works.
+func TestNoAnonymousWeb(t *testing.T) {
+	s := newSite(t, func(_ *web.Options, i *identity.Options) { i.AnonymousRoads = nil })
+	s.user("user1", identity.LevelUser)
+	b := s.browser()
+	b.get("/login").expect(t, http.StatusOK, `data-level="0"`)
+	b.get("/sessions").expect(t, http.StatusSeeOther)
+	b.login("user1").get("/sessions").expect(t, http.StatusOK, `data-level="10"`)
+}

@@ -134,7 +134,7 @@ func (s *Server) getAdmin(v *visit) error {
 		view.Sessions++
 	}
 	for p, n := range byProtocol {
-		view.Protocols = append(view.Protocols, counter{Label: sessionRow{Info: identity.Info{Protocol: p}}.Label(), N: n, Href: "/admin/sessions?protocol=" + string(p)})
+		view.Protocols = append(view.Protocols, counter{Label: "over " + sessionRow{Info: identity.Info{Protocol: p}}.Label(), N: n, Href: "/admin/sessions?protocol=" + string(p)})
 	}
 	sort.Slice(view.Protocols, func(i, j int) bool { return view.Protocols[i].Label < view.Protocols[j].Label })
 	encrypted := false

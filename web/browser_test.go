@@ -96,13 +96,13 @@ func value[T any](b *tab, a chromedp.Action[T]) T {
 // open goes to a page and waits until its modules are attached.
 func (b *tab) open(path, page string) {
 	b.t.Helper()
-	b.do(chromedp.Navigate(b.base+path))
+	b.do(chromedp.Navigate(b.base + path))
 	b.at(page)
 }
 
 func (b *tab) at(page string) {
 	b.t.Helper()
-	b.do(chromedp.WaitReady(chromedp.CSS(`html[data-ready="1"] body[data-page="`+page+`"]`)))
+	b.do(chromedp.WaitReady(chromedp.CSS(`html[data-ready="1"] body[data-page="` + page + `"]`)))
 }
 
 // focused waits until an element has the focus of its page; a headless tab itself has none, so

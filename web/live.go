@@ -25,6 +25,9 @@ func (s *Server) getSessionEvents(v *visit) error {
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("X-Accel-Buffering", "no")
 	v.Response().WriteHeader(http.StatusOK)
+	if v.Request().Method == http.MethodHead {
+		return nil
+	}
 	all := v.route.Path == "/admin/sessions/events"
 	events := s.opt.Registry.Watch(ctx, liveQueue)
 	rc := http.NewResponseController(v.Response().Writer)

@@ -115,7 +115,7 @@ func (v *visit) fill(p *page, id, title string) {
 	if c, err := v.Request().Cookie(themeCookie); err == nil && (c.Value == "light" || c.Value == "dark") {
 		p.Theme = c.Value
 	}
-	if !v.known && id != "login" && id != "setup" {
+	if !v.known && id != "login" && id != "setup" && id != "error" { // an error page has its own
 		p.LoginHref = "/login"
 	}
 	if v.browser == nil {
