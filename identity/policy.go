@@ -121,10 +121,7 @@ func (r Resource) split() (kind string, segments []string) {
 	if strings.HasPrefix(rest, "/") {
 		rest, separator = path.Clean(rest), "/"
 	}
-	for _, s := range strings.FieldsFunc(rest, func(c rune) bool { return strings.ContainsRune(separator, c) }) {
-		segments = append(segments, s)
-	}
-	return kind, segments
+	return kind, strings.FieldsFunc(rest, func(c rune) bool { return strings.ContainsRune(separator, c) })
 }
 
 func newPolicyTable(rules map[string]string, defaults map[string]Level) (*policyTable, error) {

@@ -564,7 +564,7 @@ func cut(name []byte) (prefix, local []byte) {
 
 // attrValue decodes an attribute's value (XML 1.0 section 3.3.3).
 func attrValue(b []byte) string {
-	if bytes.IndexByte(b, '&') < 0 && bytes.IndexAny(b, "\t\r\n") < 0 {
+	if bytes.IndexByte(b, '&') < 0 && !bytes.ContainsAny(b, "\t\r\n") {
 		return intern(b)
 	}
 	b = bytes.ReplaceAll(b, []byte("\r\n"), []byte(" "))

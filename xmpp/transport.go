@@ -36,6 +36,5 @@ type transport interface {
 
 // item is one element, or what else must be written as one.
 type item struct {
-	b       []byte
-	counted bool // XEP-0198 counts it and keeps it until it is acknowledged
+	b []byte
 }
