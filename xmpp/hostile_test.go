@@ -436,7 +436,7 @@ func TestBigStanzas(t *testing.T) {
 func TestEndedWhileBehind(t *testing.T) {
 	s := start(t, options{})
 	p := s.login("alice", "a")
-	must(t, p.raw.(*net.TCPConn).SetReadBuffer(64 << 10))
+	must(t, p.raw.(*net.TCPConn).SetReadBuffer(64<<10))
 	i := s.session("alice", func(i identity.Info) bool { return i.State == identity.StateConnected })
 	p.send(strings.Repeat("<message to='"+p.jid+"' type='headline'><body>"+strings.Repeat("x", 10000)+"</body></message>", 30))
 	for deadline := time.Now().Add(5 * time.Second); i.BytesOut < 100000 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
