@@ -160,11 +160,19 @@ func (r *router) goOffline(ctx context.Context, s *stream, st *stanza) {
 		}
 	}
 	for _, to := range s.res.directed {
-		if !told[addressOf(to)] {
-			r.relayTo(s.res.full, to, st)
+		if told[addressOf(to)] && (to.Resourcepart() == "" || r.reached(to)) {
+			continue
 		}
+		r.relayTo(s.res.full, to, st)
 	}
 	s.res.directed = nil
+}
+
+// reached reports whether a full JID gets what is sent to all available resources of its account.
+func (r *router) reached(full jid.JID) bool {
+	var buf [usual]*stream
+	name := full.Resourcepart()
+	return len(r.pick(buf[:0], addressOf(full), func(x *resource) bool { return x.available && x.name == name })) > 0
 }
 
 // direct sends presence to one address that the client chose (section 4.6).

@@ -499,6 +499,15 @@ func TestDirectedPresence(t *testing.T) {
 	nothing(t, "bob, who was told", bob.settle())
 }
 
+// A friend's resource that is not available itself got directed presence, and so its end.
+func TestDirectedToUnavailableFriend(t *testing.T) {
+	s := start(t, options{})
+	alice, _ := s.friends()
+	hidden := s.login("bob", "hidden")
+	has(t, "hidden", alice.then("<presence to='"+hidden.jid+"'/>", hidden)[1], "<presence from='"+alice.jid)
+	has(t, "hidden", alice.then("<presence type='unavailable'/>", hidden)[1], "<presence type='unavailable' from='"+alice.jid+"' to='"+hidden.jid+"'/>")
+}
+
 func TestOddResource(t *testing.T) {
 	s := start(t, options{})
 	alice := s.login("alice", "a")
