@@ -99,10 +99,10 @@ func (s *Service) findBrowser(ctx context.Context, kind CookieKind, value Secret
 	}
 	if s.idle(rec) {
 		if s.browsers.kind(rec) == CookieAnonymous {
-			s.Registry.finish([]*Session{rec.session}, Reason{ReasonIdle, "idle"}, true)
+			s.Registry.finish([]*Session{rec.session}, Reason{Code: ReasonIdle, Text: "idle"}, true)
 			return nil, nil
 		}
-		s.demote(rec, Reason{ReasonIdle, "idle"})
+		s.demote(rec, Reason{Code: ReasonIdle, Text: "idle"})
 	}
 	if err := s.moved(ctx, rec, v); err != nil {
 		return nil, err
@@ -191,7 +191,7 @@ func (s *Service) anonymousBrowser(class string) *attachment {
 
 func (s *Service) closeSurplus(surplus []*browserRecord) {
 	for _, rec := range surplus {
-		s.Registry.finish([]*Session{rec.session}, Reason{ReasonPolicy, "too many anonymous sessions"}, true)
+		s.Registry.finish([]*Session{rec.session}, Reason{Code: ReasonPolicy, Text: "too many anonymous sessions"}, true)
 	}
 }
 

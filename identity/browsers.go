@@ -310,9 +310,9 @@ func (s *Service) sweepBrowsers() {
 		switch {
 		case !s.idle(rec):
 		case s.browsers.kind(rec) == CookieAnonymous:
-			s.Registry.finish([]*Session{rec.session}, Reason{ReasonIdle, "idle"}, true)
+			s.Registry.finish([]*Session{rec.session}, Reason{Code: ReasonIdle, Text: "idle"}, true)
 		default:
-			s.demote(rec, Reason{ReasonIdle, "idle"})
+			s.demote(rec, Reason{Code: ReasonIdle, Text: "idle"})
 		}
 	}
 }

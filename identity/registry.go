@@ -171,8 +171,7 @@ func (r *Registry) add(s *Session) error {
 	}
 	r.mu.Unlock()
 	if victim != nil {
-		r.finish([]*Session{victim}, Reason{ReasonPolicy,
-			"too many connections wait for a log-in; this one was the oldest: connect again and log in at once"}, true)
+		r.finish([]*Session{victim}, Reason{Code: ReasonPolicy, Text: "too many connections wait for a log-in; this one was the oldest: connect again and log in at once"}, true)
 	}
 	return err
 }

@@ -158,5 +158,5 @@ func (s *Service) sweepRequests() {
 		}
 	}
 	s.requests.mu.Unlock()
-	s.Registry.finish(idle, Reason{ReasonIdle, "idle"}, true)
+	s.Registry.finish(idle, Reason{Code: ReasonIdle, Text: "idle"}, true)
 }

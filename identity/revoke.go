@@ -74,22 +74,22 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 		return func() { s.Registry.finish([]*Session{ses}, why, true) }
 	}
 	if acc == nil || acc.ID != was.creds.UserID {
-		return end(Reason{ReasonDisabled, ErrDisabled.Error()})
+		return end(Reason{Code: ReasonDisabled, Text: ErrDisabled.Error()})
 	}
 	// A session that has adopted a change which is not committed yet is ahead.
 	if was.creds.Grant == nil && was.creds.CredentialVersion < acc.CredentialVersion {
-		return end(Reason{ReasonRevoked, "the password was changed"})
+		return end(Reason{Code: ReasonRevoked, Text: "the password was changed"})
 	}
 	now, err := s.qualify(ses, *acc, was.creds.Grant)
 	switch {
 	case errors.Is(err, ErrDisabled):
-		return end(Reason{ReasonDisabled, err.Error()})
+		return end(Reason{Code: ReasonDisabled, Text: err.Error()})
 	case errors.Is(err, ErrExpired):
-		return end(Reason{ReasonExpired, err.Error()})
+		return end(Reason{Code: ReasonExpired, Text: err.Error()})
 	case err != nil && ses.browser != nil:
-		return func() { s.demote(ses.browser, Reason{ReasonPolicy, err.Error()}) }
+		return func() { s.demote(ses.browser, Reason{Code: ReasonPolicy, Text: err.Error()}) }
 	case err != nil:
-		return end(Reason{ReasonPolicy, err.Error()})
+		return end(Reason{Code: ReasonPolicy, Text: err.Error()})
 	}
 	now.method, now.creds.OrigUser, now.creds.LoginAt = was.method, was.creds.OrigUser, was.creds.LoginAt
 	now.creds.CredentialVersion = max(now.creds.CredentialVersion, was.creds.CredentialVersion)
@@ -131,7 +131,7 @@ func (s *Service) adopt(ses *Session, id UserID, version int64) (undo func()) {
 // tokensChanged is TokensChanged.
 func (s *Service) tokensChanged(_ context.Context, ids ...string) {
 	for _, id := range ids {
-		s.Registry.finish(s.Registry.ofToken(id), Reason{ReasonRevoked, "the token was revoked or changed"}, true)
+		s.Registry.finish(s.Registry.ofToken(id), Reason{Code: ReasonRevoked, Text: "the token was revoked or changed"}, true)
 	}
 }
 
@@ -163,5 +163,5 @@ func (s *Service) poll(ctx context.Context) error {
 
 // expire ends the sessions whose account or token has expired.
 func (s *Service) expire() {
-	s.Registry.finish(s.Registry.expired(), Reason{ReasonExpired, ErrExpired.Error()}, true)
+	s.Registry.finish(s.Registry.expired(), Reason{Code: ReasonExpired, Text: ErrExpired.Error()}, true)
 }

@@ -83,6 +83,7 @@ type Info struct {
 type Reason struct {
 	Code ReasonCode
 	Text string
+	By   *Actor // who wanted it, for the audit log; nil: nobody in particular
 }
 
 // ReasonCode is the kind of a Reason.

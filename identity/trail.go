@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 )
@@ -58,13 +59,17 @@ func (s *Service) auditEnd(event string, ses *Session, was Credentials, why Reas
 	if was.Anonymous() {
 		subject = "anonymous"
 	}
-	s.trail(ses, AuditEvent{Event: event, Actor: subject, Subject: subject, Result: string(why.Code)})
+	e := AuditEvent{Event: event, Actor: subject, Subject: subject, Result: string(why.Code), Detail: why.Text}
+	if why.By != nil {
+		e.Actor, e.Via = why.By.User, why.By.Via
+	}
+	s.trail(ses, e)
 }
 
 // trail completes an event with what the session knows and writes it behind.
 func (s *Service) trail(ses *Session, e AuditEvent) {
 	e.Time = s.now()
 	e.Protocol, e.Remote, e.Session = ses.protocol, addrText(ses.Remote()), ses.id
-	e.Via = string(ses.protocol)
+	e.Via = cmp.Or(e.Via, string(ses.protocol))
 	s.behind.push(func(ctx context.Context, w StoreWriter) error { return w.AppendAudit(ctx, e) })
 }

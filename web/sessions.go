@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"net/http"
 	"sort"
 	"time"
@@ -145,13 +144,8 @@ func (s *Server) postEndOthers(v *visit) error {
 	return v.done("/sessions", "%s ended.", plural(n, "other session", "other sessions"))
 }
 
-// end ends a session and writes it into the audit log.
+// end ends a session; identity writes who did it into the audit log.
 func (s *Server) end(v *visit, i identity.Info) error {
 	by := v.actor()
-	if err := s.opt.Registry.End(i.ID, identity.Reason{Code: identity.ReasonEnded, Text: "ended by " + by.User}); err != nil {
-		return err
-	}
-	return s.opt.Identity.Record(v.ctx(), identity.AuditEvent{Time: s.now(), Event: "session.end", Actor: by.User, Via: by.Via,
-		Subject: deref(i.User), Protocol: i.Protocol, Remote: by.Remote, Session: i.ID, Result: "ok",
-		Detail: fmt.Sprintf("%s from %s", i.Protocol, i.RemoteAddr)})
+	return s.opt.Registry.End(i.ID, identity.Reason{Code: identity.ReasonEnded, Text: "ended by " + by.User, By: &by})
 }

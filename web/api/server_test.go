@@ -82,6 +82,13 @@ func startWith(t testing.TB, policy map[string]string, accounts ...identity.Leve
 		SCRAMIterations: 4096, DefaultLevel: identity.LevelUser, DefaultRequired: identity.LevelLoggedIn, Policy: policy,
 	})
 	check(t, err)
+	running, stop := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- s.id.Run(running) }()
+	t.Cleanup(func() {
+		stop()
+		check(t, <-ran)
+	})
 	s.tokens = tokens.New(verifier, s.id, "example.org")
 	cfg, err := config.Load(config.Options{Dev: true, Dir: t.TempDir(), SystemDir: t.TempDir(), Set: []string{"domain=example.org"}})
 	check(t, err)

@@ -187,7 +187,7 @@ func (a *API) end(ctx context.Context, ids []string, reason string) ([]identity.
 	}
 	ended := []identity.Info{}
 	for _, i := range list {
-		err := a.id.Registry.End(i.ID, identity.Reason{Code: identity.ReasonEnded, Text: reason})
+		err := a.id.Registry.End(i.ID, identity.Reason{Code: identity.ReasonEnded, Text: reason, By: &c.actor})
 		if errors.Is(err, identity.ErrNotFound) {
 			continue
 		}
@@ -195,19 +195,6 @@ func (a *API) end(ctx context.Context, ids []string, reason string) ([]identity.
 			return nil, err
 		}
 		ended = append(ended, i)
-		if err := a.record(ctx, "session.end", i, reason); err != nil {
-			return nil, err
-		}
 	}
 	return ended, nil
-}
-
-func (a *API) record(ctx context.Context, event string, i identity.Info, reason string) error {
-	c := who(ctx)
-	e := identity.AuditEvent{Time: a.now().UTC(), Event: event, Actor: c.actor.User, Via: c.actor.Via, Protocol: i.Protocol,
-		Remote: c.actor.Remote, Session: i.ID, Result: "ok", Detail: reason}
-	if i.User != nil {
-		e.Subject = *i.User
-	}
-	return a.id.Record(ctx, e)
 }
