@@ -405,3 +405,28 @@ func TestManyConnectionsOfOnePerson(t *testing.T) {
 		wg.Wait()
 	}
 }
+
+// TestStorm sends more wrong passwords at once than may wait; the honest log-in of another
+// address gets through.
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(o *identity.Options) { o.SCRAMIterations = 20000 })
+	h.person("alice", nil)
+	honest, _ := h.open(identity.ProtocolFTP, "198.51.100.1:1")
+	var wg sync.WaitGroup
+	var begun sync.WaitGroup
+	for i := range 600 {
+		ses, _ := h.open(identity.ProtocolFTP, home)
+		begun.Add(1)
+		wg.Go(func() {
+			begun.Done()
+			if _, err := h.login(ses, fmt.Sprint("guess", i), "wrong"); !errors.Is(err, identity.ErrCredentials) && !errors.Is(err, identity.ErrBusy) {
+				t.Errorf("the storm got %v", err)
+			}
+		})
+	}
+	begun.Wait()
+	_, err := h.login(honest, "alice", testPassword)
+	wantErr(t, "the honest log-in", err, nil)
+	wg.Wait()
+}

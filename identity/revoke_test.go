@@ -307,4 +307,32 @@ func TestRequestSessions(t *testing.T) {
 	if n := h.Registry.Count(identity.Filter{}); n != before {
 		t.Error("a refused request leaves a session")
 	}
+	hashes := h.Hashes()
+	_, err = h.Request(t.Context(), identity.ProtocolDAV, h.visit(),
+		identity.Login{Method: identity.MethodPassword, Name: "alice", Secret: identity.NewSecret("wrong")})
+	wantErr(t, "wrong again", err, identity.ErrCredentials)
+	if h.Hashes() != hashes+1 {
+		t.Error("a refusal is remembered instead of checked")
+	}
+}
+
+// TestTwoLoginsOfOneSession: the second is through before the first has checked its password.
+func TestTwoLoginsOfOneSession(t *testing.T) {
+	t.Parallel()
+	var store *changingStore
+	h := newHouse(t, func(o *identity.Options) { store = &changingStore{Store: o.Store}; o.Store = store })
+	h.person("alice", nil)
+	bob := h.person("bob", nil)
+	ses, _ := h.open(identity.ProtocolFTP, home)
+	store.between = func() {
+		store.between = nil
+		if _, err := h.login(ses, "bob", testPassword); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := h.login(ses, "alice", testPassword)
+	wantErr(t, "the slower one", err, identity.ErrInvalid)
+	if c, _ := ses.Credentials(); c.UserID != bob.ID {
+		t.Errorf("the session belongs to %s", c.User)
+	}
 }
