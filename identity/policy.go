@@ -239,7 +239,7 @@ func (s *Service) routeDefault(r Resource) []Level {
 }
 
 // clientSees is what each road answers to who may not: the same as where there is no such thing
-// (DESIGN.md section 4, refusals by level).
+//.
 func clientSees(r Resource, held, need Level) string {
 	kind, segments := r.split()
 	switch kind {

@@ -114,7 +114,7 @@ type Holder interface {
 	SessionChanged()
 }
 
-// Session is one presence of somebody over one road. Only Registry.Open and BrowserSessions
+// Session is one presence of somebody over one road. Only Registry.Open and the browser sessions
 // make one, and only Service gives it credentials. All methods are safe for any goroutine.
 type Session struct {
 	id       string

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Numbers of the throttle (SECURITY.md, limits).
+// Numbers of the throttle.
 const (
 	slowAfter       = 5 // failures of one account until log-ins to it wait
 	firstDelay      = time.Second
