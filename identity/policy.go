@@ -238,8 +238,7 @@ func (s *Service) routeDefault(r Resource) []Level {
 	return nil
 }
 
-// clientSees is what each road answers to who may not: the same as where there is no such thing
-//.
+// clientSees is what each road answers to who may not: the same as where there is no such thing.
 func clientSees(r Resource, held, need Level) string {
 	kind, segments := r.split()
 	switch kind {
