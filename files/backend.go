@@ -80,6 +80,8 @@ type Dir interface {
 // reserved names are neither listed nor found there, and making them is ErrName.
 type Top interface {
 	Dir
+	// Reserved reports whether the name, directly in this folder, is the store's own.
+	Reserved(name string) bool
 	// Part opens the part of that key (hexadecimal) at its end; where there is none it is made, or
 	// fs.ErrNotExist.
 	Part(ctx context.Context, key string, create bool) (Part, error)

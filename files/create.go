@@ -60,6 +60,9 @@ func (u *Upload) begin(ctx context.Context, v *view, o UploadOptions) error {
 	if s.m == nil || s.name == "" {
 		return ErrIsDir
 	}
+	if s.dir == Dir(s.top) && s.top.Reserved(s.name) {
+		return ErrName // now, and not when everything has come
+	}
 	if err := u.allowed(v); err != nil {
 		return err
 	}
@@ -155,7 +158,11 @@ func (u *Upload) openPart(ctx context.Context, o UploadOptions, empty bool) erro
 	s := u.spot
 	part, err := s.top.Part(ctx, u.key, false)
 	if errors.Is(err, fs.ErrNotExist) {
-		if !u.account.addEntry(s.m.limitFiles) {
+		limit := s.m.limitFiles
+		if s.exists {
+			limit = -1 // it will take the place of one
+		}
+		if !u.account.addEntry(limit) {
 			return ErrQuota
 		}
 		if part, err = s.top.Part(ctx, u.key, true); err != nil {

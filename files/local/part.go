@@ -40,6 +40,8 @@ func (t *tree) parts(create bool) (*os.File, error) {
 	return at, nil
 }
 
+func (t *tree) Reserved(name string) bool { return t.hides(name) }
+
 func (t *tree) Part(_ context.Context, key string, create bool) (files.Part, error) {
 	dir, err := t.parts(create)
 	if err != nil {

@@ -69,7 +69,11 @@ func (s *Store) probe() error {
 	defer f.Close()
 	defer func() { _ = s.root.Remove(name) }()
 	if err := xattr.FSet(f, attrName, []byte("1")); err != nil {
-		s.features.Why = "the file system keeps no extended attributes (" + errors.Unwrap(err).Error() +
+		var why *xattr.Error
+		if errors.As(err, &why) {
+			err = why.Err // without the name of a file that is gone again
+		}
+		s.features.Why = "the file system keeps no extended attributes (" + err.Error() +
 			"), so every file has the owner, group and mode of its folder's default; mount it with user_xattr, or use another"
 		return nil
 	}

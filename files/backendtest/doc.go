@@ -1,0 +1,2 @@
+// Package backendtest holds the contract of files.Backend as a test that every store must pass.
+package backendtest

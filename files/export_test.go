@@ -1,0 +1,20 @@
+package files
+
+// Session is what a Tree asks a session; tests have their own.
+type Session = session
+
+// ViewOf is View for a test's session. The policy is asked with nil.
+func (s *Service) ViewOf(who Session) *Tree { return &Tree{s: s, who: who} }
+
+// UsageOf is the count of a tree: bytes and entries.
+func (s *Service) UsageOf(key string) (bytes, files int64) { return s.ledger.trees[key].usage() }
+
+// Held is how many locks are taken.
+func (s *Service) Held() int {
+	s.locks.mu.Lock()
+	defer s.locks.mu.Unlock()
+	return len(s.locks.held)
+}
+
+// Slice is how much is reserved at a time.
+const Slice = slice
