@@ -13,7 +13,7 @@ ifeq ($(need_go),missing)
 $(error Go is not installed (no "$(GO)" in PATH). Trivium needs Go 1.26 or newer: https://go.dev/doc/install)
 endif
 
-.PHONY: help build run test e2e check lint fmt fuzz bench generate web cover clean
+.PHONY: help build run test e2e check lint fmt shots fuzz bench generate web cover clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -54,6 +54,9 @@ generate: ## what is made from the code: docs/config.md, docs/cli.md
 
 web: ## third-party scripts and styles; there are none in this release
 	@echo "nothing to fetch: the pages use only what stands in web/assets"
+
+shots: ## the pictures of the README
+	TRIVIUM_SHOTS=$(CURDIR)/docs/img $(GO) test -count=1 -run TestScreenshots ./e2e
 
 fuzz: ## each fuzz target for FUZZTIME (1m)
 	@set -e; for pkg in $$($(GO) list ./...); do \

@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", suite.dir+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("TRIVIUM_DATA_DIR", filepath.Join(e.WorkDir, "data"))
+			e.Setenv("GORACE", "atexit_sleep_ms=0")
 			e.Setenv("PY", "/usr/bin/python3") // Debian's, which has slixmpp
 			e.Values[serverKey{}] = &running{}
 			return nil
