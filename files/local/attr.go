@@ -52,12 +52,15 @@ func closed() record {
 
 // parse reads the text; anything unknown closes the file.
 func parse(text string) record {
-	fields := strings.Fields(text)
-	if len(fields) == 0 || fields[0] != version {
+	fields := strings.Split(text, " ")
+	if fields[0] != version {
 		return closed()
 	}
 	var r record
 	for _, f := range fields[1:] {
+		if f == "" {
+			return closed()
+		}
 		switch f[0] {
 		case 'u', 'g':
 			n, err := strconv.ParseUint(f[1:], 10, 32)

@@ -93,9 +93,7 @@ func (s *Store) Tree(_ context.Context, key string, create bool) (files.Top, err
 	for i, name := range strings.Split(key, "/") {
 		next, err := at.step(name)
 		if create && errors.Is(err, fs.ErrNotExist) {
-			if err = mkdirat(at.f, name, storeDir); err == nil || errors.Is(err, fs.ErrExist) {
-				next, err = at.step(name)
-			}
+			next, err = at.found(name)
 		}
 		if i > 0 {
 			_ = at.Close()
@@ -107,6 +105,18 @@ func (s *Store) Tree(_ context.Context, key string, create bool) (files.Top, err
 	}
 	at.top = true
 	return &tree{dir: at}, nil
+}
+
+// found makes a folder of the store, durably, or opens the one that another has just made.
+func (d *dir) found(name string) (*dir, error) {
+	err := mkdirat(d.f, name, storeDir)
+	if err == nil {
+		err = again(d.fsync)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return d.step(name)
 }
 
 // Keys implements files.Backend.
