@@ -340,7 +340,7 @@ func (l *loader) unknownEnv(name string) {
 	for _, k := range l.schema.keys {
 		names = append(names, k.Env)
 	}
-	near := nearest(name, names)
+	near := Nearest(name, names)
 	for _, sec := range l.schema.sections {
 		after, ok := strings.CutPrefix(rest, sec.Name+"_")
 		if !ok {

@@ -5,9 +5,9 @@ import "strings"
 // maxDistance is how many letters may differ for a name to be taken for another.
 const maxDistance = 2
 
-// nearest returns the candidate with the smallest edit distance to name, the first of equals; ""
+// Nearest returns the candidate with the smallest edit distance to name, the first of equals; ""
 // when none is near. Short names must be nearer: two changes make any three letters any other.
-func nearest(name string, candidates []string) string {
+func Nearest(name string, candidates []string) string {
 	best, at := "", min(maxDistance, (len(name)+1)/3)+1
 	for _, c := range candidates {
 		if d := distance(name, c, at); d < at {
@@ -51,7 +51,7 @@ func (s *schema) suggest(in, name string) string {
 	for _, k := range s.of(in) {
 		names = append(names, k.Name)
 	}
-	if n := nearest(name, names); n != "" {
+	if n := Nearest(name, names); n != "" {
 		return "did you mean " + n + "?"
 	}
 	if in == "" {
@@ -59,7 +59,7 @@ func (s *schema) suggest(in, name string) string {
 		for _, sec := range s.sections {
 			sections = append(sections, sec.Name)
 		}
-		if n := nearest(name, sections); n != "" {
+		if n := Nearest(name, sections); n != "" {
 			return "did you mean the section [" + n + "]?"
 		}
 	}
@@ -67,7 +67,7 @@ func (s *schema) suggest(in, name string) string {
 	for _, k := range s.keys {
 		names = append(names, k.Name)
 	}
-	n := nearest(name, names)
+	n := Nearest(name, names)
 	if n == "" {
 		return ""
 	}
@@ -90,7 +90,7 @@ func (s *schema) suggestSection(name string) string {
 	for _, sec := range s.sections {
 		names = append(names, sec.Name)
 	}
-	n := nearest(name, names)
+	n := Nearest(name, names)
 	if n == "" {
 		return "the sections are " + strings.Join(names, ", ")
 	}
@@ -106,5 +106,5 @@ func (s *schema) suggestPath(path string) string {
 	for _, k := range s.keys {
 		paths = append(paths, k.Path)
 	}
-	return nearest(path, paths)
+	return Nearest(path, paths)
 }

@@ -233,38 +233,13 @@ func namesOf(n *kong.Node) []string {
 	return names
 }
 
-// nearest is the command most like word.
+// nearest is the command most like word: one that it begins, or that differs in few letters.
 func nearest(word string, n *kong.Node) string {
-	best, at := "", min(3, (len(word)+2)/3)+1
-	for _, name := range namesOf(n) {
-		d := distance(word, name)
+	names := namesOf(n)
+	for _, name := range names {
 		if strings.HasPrefix(name, word) || strings.HasPrefix(word, name) {
-			d = min(d, 1)
-		}
-		if d < at {
-			best, at = name, d
+			return name
 		}
 	}
-	return best
-}
-
-// distance is how many letters must be added, removed or changed (Levenshtein).
-func distance(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	row := make([]int, len(y)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range x {
-		before := row[0]
-		row[0] = i + 1
-		for j := range y {
-			cost := 1
-			if x[i] == y[j] {
-				cost = 0
-			}
-			before, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, before+cost)
-		}
-	}
-	return row[len(y)]
+	return config.Nearest(word, names)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"trivium/config"
 	"trivium/identity"
 )
 
@@ -75,5 +76,5 @@ func (a *API) removeAlias(ctx context.Context, in *struct {
 			names = append(names, a.display(al.Name, al.Domain))
 		}
 	}
-	return nil, notFound("alias", in.Alias, near(in.Alias, names))
+	return nil, notFound("alias", in.Alias, config.Nearest(in.Alias, names))
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"testing"
 
+	"trivium/config"
 	"trivium/identity"
 )
 
@@ -45,11 +46,11 @@ func TestNear(t *testing.T) {
 		{"alcie", []string{"alice"}, "alice"},
 		{"bob", []string{"alice", "eve"}, ""},
 		{"", []string{"a"}, ""},
-		{"a", []string{"b"}, "b"},
+		{"a", []string{"b"}, ""},
 		{"jürgen", []string{"jurgen"}, "jurgen"},
 	} {
-		if got := near(tt.name, tt.list); got != tt.want {
-			t.Errorf("near(%q) = %q, want %q", tt.name, got, tt.want)
+		if got := config.Nearest(tt.name, tt.list); got != tt.want {
+			t.Errorf("config.Nearest(%q) = %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"trivium/config"
 	"trivium/identity"
 )
 
@@ -66,7 +67,7 @@ func (a *API) noGroup(ctx context.Context, name string, err error) error {
 			names = append(names, a.display(g.Name, g.Domain))
 		}
 	}
-	return notFound("group", name, near(name, names))
+	return notFound("group", name, config.Nearest(name, names))
 }
 
 func (a *API) readGroup(ctx context.Context, name string) (identity.GroupInfo, error) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"trivium/config"
 	"trivium/identity"
 )
 
@@ -108,7 +109,7 @@ func (a *API) session(c caller, id string) (identity.Info, error) {
 		for _, i := range a.id.Registry.List(identity.Filter{}) {
 			ids = append(ids, i.ID)
 		}
-		hint = near(id, ids)
+		hint = config.Nearest(id, ids)
 	}
 	return identity.Info{}, notFound("session", id, hint)
 }
