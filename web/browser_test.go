@@ -116,13 +116,6 @@ func (b *tab) focused(selector string) {
 	})
 }
 
-func (b *tab) login(name string) {
-	b.t.Helper()
-	b.open("/login", "login")
-	b.do(chromedp.SendKeys(chromedp.CSS("#login"), name), chromedp.SendKeys(chromedp.CSS("#password"), password+"\r"))
-	b.at("home")
-}
-
 // The pages in a real browser: set-up, log-in by keyboard, files, live sessions, log-out; without
 // one violation of the policy, error in the console, or scroll to the side.
 func TestBrowser(t *testing.T) {

@@ -78,11 +78,10 @@ type Server struct {
 	origins  *http.CrossOriginProtection
 	stopping chan struct{} // closed when Shutdown begins: streams end
 
-	mu     sync.Mutex // guards what follows
-	bound  []Bound
-	open   []opened
-	stop   sync.Once
-	closed bool
+	mu    sync.Mutex // guards what follows
+	bound []Bound
+	open  []opened
+	stop  sync.Once
 }
 
 // opened is a listener with the server that serves it.
