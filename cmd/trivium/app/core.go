@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"go.uber.org/fx"
 
@@ -82,6 +83,34 @@ func newFiles(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, log *slo
 		return nil, err
 	}
 	closeWith(lc, backend)
-	return files.New(files.Options{Backend: backend, Policy: s, Mask: cfg.Files.Mask(), Sync: cfg.Files.Sync,
-		Domain: cfg.Domain, QuotaBytes: int64(cfg.Files.Quota), Log: log})
+	f, err := files.New(files.Options{Backend: backend, Policy: s, Names: &ownerNames{identity: s, log: log, now: time.Now},
+		Mask: cfg.Files.Mask(), Sync: cfg.Files.Sync, Domain: cfg.Domain, QuotaBytes: int64(cfg.Files.Quota), Log: log})
+	if err != nil {
+		return nil, err
+	}
+	background(lc, func(ctx context.Context) { sweepParts(ctx, f, log) })
+	return f, nil
+}
+
+// sweepEvery is how often unfinished uploads that nobody goes on with are looked for.
+const sweepEvery = time.Hour
+
+func sweepParts(ctx context.Context, f *files.Service, log *slog.Logger) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		switch n, err := f.Sweep(ctx); {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			log.Warn("unfinished uploads were not all swept", "err", err)
+		case n > 0:
+			log.Info("unfinished uploads removed", "parts", n)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -1,0 +1,50 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"trivium/identity"
+	identitystore "trivium/identity/sqlstore"
+	"trivium/internal/sqldb/sqltest"
+)
+
+func TestOwnerNames(t *testing.T) {
+	ctx := context.Background()
+	db := sqltest.Open(t)
+	if err := identitystore.Migrate(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	s, err := identity.New(ctx, identity.Options{Store: identitystore.New(db), Domain: "example.org", SealKey: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := identity.Actor{Level: identity.LevelRoot}
+	add := func(login string) identity.Account {
+		t.Helper()
+		a, err := s.AddUser(ctx, root, identity.NewUser{Login: login})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	now := time.Now()
+	n := &ownerNames{identity: s, log: slog.New(slog.DiscardHandler), now: func() time.Time { return now }}
+	alice := add("alice")
+	if u, g := n.UserName(alice.UID), n.GroupName(alice.GID); u != "alice" || g != "alice" {
+		t.Errorf("got %q and %q", u, g)
+	}
+	if u := n.UserName(1); u != "" {
+		t.Errorf("nobody's uid is %q", u)
+	}
+	bob := add("bob")
+	if u := n.UserName(bob.UID); u != "" {
+		t.Errorf("%q was read again at once", u)
+	}
+	now = now.Add(namesRetry)
+	if u := n.UserName(bob.UID); u != "bob" {
+		t.Errorf("got %q after %s", u, namesRetry)
+	}
+}
