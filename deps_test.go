@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// mayImport is the import table of DESIGN section 3: for a package (or, with /..., it and all
+// mayImport is the import table of ARCHITECTURE.md: for a package (or, with /..., it and all
 // below), what of ours it may import. Imports go down only; what is not listed is forbidden.
 var mayImport = []struct {
 	pkg  string

@@ -13,7 +13,7 @@ import (
 
 // TestBursts sends transfers, queued commands and ABOR in one segment, at random, with and
 // without a data connection: each command gets exactly one last reply, and the session stays in
-// step (FTP.md 3.3).
+// step.
 func TestBursts(t *testing.T) {
 	w := newWorld(t, func(w *world) { w.limits.FTPDataTimeout = 100 * time.Millisecond })
 	w.write("big", make([]byte, 1<<20))

@@ -13,7 +13,7 @@ import (
 	"trivium/web"
 )
 
-// Who gets what on the pages of each level: the matrix of UX 2.0.
+// Who gets what on the pages of each level: the whole matrix.
 func TestLevels(t *testing.T) {
 	s := newSite(t)
 	visitors := map[string]*browser{"nobody": s.browser(), "anonymous": s.browser()}

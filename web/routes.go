@@ -43,7 +43,7 @@ const (
 	navAdmin navGroupName = "Administration"
 )
 
-// table lists every route. The pages of UX 2.1 need no level, one's own need LOGGEDIN, so that a
+// table lists every route. The pages before log-in need no level, one's own need LOGGEDIN, so that a
 // bookmark survives an expired log-in; the administration's need ADMIN.
 func (s *Server) table() []route {
 	const (

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// session is one presence of somebody, as DESIGN section 4 lists it.
+// session is one presence of somebody, as the API lists it.
 type session struct {
 	ID           string     `json:"id"`
 	Protocol     string     `json:"protocol"`

@@ -29,7 +29,7 @@ func printReady(w io.Writer, bound []Bound, setup string, took time.Duration) er
 	return json.NewEncoder(w).Encode(ready{"ready", bound, setup, took.Milliseconds()})
 }
 
-// printBanner is the ready line for a person (UX section 5.2).
+// printBanner is the ready line for a person.
 func printBanner(w io.Writer, cfg *config.Config, version string, bound []Bound, setup string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n  Trivium %s — FTP, web and XMPP, one account\n\n", version)
