@@ -38,5 +38,5 @@ func (w *recorder) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-// rootCause digs out the line that a constructor wrote from what fx and dig say around it.
-func rootCause(err error) error { return dig.RootCause(err) }
+// plain takes fx's and dig's own words off an error, which then is the line that a part wrote.
+func plain(err error) error { return dig.RootCause(err) }

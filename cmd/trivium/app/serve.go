@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -206,12 +205,4 @@ func (p *process) announce(o ServeOptions) {
 	if err := printReady(o.Stdout, bound, link, took); err != nil {
 		p.log.Warn("the ready line was not written", "err", err)
 	}
-}
-
-// plain takes fx's and dig's own words off an error, which then is the line that a part wrote.
-func plain(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%w", rootCause(err))
 }
