@@ -33,7 +33,10 @@ func newLog(cfg config.Log, stdout, stderr io.Writer, terminal bool) (*slog.Logg
 	lv := new(slog.LevelVar)
 	lv.Set(logLevel(cfg.Level))
 	opts := &slog.HandlerOptions{Level: lv, ReplaceAttr: nameTrace}
-	if cfg.Format == "text" || cfg.Format == "auto" && terminal {
+	switch {
+	case cfg.Format == "auto" && terminal:
+		return slog.New(newConsole(w, lv)), lv, closer, nil
+	case cfg.Format == "text":
 		return slog.New(slog.NewTextHandler(w, opts)), lv, closer, nil
 	}
 	return slog.New(slog.NewJSONHandler(w, opts)), lv, closer, nil
