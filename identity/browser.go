@@ -30,6 +30,7 @@ type Visit struct {
 	TLS, UserAgent, Referer string
 	Lang                    string
 	Anonymous, LoggedIn     Secret // the cookies as they came; zero where absent
+	Unattended              bool   // an open page asks by itself: that is no activity of the person
 }
 
 func (v Visit) opening(p Protocol) Opening {
@@ -86,7 +87,9 @@ func (s *Service) Resume(ctx context.Context, v Visit) (b *Browser, set *Cookie,
 	}
 	v = v.bounded()
 	rec.session.Update(func(d *Details) { d.TLS, d.UserAgent, d.Lang = v.TLS, v.UserAgent, v.Lang })
-	rec.session.Touch()
+	if !v.Unattended {
+		rec.session.Touch()
+	}
 	set = s.browsers.exchange(rec)
 	return s.browsers.view(rec), set, nil
 }

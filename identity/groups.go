@@ -96,6 +96,9 @@ func (s *Service) SetGroup(ctx context.Context, by Actor, name string, newName *
 			if err := checkNumber("gid", *gid); err != nil {
 				return err
 			}
+			if err := s.mayChangeMembers(ctx, e, by, info); err != nil {
+				return err
+			}
 			if err := s.freeGID(ctx, e, *gid); err != nil {
 				return err
 			}
@@ -164,7 +167,7 @@ func (s *Service) RemoveGroup(ctx context.Context, by Actor, name string) error 
 		if err != nil {
 			return err
 		}
-		if err := s.mayChangeGroup(ctx, e, by, g); err != nil {
+		if err := s.mayChangeMembers(ctx, e, by, g); err != nil {
 			return err
 		}
 		if len(g.Primary) > 0 {

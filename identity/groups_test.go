@@ -100,6 +100,38 @@ func TestManagers(t *testing.T) {
 	a.must("a manager leaves", a.RemoveMembers(ctx, manager, "club", []string{"user1"}))
 }
 
+// Nobody changes an account whose level is not below their own, by way of a group neither.
+func TestMembersAbove(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(t)
+	ctx := t.Context()
+	a.add("root1", identity.LevelRoot)
+	a.add("admin1", identity.LevelAdmin)
+	a.add("admin2", identity.LevelAdmin)
+	a.add("user1", 0)
+	a.add("user2", 0)
+	_, err := a.AddGroup(ctx, adminOne, "crew", 0)
+	a.must("adding", err)
+	for _, name := range []string{"root1", "admin2", "admin1"} {
+		a.refused(name, a.AddMembers(ctx, adminOne, "crew", []string{name}, false), identity.ErrRefused)
+		a.refused(name+" as manager", a.AddMembers(ctx, adminOne, "crew", []string{name}, true), identity.ErrRefused)
+	}
+	a.must("somebody below", a.AddMembers(ctx, adminOne, "crew", []string{"user1"}, true))
+	puppet := identity.Actor{User: "user1", Level: identity.LevelUser}
+	a.refused("by a puppet that manages", a.AddMembers(ctx, puppet, "crew", []string{"root1"}, false), identity.ErrRefused)
+	a.must("a manager adds an equal", a.AddMembers(ctx, puppet, "crew", []string{"user2"}, false))
+
+	a.must("ROOT adds anybody", a.AddMembers(ctx, owner, "crew", []string{"root1", "admin1"}, false))
+	gid := uint32(30000)
+	a.refused("taking ROOT out", a.RemoveMembers(ctx, adminOne, "crew", []string{"root1"}), identity.ErrRefused)
+	a.refused("a puppet taking ROOT out", a.RemoveMembers(ctx, puppet, "crew", []string{"root1"}), identity.ErrRefused)
+	a.refused("removing ROOT's group", a.RemoveGroup(ctx, adminOne, "crew"), identity.ErrRefused, "root1")
+	a.refused("another gid for ROOT", second(a.SetGroup(ctx, adminOne, "crew", nil, &gid)), identity.ErrRefused, "root1")
+	a.must("leaving", a.RemoveMembers(ctx, adminOne, "crew", []string{"admin1"}))
+	a.must("ROOT takes ROOT out", a.RemoveMembers(ctx, owner, "crew", []string{"root1"}))
+	a.must("removing a group of those below", a.RemoveGroup(ctx, adminOne, "crew"))
+}
+
 func second[T any](_ T, err error) error { return err }
 
 func TestAliases(t *testing.T) {

@@ -39,7 +39,7 @@ func (g GroupInfo) member(id UserID) (Member, bool) {
 
 // AddMembers and RemoveMembers change who is in a group. All of the users or none are added; one
 // that is a member already becomes or ceases to be a manager, as manager says. Managers of the
-// group may do it too, but make no managers.
+// group may do it too with accounts up to their own level, but make no managers.
 func (s *Service) AddMembers(ctx context.Context, by Actor, group string, users []string, manager bool) error {
 	return s.edit(ctx, by, func(e *edit) error {
 		g, err := s.findGroup(ctx, e, group, s.opts.Domain)
@@ -58,7 +58,7 @@ func (s *Service) AddMembers(ctx context.Context, by Actor, group string, users 
 			if is && m.Manager == manager {
 				continue
 			}
-			if err := s.mayChangeMember(ctx, e, by, g, manager || m.Manager); err != nil {
+			if err := s.mayChangeMember(ctx, e, by, g, a.User, manager || m.Manager); err != nil {
 				return err
 			}
 			if err := e.PutMember(ctx, g.GID, a.ID, manager); err != nil {
@@ -96,7 +96,7 @@ func (s *Service) RemoveMembers(ctx context.Context, by Actor, group string, use
 			if !is {
 				return faultf(ErrNotFound, "%q is not a member of %q", a.Login, g.Name)
 			}
-			if err := s.mayChangeMember(ctx, e, by, g, m.Manager && !s.isSelf(by, a.User)); err != nil {
+			if err := s.mayRemoveMember(ctx, e, by, g, a.User, m.Manager); err != nil {
 				return err
 			}
 			err = e.RemoveMember(ctx, g.GID, a.ID)
@@ -115,9 +115,29 @@ func (s *Service) RemoveMembers(ctx context.Context, by Actor, group string, use
 	})
 }
 
-// mayChangeMember is mayJoin, where managers may not touch other managers.
-func (s *Service) mayChangeMember(ctx context.Context, r StoreReader, by Actor, g GroupInfo, manager bool) error {
+// mayChangeMember says why the actor may not make an account a member or take it out, or nil.
+// Managers may not touch other managers nor accounts above their own level, or a puppet that an
+// administrator makes one would do for them what they may not; all others need the right to
+// change both the group and the account.
+func (s *Service) mayChangeMember(ctx context.Context, r StoreReader, by Actor, g GroupInfo, u User, manager bool) error {
 	if !manager && s.manages(by, g) {
+		if u.Level > by.Level && by.Level != LevelRoot {
+			return faultf(ErrRefused, "%q has the level %s, which is above yours", s.display(u.Login, u.Domain), u.Level)
+		}
+		return nil
+	}
+	if err := s.mayChangeGroup(ctx, r, by, g); err != nil {
+		return err
+	}
+	return s.mayChange(by, u, false)
+}
+
+// mayRemoveMember is mayChangeMember, where everybody who manages or changes groups may leave.
+func (s *Service) mayRemoveMember(ctx context.Context, r StoreReader, by Actor, g GroupInfo, u User, manager bool) error {
+	if !s.isSelf(by, u) {
+		return s.mayChangeMember(ctx, r, by, g, u, manager)
+	}
+	if s.manages(by, g) {
 		return nil
 	}
 	return s.mayChangeGroup(ctx, r, by, g)

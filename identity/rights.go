@@ -65,7 +65,32 @@ func (s *Service) mayChangeGroup(ctx context.Context, r StoreReader, by Actor, g
 	if !by.Level.Allows(changeGroups) {
 		return faultf(ErrRefused, "changing groups needs the level %s; yours is %s", changeGroups, by.Level)
 	}
-	if by.Level == LevelRoot || len(g.Primary) == 0 {
+	if len(g.Primary) == 0 {
+		return nil
+	}
+	return s.noneAbove(ctx, r, by, g, func(a Account) error {
+		if a.GID != g.GID {
+			return nil
+		}
+		return faultf(ErrRefused, "%q is the primary group of %q, whose level %s is not below yours",
+			g.Name, s.display(a.Login, a.Domain), a.Level)
+	})
+}
+
+// mayChangeMembers is mayChangeGroup for what changes the rights of every member.
+func (s *Service) mayChangeMembers(ctx context.Context, r StoreReader, by Actor, g GroupInfo) error {
+	if err := s.mayChangeGroup(ctx, r, by, g); err != nil {
+		return err
+	}
+	return s.noneAbove(ctx, r, by, g, func(a Account) error {
+		return faultf(ErrRefused, "%q has the member %q, whose level %s is not below yours",
+			g.Name, s.display(a.Login, a.Domain), a.Level)
+	})
+}
+
+// noneAbove asks fault about each account of a group that the actor does not stand above.
+func (s *Service) noneAbove(ctx context.Context, r StoreReader, by Actor, g GroupInfo, fault func(Account) error) error {
+	if by.Level == LevelRoot {
 		return nil
 	}
 	for _, level := range Levels() {
@@ -77,9 +102,11 @@ func (s *Service) mayChangeGroup(ctx context.Context, r StoreReader, by Actor, g
 			return err
 		}
 		for _, a := range as {
-			if a.GID == g.GID && !s.isSelf(by, a.User) {
-				return faultf(ErrRefused, "%q is the primary group of %q, whose level %s is not below yours",
-					g.Name, s.display(a.Login, a.Domain), a.Level)
+			if s.isSelf(by, a.User) {
+				continue
+			}
+			if err := fault(a); err != nil {
+				return err
 			}
 		}
 	}
