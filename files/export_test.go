@@ -1,5 +1,7 @@
 package files
 
+import "context"
+
 // Session is what a Tree asks a session; tests have their own.
 type Session = session
 
@@ -18,3 +20,6 @@ func (s *Service) Held() int {
 
 // Slice is how much is reserved at a time.
 const Slice = slice
+
+// Count is the walk that counts a tree.
+func Count(ctx context.Context, top Dir, add func(Node) error) error { return count(ctx, top, add) }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math"
+	"slices"
 	"sync"
 )
 
@@ -74,33 +76,77 @@ func (s *Service) account(ctx context.Context, key string) (*account, error) {
 	return a, nil
 }
 
-// count walks a folder. The names come first, so that no folder is open while another is read.
-func count(ctx context.Context, d Dir, add func(Node) error) error {
-	var folders []string
-	err := d.ReadDir(ctx, func(n Node) error {
-		if n.Type.IsDir() {
-			folders = append(folders, n.Name)
+// heldFolders is how many folders a count keeps open on its way down; below, it keeps one in as
+// many. By renames a tree grows deeper than a path can say, and than descriptors would last.
+const heldFolders = 32
+
+// counter counts one tree.
+type counter struct {
+	add func(Node) error
+}
+
+// count walks the folder top.
+func count(ctx context.Context, top Dir, add func(Node) error) error {
+	return counter{add}.inside(ctx, top, top, nil, 0)
+}
+
+// inside walks the open folder d, which is depth folders down from the top and way down from the
+// open folder base, from which its own folders are reached where d is not kept open: d is closed
+// then, as everywhere but at the top.
+func (c counter) inside(ctx context.Context, base, d Dir, way []string, depth int) error {
+	folders, err := c.entries(ctx, d)
+	if depth < heldFolders || depth%heldFolders == 0 {
+		base, way = d, nil
+		if depth > 0 {
+			defer d.Close()
 		}
-		return add(n)
-	})
+	} else {
+		_ = d.Close()
+	}
 	if err != nil {
 		return err
 	}
 	for _, name := range folders {
-		sub, err := d.Dir(ctx, name)
+		down := append(slices.Clone(way), name)
+		sub, err := reach(ctx, base, down)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotDir) {
 			continue // gone meanwhile
 		}
 		if err != nil {
 			return err
 		}
-		err = count(ctx, sub, add)
-		_ = sub.Close()
-		if err != nil {
+		if err := c.inside(ctx, base, sub, down, depth+1); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// entries adds what is in a folder and gives the names of its folders.
+func (c counter) entries(ctx context.Context, d Dir) (folders []string, err error) {
+	err = d.ReadDir(ctx, func(n Node) error {
+		if n.Type.IsDir() {
+			folders = append(folders, n.Name)
+		}
+		return c.add(n)
+	})
+	return folders, err
+}
+
+// reach opens the folder that is way down from base, which stays open; way is not empty.
+func reach(ctx context.Context, base Dir, way []string) (Dir, error) {
+	at := base
+	for _, name := range way {
+		next, err := at.Dir(ctx, name)
+		if at != base {
+			_ = at.Close()
+		}
+		if err != nil {
+			return nil, err
+		}
+		at = next
+	}
+	return at, nil
 }
 
 func (a *account) ready() bool {
@@ -124,7 +170,10 @@ func (a *account) reserve(want, limit int64) int64 {
 func (a *account) reserveAll(want, limit int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if limit >= 0 && want > 0 && want > limit-a.bytes {
+	if limit < 0 {
+		limit = math.MaxInt64 // a declared size is any number, and the count must not run over
+	}
+	if want > 0 && want > limit-max(a.bytes, 0) {
 		return false
 	}
 	a.bytes += want

@@ -224,8 +224,8 @@ func (u *Upload) Suspend() error {
 	return failed("suspend", u.spot.at, err)
 }
 
-// Discard ends the upload and removes what has come; a file that was appended to has its old size
-// again.
+// Discard ends the upload and removes what has come; a file that was appended to, or a part that
+// was gone on with, has its old size again.
 func (u *Upload) Discard() error {
 	if u.closed {
 		return errClosed
@@ -236,7 +236,7 @@ func (u *Upload) Discard() error {
 }
 
 func (u *Upload) discard() error {
-	if u.part == nil {
+	if u.part == nil || u.start > 0 && !u.made {
 		if err := u.w.Truncate(u.start); err != nil {
 			return err
 		}

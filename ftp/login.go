@@ -68,6 +68,7 @@ func (s *session) pass(secret string) {
 		s.refuse(ctx, err)
 		return
 	}
+	s.nameLog()
 	s.tree = s.srv.files.View(s.ses)
 	s.attempts = 0
 	s.ses.Update(func(d *identity.Details) { d.State = identity.StateReady })

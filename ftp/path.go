@@ -1,7 +1,6 @@
 package ftp
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"trivium/files"
-	"trivium/identity"
 )
 
 // path makes the argument absolute; false when it has been refused.
@@ -28,7 +26,7 @@ func (s *session) fail(err error) {
 	if a == failed {
 		s.log.Error("file command", "error", err)
 	}
-	if errors.Is(err, identity.ErrEnded) {
+	if a.code == 421 { // RFC 959 section 4.2: it closes the connection
 		s.end(a.code, a.text)
 		return
 	}

@@ -201,20 +201,24 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		all = append(all, x)
 	}
 	s.mu.Unlock()
+	var told sync.WaitGroup // each takes its time where the client does not read
 	for _, x := range all {
-		x.shutdown()
+		told.Go(x.shutdown)
 	}
 	done := make(chan struct{})
 	go func() {
 		s.handlers.Wait()
+		told.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
 	case <-ctx.Done():
+		var ended sync.WaitGroup
 		for _, x := range all {
-			x.end(421, "The server is shutting down.")
+			ended.Go(func() { x.end(421, shutdownText) })
 		}
+		ended.Wait()
 		<-done
 	}
 	return nil

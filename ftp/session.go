@@ -95,7 +95,7 @@ func (srv *Server) handle(c net.Conn, implicit bool) {
 	s.mu.Lock()
 	s.ses = ses
 	s.mu.Unlock()
-	s.log = srv.log.With("sess", ses.ID(), "protocol", "ftp", "remote", ses.Remote().String())
+	s.nameLog()
 	s.implicit = implicit
 	if implicit && !s.secure() {
 		return
@@ -107,6 +107,10 @@ func (srv *Server) handle(c net.Conn, implicit bool) {
 	s.read()
 	s.leave()
 }
+
+// nameLog gives the log lines from here on the session's keys, with the user once there is one: a
+// logger takes them as they are when it is made.
+func (s *session) nameLog() { s.log = s.srv.log.With(slog.Any("", s.ses)) }
 
 // prepare sets what a control connection needs: urgent data stays in the stream, where an
 // aborting client's Telnet Synch is understood, and a peer that vanished is noticed.
@@ -316,6 +320,7 @@ func (s *session) reset() {
 	s.mu.Unlock()
 	if was {
 		s.srv.identity.Forget(s.ses)
+		s.nameLog()
 	}
 	s.ses.Update(func(d *identity.Details) { d.State, d.Doing = identity.StateConnected, "" })
 }

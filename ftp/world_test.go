@@ -32,6 +32,7 @@ type world struct {
 	// connections bounds those of one address that are not logged in; 0: no bound.
 	connections int
 	identity    *identity.Service
+	log         *slog.Logger
 	home        string
 	pub         string
 }
@@ -45,10 +46,11 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 			PassivePorts: "0-0", PublicAddress: "auto", TLSReuse: "own"},
 		limits: config.Limits{LoginTimeout: patience, TLSTimeout: patience, FTPIdleTimeout: time.Minute,
 			FTPDataTimeout: 2 * time.Second, FTPStallTimeout: patience, LoginAttemptsFTP: 3}}
+	w.log = slog.New(slog.DiscardHandler)
 	for _, f := range set {
 		f(w)
 	}
-	log := slog.New(slog.DiscardHandler)
+	log := w.log
 	db := sqltest.Open(t)
 	must(t, sqlstore.Migrate(t.Context(), db))
 	o := identity.Options{Store: sqlstore.New(db), Log: log, Domain: "example.org", SealKey: make([]byte, 32), Policy: w.policy,

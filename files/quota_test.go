@@ -1,0 +1,110 @@
+package files_test
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"trivium/files"
+	"trivium/files/local"
+)
+
+// TestDiscardOfAResumedPart: an upload that goes on with a part and is thrown away leaves what was
+// there before.
+func TestDiscardOfAResumedPart(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		o    files.UploadOptions
+	}{
+		{"append", files.UploadOptions{Append: true, Size: -1}},
+		{"offset", files.UploadOptions{Offset: 5, Size: -1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			tree := w.alice()
+			u := create(t, tree, "/f", files.UploadOptions{Size: -1})
+			write(t, u, "01234")
+			no(t, u.Suspend())
+			u = create(t, tree, "/f", tt.o)
+			write(t, u, "xyz")
+			no(t, u.Discard())
+			if n, ok := tree.Part(t.Context(), "/f"); !ok || n != 5 {
+				t.Errorf("the part has %d bytes, %v", n, ok)
+			}
+			if n := used(t, tree); n != 5 {
+				t.Errorf("used %d", n)
+			}
+			u = create(t, tree, "/f", files.UploadOptions{Offset: 5, Size: -1})
+			write(t, u, "56")
+			if _, err := u.Commit(t.Context()); err != nil || get(t, tree, "/f") != "0123456" {
+				t.Errorf("resumed: %v", err)
+			}
+			if held := w.s.Held(); held != 0 {
+				t.Errorf("%d locks are held", held)
+			}
+		})
+	}
+}
+
+// TestDeclaredSizes: no declared size makes the count run over, where nothing else bounds it.
+func TestDeclaredSizes(t *testing.T) {
+	tree := newWorld(t).alice()
+	one := create(t, tree, "/a", files.UploadOptions{Size: math.MaxInt64})
+	_, err := tree.Create(t.Context(), "/b", files.UploadOptions{Size: math.MaxInt64})
+	want(t, "as much again", err, files.ErrQuota)
+	if n := used(t, tree); n < 0 {
+		t.Errorf("used %d", n)
+	}
+	no(t, one.Discard())
+	put(t, tree, "/b", "x")
+	if n := used(t, tree); n != 1 {
+		t.Errorf("used %d", n)
+	}
+}
+
+// TestCountOfADeepTree: a tree as deep as a client can make it costs few descriptors.
+func TestCountOfADeepTree(t *testing.T) {
+	const depth = 1500
+	const most = 32 + depth/32 + 8
+	dir := t.TempDir()
+	store, err := local.Open(dir)
+	no(t, err)
+	defer store.Close()
+	top, err := store.Tree(t.Context(), "example.org/home/alice", true)
+	no(t, err)
+	defer top.Close()
+	home := filepath.Join(dir, "example.org/home/alice")
+	no(t, os.MkdirAll(filepath.Join(home, strings.Repeat("a/", depth)), 0o755))
+	for _, at := range []int{0, 31, 32, 33, 64, 65, 700, depth} { // folders beside the way, and files
+		beside := filepath.Join(home, strings.Repeat("a/", at), "b")
+		no(t, os.Mkdir(beside, 0o755))
+		no(t, os.WriteFile(filepath.Join(beside, "f"), []byte("x"), 0o644))
+	}
+	before := descriptors(t)
+	entries, highest := 0, 0
+	no(t, files.Count(t.Context(), top, func(files.Node) error {
+		entries++
+		highest = max(highest, descriptors(t)-before)
+		return nil
+	}))
+	if entries != depth+2*8 {
+		t.Errorf("%d entries", entries)
+	}
+	if highest > most {
+		t.Errorf("%d descriptors", highest)
+	}
+	if after := descriptors(t); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("this system does not tell which descriptors are open")
+	}
+	return len(all)
+}
