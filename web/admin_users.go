@@ -135,8 +135,8 @@ type userView struct {
 	page
 	Account                                   accountCard
 	Base                                      string // path of the account's page
-	Own                                       bool
-	ReadOnly                                  bool // the level is not below the visitor's
+	Own, Root                                 bool   // the visitor's account; the visitor is ROOT
+	ReadOnly                                  bool   // the level is not below the visitor's
 	LevelField, GroupsField, Password         field
 	Name, Email, Phone, About, Lang, TimeZone field
 	Rows                                      []sessionRow
@@ -159,7 +159,7 @@ func (s *Server) getUser(v *visit) error {
 
 func (s *Server) showUser(v *visit, status int, a identity.Account, pv *accountView, password *field) error {
 	c := s.card(a)
-	view := &userView{Account: c, Address: string(a.Login) + "@" + a.Domain, Base: userPath(c.User), Own: a.ID == v.creds.UserID,
+	view := &userView{Account: c, Address: string(a.Login) + "@" + a.Domain, Base: userPath(c.User), Own: a.ID == v.creds.UserID, Root: v.level == identity.LevelRoot,
 		Name: pv.Name, Email: pv.Email, Phone: pv.Phone, About: pv.About, Lang: pv.Lang, TimeZone: pv.TimeZone,
 		LevelField:  field{ID: "level", Name: "level", Label: "Level", Options: levelOptions(v.level)}.choose(levelNumber(a.Level)),
 		GroupsField: field{ID: "groups", Name: "groups", Label: "Further groups", Type: "text", Value: strings.Join(c.Groups, " "), Help: "Names with spaces between; what is not here is left."},
@@ -253,17 +253,16 @@ func (s *Server) postUserPassword(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if a.ID == v.creds.UserID { // an open screen must not suffice to take the account
+		return v.refused(userPath(name), "The password was not set. Change your own on the page Account, which asks for the present one.", identity.ErrRefused)
+	}
 	fresh := identity.NewSecret(v.form("password"))
 	if fault := passwordFault(fresh, name); fault != "" {
 		pv, f := newAccountView(a.Profile), newPasswordField("password", "New password")
 		pv.trouble(&f, fault)
 		return s.showUser(v, http.StatusUnprocessableEntity, a, pv, &f)
 	}
-	var keep *identity.Session
-	if a.ID == v.creds.UserID {
-		keep = v.browser.Session
-	}
-	if err := s.opt.Identity.SetPassword(v.ctx(), v.actor(), name, fresh, keep); err != nil {
+	if err := s.opt.Identity.SetPassword(v.ctx(), v.actor(), name, fresh, nil); err != nil {
 		return v.refused(userPath(name), "The password was not set.", err)
 	}
 	return v.done(userPath(name), "The password of %s was set. What was logged in with the old one has ended.", name)

@@ -73,6 +73,7 @@ var answers = []answer{
 	{err: errTaken, status: http.StatusConflict, title: "Taken already", text: "Something of this name is there already. Choose another name, or delete the old one first."},
 	{err: fs.ErrExist, status: http.StatusConflict, title: "Taken already", text: "Something of this name is there already. Choose another name, or delete the old one first."},
 
+	{err: errStreams, status: http.StatusTooManyRequests, title: "Too many live pages", text: "This session has too many live pages open. Close some of them, then load this one again."},
 	{err: errForeign, status: http.StatusForbidden, title: "Not from another site", text: "The request came from another site, so nothing was changed. Open the page here and try again."},
 	{err: errToken, status: http.StatusForbidden, title: "The form is out of date", text: "You logged in or out since the form was opened, or it is too old, so nothing was changed. Open the page again and resend it."},
 	{err: errMediaType, status: http.StatusUnsupportedMediaType, title: "Not a form", text: "The request is no form that this page can read, so nothing was changed. Use the form on the page."},

@@ -46,7 +46,13 @@ func (s *Server) hideMethods(next echo.HandlerFunc) echo.HandlerFunc {
 // who it is, then whether the route's level is held, then the form's token, then the page.
 func (s *Server) enter(r *route, c echo.Context) error {
 	if r.foreign != nil {
-		r.foreign.ServeHTTP(c.Response().Writer, c.Request())
+		// Bans, classes and tokens go by the client's address, not by that of a trusted proxy.
+		req := c.Request()
+		if from := s.remote(req); from.IsValid() && from.String() != req.RemoteAddr {
+			req = req.Clone(req.Context())
+			req.RemoteAddr = from.String()
+		}
+		r.foreign.ServeHTTP(c.Response().Writer, req)
 		return nil
 	}
 	v := s.visit(c)

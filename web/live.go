@@ -2,8 +2,10 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"trivium/identity"
@@ -13,11 +15,17 @@ const (
 	liveEvery = 2 * time.Second  // at most so often a page is told to look again
 	liveBeat  = 15 * time.Second // keeps proxies and the visitor sure that the stream lives
 	liveQueue = 64
+	liveMost  = 10 // streams of one session: open pages are few, and each costs a queue
 )
 
 // getSessionEvents streams "the list has changed" (server-sent events) for a page that then
 // fetches its rows. The stream ends with the session, with its level, and with the server.
 func (s *Server) getSessionEvents(v *visit) error {
+	if !s.streams.enter(v.browser.ID()) {
+		v.Response().Header().Set("Retry-After", "60")
+		return errStreams
+	}
+	defer s.streams.leave(v.browser.ID())
 	ctx, cancel := context.WithCancel(v.ctx())
 	defer cancel()
 	v.long()
@@ -88,4 +96,33 @@ func (s *Server) getSessionEvents(v *visit) error {
 func (s *Server) still(v *visit) bool {
 	c, ok := v.browser.Credentials()
 	return ok && c.UserID == v.creds.UserID && v.browser.Level().Allows(s.need(v.route, v.route.Path))
+}
+
+// errStreams is what one live page too many gets.
+var errStreams = errors.New("too many live pages of one session")
+
+// streams counts the open event streams of each session.
+type streams struct {
+	mu sync.Mutex // guards by
+	by map[string]int
+}
+
+func newStreams() *streams { return &streams{by: map[string]int{}} }
+
+func (c *streams) enter(session string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.by[session] >= liveMost {
+		return false
+	}
+	c.by[session]++
+	return true
+}
+
+func (c *streams) leave(session string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.by[session]--; c.by[session] <= 0 {
+		delete(c.by, session)
+	}
 }

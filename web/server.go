@@ -75,6 +75,7 @@ type Server struct {
 	render   *renderer
 	assets   *assetSet
 	flashes  *flashes
+	streams  *streams
 	origins  *http.CrossOriginProtection
 	stopping chan struct{} // closed when Shutdown begins: streams end
 
@@ -107,7 +108,7 @@ func New(o Options) (*Server, error) {
 	if o.SiteName == "" {
 		o.SiteName = o.Domain
 	}
-	s := &Server{opt: o, log: o.Log, now: o.Now, stopping: make(chan struct{}), flashes: newFlashes(o.Now),
+	s := &Server{opt: o, log: o.Log, now: o.Now, stopping: make(chan struct{}), flashes: newFlashes(o.Now), streams: newStreams(),
 		origins: http.NewCrossOriginProtection()}
 	if s.opt.Listeners == nil {
 		s.opt.Listeners = s.Addrs
@@ -271,7 +272,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // toHTTPS answers 308, so that a form's method and body survive. Host is only taken where it is
 // ours: the answer must not point elsewhere on the word of the client.
 func (s *Server) toHTTPS(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Location", s.httpsBase(r)+r.URL.RequestURI())
+	target := r.URL.RequestURI()
+	if !strings.HasPrefix(target, "/") {
+		target = "/" // "x:@evil.example/" would make our name the user part of another's address
+	}
+	w.Header().Set("Location", s.httpsBase(r)+target)
 	w.WriteHeader(http.StatusPermanentRedirect)
 }
 

@@ -26,6 +26,8 @@ func (s *Server) look(r *http.Request) identity.Visit {
 	} else if https {
 		v.TLS = "TLS"
 	}
+	// A live page fetches by itself; it may not keep a session alive that nobody sits at.
+	v.Unattended = r.Header.Get("X-Trivium-Part") != "" || r.Header.Get("Accept") == "text/event-stream"
 	v.Anonymous = cookieValue(r, cookieName(identity.CookieAnonymous, https))
 	v.LoggedIn = cookieValue(r, cookieName(identity.CookieLoggedIn, https))
 	return v

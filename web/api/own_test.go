@@ -120,6 +120,25 @@ func TestEndByUser(t *testing.T) {
 	}
 }
 
+// A token may be bound to a time and a place; it must not make itself a password that is not.
+func TestTokenSetsNoOwnPassword(t *testing.T) {
+	s := start(t, identity.LevelUser, identity.LevelAdmin, identity.LevelRoot)
+	for _, who := range []string{"admin", "root"} {
+		full := bearer(s.token(t, tokens.Request{User: who, TTL: time.Hour, Scopes: []tokens.Scope{tokens.ScopeAPI, tokens.ScopeAdmin}}))
+		for _, body := range []string{`{"password":"a password of my own"}`, `{"password":""}`} {
+			if got := s.ask(t, full, http.MethodPut, "/users/"+who+"/password", body); got.status != http.StatusForbidden {
+				t.Errorf("%s: %d %s", who, got.status, got.body)
+			}
+		}
+		if got := s.ask(t, full, http.MethodPut, "/users/user/password", `{"password":"a password for them"}`); got.status != http.StatusNoContent {
+			t.Errorf("%s sets another's: %d %s", who, got.status, got.body)
+		}
+	}
+	if got := s.ask(t, basic("admin"), http.MethodPut, "/users/admin/password", `{"password":"a password of my own"}`); got.status != http.StatusNoContent {
+		t.Errorf("with the password itself: %d %s", got.status, got.body)
+	}
+}
+
 func TestTokenScopes(t *testing.T) {
 	s := start(t, identity.LevelUser, identity.LevelAdmin)
 	apiOnly := bearer(s.token(t, tokens.Request{User: "admin", Scopes: []tokens.Scope{tokens.ScopeAPI}}))

@@ -214,7 +214,7 @@ func (a *API) within(parent tokens.Token, r *tokens.Request) error {
 }
 
 func wider(what string) error {
-	return newProblem(http.StatusForbidden, codeRefused, "The token that makes this one has no right to "+what+".",
+	return newProblem(http.StatusForbidden, codeRefused, "This token has no right to "+what+".",
 		"Log in with the account's password, or ask an administrator.")
 }
 
