@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -41,7 +42,7 @@ func (n *negotiation) bind(el *element) (bound bool, err error) {
 		if errors.As(err, &f) {
 			return false, err
 		}
-		n.c.log.Debug("resource refused", "session", n.c.ses, "error", err)
+		n.c.log.Debug("resource refused", slog.Any("", n.c.ses), "error", err)
 		return false, n.write(st.errorReply(xstanza.ResourceConstraint, xstanza.Wait))
 	}
 	return true, nil

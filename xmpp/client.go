@@ -129,14 +129,14 @@ func (c *client) fail(err error, hello []byte) {
 		f = &fault{xstream.ConnectionTimeout, "The log-in took too long."}
 	default:
 		if !errors.Is(err, net.ErrClosed) {
-			c.log.Debug("connection lost before the log-in", "session", c.ses, "error", err)
+			c.log.Debug("connection lost before the log-in", slog.Any("", c.ses), "error", err)
 		}
 		return
 	}
 	var b []byte
 	b = append(b, hello...)
 	if f != nil {
-		c.log.Debug("stream refused", "session", c.ses, "condition", f.cond.Err, "text", f.text)
+		c.log.Debug("stream refused", slog.Any("", c.ses), "condition", f.cond.Err, "text", f.text)
 		b = append(b, streamError(f.cond, f.text)...)
 	}
 	b = append(b, c.t.closing()...)

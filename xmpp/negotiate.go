@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ func (c *client) negotiate(direct bool) *stream {
 	n.t.limits(strangerElement, strangerTotal)
 	if direct {
 		if err := n.startTLS(); err != nil {
-			c.log.Debug("connection lost before the log-in", "session", c.ses, "error", err)
+			c.log.Debug("connection lost before the log-in", slog.Any("", c.ses), "error", err)
 			return nil
 		}
 	}

@@ -17,6 +17,7 @@ const (
 	maxContactName   = 1023
 	maxGroupName     = 1023
 	maxContactGroups = 50
+	maxContactItem   = 4096 // a contact as clients see it: 2,000 of them make 8 MB, escapes and all
 	maxStoredRequest = 4096 // a longer request is stored without its payload
 	maxDirected      = 1000 // addresses that one stream has sent directed presence to
 )
@@ -69,6 +70,9 @@ func (q *rosterQuery) item() (rosterItem, error) {
 	item.groups = slices.Sorted(slices.Values(in.Groups))
 	if len(slices.Compact(slices.Clone(item.groups))) != len(item.groups) {
 		return rosterItem{}, errBadRequest // section 2.3.3: a group named twice
+	}
+	if len(appendItem(nil, Contact{JID: in.JID, Name: in.Name, Groups: item.groups})) > maxContactItem {
+		return rosterItem{}, errNotAcceptable
 	}
 	return item, nil
 }

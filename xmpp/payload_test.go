@@ -42,6 +42,7 @@ func TestParseRosterSet(t *testing.T) {
 		{"empty group", `<query` + rosterNS + `><item jid='b@x'><group/></item></query>`, rosterItem{}, errNotAcceptable},
 		{"long name", `<query` + rosterNS + `><item jid='b@x' name='` + strings.Repeat("n", maxContactName+1) + `'/></query>`, rosterItem{}, errNotAcceptable},
 		{"long group", `<query` + rosterNS + `><item jid='b@x'><group>` + strings.Repeat("n", maxGroupName+1) + `</group></item></query>`, rosterItem{}, errNotAcceptable},
+		{"large as a whole", `<query` + rosterNS + `><item jid='b@x' name='` + strings.Repeat("&apos;", maxContactName) + `'/></query>`, rosterItem{}, errNotAcceptable},
 		{"many groups", `<query` + rosterNS + `><item jid='b@x'>` + many + `</item></query>`, rosterItem{}, errNotAcceptable},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -144,7 +145,7 @@ func (r *router) goOffline(ctx context.Context, s *stream, st *stanza) {
 	if was {
 		roster, err := r.roster(ctx, s.res.owner)
 		if err != nil {
-			r.log.Error("unavailable presence not sent", "session", s.ses, "error", err)
+			r.log.Error("unavailable presence not sent", slog.Any("", s.ses), "error", err)
 		}
 		for _, c := range roster.Contacts {
 			if contact, ok := r.local(c.JID); ok && c.State.Has(SubscriptionFrom) {

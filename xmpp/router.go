@@ -322,6 +322,6 @@ func (r *router) fail(s *stream, st *stanza, cond xstanza.Condition, typ xstanza
 // broken logs an error of store or identity and answers that it is the server's fault and may
 // pass.
 func (r *router) broken(s *stream, st *stanza, err error) {
-	r.log.Error("stanza not handled", "kind", string(st.kind), "session", s.ses, "error", err)
+	r.log.Error("stanza not handled", "kind", string(st.kind), slog.Any("", s.ses), "error", err)
 	r.fail(s, st, xstanza.InternalServerError, xstanza.Wait)
 }

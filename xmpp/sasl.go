@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"unicode/utf8"
 
@@ -205,7 +206,7 @@ func (n *negotiation) failure(err error) error {
 	} else {
 		a, known := answerTo(err)
 		if !known {
-			n.c.log.Error("log-in went wrong", "session", n.c.ses, "error", err)
+			n.c.log.Error("log-in went wrong", slog.Any("", n.c.ses), "error", err)
 		}
 		cond, text = a.sasl, a.text
 		if a.last {
