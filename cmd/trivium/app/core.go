@@ -13,6 +13,7 @@ import (
 	"trivium/files/local"
 	"trivium/identity"
 	identitystore "trivium/identity/sqlstore"
+	"trivium/internal/bus"
 	"trivium/internal/sqldb"
 	"trivium/tokens"
 	tokenstore "trivium/tokens/sqlstore"
@@ -23,7 +24,7 @@ var errNotHoldable = errors.New("an account cannot hold this level")
 // core is what the server and an offline command share: identity, tokens, files.
 func core() fx.Option {
 	return fx.Module("core",
-		fx.Provide(newVerifier, newIdentity, newTokens, newFiles,
+		fx.Provide(newVerifier, newIdentity, newTokens, newFiles, bus.New,
 			func(s *identity.Service) *identity.Registry { return s.Registry }),
 	)
 }
@@ -77,18 +78,20 @@ func newTokens(cfg *config.Config, v *tokens.Verifier, s *identity.Service) *tok
 	return tokens.New(v, s, cfg.Domain)
 }
 
-func newFiles(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, log *slog.Logger) (*files.Service, error) {
+func newFiles(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, b *bus.Bus, log *slog.Logger) (*files.Service, error) {
 	backend, err := local.Open(cfg.FilesRoot())
 	if err != nil {
 		return nil, err
 	}
 	closeWith(lc, backend)
 	f, err := files.New(files.Options{Backend: backend, Policy: s, Names: &ownerNames{identity: s, log: log, now: time.Now},
-		Mask: cfg.Files.Mask(), Sync: cfg.Files.Sync, Domain: cfg.Domain, QuotaBytes: int64(cfg.Files.Quota), Log: log})
+		Mask: cfg.Files.Mask(), Sync: cfg.Files.Sync, Domain: cfg.Domain, QuotaBytes: int64(cfg.Files.Quota), Log: log,
+		Events: func(c files.Changed) { b.Publish(c) }})
 	if err != nil {
 		return nil, err
 	}
 	background(lc, func(ctx context.Context) { sweepParts(ctx, f, log) })
+	background(lc, func(ctx context.Context) { logFiles(ctx, b, log) })
 	return f, nil
 }
 

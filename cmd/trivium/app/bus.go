@@ -1,0 +1,48 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+
+	"trivium/files"
+	"trivium/internal/bus"
+)
+
+// fileEvents is how many changes of files the log may be behind. What it misses is counted by
+// nobody: the log is no record to rely on.
+const fileEvents = 1024
+
+// logFiles writes what happens to files on any road into the log, until ctx ends.
+func logFiles(ctx context.Context, b *bus.Bus, log *slog.Logger) {
+	sub := b.Subscribe(fileEvents)
+	defer sub.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-sub.C:
+			switch e := e.(type) {
+			case files.Changed:
+				what := fileEvent(e.Op)
+				attrs := []any{"event", "file." + what, "sess", e.Session, "protocol", string(e.Protocol), "user", e.Who, "path", e.Path}
+				if e.From != "" {
+					attrs = append(attrs, "from", e.From)
+				}
+				log.Info("file "+what, append(attrs, "size", e.Size)...)
+			case bus.Lagged:
+				log.Warn("some changes of files are not in the log: it fell behind", "event", "file.lagged")
+			}
+		}
+	}
+}
+
+// fileEvent is the stable name of an operation in the log.
+func fileEvent(op files.Op) string {
+	switch op {
+	case files.OpStore, files.OpAppend:
+		return "put"
+	case files.OpRemove, files.OpRmdir:
+		return "delete"
+	}
+	return string(op)
+}
