@@ -155,12 +155,15 @@ func (a *account) ready() bool {
 	return a.counted
 }
 
-// reserve takes up to want bytes of what limit (-1: none) leaves, and says how many.
+// reserve takes up to want bytes of what limit (-1: none) leaves, and says how many. Near the limit
+// it leaves half for the uploads beside this one, which comes back for more if it needs it.
 func (a *account) reserve(want, limit int64) int64 {
+	const least = 64 << 10 // no halves of what is less
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if limit >= 0 {
-		want = max(0, min(want, limit-a.bytes))
+		left := max(0, limit-a.bytes)
+		want = min(want, left, max(left/2, least))
 	}
 	a.bytes += want
 	return want

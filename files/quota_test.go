@@ -9,6 +9,7 @@ import (
 
 	"trivium/files"
 	"trivium/files/local"
+	"trivium/identity"
 )
 
 // TestDiscardOfAResumedPart: an upload that goes on with a part and is thrown away leaves what was
@@ -107,4 +108,49 @@ func descriptors(t *testing.T) int {
 		t.Skip("this system does not tell which descriptors are open")
 	}
 	return len(all)
+}
+
+// TestUploadsBesideOneAnother: where little space is left, an upload that has only begun does not
+// take all of it from the next; and together they never get more than there is.
+func TestUploadsBesideOneAnother(t *testing.T) {
+	const limit = 1 << 20
+	tests := []struct {
+		name string
+		send func(u *files.Upload, n int) (int64, error)
+	}{
+		{"read", func(u *files.Upload, n int) (int64, error) {
+			return u.ReadFrom(strings.NewReader(strings.Repeat("x", n)))
+		}},
+		{"written", func(u *files.Upload, n int) (int64, error) {
+			k, err := u.Write([]byte(strings.Repeat("x", n)))
+			return int64(k), err
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			who := session("alice", aliceUID, identity.LevelUser)
+			who.change(func(c *identity.Credentials) { c.QuotaBytes = limit })
+			tree := w.s.ViewOf(who)
+			first := create(t, tree, "/first", files.UploadOptions{Size: -1})
+			write(t, first, "a")
+			for _, name := range []string{"/b", "/c", "/d"} {
+				u := create(t, tree, name, files.UploadOptions{Size: -1})
+				if n, err := tt.send(u, 10); n != 10 || err != nil {
+					t.Errorf("%s: %d, %v", name, n, err)
+				}
+				_, err := u.Commit(t.Context())
+				no(t, err)
+			}
+			_, err := first.Commit(t.Context())
+			no(t, err)
+			all := create(t, tree, "/all", files.UploadOptions{Size: -1})
+			n, err := tt.send(all, limit)
+			want(t, "more than there is", err, files.ErrQuota)
+			if n != limit-31 || used(t, tree) != limit {
+				t.Errorf("%d bytes fitted, used %d", n, used(t, tree))
+			}
+			no(t, all.Discard())
+		})
+	}
 }

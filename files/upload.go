@@ -101,8 +101,10 @@ func (u *Upload) Write(p []byte) (int, error) {
 		return 0, errClosed
 	}
 	want := int64(len(p))
-	if u.reserved < want {
+	for more := true; more && u.reserved < want; {
+		before := u.reserved
 		u.room(max(want, slice))
+		more = u.reserved > before
 	}
 	fits := min(u.reserved, want)
 	n, err := u.w.Write(p[:fits])
