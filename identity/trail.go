@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 )
 
 // The events that log-ins and sessions leave in the audit log.
@@ -71,5 +72,7 @@ func (s *Service) trail(ses *Session, e AuditEvent) {
 	e.Time = s.now()
 	e.Protocol, e.Remote, e.Session = ses.protocol, addrText(ses.Remote()), ses.id
 	e.Via = cmp.Or(e.Via, string(ses.protocol))
+	s.log.Info(strings.ReplaceAll(e.Event, ".", " "), "event", e.Event, "sess", e.Session, "protocol", string(e.Protocol),
+		"remote", e.Remote, "user", e.Subject, "method", string(e.Method), "result", e.Result)
 	s.behind.push(func(ctx context.Context, w StoreWriter) error { return w.AppendAudit(ctx, e) })
 }
