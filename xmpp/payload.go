@@ -18,8 +18,10 @@ const (
 	maxGroupName     = 1023
 	maxContactGroups = 50
 	maxContactItem   = 4096 // a contact as clients see it: 2,000 of them make 8 MB, escapes and all
-	maxStoredRequest = 4096 // a longer request is stored without its payload
-	maxDirected      = 1000 // addresses that one stream has sent directed presence to
+	maxStoredRequest = 1024 // a longer request is stored without its payload
+	// maxPresence bounds a broadcast presence: it is kept, and goes to each contact that comes.
+	maxPresence = 10 << 10
+	maxDirected = 1000 // addresses that one stream has sent directed presence to
 )
 
 // Errors of payloads; each is answered with the stanza error in its text.

@@ -50,6 +50,10 @@ func (r *router) presence(ctx context.Context, s *stream, st *stanza) {
 // goOnline takes a presence without type and address: the first one of a resource makes it
 // available (section 4.2), a further one is an update (section 4.4).
 func (r *router) goOnline(ctx context.Context, s *stream, st *stanza) {
+	if len(st.raw) > maxPresence {
+		r.fail(s, st, xstanza.PolicyViolation, xstanza.Modify)
+		return
+	}
 	a, err := parsePresence(st.raw)
 	if err != nil {
 		r.fail(s, st, xstanza.BadRequest, xstanza.Modify)
@@ -68,7 +72,9 @@ func (r *router) goOnline(ctx context.Context, s *stream, st *stanza) {
 	}
 	// Each contact's own book tells whether s may see its presence and keeps this answer in
 	// order with the contact's changes; so probes come after our book is given back.
+	// Many of them are more than the queue holds, and no reason to end a client that is slow.
 	for _, contact := range probes {
+		s.room()
 		r.answerProbe(ctx, contact, s)
 	}
 }

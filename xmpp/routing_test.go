@@ -524,3 +524,27 @@ func TestOddResource(t *testing.T) {
 	has(t, "alice", got[1], "from='"+bob.jid+"' to='"+alice.jid+"'")
 	has(t, "bob", bob.then("<iq type='get' id='&apos;&lt;' to='" + aliceJID + "/none'><a xmlns='x'/></iq>")[0], "id='&apos;&lt;'", "to='"+bob.jid+"'")
 }
+
+// TestLargePresence: what each contact gets at log-in would fill the queues of slow ones.
+func TestLargePresence(t *testing.T) {
+	s := start(t, options{})
+	alice, bob := s.friends()
+	status := func(n int) string { return "<presence><status>" + strings.Repeat("x", n) + "</status></presence>" }
+	got := alice.then(status(11<<10), bob)
+	has(t, "alice", got[0], "<presence type='error'", "<policy-violation")
+	nothing(t, "bob", got[1])
+	has(t, "bob", alice.then(status(9<<10), bob)[1], "<status>xxx")
+}
+
+// TestLargeRequests: the requests of many strangers wait for a person and all come at log-in.
+func TestLargeRequests(t *testing.T) {
+	s := start(t, options{})
+	alice := s.online("alice", "a", "<presence/>")
+	alice.then("<presence type='subscribe' to='" + bobJID + "'><status>" + strings.Repeat("x", 2000) + "</status></presence>")
+	bob := s.login("bob", "b")
+	got := bob.then("<presence/>")[0]
+	has(t, "bob", got, "<presence type='subscribe'")
+	if strings.Contains(got, "xxx") {
+		t.Error("a large request was stored whole")
+	}
+}

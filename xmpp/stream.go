@@ -51,6 +51,7 @@ type stream struct {
 	bytes int           // of q, with overhead
 	final []item        // the last words, once
 	quiet chan struct{} // closed when the writer stops; made by finish
+	space chan struct{} // closed when items have left the queue; made by room
 }
 
 // newStream makes a stream that queues what is put and writes nothing until release.
@@ -171,6 +172,7 @@ func (s *stream) written(n int) {
 	rest := copy(s.q, s.q[n:])
 	clear(s.q[rest:])
 	s.q, s.sent = s.q[:rest], 0
+	s.spaced()
 	const spare = 16 // what an idle stream may keep
 	if rest == 0 && cap(s.q) > spare {
 		s.q = nil
@@ -227,7 +229,36 @@ func (s *stream) dropLocked() {
 	}
 }
 
-func (s *stream) forget() { s.q, s.sent, s.bytes = nil, 0, 0 }
+func (s *stream) forget() {
+	s.q, s.sent, s.bytes = nil, 0, 0
+	s.spaced()
+}
+
+// spaced wakes who waits in room.
+func (s *stream) spaced() {
+	if s.space != nil {
+		close(s.space)
+		s.space = nil
+	}
+}
+
+// room waits until no more than half of the queue is in use, or the stream has ended. Only the
+// reader may call it, with no book held: what the client asked for waits for the client.
+func (s *stream) room() {
+	for {
+		s.mu.Lock()
+		if s.gone.Load() || s.bytes <= s.maxBytes/2 {
+			s.mu.Unlock()
+			return
+		}
+		if s.space == nil {
+			s.space = make(chan struct{})
+		}
+		space := s.space
+		s.mu.Unlock()
+		<-space
+	}
+}
 
 // finish waits until the writer has said the last words or given up.
 func (s *stream) finish() {
