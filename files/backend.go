@@ -55,7 +55,7 @@ type Dir interface {
 	Stat(ctx context.Context) (Node, error)
 	Dir(ctx context.Context, name string) (Dir, error) // ErrNotDir for anything else, links too
 	Lstat(ctx context.Context, name string) (Node, error)
-	Readlink(ctx context.Context, name string) (string, error)
+	Readlink(ctx context.Context, name string) (string, error) // fs.ErrNotExist where no link stands
 	// ReadDir calls fn with each entry, sorted by the bytes of the names, while it reads them. What
 	// vanishes meanwhile is left out.
 	ReadDir(ctx context.Context, fn func(Node) error) error

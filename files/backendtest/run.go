@@ -305,6 +305,8 @@ func (s *suite) links() {
 	s.ok(s.top.Symlink(s.ctx, "d", "l"))
 	s.ok(d.Symlink(s.ctx, "f", "lf"))
 	s.is("again", s.top.Symlink(s.ctx, "d", "l"), fs.ErrExist)
+	_, gone := s.top.Readlink(s.ctx, "d")
+	s.is("a folder, which was a link a moment before", gone, fs.ErrNotExist)
 	if to, err := s.top.Readlink(s.ctx, "l"); to != "d" || err != nil {
 		s.Errorf("%q, %v", to, err)
 	}

@@ -139,6 +139,9 @@ func readlinkat(at *os.File, name string) (string, error) {
 	var n int
 	err := again(func() (err error) { n, err = unix.Readlinkat(int(at.Fd()), name, buf); return err })
 	runtime.KeepAlive(at)
+	if errors.Is(err, unix.EINVAL) {
+		return "", fs.ErrNotExist // no link, or one no more: a shell has put something else there
+	}
 	if err != nil {
 		return "", err
 	}
