@@ -32,7 +32,7 @@ type world struct {
 	// connections bounds those of one address that are not logged in; 0: no bound.
 	connections int
 	identity    *identity.Service
-	log         *slog.Logger
+	log         *slog.Logger // of this road alone
 	home        string
 	pub         string
 }
@@ -50,7 +50,7 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 	for _, f := range set {
 		f(w)
 	}
-	log := w.log
+	log := slog.New(slog.DiscardHandler)
 	db := sqltest.Open(t)
 	must(t, sqlstore.Migrate(t.Context(), db))
 	o := identity.Options{Store: sqlstore.New(db), Log: log, Domain: "example.org", SealKey: make([]byte, 32), Policy: w.policy,
@@ -80,7 +80,7 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 	src, err := certs.Load(certs.Options{Dir: t.TempDir(), Domains: []string{"example.org"}, Log: log})
 	must(t, err)
 	w.srv, err = ftp.New(ftp.Options{Config: w.cfg, Limits: w.limits, SiteName: "Example", Identity: service,
-		Registry: service.Registry, Files: tree, TLS: src.Config("ftp"), Log: log})
+		Registry: service.Registry, Files: tree, TLS: src.Config("ftp"), Log: w.log})
 	must(t, err)
 	must(t, w.srv.Listen(t.Context()))
 	for _, b := range w.srv.Addrs() {
