@@ -54,7 +54,7 @@ func TestOneAccountThreeRoads(t *testing.T) {
 	if reply, err := ftp.reply(); !strings.HasPrefix(reply, "421") {
 		t.Errorf("FTP: got %q, %v, want 421", reply, err)
 	}
-	xmpp.until(`<stream:error>.*not-authorized.*</stream:stream>`)
+	xmpp.until(`<stream:error>.*not-authorized.*disabled.*</stream:stream>`)
 	if status, to, _ := web.get("/sessions"); status != http.StatusSeeOther || !strings.HasPrefix(to, "/login") {
 		t.Errorf("web: got %d to %q, want a redirect to /login", status, to)
 	}

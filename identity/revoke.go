@@ -76,6 +76,9 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 	if acc == nil || acc.ID != was.creds.UserID {
 		return end(Reason{Code: ReasonDisabled, Text: ErrDisabled.Error()})
 	}
+	if acc.State != UserActive { // which raises the version of the credential too
+		return end(Reason{Code: ReasonDisabled, Text: ErrDisabled.Error()})
+	}
 	// A session that has adopted a change which is not committed yet is ahead.
 	if was.creds.Grant == nil && was.creds.CredentialVersion < acc.CredentialVersion {
 		return end(Reason{Code: ReasonRevoked, Text: "the password was changed"})

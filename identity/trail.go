@@ -41,8 +41,15 @@ func (s *Service) auditLogin(c *claim, err error) {
 	if err == nil {
 		e.Actor = e.Subject
 	}
-	s.trail(c.ses, e)
+	known := e.Subject
+	if c.acc == nil && err != nil {
+		known = unknownName // what was sent may be a password in the wrong field
+	}
+	s.trail(c.ses, known, e)
 }
+
+// unknownName stands in the log for a name that no account has.
+const unknownName = "(unknown)"
 
 // resultOf is the sentinel that err wraps, as text; the rest of it is for the log.
 func resultOf(err error) string {
@@ -64,15 +71,16 @@ func (s *Service) auditEnd(event string, ses *Session, was Credentials, why Reas
 	if why.By != nil {
 		e.Actor, e.Via = why.By.User, why.By.Via
 	}
-	s.trail(ses, e)
+	s.trail(ses, subject, e)
 }
 
-// trail completes an event with what the session knows and writes it behind.
-func (s *Service) trail(ses *Session, e AuditEvent) {
+// trail completes an event with what the session knows, logs it, with the user as given, and
+// writes it behind.
+func (s *Service) trail(ses *Session, user string, e AuditEvent) {
 	e.Time = s.now()
 	e.Protocol, e.Remote, e.Session = ses.protocol, addrText(ses.Remote()), ses.id
 	e.Via = cmp.Or(e.Via, string(ses.protocol))
 	s.log.Info(strings.ReplaceAll(e.Event, ".", " "), "event", e.Event, "sess", e.Session, "protocol", string(e.Protocol),
-		"remote", e.Remote, "user", e.Subject, "method", string(e.Method), "result", e.Result)
+		"remote", e.Remote, "user", user, "method", string(e.Method), "result", e.Result)
 	s.behind.push(func(ctx context.Context, w StoreWriter) error { return w.AppendAudit(ctx, e) })
 }
