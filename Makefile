@@ -71,6 +71,7 @@ bench: build ## speed and memory: start, idle sessions, transfers, a storm of wr
 	$(GO) run ./e2e/bench -bin bin/trivium
 
 cover: ## coverage of all tests
+	@mkdir -p coverage
 	$(GO) test -coverpkg=./... -coverprofile=coverage/all.out ./... && $(GO) tool cover -func=coverage/all.out | tail -1
 
 clean: ## what build and run leave
