@@ -91,6 +91,7 @@ func (s *Service) Issue(ctx context.Context, by identity.Actor, r Request) (Toke
 	if err := checkRequest(r); err != nil {
 		return fail(err)
 	}
+	from := unmapped(r.From)
 	have, err := s.store.List(ctx, a.ID)
 	if err != nil {
 		return fail(err)
@@ -103,7 +104,7 @@ func (s *Service) Issue(ctx context.Context, by identity.Actor, r Request) (Toke
 	text := w.String()
 	sum := sha256.Sum256(w.secret[:])
 	row := Row{ID: w.ID(), SecretHash: sum[:], User: a.ID, JID: w.jid, Label: r.Label, Scopes: scopes,
-		Path: r.Path, From: r.From, CreatedAt: s.now().UTC().Truncate(time.Second)}
+		Path: r.Path, From: from, CreatedAt: s.now().UTC().Truncate(time.Second)}
 	if r.TTL > 0 {
 		row.ExpiresAt = row.CreatedAt.Add(r.TTL)
 	}
@@ -132,6 +133,20 @@ func checkRequest(r Request) error {
 		return fmt.Errorf("%q is not an absolute path such as /home/alice/inbox: %w", r.Path, identity.ErrInvalid)
 	}
 	return nil
+}
+
+// unmapped writes IPv4 prefixes as such, also those that came as IPv4-mapped IPv6: so they are
+// compared with a client's address.
+func unmapped(in []netip.Prefix) []netip.Prefix {
+	const v4Mapped = 96 // bits before the IPv4 address (RFC 4291 section 2.5.5.2)
+	var out []netip.Prefix
+	for _, p := range in {
+		if a := p.Addr(); a.Is4In6() && p.Bits() >= v4Mapped {
+			p = netip.PrefixFrom(a.Unmap(), p.Bits()-v4Mapped)
+		}
+		out = append(out, p.Masked())
+	}
+	return out
 }
 
 func mayChange(by identity.Actor, a identity.Account) bool {

@@ -70,7 +70,7 @@ func TestVerify(t *testing.T) {
 	f := setUp(t)
 	ctx := context.Background()
 	tok, text := f.issue(t, tokens.Request{User: "alice", Scopes: []tokens.Scope{tokens.ScopeFTP, tokens.ScopeFilesRead},
-		TTL: time.Hour, Path: "/home/alice/in", From: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+		TTL: time.Hour, Path: "/home/alice/in", From: []netip.Prefix{netip.MustParsePrefix("::ffff:192.0.2.9/120")}})
 	if !f.verifier.IsToken(text) || f.verifier.IsToken(identity.NewSecret("a password")) {
 		t.Error("IsToken does not know a token from a password")
 	}
