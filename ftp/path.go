@@ -134,9 +134,22 @@ func (s *session) renameTo(arg string) {
 // size is SIZE (RFC 3659 section 4): of the bytes that a transfer of the present type would
 // send. In ASCII nobody knows before it is done.
 func (s *session) size(arg string) {
+	info, ok := s.fileInfo(arg)
+	switch {
+	case !ok:
+	case s.params.ascii:
+		s.reply(550, "The size in ASCII is not known; send TYPE I first.")
+	default:
+		s.reply(213, strconv.FormatInt(info.Size, 10))
+	}
+}
+
+// fileInfo is what the tree knows of a file, as SIZE and MDTM want it: where there is none, or a
+// folder, it has answered (RFC 3659 sections 3.1 and 4.1: of files).
+func (s *session) fileInfo(arg string) (info files.Info, ok bool) {
 	p, ok := s.path(arg)
 	if !ok {
-		return
+		return info, false
 	}
 	info, err := s.tree.Stat(s.ctx, p)
 	switch {
@@ -144,11 +157,10 @@ func (s *session) size(arg string) {
 		s.fail(err)
 	case info.Dir:
 		s.fail(files.ErrIsDir)
-	case s.params.ascii:
-		s.reply(550, "The size in ASCII is not known; send TYPE I first.")
 	default:
-		s.reply(213, strconv.FormatInt(info.Size, 10))
+		return info, true
 	}
+	return info, false
 }
 
 const timeForm = "20060102150405"
@@ -170,17 +182,7 @@ func parseFactTime(text string) (time.Time, bool) {
 }
 
 func (s *session) mdtm(arg string) {
-	p, ok := s.path(arg)
-	if !ok {
-		return
-	}
-	info, err := s.tree.Stat(s.ctx, p)
-	switch {
-	case err != nil:
-		s.fail(err)
-	case info.Dir:
-		s.fail(files.ErrIsDir) // RFC 3659 section 3.1: of files
-	default:
+	if info, ok := s.fileInfo(arg); ok {
 		s.reply(213, factTime(info.ModTime))
 	}
 }

@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"context"
 	"time"
 )
 
@@ -47,14 +46,6 @@ type UserFilter struct {
 	Offset int
 }
 
-// CheckPassword verifies a person's own password again, through throttle and gate.
-func (s *Service) CheckPassword(ctx context.Context, ses *Session, password Secret) error {
-	return s.checkPassword(ctx, ses, password)
-}
-
-// TokensChanged tells identity that a token was revoked or narrowed: sessions that hold it end.
-func (s *Service) TokensChanged(ctx context.Context, ids ...string) { s.tokensChanged(ctx, ids...) }
-
 // AuditEvent is one row of the audit log: a log-in attempt or a change.
 type AuditEvent struct {
 	Time     time.Time `json:"time"`
@@ -77,11 +68,4 @@ type AuditFilter struct {
 	Subject string
 	Actor   string
 	Limit   int // 0: 200, the newest
-}
-
-// SCRAMParameters returns the salt and iterations of the account's SCRAM-SHA-256 keys, which its
-// tokens share; an account without a password gets a salt of its own that a later password
-// keeps. ErrNotFound under a policy that has no SCRAM.
-func (s *Service) SCRAMParameters(ctx context.Context, id UserID) (salt []byte, iterations int, err error) {
-	return s.scramParameters(ctx, id)
 }

@@ -446,8 +446,8 @@ func (s *Service) Forget(ses *Session) {
 	}
 }
 
-// checkPassword is CheckPassword.
-func (s *Service) checkPassword(ctx context.Context, ses *Session, password Secret) error {
+// CheckPassword verifies a person's own password again, through throttle and gate.
+func (s *Service) CheckPassword(ctx context.Context, ses *Session, password Secret) error {
 	a, ok := ses.attached()
 	if !ok || a.creds.Anonymous() {
 		return ErrCredentials

@@ -131,8 +131,8 @@ func (s *Service) adopt(ses *Session, id UserID, version int64) (undo func()) {
 	return func() { set(was.creds.CredentialVersion) }
 }
 
-// tokensChanged is TokensChanged.
-func (s *Service) tokensChanged(_ context.Context, ids ...string) {
+// TokensChanged tells identity that a token was revoked or narrowed: sessions that hold it end.
+func (s *Service) TokensChanged(_ context.Context, ids ...string) {
 	for _, id := range ids {
 		s.Registry.finish(s.Registry.ofToken(id), Reason{Code: ReasonRevoked, Text: "the token was revoked or changed"}, true)
 	}

@@ -218,8 +218,10 @@ func proves(newHash func() hash.Hash, stored, authMessage, proof []byte) bool {
 	return subtle.ConstantTimeCompare(h.Sum(nil), stored) == 1
 }
 
-// scramParameters is SCRAMParameters.
-func (s *Service) scramParameters(ctx context.Context, id UserID) (salt []byte, iterations int, err error) {
+// SCRAMParameters returns the salt and iterations of the account's SCRAM-SHA-256 keys, which its
+// tokens share; an account without a password gets a salt of its own that a later password
+// keeps. ErrNotFound under a policy that has no SCRAM.
+func (s *Service) SCRAMParameters(ctx context.Context, id UserID) (salt []byte, iterations int, err error) {
 	if s.opts.Argon2id {
 		return nil, 0, ErrNotFound
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -108,7 +109,7 @@ func (s *Service) Issue(ctx context.Context, by identity.Actor, r Request) (Toke
 	if r.TTL > 0 {
 		row.ExpiresAt = row.CreatedAt.Add(r.TTL)
 	}
-	if row.grantsXMPP() {
+	if slices.Contains(row.Scopes, ScopeXMPP) {
 		if err := s.addSCRAM(ctx, &row, text); err != nil {
 			return fail(err)
 		}
@@ -152,15 +153,6 @@ func unmapped(in []netip.Prefix) []netip.Prefix {
 func mayChange(by identity.Actor, a identity.Account) bool {
 	own := by.User != "" && (by.User == string(a.Login) || by.User == string(a.Login)+"@"+a.Domain)
 	return own || by.Level == identity.LevelRoot || by.Level >= identity.LevelAdmin && by.Level > a.Level
-}
-
-func (r Row) grantsXMPP() bool {
-	for _, s := range r.Scopes {
-		if s == ScopeXMPP {
-			return true
-		}
-	}
-	return false
 }
 
 // addSCRAM derives the keys of RFC 5802 section 3. Under a policy without SCRAM there are none,

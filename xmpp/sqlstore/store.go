@@ -21,6 +21,15 @@ var migrations embed.FS
 // "xmpp".
 func Migrations() (fs.FS, error) { return fs.Sub(migrations, "migrations") }
 
+// Migrate brings the tables of this package to their newest form.
+func Migrate(ctx context.Context, db *sqldb.DB) error {
+	files, err := Migrations()
+	if err != nil {
+		return err
+	}
+	return db.Migrate(ctx, "xmpp", files)
+}
+
 // Store is an xmpp.Store over sqldb.
 type Store struct {
 	reader

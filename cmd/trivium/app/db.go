@@ -25,7 +25,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sqld
 	}{
 		{"identity", identitystore.Migrate},
 		{"tokens", tokenstore.Migrate},
-		{"xmpp", migrateXMPP},
+		{"xmpp", xmppstore.Migrate},
 	} {
 		if err := m.migrate(ctx, db); err != nil {
 			_ = db.Close()
@@ -33,12 +33,4 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sqld
 		}
 	}
 	return db, nil
-}
-
-func migrateXMPP(ctx context.Context, db *sqldb.DB) error {
-	sub, err := xmppstore.Migrations()
-	if err != nil {
-		return err
-	}
-	return db.Migrate(ctx, "xmpp", sub)
 }

@@ -51,12 +51,7 @@ func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *fi
 	if err != nil {
 		return nil, err
 	}
-	st.add(func() (all []Bound) {
-		for _, b := range srv.Addrs() {
-			all = append(all, Bound(b))
-		}
-		return all
-	})
+	st.add(bounds(srv.Addrs, func(b ftp.Bound) Bound { return Bound(b) }))
 	return srv, nil
 }
 
@@ -64,12 +59,7 @@ func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *to
 	srv, err := web.New(web.Options{Config: cfg.Web, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
 		AdminContact: cfg.AdminContact, Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(),
 		TLS: webTLS(src), Entries: cfg.Entries, Log: log,
-		Listeners: func() (all []web.Bound) {
-			for _, b := range st.bound() {
-				all = append(all, web.Bound(b))
-			}
-			return all
-		}})
+		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
 	if err != nil {
 		return nil, err
 	}
@@ -79,12 +69,7 @@ func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *to
 		}
 		return 0, false
 	})
-	st.add(func() (all []Bound) {
-		for _, b := range srv.Addrs() {
-			all = append(all, Bound(b))
-		}
-		return all
-	})
+	st.add(bounds(srv.Addrs, func(b web.Bound) Bound { return Bound(b) }))
 	return srv, nil
 }
 
@@ -95,13 +80,20 @@ func newXMPP(cfg *config.Config, s *identity.Service, r *identity.Registry, db *
 	if err != nil {
 		return nil, err
 	}
-	st.add(func() (all []Bound) {
-		for _, b := range srv.Addrs() {
-			all = append(all, Bound(b))
+	st.add(bounds(srv.Addrs, func(b xmpp.Bound) Bound { return Bound(b) }))
+	return srv, nil
+}
+
+// bounds translates the listeners of one part into the type of another: each road has its own, as
+// none imports another.
+func bounds[A, B any](list func() []A, one func(A) B) func() []B {
+	return func() []B {
+		var all []B
+		for _, b := range list() {
+			all = append(all, one(b))
 		}
 		return all
-	})
-	return srv, nil
+	}
 }
 
 func siteName(cfg *config.Config) string {
