@@ -20,6 +20,23 @@ func (f FTP) PassiveRange() (lo, hi int) {
 	return lo, hi
 }
 
+// Announced is one row of public_addresses.
+type Announced struct {
+	Network netip.Prefix
+	Address string // auto, an IP address or a host name
+}
+
+// AnnouncedTo is public_addresses, read.
+func (f FTP) AnnouncedTo() []Announced {
+	var list []Announced
+	for _, text := range f.PublicAddresses {
+		if network, address, err := parseNAT(text); err == nil {
+			list = append(list, Announced{network, address})
+		}
+	}
+	return list
+}
+
 // Mask is the umask as bits; 027 when the text is none.
 func (f Files) Mask() fs.FileMode {
 	n, err := parseUmask(f.Umask)

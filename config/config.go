@@ -50,6 +50,7 @@ type Web struct {
 	TrustedProxies   []netip.Prefix `toml:"trusted_proxies" type:"cidr" example:"10.0.0.0/8" doc:"proxies whose X-Forwarded-* headers count"`
 	SessionTimeout   time.Duration  `toml:"session_timeout" default:"30d" min:"1" doc:"a logged-in browser session idle this long becomes anonymous"`
 	AnonymousTimeout time.Duration  `toml:"anonymous_timeout" default:"1h" min:"1" doc:"an anonymous browser session idle this long is closed"`
+	DAV              bool           `toml:"dav" default:"true" doc:"WebDAV at /dav/"`
 }
 
 // FTP is the section [ftp].
@@ -63,7 +64,14 @@ type FTP struct {
 	AnonymousRequirePassword bool     `toml:"anonymous_require_password" default:"false" doc:"the anonymous log-in needs ftp.anonymous_password in the place of an e-mail address" note:"As AnonRequirePassword of ProFTPD."`
 	AnonymousPassword        Secret   `toml:"anonymous_password" type:"text" example:"@file:/etc/trivium/anonymous.password" doc:"what that password is; empty: nothing is right"`
 	IdentLookups             bool     `toml:"ident_lookups" default:"false" doc:"ask the client's host who is calling (RFC 1413)"`
-	TLSReuse                 string   `toml:"tls_reuse" default:"own" values:"own|required|off" doc:"whose TLS session a data connection may resume" note:"own: if it resumes, then that of its own control connection; required: it must resume that one; off: no check."`
+	TLSReuse                 string   `toml:"tls_reuse" default:"own" values:"own|required|off" doc:"whose TLS session a data connection may resume" note:"own: if it resumes, then that of its own control connection; required: it must resume that one; off: no check. A class may demand required."`
+	PublicAddresses          []string `toml:"public_addresses" type:"nat" example:"10.0.0.0/8=auto,0.0.0.0/0=192.0.2.10" doc:"what PASV announces to clients of a network, in the place of public_address" note:"NETWORK=ADDRESS, the first network that holds the client counts; auto is the address that the client reached."`
+	DisplayConnect           string   `toml:"display_connect" type:"path" example:"/etc/trivium/welcome.msg" doc:"text shown before log-in, with variables" note:"A text file in UTF-8. %L address of the server, %V domain, %h address of the client, %N sessions of FTP, %M the limit of them, %T the time, %u the user, %U what the client sent as user, %C the folder, %E admin_contact, %F free space, %% a percent sign."`
+	DisplayLogin             string   `toml:"display_login" type:"path" doc:"text shown after log-in, as display_connect"`
+	DisplayQuit              string   `toml:"display_quit" type:"path" doc:"text shown at QUIT, as display_connect"`
+	DisplayChdir             string   `toml:"display_chdir" example:".message" doc:"name of a text in a folder that is shown to who enters it, once a session; empty: none"`
+	XferLog                  string   `toml:"xferlog" type:"path" example:"/var/log/trivium/xferlog" doc:"each transfer as a line of xferlog(5); empty: none"`
+	TransferLog              string   `toml:"transfer_log" type:"path" example:"/var/log/trivium/transfers.json" doc:"each transfer as a line of JSON; empty: none"`
 }
 
 // XMPP is the section [xmpp].
@@ -85,11 +93,29 @@ type TLS struct {
 
 // Files is the section [files].
 type Files struct {
-	Storage string `toml:"storage" default:"local" values:"local" doc:"where the bytes lie"`
-	Root    string `toml:"root" default:"files" doc:"a folder below data_dir, or an absolute path"`
-	Quota   Size   `toml:"quota" default:"5GB" doc:"of a new account; 0: none"`
-	Sync    bool   `toml:"sync" default:"true" doc:"an upload is acknowledged when it is on disk" note:"false: faster, and a power cut can lose what was acknowledged."`
-	Umask   string `toml:"umask" default:"027" type:"umask" doc:"mode bits that new files and folders do not get"`
+	Storage       string        `toml:"storage" default:"local" values:"local|s3" doc:"where the bytes lie"`
+	Root          string        `toml:"root" default:"files" doc:"a folder below data_dir, or an absolute path"`
+	Ownership     string        `toml:"ownership" default:"virtual" values:"virtual|system" doc:"whether owner, group and mode are kept beside the files, or are those of the system" note:"system: files are really chowned, for which the server must be root."`
+	Quota         Size          `toml:"quota" default:"5GB" doc:"of a home whose account says nothing else; 0: none"`
+	QuotaFiles    int           `toml:"quota_files" default:"0" doc:"files and folders of such a home; 0: no limit"`
+	GroupQuota    Size          `toml:"group_quota" default:"0" doc:"of the folder of a group; 0: none"`
+	PubQuota      Size          `toml:"pub_quota" default:"0" doc:"of /pub; 0: none"`
+	QuotaSoft     int           `toml:"quota_soft" default:"0" max:"100" doc:"percent of a quota from which the grace begins; 0: none"`
+	QuotaGrace    time.Duration `toml:"quota_grace" default:"7d" min:"1" doc:"how long a quota may be used beyond quota_soft, until uploads are refused"`
+	Sync          bool          `toml:"sync" default:"true" doc:"an upload is acknowledged when it is on disk" note:"false: faster, and a power cut can lose what was acknowledged."`
+	Umask         string        `toml:"umask" default:"027" type:"umask" doc:"mode bits that new files and folders do not get"`
+	PartLife      time.Duration `toml:"part_life" default:"24h" min:"1" doc:"how long an unfinished upload is kept for a resume"`
+	Trash         time.Duration `toml:"trash" default:"0" doc:"how long what is deleted can be restored; 0: it is gone at once" note:"Trash counts for the quota, and goes before its time where that is used up."`
+	Versions      int           `toml:"versions" default:"0" doc:"how many old versions of an overwritten file are kept" note:"Versions count for the quota, and the oldest go where that is used up."`
+	Case          string        `toml:"case" default:"sensitive" values:"sensitive|unique" doc:"unique: no new name that differs from another of its folder in case alone" note:"unique is for trees that Windows and macOS share."`
+	PortableNames bool          `toml:"portable_names" default:"false" doc:"no new names that Windows cannot hold, such as CON or a:b"`
+	S3Endpoint    string        `toml:"s3_endpoint" type:"url" example:"https://s3.example.org" doc:"address of the object storage"`
+	S3Region      string        `toml:"s3_region" default:"us-east-1" doc:"its region"`
+	S3Bucket      string        `toml:"s3_bucket" example:"trivium" doc:"the bucket, which must exist"`
+	S3Prefix      string        `toml:"s3_prefix" doc:"what the names of all objects begin with"`
+	S3AccessKey   string        `toml:"s3_access_key" doc:"access key"`
+	S3SecretKey   Secret        `toml:"s3_secret_key" type:"text" example:"@file:/etc/trivium/s3.key" doc:"secret key"`
+	S3PathStyle   bool          `toml:"s3_path_style" default:"true" doc:"the bucket stands in the path, not in the host name"`
 }
 
 // Identity is the section [identity].
@@ -120,6 +146,11 @@ type Limits struct {
 	FTPIdleTimeout            time.Duration `toml:"ftp_idle_timeout" default:"300s" min:"1" doc:"FTP control connection idle after log-in"`
 	FTPDataTimeout            time.Duration `toml:"ftp_data_timeout" default:"30s" min:"1" doc:"wait for the FTP data connection"`
 	FTPStallTimeout           time.Duration `toml:"ftp_stall_timeout" default:"60s" min:"1" doc:"FTP transfer in which no byte moves"`
+	FTPNoTransferTimeout      time.Duration `toml:"ftp_no_transfer_timeout" default:"0" doc:"FTP session without a transfer or listing; 0: no limit"`
+	FTPSessionTimeout         time.Duration `toml:"ftp_session_timeout" default:"0" doc:"FTP session as a whole; 0: no limit"`
+	FTPUploadRate             Size          `toml:"ftp_upload_rate" default:"0" doc:"bytes a second of all FTP uploads of one account together"`
+	FTPDownloadRate           Size          `toml:"ftp_download_rate" default:"0" doc:"bytes a second of all FTP downloads of one account together"`
+	FTPTransfers              int           `toml:"ftp_transfers" default:"0" doc:"FTP transfers of one account at once"`
 	LoginAttemptsFTP          int           `toml:"login_attempts_ftp" default:"3" min:"1" doc:"wrong log-ins of one FTP connection"`
 	LoginAttemptsXMPP         int           `toml:"login_attempts_xmpp" default:"5" min:"2" doc:"wrong log-ins of one XMPP stream (RFC 6120 section 6.4.5: 2 to 5)"`
 	BanAfter                  int           `toml:"ban_after" default:"10" doc:"wrong log-ins of one address (/64 for IPv6) until it is banned on every listener; 0: never"`
@@ -155,4 +186,9 @@ type Class struct {
 	MaxSessionsPerAddress int      `toml:"max_sessions_per_address" default:"0" example:"10" doc:"sessions of one address; 0: no limit"`
 	MaxLevel              string   `toml:"max_level" type:"level" example:"staff" doc:"nobody from here holds more; empty: no cap"`
 	TLSRequired           bool     `toml:"tls_required" default:"false" doc:"no log-in without TLS"`
+	TLSReuse              string   `toml:"tls_reuse" default:"inherit" values:"inherit|own|required|off" doc:"in the place of ftp.tls_reuse, which inherit leaves as it is"`
+	FXP                   bool     `toml:"fxp" default:"false" doc:"FTP data connections may go to and come from other hosts (site to site)" note:"The policy must allow ftp:FXP too. Only for addresses that are trusted: it makes the server reach out (RFC 2577)."`
+	MaxTransfers          int      `toml:"max_transfers" default:"0" doc:"FTP transfers of the whole class at once; 0: no limit"`
+	UploadRate            Size     `toml:"upload_rate" default:"0" doc:"bytes a second of each FTP session's uploads; 0: no limit"`
+	DownloadRate          Size     `toml:"download_rate" default:"0" doc:"bytes a second of each FTP session's downloads; 0: no limit"`
 }

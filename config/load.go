@@ -347,6 +347,12 @@ func (l *loader) paths() {
 	if out := c.Log.Output; out != "stderr" && out != "stdout" {
 		c.Log.Output = absolute(l.last["log.output"].dir, out)
 	}
+	for key, at := range map[string]*string{"ftp.display_connect": &c.FTP.DisplayConnect, "ftp.display_login": &c.FTP.DisplayLogin,
+		"ftp.display_quit": &c.FTP.DisplayQuit, "ftp.xferlog": &c.FTP.XferLog, "ftp.transfer_log": &c.FTP.TransferLog} {
+		if *at != "" {
+			*at = absolute(l.last[key].dir, *at)
+		}
+	}
 	if c.SiteName == "" {
 		c.SiteName = c.Domain
 		c.values["site_name"] = []string{c.Domain}

@@ -203,6 +203,9 @@ func (k *key) parse(text string) (any, error) {
 		return text, err
 	case "address":
 		return text, checkAddress(text)
+	case "nat":
+		_, _, err := parseNAT(text)
+		return text, err
 	case "umask":
 		_, err := parseUmask(text)
 		return text, err
@@ -307,6 +310,20 @@ func checkAddress(text string) error {
 		return errors.New("is neither auto, nor an IP address, nor a host name")
 	}
 	return nil
+}
+
+// parseNAT reads NETWORK=ADDRESS.
+func parseNAT(text string) (netip.Prefix, string, error) {
+	network, address, ok := strings.Cut(text, "=")
+	if !ok {
+		return netip.Prefix{}, "", errors.New("is not NETWORK=ADDRESS. Example: 10.0.0.0/8=auto")
+	}
+	p, err := parsePrefix(strings.TrimSpace(network))
+	if err != nil {
+		return p, "", err
+	}
+	address = strings.TrimSpace(address)
+	return p, address, checkAddress(address)
 }
 
 func checkDomain(text string) error {

@@ -175,7 +175,7 @@ func (k *key) describeType() string {
 		"level": "level by name or number", "domain": "domain name", "path": "path", "cidr": "address or CIDR prefix",
 		"ports": "range of ports, such as 50000-50999", "address": "auto, an IP address or a host name", "umask": "octal mode bits",
 		"url": "URL", "keyfile": "path, @file:PATH or PEM text", "database": "sqlite:FILE", "output": "stderr, stdout or a path",
-		"class": "name", "sealkey": "32 bytes in hexadecimal or base64", "glob": "host name with * and ?",
+		"class": "name", "nat": "NETWORK=ADDRESS", "sealkey": "32 bytes in hexadecimal or base64", "glob": "host name with * and ?",
 	}[k.Type]
 	if k.Values != nil {
 		what = "one of " + strings.Join(k.Values, ", ")

@@ -23,6 +23,7 @@ func (l *loader) validate() {
 	l.validateListeners()
 	l.validateTLS()
 	l.validateIdentity()
+	l.validateFiles()
 	l.validateClasses()
 }
 
@@ -182,8 +183,27 @@ func (l *loader) validateIdentity() {
 			seen[d] = true
 		}
 	}
+}
+
+func (l *loader) validateFiles() {
+	c := l.cfg
 	if l.ok("files.root") && c.Files.Root == "" {
 		l.blame("files.root is empty", "files.root")
+	}
+	if !l.ok("files.storage") || c.Files.Storage != "s3" {
+		return
+	}
+	for _, need := range []struct {
+		key string
+		set bool
+	}{{"files.s3_endpoint", c.Files.S3Endpoint != ""}, {"files.s3_bucket", c.Files.S3Bucket != ""},
+		{"files.s3_access_key", c.Files.S3AccessKey != ""}, {"files.s3_secret_key", c.Files.S3SecretKey.IsSet()}} {
+		if !need.set && l.ok(need.key) {
+			l.blame("files.storage is s3, which needs "+need.key, need.key, "files.storage")
+		}
+	}
+	if l.ok("files.ownership") && c.Files.Ownership == "system" {
+		l.blame("files.ownership is system, but objects in files.storage s3 have no owner of the system", "files.ownership", "files.storage")
 	}
 }
 
