@@ -105,7 +105,8 @@ type Files struct {
 	Sync          bool          `toml:"sync" default:"true" doc:"an upload is acknowledged when it is on disk" note:"false: faster, and a power cut can lose what was acknowledged."`
 	Umask         string        `toml:"umask" default:"027" type:"umask" doc:"mode bits that new files and folders do not get"`
 	PartLife      time.Duration `toml:"part_life" default:"24h" min:"1" doc:"how long an unfinished upload is kept for a resume"`
-	Trash         time.Duration `toml:"trash" default:"0" doc:"how long what is deleted can be restored; 0: it is gone at once" note:"Trash counts for the quota, and goes before its time where that is used up."`
+	Trash         string        `toml:"trash" default:"web" values:"web|all|off" doc:"whose deletions can be restored: those on the web pages, those on all roads" note:"Trash counts for the quota, and goes before its time where that is used up."`
+	TrashDays     int           `toml:"trash_days" default:"30" min:"1" max:"36500" doc:"how long"`
 	Versions      int           `toml:"versions" default:"0" doc:"how many old versions of an overwritten file are kept" note:"Versions count for the quota, and the oldest go where that is used up."`
 	Case          string        `toml:"case" default:"sensitive" values:"sensitive|unique" doc:"unique: no new name that differs from another of its folder in case alone" note:"unique is for trees that Windows and macOS share."`
 	PortableNames bool          `toml:"portable_names" default:"false" doc:"no new names that Windows cannot hold, such as CON or a:b"`

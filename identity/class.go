@@ -24,6 +24,12 @@ type Class struct {
 	MaxLevel                           Level    // caps the held level; 0: no cap
 	TLSRequired                        bool
 	MaxSessions, MaxSessionsPerAddress int // 0: no limit
+
+	// Of the file road.
+	TLSReuse                 string // "own", "required" or "off"; "": as the server's
+	FXP                      bool   // data connections may lead to other hosts
+	MaxTransfers             int    // of the whole class at once; 0: no limit
+	UploadRate, DownloadRate int64  // bytes a second of one session; 0: no limit
 }
 
 // open reports whether the class may come in by road; the zero class may everywhere.

@@ -45,6 +45,10 @@ func classes(cfg *config.Config) []identity.Class {
 		class := identity.Class{
 			Name: c.Name, From: c.Prefixes(), Hosts: c.Hosts, All: c.All, Any: c.Any, Not: c.Not,
 			TLSRequired: c.TLSRequired, MaxSessions: c.MaxSessions, MaxSessionsPerAddress: c.MaxSessionsPerAddress,
+			FXP: c.FXP, MaxTransfers: c.MaxTransfers, UploadRate: int64(c.UploadRate), DownloadRate: int64(c.DownloadRate),
+		}
+		if c.TLSReuse != "inherit" {
+			class.TLSReuse = c.TLSReuse
 		}
 		for _, p := range c.Protocols {
 			class.Roads = append(class.Roads, identity.Road(strings.ToLower(p)))
