@@ -68,6 +68,10 @@ type Dir interface {
 	// Rename moves name to another folder of the same backend, over a file that stands there unless
 	// exclusive. A folder never replaces anything.
 	Rename(ctx context.Context, name string, to Dir, newname string, exclusive bool) error
+	// Link gives a file a second name in another folder of the same tree, where nothing stands
+	// (fs.ErrExist): what replaces or removes the first name leaves the second as it is. A store that
+	// has no such thing copies, or answers ErrUnsupported.
+	Link(ctx context.Context, name string, to Dir, newname string) error
 	// SetAttr replaces all of the entry's attributes; name "." is the folder itself. Of a link:
 	// ErrUnsupported.
 	SetAttr(ctx context.Context, name string, mode fs.FileMode, a Attr) error
@@ -89,7 +93,20 @@ type Top interface {
 	RemovePart(ctx context.Context, key string) error
 	// Parts calls fn with each part; Node.Name is its key.
 	Parts(ctx context.Context, fn func(Node) error) error
+	// Kept opens one of the store's own folders in the tree, for what is kept out of sight: no path
+	// leads there, and only this lists it. Where there is none it is made, or fs.ErrNotExist. A kind
+	// that is none of Kinds is ErrName.
+	Kept(ctx context.Context, kind string, create bool) (Dir, error)
 }
+
+// The kinds of Top.Kept: what was removed, and what was overwritten.
+const (
+	KeptTrash    = "trash"
+	KeptVersions = "versions"
+)
+
+// Kinds lists the kinds of Top.Kept. What lies in any of them counts for the quota.
+func Kinds() []string { return []string{KeptTrash, KeptVersions} }
 
 // Object is an opened file.
 type Object interface {

@@ -67,6 +67,9 @@ func (s *Service) account(ctx context.Context, key string) (*account, error) {
 	if err := top.Parts(ctx, add); err != nil {
 		return nil, err
 	}
+	if err := countKept(ctx, top, add); err != nil {
+		return nil, err
+	}
 	if err := count(ctx, top, add); err != nil {
 		return nil, err
 	}
@@ -74,6 +77,25 @@ func (s *Service) account(ctx context.Context, key string) (*account, error) {
 	defer a.mu.Unlock()
 	a.bytes, a.files, a.counted = bytes, entries, true
 	return a, nil
+}
+
+// countKept walks the store's own folders, which count too.
+func countKept(ctx context.Context, top Top, add func(Node) error) error {
+	for _, kind := range Kinds() {
+		d, err := top.Kept(ctx, kind, false)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		err = count(ctx, d, add)
+		_ = d.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // heldFolders is how many folders a count keeps open on its way down; below, it keeps one in as

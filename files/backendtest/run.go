@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) files.Backend) {
 		{"write in place", (*suite).inPlace}, {"rename", (*suite).rename}, {"remove", (*suite).remove},
 		{"links", (*suite).links}, {"attributes", (*suite).attributes}, {"listing", (*suite).listing},
 		{"held folders", (*suite).held}, {"read while replaced", (*suite).snapshot},
+		{"kept", (*suite).kept}, {"second name", (*suite).link},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := open(t)

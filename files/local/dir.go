@@ -209,6 +209,42 @@ func (d *dir) Rename(_ context.Context, name string, to files.Dir, newname strin
 	return err
 }
 
+func (d *dir) Link(_ context.Context, name string, to files.Dir, newname string) error {
+	target, err := own(to)
+	if err != nil {
+		return err
+	}
+	if d.hides(name) {
+		return fs.ErrNotExist
+	}
+	if target.hides(newname) || !single(newname) {
+		return files.ErrName
+	}
+	r, err := d.s.read(d.f)
+	if err != nil {
+		return err
+	}
+	n, err := d.lstat(name, r.mark)
+	switch {
+	case err != nil:
+		return err
+	case n.Type.IsDir():
+		return files.ErrIsDir
+	case !n.Type.IsRegular():
+		return files.ErrUnsupported
+	}
+	if !n.Attr.IsZero() {
+		if err := d.s.mark(target.f); err != nil {
+			return err
+		}
+	}
+	err = again(func() error { return unix.Linkat(int(d.f.Fd()), name, int(target.f.Fd()), newname, 0) })
+	if errors.Is(err, unix.EPERM) {
+		return files.ErrUnsupported // a file system without hard links
+	}
+	return err
+}
+
 // own gives the folder behind a files.Dir of this store.
 func own(d files.Dir) (*dir, error) {
 	switch d := d.(type) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -19,10 +20,10 @@ var _ files.Top = (*tree)(nil)
 // partsName is the folder of the parts, in the reserved one.
 const partsName = "parts"
 
-// parts opens the folder of the parts.
-func (t *tree) parts(create bool) (*os.File, error) {
+// own opens one of the folders in the reserved one.
+func (t *tree) own(kind string, create bool) (*os.File, error) {
 	at := t.f
-	for i, name := range []string{reserved, partsName} {
+	for i, name := range []string{reserved, kind} {
 		next, err := openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 		if create && errors.Is(err, fs.ErrNotExist) {
 			if err = mkdirat(at, name, partsDir); err == nil || errors.Is(err, fs.ErrExist) {
@@ -38,6 +39,20 @@ func (t *tree) parts(create bool) (*os.File, error) {
 		at = next
 	}
 	return at, nil
+}
+
+// parts opens the folder of the parts.
+func (t *tree) parts(create bool) (*os.File, error) { return t.own(partsName, create) }
+
+func (t *tree) Kept(_ context.Context, kind string, create bool) (files.Dir, error) {
+	if !slices.Contains(files.Kinds(), kind) {
+		return nil, files.ErrName
+	}
+	f, err := t.own(kind, create)
+	if err != nil {
+		return nil, err
+	}
+	return &dir{s: t.s, f: f, name: kind}, nil
 }
 
 func (t *tree) Reserved(name string) bool { return t.hides(name) }
