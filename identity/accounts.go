@@ -26,14 +26,16 @@ type NewUser struct {
 
 // UserChange changes what is not nil.
 type UserChange struct {
-	Level      *Level
-	State      *UserState // active or disabled
-	UID, GID   *uint32
-	Profile    *Profile
-	Roads      *[]Road
-	QuotaBytes *int64
-	QuotaFiles *int64
-	ExpiresAt  *time.Time
+	Level                    *Level
+	State                    *UserState // active or disabled
+	UID, GID                 *uint32
+	Profile                  *Profile
+	Roads                    *[]Road
+	QuotaBytes               *int64
+	QuotaFiles               *int64
+	UploadRate, DownloadRate *int64 // as Rates
+	Transfers                *int
+	ExpiresAt                *time.Time
 }
 
 // UserFilter chooses accounts; zero fields choose all that are not deleted.

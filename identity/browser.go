@@ -172,7 +172,7 @@ func (s *Service) StartAnonymous(ctx context.Context, v Visit) (*Browser, Cookie
 	ses.details.Lang = v.Lang
 	rec := &browserRecord{session: ses, all: s.browsers, referer: v.Referer}
 	ses.browser = rec
-	if at := s.anonymousBrowser(ses.Class()); at != nil {
+	if at := s.anonymousBrowser(ses.Class().Name); at != nil {
 		ses.set(&at.creds, at)
 	}
 	if err := s.Registry.add(ses); err != nil {
@@ -213,7 +213,7 @@ func (s *Service) Upgrade(ctx context.Context, b *Browser, l Login, stay bool) (
 	cookie, undo := s.browsers.raise(rec, stay)
 	rec.session.Update(func(d *Details) { d.State = StateLoggedIn })
 	if err := s.storeBrowser(ctx, rec); err != nil {
-		s.Registry.replace(rec.session, s.anonymousBrowser(rec.session.Class()))
+		s.Registry.replace(rec.session, s.anonymousBrowser(rec.session.Class().Name))
 		rec.session.Update(func(d *Details) { d.State = StateAnonymous })
 		undo()
 		return Cookie{}, err
@@ -272,7 +272,7 @@ func (s *Service) demote(rec *browserRecord, why Reason) {
 // lower does what Downgrade and demote have in common; rec.change is held.
 func (s *Service) lower(rec *browserRecord, why Reason) {
 	was, ok := rec.session.attached()
-	if !ok || was.creds.Anonymous() || !s.Registry.replace(rec.session, s.anonymousBrowser(rec.session.Class())) {
+	if !ok || was.creds.Anonymous() || !s.Registry.replace(rec.session, s.anonymousBrowser(rec.session.Class().Name)) {
 		return
 	}
 	rec.session.Update(func(d *Details) { d.State = StateAnonymous })

@@ -257,8 +257,8 @@ func TestBrowserMoves(t *testing.T) {
 		{"203.0.113.1:1", "none", identity.LevelAnonymous, identity.ErrClassDenied},
 	} {
 		wantErr(t, tt.addr, from(tt.addr), tt.want)
-		if b.Level() != tt.level || b.Class() != tt.class || b.Remote().String() != tt.addr {
-			t.Errorf("from %s: class %q, level %v, remote %v", tt.addr, b.Class(), b.Level(), b.Remote())
+		if b.Level() != tt.level || b.Class().Name != tt.class || b.Remote().String() != tt.addr {
+			t.Errorf("from %s: class %q, level %v, remote %v", tt.addr, b.Class().Name, b.Level(), b.Remote())
 		}
 	}
 }

@@ -34,6 +34,7 @@ type Credentials struct {
 	Profile    Profile
 	QuotaBytes int64 // as User.QuotaBytes
 	QuotaFiles int64
+	Rates      Rates // as User.Rates
 
 	Grant *Grant // what a token narrowed; nil: logged in with the account's own credential
 

@@ -91,6 +91,7 @@ func (s *Service) edit(ctx context.Context, by Actor, fn func(e *edit) error) er
 func shownUser(u User) fields {
 	f := fields{"level": u.Level.String(), "state": string(u.State), "uid": u.UID, "gid": u.GID,
 		"quota_bytes": u.QuotaBytes, "quota_files": u.QuotaFiles, "protocols": roadNames(u.Roads),
+		"upload_rate": u.Rates.Upload, "download_rate": u.Rates.Download, "transfers": int64(u.Rates.Transfers),
 		"email": u.Profile.Email, "display": u.Profile.Name, "phone": u.Profile.Phone, "about": clip(u.Profile.About, shownText),
 		"lang": u.Profile.Lang, "formats": u.Profile.Formats, "time_zone": u.Profile.TimeZone, "expires_at": ""}
 	if !u.ExpiresAt.IsZero() {

@@ -368,8 +368,8 @@ func (s *Service) qualify(ses *Session, acc Account, grant *Grant) (attachment, 
 	}
 	c := Credentials{
 		UserID: acc.ID, Login: acc.Login, Domain: acc.Domain, User: s.display(acc.Login, acc.Domain),
-		UID: acc.UID, GID: acc.GID, Group: string(acc.Group.Name), Class: ses.Class(),
-		Level: level, Profile: acc.Profile, QuotaBytes: acc.QuotaBytes, QuotaFiles: acc.QuotaFiles,
+		UID: acc.UID, GID: acc.GID, Group: string(acc.Group.Name), Class: ses.Class().Name,
+		Level: level, Profile: acc.Profile, QuotaBytes: acc.QuotaBytes, QuotaFiles: acc.QuotaFiles, Rates: acc.Rates,
 		Grant: grant, CredentialVersion: acc.CredentialVersion,
 	}
 	for _, g := range acc.Groups {
@@ -418,7 +418,7 @@ func (s *Service) checkAnonymous(ctx context.Context, c *claim, a Anonymous) (Cr
 		user = a.Name
 	}
 	try.drop()
-	at := s.anonymous(c.ses.Class(), s.now())
+	at := s.anonymous(c.ses.Class().Name, s.now())
 	at.method, at.creds.OrigUser, at.creds.AnonUser = MethodAnonymous, a.Name, user
 	if err := s.Registry.attach(c.ses, at); err != nil {
 		return Credentials{}, err

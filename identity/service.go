@@ -35,7 +35,8 @@ type Limits struct {
 	Unauthenticated           int // whole server; the oldest is ended first
 	Sessions                  int // whole server
 	SessionsPerUser           map[Road]int
-	BanAfter                  int // wrong log-ins per address prefix (/32, /64); 0: never
+	FileRoad                  SessionLimits // of one account, where it says nothing of its own
+	BanAfter                  int           // wrong log-ins per address prefix (/32, /64); 0: never
 	BanWindow                 time.Duration
 	BanFor                    time.Duration // the first; each further one is longer
 }

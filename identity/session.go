@@ -164,11 +164,35 @@ func (s *Session) Remote() netip.AddrPort {
 // Local is the address that the client came to.
 func (s *Session) Local() netip.AddrPort { return s.local }
 
-// Class is the name of the client's class; "" where no class has been configured or matches.
-func (s *Session) Class() string {
+// Class is the client's class; zero where no class has been configured or matches. The lists in
+// it are shared: they are for reading.
+func (s *Session) Class() Class {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.className()
+	if s.class == nil {
+		return Class{}
+	}
+	return *s.class
+}
+
+// SessionLimits are what bounds the file road of a session's account, all its sessions there
+// together; 0: no limit. What its class bounds counts beside them (Class.UploadRate,
+// Class.DownloadRate: of the one session; Class.MaxTransfers: of the whole class).
+type SessionLimits struct {
+	UploadRate, DownloadRate int64 // bytes a second
+	Transfers                int   // at once
+}
+
+// Limits are those of the account as of now, else the server's defaults. Of an anonymous session
+// they are the defaults; there the session stands for the account.
+func (s *Session) Limits() SessionLimits {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var r Rates
+	if s.creds != nil {
+		r = s.creds.Rates
+	}
+	return r.over(s.registry.limits.FileRoad)
 }
 
 func (s *Session) className() string {

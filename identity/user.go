@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -42,6 +43,7 @@ type User struct {
 	Roads      []Road // the roads it may log in on; empty: all
 	QuotaBytes int64  // 0: the server's default, -1: no limit
 	QuotaFiles int64  // 0: no limit
+	Rates      Rates
 	Profile    Profile
 	ExpiresAt  time.Time // zero: never
 	CreatedAt  time.Time
@@ -51,6 +53,22 @@ type User struct {
 	// credential; ChangeSeq is the server-wide sequence of the last change of any kind.
 	CredentialVersion int64
 	ChangeSeq         int64
+}
+
+// Rates bound an account on the file road, all its sessions there together. 0: the server's
+// default, -1: no limit.
+type Rates struct {
+	Upload, Download int64 // bytes a second
+	Transfers        int   // at once
+}
+
+// over is r with the server's defaults where it says nothing, and 0 where there is no limit.
+func (r Rates) over(def SessionLimits) SessionLimits {
+	l := SessionLimits{UploadRate: r.Upload, DownloadRate: r.Download, Transfers: r.Transfers}
+	l.UploadRate = cmp.Or(l.UploadRate, def.UploadRate)
+	l.DownloadRate = cmp.Or(l.DownloadRate, def.DownloadRate)
+	l.Transfers = cmp.Or(l.Transfers, def.Transfers)
+	return SessionLimits{max(l.UploadRate, 0), max(l.DownloadRate, 0), max(l.Transfers, 0)}
 }
 
 // Group is a named gid; groups are flat.

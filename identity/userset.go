@@ -42,6 +42,12 @@ func (c UserChange) checked() (UserChange, error) {
 	if c.QuotaFiles != nil && *c.QuotaFiles < 0 {
 		return c, faultf(ErrInvalid, "the quota in files is a number from 1, or 0 for no limit")
 	}
+	if c.UploadRate != nil && *c.UploadRate < -1 || c.DownloadRate != nil && *c.DownloadRate < -1 {
+		return c, faultf(ErrInvalid, "a rate is a number of bytes a second from 1, 0 for the server's default, or -1 for no limit")
+	}
+	if c.Transfers != nil && (*c.Transfers < -1 || *c.Transfers > largestChosen) {
+		return c, faultf(ErrInvalid, "the transfers at once are a number from 1, 0 for the server's default, or -1 for no limit")
+	}
 	return c, nil
 }
 
@@ -61,6 +67,9 @@ func (c UserChange) to(u User) User {
 	assign(&u.Roads, c.Roads)
 	assign(&u.QuotaBytes, c.QuotaBytes)
 	assign(&u.QuotaFiles, c.QuotaFiles)
+	assign(&u.Rates.Upload, c.UploadRate)
+	assign(&u.Rates.Download, c.DownloadRate)
+	assign(&u.Rates.Transfers, c.Transfers)
 	if c.ExpiresAt != nil {
 		u.ExpiresAt = time.Time{}
 		if !c.ExpiresAt.IsZero() {

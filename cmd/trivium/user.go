@@ -10,23 +10,26 @@ import (
 
 // user is an account as the API shows it.
 type user struct {
-	User       string     `json:"user"`
-	UID        uint32     `json:"uid"`
-	GID        uint32     `json:"gid"`
-	Group      string     `json:"group"`
-	Groups     []string   `json:"groups"`
-	Level      int        `json:"level"`
-	State      string     `json:"state"`
-	Protocols  []string   `json:"protocols"`
-	Email      string     `json:"email"`
-	Display    string     `json:"display"`
-	Lang       string     `json:"lang"`
-	TimeZone   string     `json:"time_zone"`
-	QuotaBytes int64      `json:"quota_bytes"`
-	QuotaFiles int64      `json:"quota_files"`
-	ExpiresAt  *time.Time `json:"expires_at"`
-	CreatedAt  time.Time  `json:"created_at"`
-	LastLogin  *time.Time `json:"last_login"`
+	User         string     `json:"user"`
+	UID          uint32     `json:"uid"`
+	GID          uint32     `json:"gid"`
+	Group        string     `json:"group"`
+	Groups       []string   `json:"groups"`
+	Level        int        `json:"level"`
+	State        string     `json:"state"`
+	Protocols    []string   `json:"protocols"`
+	Email        string     `json:"email"`
+	Display      string     `json:"display"`
+	Lang         string     `json:"lang"`
+	TimeZone     string     `json:"time_zone"`
+	QuotaBytes   int64      `json:"quota_bytes"`
+	QuotaFiles   int64      `json:"quota_files"`
+	UploadRate   int64      `json:"upload_rate"`
+	DownloadRate int64      `json:"download_rate"`
+	Transfers    int        `json:"transfers"`
+	ExpiresAt    *time.Time `json:"expires_at"`
+	CreatedAt    time.Time  `json:"created_at"`
+	LastLogin    *time.Time `json:"last_login"`
 }
 
 type userCmd struct {
@@ -98,7 +101,8 @@ func (c *userShowCmd) Run(s *shell) error {
 	}
 	return s.fields("user", u.User, "name", u.Display, "email", u.Email, "level", level(u.Level), "state", u.State,
 		"uid", strconv.Itoa(int(u.UID)), "gid", strconv.Itoa(int(u.GID))+" ("+u.Group+")", "groups", strings.Join(u.Groups, ", "),
-		"roads", orAll(u.Protocols), "quota", quota(u.QuotaBytes), "expires", day(u.ExpiresAt), "created", day(&u.CreatedAt), "last login", day(u.LastLogin),
+		"roads", orAll(u.Protocols), "quota", quota(u.QuotaBytes), "upload rate", rate(u.UploadRate), "download rate", rate(u.DownloadRate), "transfers", atOnce(u.Transfers),
+		"expires", day(u.ExpiresAt), "created", day(&u.CreatedAt), "last login", day(u.LastLogin),
 		"language", u.Lang, "time zone", u.TimeZone)
 }
 
@@ -117,6 +121,21 @@ func quota(n int64) string {
 		return "default"
 	}
 	return size(n)
+}
+
+// rate is a bound in bytes a second for people.
+func rate(n int64) string {
+	if n <= 0 {
+		return quota(n)
+	}
+	return size(n) + "/s"
+}
+
+func atOnce(n int) string {
+	if n <= 0 {
+		return quota(int64(n))
+	}
+	return strconv.Itoa(n)
 }
 
 type userAddCmd struct {
@@ -181,18 +200,21 @@ func put(m map[string]any, name, value string) {
 }
 
 type userSetCmd struct {
-	Login      string    `arg:"" name:"login" help:"Login, alias or login@domain."`
-	Level      *string   `name:"level" placeholder:"LEVEL" help:"By name or number."`
-	UID        *uint32   `name:"uid" placeholder:"N" help:"Its uid."`
-	GID        *uint32   `name:"gid" placeholder:"N" help:"Its primary gid."`
-	Email      *string   `name:"email" placeholder:"ADDRESS" help:"E-mail address."`
-	Display    *string   `name:"display" placeholder:"NAME" help:"The name that people see."`
-	Lang       *string   `name:"lang" placeholder:"TAG" help:"Language, such as de."`
-	TimeZone   *string   `name:"time-zone" placeholder:"ZONE" help:"Time zone, such as Europe/Berlin."`
-	Quota      *string   `name:"quota" placeholder:"SIZE" help:"5GB; none for no limit; default for the server's."`
-	QuotaFiles *int64    `name:"quota-files" placeholder:"N" help:"Number of files; 0 for no limit."`
-	Expires    *string   `name:"expires" placeholder:"TIME" help:"2030-01-31, a time with zone (RFC 3339), or never."`
-	Protocols  *[]string `name:"protocol" placeholder:"ROAD" help:"The roads it may log in on: ftp, web, xmpp, or all."`
+	Login        string    `arg:"" name:"login" help:"Login, alias or login@domain."`
+	Level        *string   `name:"level" placeholder:"LEVEL" help:"By name or number."`
+	UID          *uint32   `name:"uid" placeholder:"N" help:"Its uid."`
+	GID          *uint32   `name:"gid" placeholder:"N" help:"Its primary gid."`
+	Email        *string   `name:"email" placeholder:"ADDRESS" help:"E-mail address."`
+	Display      *string   `name:"display" placeholder:"NAME" help:"The name that people see."`
+	Lang         *string   `name:"lang" placeholder:"TAG" help:"Language, such as de."`
+	TimeZone     *string   `name:"time-zone" placeholder:"ZONE" help:"Time zone, such as Europe/Berlin."`
+	Quota        *string   `name:"quota" placeholder:"SIZE" help:"5GB; none for no limit; default for the server's."`
+	QuotaFiles   *int64    `name:"quota-files" placeholder:"N" help:"Number of files; 0 for no limit."`
+	UploadRate   *string   `name:"upload-rate" placeholder:"SIZE" help:"Bytes a second of all its FTP uploads: 10MB; none for no limit; default for the server's."`
+	DownloadRate *string   `name:"download-rate" placeholder:"SIZE" help:"As --upload-rate."`
+	Transfers    *string   `name:"transfers" placeholder:"N" help:"FTP transfers at once; none for no limit; default for the server's."`
+	Expires      *string   `name:"expires" placeholder:"TIME" help:"2030-01-31, a time with zone (RFC 3339), or never."`
+	Protocols    *[]string `name:"protocol" placeholder:"ROAD" help:"The roads it may log in on: ftp, web, xmpp, or all."`
 }
 
 // Run changes what is named.
@@ -212,12 +234,22 @@ func (c *userSetCmd) Run(s *shell) error {
 	if c.QuotaFiles != nil {
 		body["quota_files"] = *c.QuotaFiles
 	}
-	if c.Quota != nil {
-		n, err := parseSize(*c.Quota)
+	for name, v := range map[string]*string{"quota_bytes": c.Quota, "upload_rate": c.UploadRate, "download_rate": c.DownloadRate} {
+		if v == nil {
+			continue
+		}
+		n, err := parseSize(*v)
 		if err != nil {
 			return err
 		}
-		body["quota_bytes"] = n
+		body[name] = n
+	}
+	if c.Transfers != nil {
+		n, err := parseSize(*c.Transfers)
+		if err != nil {
+			return usage("--transfers is a number, none or default")
+		}
+		body["transfers"] = n
 	}
 	if c.Expires != nil {
 		body["expires_at"] = *c.Expires

@@ -13,6 +13,7 @@ func account(t *testing.T, s identity.Store) {
 	u.Level, u.State = identity.LevelModerator, identity.UserDisabled
 	u.Roads = []identity.Road{identity.RoadFTP, identity.RoadXMPP}
 	u.QuotaBytes, u.QuotaFiles = 1<<40, -1
+	u.Rates = identity.Rates{Upload: 10 << 20, Download: -1, Transfers: 3}
 	u.Profile = identity.Profile{Email: "user1@example.org", Name: "One \"User\" 名", Phone: "+49 30 1",
 		About: "line\nline'; DROP TABLE users", Lang: "de-CH", Formats: "de", TimeZone: "Europe/Berlin"}
 	u.ExpiresAt, u.LastLogin, u.CredentialVersion = at(100), at(50), 7

@@ -12,30 +12,33 @@ import (
 
 // User is an account as JSON.
 type User struct {
-	ID         identity.UserID    `json:"id"`
-	User       string             `json:"user" doc:"the login, with @domain where that is not the default one"`
-	Login      string             `json:"login"`
-	Domain     string             `json:"domain"`
-	UID        uint32             `json:"uid"`
-	GID        uint32             `json:"gid"`
-	Group      string             `json:"group" doc:"the primary group"`
-	GIDs       []uint32           `json:"gids"`
-	Groups     []string           `json:"groups" doc:"supplementary groups, as gids"`
-	Level      identity.Level     `json:"level"`
-	State      identity.UserState `json:"state"`
-	Protocols  []identity.Road    `json:"protocols" doc:"the roads it may log in on; empty: all"`
-	Email      string             `json:"email"`
-	Display    string             `json:"display"`
-	Phone      string             `json:"phone"`
-	About      string             `json:"about"`
-	Lang       string             `json:"lang"`
-	Formats    string             `json:"formats"`
-	TimeZone   string             `json:"time_zone"`
-	QuotaBytes int64              `json:"quota_bytes" doc:"0: the server's default, -1: no limit"`
-	QuotaFiles int64              `json:"quota_files" doc:"0: no limit"`
-	ExpiresAt  *time.Time         `json:"expires_at"`
-	CreatedAt  time.Time          `json:"created_at"`
-	LastLogin  *time.Time         `json:"last_login"`
+	ID           identity.UserID    `json:"id"`
+	User         string             `json:"user" doc:"the login, with @domain where that is not the default one"`
+	Login        string             `json:"login"`
+	Domain       string             `json:"domain"`
+	UID          uint32             `json:"uid"`
+	GID          uint32             `json:"gid"`
+	Group        string             `json:"group" doc:"the primary group"`
+	GIDs         []uint32           `json:"gids"`
+	Groups       []string           `json:"groups" doc:"supplementary groups, as gids"`
+	Level        identity.Level     `json:"level"`
+	State        identity.UserState `json:"state"`
+	Protocols    []identity.Road    `json:"protocols" doc:"the roads it may log in on; empty: all"`
+	Email        string             `json:"email"`
+	Display      string             `json:"display"`
+	Phone        string             `json:"phone"`
+	About        string             `json:"about"`
+	Lang         string             `json:"lang"`
+	Formats      string             `json:"formats"`
+	TimeZone     string             `json:"time_zone"`
+	QuotaBytes   int64              `json:"quota_bytes" doc:"0: the server's default, -1: no limit"`
+	QuotaFiles   int64              `json:"quota_files" doc:"0: no limit"`
+	UploadRate   int64              `json:"upload_rate" doc:"bytes a second of all its FTP uploads together; 0: the server's default, -1: no limit"`
+	DownloadRate int64              `json:"download_rate" doc:"as upload_rate"`
+	Transfers    int                `json:"transfers" doc:"FTP transfers at once; 0: the server's default, -1: no limit"`
+	ExpiresAt    *time.Time         `json:"expires_at"`
+	CreatedAt    time.Time          `json:"created_at"`
+	LastLogin    *time.Time         `json:"last_login"`
 }
 
 // display is the login of the default domain and login@domain of others.
@@ -60,7 +63,9 @@ func (a *API) user(acc identity.Account) User {
 		Group: string(acc.Group.Name), GIDs: []uint32{}, Groups: []string{}, Level: acc.Level, State: acc.State,
 		Protocols: append([]identity.Road{}, acc.Roads...), Email: acc.Profile.Email, Display: acc.Profile.Name, Phone: acc.Profile.Phone,
 		About: acc.Profile.About, Lang: acc.Profile.Lang, Formats: acc.Profile.Formats, TimeZone: acc.Profile.TimeZone,
-		QuotaBytes: acc.QuotaBytes, QuotaFiles: acc.QuotaFiles, ExpiresAt: moment(acc.ExpiresAt), CreatedAt: acc.CreatedAt.UTC(), LastLogin: moment(acc.LastLogin),
+		QuotaBytes: acc.QuotaBytes, QuotaFiles: acc.QuotaFiles,
+		UploadRate: acc.Rates.Upload, DownloadRate: acc.Rates.Download, Transfers: acc.Rates.Transfers,
+		ExpiresAt: moment(acc.ExpiresAt), CreatedAt: acc.CreatedAt.UTC(), LastLogin: moment(acc.LastLogin),
 	}
 	for _, g := range acc.Groups {
 		u.GIDs, u.Groups = append(u.GIDs, g.GID), append(u.Groups, string(g.Name))
@@ -123,20 +128,23 @@ type NewUser struct {
 
 // UserPatch changes what is present.
 type UserPatch struct {
-	Level      *Level           `json:"level,omitempty"`
-	UID        *uint32          `json:"uid,omitempty"`
-	GID        *uint32          `json:"gid,omitempty"`
-	Email      *string          `json:"email,omitempty"`
-	Display    *string          `json:"display,omitempty"`
-	Phone      *string          `json:"phone,omitempty"`
-	About      *string          `json:"about,omitempty"`
-	Lang       *string          `json:"lang,omitempty"`
-	Formats    *string          `json:"formats,omitempty"`
-	TimeZone   *string          `json:"time_zone,omitempty"`
-	QuotaBytes *int64           `json:"quota_bytes,omitempty" doc:"0: the server's default, -1: no limit"`
-	QuotaFiles *int64           `json:"quota_files,omitempty" doc:"0: no limit"`
-	Protocols  *[]identity.Road `json:"protocols,omitempty"`
-	ExpiresAt  *string          `json:"expires_at,omitempty" doc:"RFC 3339, or never"`
+	Level        *Level           `json:"level,omitempty"`
+	UID          *uint32          `json:"uid,omitempty"`
+	GID          *uint32          `json:"gid,omitempty"`
+	Email        *string          `json:"email,omitempty"`
+	Display      *string          `json:"display,omitempty"`
+	Phone        *string          `json:"phone,omitempty"`
+	About        *string          `json:"about,omitempty"`
+	Lang         *string          `json:"lang,omitempty"`
+	Formats      *string          `json:"formats,omitempty"`
+	TimeZone     *string          `json:"time_zone,omitempty"`
+	QuotaBytes   *int64           `json:"quota_bytes,omitempty" doc:"0: the server's default, -1: no limit"`
+	QuotaFiles   *int64           `json:"quota_files,omitempty" doc:"0: no limit"`
+	UploadRate   *int64           `json:"upload_rate,omitempty" doc:"bytes a second; 0: the server's default, -1: no limit"`
+	DownloadRate *int64           `json:"download_rate,omitempty" doc:"as upload_rate"`
+	Transfers    *int             `json:"transfers,omitempty" doc:"0: the server's default, -1: no limit"`
+	Protocols    *[]identity.Road `json:"protocols,omitempty"`
+	ExpiresAt    *string          `json:"expires_at,omitempty" doc:"RFC 3339, or never"`
 }
 
 func (a *API) registerUsers() {
@@ -249,7 +257,8 @@ func (a *API) setUser(ctx context.Context, in *setUserIn) (*userOut, error) {
 		return nil, err
 	}
 	b := in.Body
-	c := identity.UserChange{UID: b.UID, GID: b.GID, QuotaBytes: b.QuotaBytes, QuotaFiles: b.QuotaFiles, Roads: b.Protocols}
+	c := identity.UserChange{UID: b.UID, GID: b.GID, QuotaBytes: b.QuotaBytes, QuotaFiles: b.QuotaFiles,
+		UploadRate: b.UploadRate, DownloadRate: b.DownloadRate, Transfers: b.Transfers, Roads: b.Protocols}
 	if b.Level != nil {
 		c.Level = &b.Level.Level
 	}

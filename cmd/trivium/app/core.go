@@ -55,6 +55,7 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 			ConnectionsPerAddress: l.ConnectionsPerAddress, UnauthenticatedPerAddress: l.UnauthenticatedPerAddress,
 			Unauthenticated: l.Unauthenticated, Sessions: l.Sessions,
 			SessionsPerUser: map[identity.Road]int{identity.RoadFTP: l.SessionsPerUserFTP, identity.RoadWeb: l.SessionsPerUserWeb, identity.RoadXMPP: l.SessionsPerUserXMPP},
+			FileRoad:        identity.SessionLimits{UploadRate: int64(l.FTPUploadRate), DownloadRate: int64(l.FTPDownloadRate), Transfers: l.FTPTransfers},
 			BanAfter:        l.BanAfter, BanWindow: l.BanWindow, BanFor: l.BanFor,
 		},
 		SealKey: key, UIDMin: cfg.Identity.UIDMin,
