@@ -35,6 +35,8 @@ var mayImport = []struct {
 	{"identity/storetest", []string{"identity"}},
 	{"tokens/sqlstore", []string{"tokens", "identity", "internal/sqldb"}},
 	{"tokens/storetest", []string{"tokens", "identity"}},
+	{"files/sqlstore", []string{"files", "identity", "internal/sqldb"}},
+	{"files/storetest", []string{"files", "identity"}},
 	{"xmpp/sqlstore", []string{"xmpp", "identity", "internal/sqldb"}},
 	{"xmpp/storetest", []string{"xmpp", "identity"}},
 	// 3: the roads never import one another

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"trivium/config"
+	filestore "trivium/files/sqlstore"
 	identitystore "trivium/identity/sqlstore"
 	"trivium/internal/sqldb"
 	tokenstore "trivium/tokens/sqlstore"
@@ -25,6 +26,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sqld
 	}{
 		{"identity", identitystore.Migrate},
 		{"tokens", tokenstore.Migrate},
+		{"files", filestore.Migrate},
 		{"xmpp", xmppstore.Migrate},
 	} {
 		if err := m.migrate(ctx, db); err != nil {
