@@ -24,6 +24,7 @@ type Node struct {
 	Type    fs.FileMode // type bits: 0, fs.ModeDir, fs.ModeSymlink; anything else is neither shown nor touched
 	Size    int64
 	ModTime time.Time
+	Changed time.Time // last change of content or attributes, which nobody can set (ctime); zero: unknown
 	Attr    Attr
 	Links   int
 	Unique  string

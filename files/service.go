@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"trivium/identity"
@@ -36,6 +37,8 @@ type Options struct {
 	GroupQuotaBytes int64 // of each group folder; 0: no limit
 	PubQuotaBytes   int64 // of /pub; 0: no limit
 
+	Sums SumStore // where checksums of whole files are kept; nil: each is computed anew
+
 	PartLife time.Duration    // how long an unfinished upload is kept; 0: 24 h
 	Log      *slog.Logger     // nil: none
 	Events   func(Changed)    // must not block; nil: none
@@ -47,6 +50,7 @@ type Service struct {
 	o       Options
 	ledger  ledger
 	locks   locks
+	summing chan struct{} // one in it for each sum that is being computed
 	started time.Time
 }
 
@@ -69,7 +73,7 @@ func New(o Options) (*Service, error) {
 	}
 	return &Service{
 		o: o, ledger: ledger{trees: make(map[string]*account)}, locks: locks{held: make(map[string]struct{})},
-		started: o.Now(),
+		summing: make(chan struct{}, runtime.GOMAXPROCS(0)), started: o.Now(),
 	}, nil
 }
 
@@ -77,7 +81,7 @@ func New(o Options) (*Service, error) {
 func (s *Service) Features() Features { return s.o.Backend.Features() }
 
 // Sweep removes the parts that nobody has written to for Options.PartLife, in every tree, and says
-// how many. It is called now and then; one that is being written to stays.
+// how many. It is called now and then; one that is being written to stays. Old checksums go too.
 func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 	before := s.now().Add(-s.o.PartLife)
 	err = s.o.Backend.Keys(ctx, func(key string) error {
@@ -85,7 +89,7 @@ func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 		removed += n
 		return err
 	})
-	return removed, err
+	return removed, errors.Join(err, s.sweepSums(ctx))
 }
 
 func (s *Service) sweepTree(ctx context.Context, key string, before time.Time) (removed int, err error) {

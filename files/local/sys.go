@@ -166,7 +166,7 @@ func readNames(at *os.File) ([]string, error) {
 // node says what a stat says.
 func node(name string, st unix.Stat_t) files.Node {
 	n := files.Node{
-		Name: name, Size: st.Size, ModTime: time.Unix(st.Mtim.Unix()), Links: int(st.Nlink),
+		Name: name, Size: st.Size, ModTime: time.Unix(st.Mtim.Unix()), Changed: time.Unix(st.Ctim.Unix()), Links: int(st.Nlink),
 		Unique: strconv.FormatUint(uint64(st.Dev), 16) + "g" + strconv.FormatUint(st.Ino, 16),
 	}
 	switch st.Mode & unix.S_IFMT {
