@@ -98,6 +98,9 @@ type Top interface {
 	// leads there, and only this lists it. Where there is none it is made, or fs.ErrNotExist. A kind
 	// that is none of Kinds is ErrName.
 	Kept(ctx context.Context, kind string, create bool) (Dir, error)
+	// Free is how many bytes the storage behind the tree has left; ErrUnsupported where it has no end
+	// that it knows of.
+	Free(ctx context.Context) (int64, error)
 }
 
 // The kinds of Top.Kept: what was removed, and what was overwritten.

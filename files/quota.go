@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 )
 
 // slice is how much an upload reserves and copies at a time: enough that splice(2) is not
@@ -236,6 +237,71 @@ func sizeOf(n Node) int64 {
 		return n.Size
 	}
 	return 0
+}
+
+// Quota is what a tree holds, and what it may.
+type Quota struct {
+	Bytes, Files           int64     // held; unfinished uploads, what they have set aside, trash and versions included
+	LimitBytes, LimitFiles int64     // -1: none
+	SoftBytes, SoftFiles   int64     // beyond them the grace begins; -1: none
+	GraceEnds              time.Time // when the soft limits become limits; zero: the grace has not begun
+	Free                   int64     // bytes that can still be written: the least of quota and disk; -1: unknown
+}
+
+// Quota returns the quota of the tree in which p lies, whether or not anything stands at p. A folder
+// that only holds mounts has none, and its Free is -1.
+func (t *Tree) Quota(ctx context.Context, p string) (Quota, error) {
+	v, err := t.now()
+	if err != nil {
+		return Quota{}, failed("quota", p, err)
+	}
+	q, err := v.quota(ctx, p)
+	return q, failed("quota", p, err)
+}
+
+func (v *view) quota(ctx context.Context, p string) (Quota, error) {
+	at, err := Clean("/", p)
+	if err != nil {
+		return Quota{}, err
+	}
+	m, _, err := v.resolve(at)
+	if err != nil {
+		return Quota{}, err
+	}
+	if m == nil {
+		return Quota{LimitBytes: -1, LimitFiles: -1, SoftBytes: -1, SoftFiles: -1, Free: -1}, nil
+	}
+	if !v.visible(m.canon) {
+		return Quota{}, fs.ErrNotExist
+	}
+	a, err := v.s.account(ctx, m.key)
+	if err != nil {
+		return Quota{}, err
+	}
+	q := Quota{LimitBytes: m.limitBytes, LimitFiles: m.limitFiles, SoftBytes: -1, SoftFiles: -1}
+	q.Bytes, q.Files = a.usage()
+	q.Free, err = v.s.free(ctx, m.key)
+	if m.limitBytes >= 0 {
+		left := max(0, m.limitBytes-q.Bytes)
+		if q.Free < 0 || left < q.Free {
+			q.Free = left
+		}
+	}
+	return q, err
+}
+
+// free is what the storage of a tree has left; -1: nobody knows.
+func (s *Service) free(ctx context.Context, key string) (int64, error) {
+	top, err := s.o.Backend.Tree(ctx, key, true)
+	if err != nil {
+		return -1, err
+	}
+	defer top.Close()
+	n, err := top.Free(ctx)
+	if errors.Is(err, ErrUnsupported) {
+		return -1, nil
+	}
+	return n, err
 }
 
 // Usage returns the bytes that the session's home holds, unfinished uploads and reservations

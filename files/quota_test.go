@@ -1,6 +1,7 @@
 package files_test
 
 import (
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -152,5 +153,30 @@ func TestUploadsBesideOneAnother(t *testing.T) {
 			}
 			no(t, all.Discard())
 		})
+	}
+}
+
+// TestQuotaOfAPath: what is asked of a path is what its tree holds and leaves.
+func TestQuotaOfAPath(t *testing.T) {
+	w := newWorld(t, func(o *files.Options) { o.QuotaBytes, o.PubQuotaBytes = 1000, 0 })
+	tree := w.alice()
+	put(t, tree, "/a", "12345")
+	no(t, tree.Mkdir(t.Context(), "/d"))
+	for _, p := range []string{"/", "/d", "/a", "/not/there"} {
+		q, err := tree.Quota(t.Context(), p)
+		no(t, err)
+		if q.Bytes != 5 || q.Files != 2 || q.LimitBytes != 1000 || q.LimitFiles != -1 || q.Free != 995 {
+			t.Errorf("%s: %+v", p, q)
+		}
+	}
+	q, err := tree.Quota(t.Context(), "/pub/x")
+	no(t, err)
+	if q.Bytes != 0 || q.LimitBytes != -1 || q.Free <= 0 {
+		t.Errorf("/pub: %+v", q)
+	}
+	_, err = tree.Quota(t.Context(), "/groups/others")
+	want(t, "a group of others", err, fs.ErrNotExist)
+	if q, err := w.s.ViewOf(anonymous("1-x")).Quota(t.Context(), "/"); err != nil || q.Free != -1 || q.LimitBytes != -1 {
+		t.Errorf("only mounts: %+v, %v", q, err)
 	}
 }

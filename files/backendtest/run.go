@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) files.Backend) {
 		{"links", (*suite).links}, {"attributes", (*suite).attributes}, {"listing", (*suite).listing},
 		{"held folders", (*suite).held}, {"read while replaced", (*suite).snapshot},
 		{"kept", (*suite).kept}, {"second name", (*suite).link},
+		{"free", (*suite).free},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := open(t)
@@ -480,5 +481,17 @@ func (s *suite) snapshot() {
 	at := make([]byte, 3)
 	if _, err := o.ReadAt(at, 4); err != nil || string(at) != "old" {
 		s.Errorf("%q, %v", at, err)
+	}
+}
+
+// free: a number that a file can fit in, or no knowledge.
+func (s *suite) free() {
+	n, err := s.top.Free(s.ctx)
+	if errors.Is(err, files.ErrUnsupported) {
+		s.Skip("this store does not know what is left")
+	}
+	s.ok(err)
+	if n <= 0 {
+		s.Errorf("%d bytes are left, on a disk that tests run on", n)
 	}
 }
