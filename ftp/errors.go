@@ -98,6 +98,9 @@ func reasonText(r identity.Reason) string {
 	}
 }
 
+// haltedText is the reply to a transfer that an administrator broke off.
+const haltedText = "An administrator stopped the transfer; what came is kept and can be resumed."
+
 // The ways in which a transfer fails on the way, beside errors of files.
 var (
 	errAborted   = errors.New("the transfer was stopped")

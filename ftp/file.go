@@ -54,7 +54,11 @@ func (s *session) retr(arg string) {
 	if s.params.ascii {
 		kind = "ASCII"
 	}
-	s.start(&transfer{doing: "RETR " + printable(p), file: f, ascii: s.params.ascii, offset: rest, allo: -1,
+	size := info.Size - rest
+	if s.params.ascii {
+		size = -1
+	}
+	s.start(&transfer{doing: "RETR " + printable(p), verb: "RETR", path: p, size: size, file: f, ascii: s.params.ascii, offset: rest, allo: -1,
 		begin: fmt.Sprintf("Opening %s mode data connection for %s (%d bytes).", kind, printable(path.Base(p)), info.Size-rest)})
 }
 
@@ -101,7 +105,7 @@ func (s *session) receive(verb, arg string, o files.UploadOptions, begin string)
 	if begin == "" {
 		begin = "Ready for " + printable(path.Base(p)) + "."
 	}
-	t := &transfer{doing: verb + " " + printable(p), begin: begin, upload: u, ascii: s.params.ascii, offset: o.Offset, allo: s.given.allo}
+	t := &transfer{doing: verb + " " + printable(p), verb: verb, path: p, size: o.Size, begin: begin, upload: u, ascii: s.params.ascii, offset: o.Offset, allo: s.given.allo}
 	if s.params.umask >= 0 && !existed {
 		umask, tree, ctx, log := s.params.umask, s.tree, s.ctx, s.log
 		t.settled = func(files.Info) {

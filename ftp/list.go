@@ -309,7 +309,11 @@ func (s *session) listing(verb, arg string, g target, head []string, each func(f
 		return
 	}
 	ctx, tree := s.ctx, s.tree
-	s.start(&transfer{doing: strings.TrimSpace(verb + " " + printable(arg)), begin: "Here comes the listing.", allo: -1,
+	shown := g.dir
+	if shown == "" {
+		shown = g.one.Path
+	}
+	s.start(&transfer{doing: strings.TrimSpace(verb + " " + printable(arg)), verb: verb, path: shown, size: -1, begin: "Here comes the listing.", allo: -1,
 		list: func(w io.Writer) error {
 			out := bufio.NewWriterSize(w, chunk)
 			for _, l := range head {

@@ -157,7 +157,7 @@ func (s *session) siteWho(string) {
 			who = "anonymous"
 		}
 		rows = append(rows, printable(strings.TrimSpace(fmt.Sprintf("%s %s from %s since %s, %s %s", i.ID, who, i.RemoteAddr,
-			i.StartedAt.Format(time.RFC3339), i.State, i.Doing))))
+			i.StartedAt.Format(time.RFC3339), i.State, doing(i)))))
 	}
 	s.replyLines(211, "Sessions:", rows, "End.")
 }

@@ -30,6 +30,9 @@ type transfer struct {
 	s     *session
 	door  *door
 	doing string // for people: "STOR /a.iso"
+	verb  string
+	path  string // as the client sees it
+	size  int64  // bytes that it will move; -1: nobody knows
 	begin string // text of the 150
 	ascii bool
 	prot  bool
@@ -44,6 +47,7 @@ type transfer struct {
 	settled func(files.Info)
 
 	stopped atomic.Bool // by ABOR, a hang-up, an end of the session
+	halted  atomic.Bool // by an administrator
 	moved   atomic.Int64
 	fast    atomic.Bool // the kernel moves the bytes, and knows how many
 	began   time.Time
@@ -88,10 +92,11 @@ type meter struct {
 	counted int64
 	timer   *time.Timer
 	done    bool
+	pace    pace
 }
 
 func newMeter(t *transfer) *meter {
-	m := &meter{t: t}
+	m := &meter{t: t, pace: pace{at: t.began}}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.timer = time.AfterFunc(tick, m.tick)
@@ -102,7 +107,9 @@ func (m *meter) tick() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.done {
-		m.count(m.t.progress())
+		n := m.t.progress()
+		m.count(n)
+		m.t.tell(n, m.pace.step(n, time.Now()))
 		m.timer.Reset(tick)
 	}
 }
@@ -361,7 +368,9 @@ func (s *session) start(t *transfer) {
 	e := s.engine
 	s.deadline()
 	s.mu.Unlock()
-	s.ses.Update(func(d *identity.Details) { d.State, d.Doing = identity.StateTransfer, t.doing })
+	s.ses.Update(func(d *identity.Details) {
+		d.State, d.Doing, d.Transfer = identity.StateTransfer, t.doing, t.live(0, 0)
+	})
 	e.Transfer(t)
 }
 
@@ -373,6 +382,9 @@ func (s *session) ended(t *transfer) {
 	defer s.work.Done()
 	t.door.release()
 	a := transferReply(t.err)
+	if t.halted.Load() && errors.Is(t.err, errAborted) {
+		a.text = haltedText
+	}
 	log := s.log.With("doing", t.doing, "bytes", t.moved.Load(), "took_ms", time.Since(t.began).Milliseconds(), "code", a.code)
 	switch {
 	case t.err == nil:
@@ -383,7 +395,7 @@ func (s *session) ended(t *transfer) {
 		log.Info("transfer broken off", "error", t.err)
 	}
 	s.ses.Update(func(d *identity.Details) {
-		d.Doing = ""
+		d.Doing, d.Transfer = "", nil
 		if d.State == identity.StateTransfer {
 			d.State = identity.StateReady
 		}

@@ -38,6 +38,18 @@ type Details struct {
 	UserAgent string // FTP CLNT, HTTP User-Agent, XMPP software
 	Lang      string
 	Doing     string // what is going on, for people: "STOR /a.iso"
+
+	Transfer *TransferInfo // that is running; replaced, never changed
+}
+
+// TransferInfo is a running transfer of a file or listing, as of the last second.
+type TransferInfo struct {
+	Verb      string    `json:"verb"` // "RETR", "STOR", "APPE", "STOU", "LIST" …
+	Path      string    `json:"path"` // as the client sees it
+	Bytes     int64     `json:"bytes"`
+	Size      int64     `json:"size"` // bytes that it will move in all; -1: nobody knows
+	Rate      int64     `json:"rate"` // bytes a second, lately
+	StartedAt time.Time `json:"started_at"`
 }
 
 // Info is a session as JSON, the same for CLI, REST and pages. Absent values are null.
@@ -73,6 +85,8 @@ type Info struct {
 	LastActivity time.Time  `json:"last_activity"`
 	BytesIn      int64      `json:"bytes_in"`
 	BytesOut     int64      `json:"bytes_out"`
+
+	Transfer *TransferInfo `json:"transfer"`
 
 	Owner UserID `json:"-"` // "" before log-in and for anonymous
 	Doing string `json:"-"`
@@ -112,6 +126,13 @@ type Holder interface {
 	// SessionChanged says that the session goes on with other rights (groups, level, quota),
 	// which Session.Credentials already returns.
 	SessionChanged()
+}
+
+// TransferHolder is a Holder whose session moves files. StopTransfer breaks off the transfer that
+// runs, while the session goes on; false where none runs. It must not block.
+type TransferHolder interface {
+	Holder
+	StopTransfer() bool
 }
 
 // Session is one presence of somebody over one road. Only Registry.Open and the browser sessions
@@ -287,6 +308,7 @@ func (s *Session) Info() Info {
 		TLS: optional(s.details.TLS), UserAgent: optional(s.details.UserAgent), Lang: optional(s.details.Lang),
 		StartedAt: s.started.UTC(), LastActivity: s.LastActivity().UTC(),
 		BytesIn: s.in.Load(), BytesOut: s.out.Load(), Doing: s.details.Doing,
+		Transfer: s.details.Transfer,
 	}
 	i.Node = s.registry.node
 	if s.protocol == ProtocolFTP {
