@@ -26,6 +26,11 @@ func TestUsage(t *testing.T) {
 	storetest.Usage(t, func(t *testing.T) files.UsageStore { return open(t) })
 }
 
+func TestSums(t *testing.T) {
+	t.Parallel()
+	storetest.Sums(t, func(t *testing.T) files.SumStore { return open(t) })
+}
+
 func TestQueries(t *testing.T) {
 	t.Parallel()
 	sqltest.CheckQueries(t, ".")

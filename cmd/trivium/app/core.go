@@ -11,6 +11,7 @@ import (
 	"trivium/config"
 	"trivium/files"
 	"trivium/files/local"
+	filestore "trivium/files/sqlstore"
 	"trivium/identity"
 	identitystore "trivium/identity/sqlstore"
 	"trivium/internal/bus"
@@ -79,7 +80,7 @@ func newTokens(cfg *config.Config, v *tokens.Verifier, s *identity.Service) *tok
 	return tokens.New(v, s, cfg.Domain)
 }
 
-func newFiles(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, b *bus.Bus, log *slog.Logger) (*files.Service, error) {
+func newFiles(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, s *identity.Service, b *bus.Bus, log *slog.Logger) (*files.Service, error) {
 	backend, err := local.Open(cfg.FilesRoot())
 	if err != nil {
 		return nil, err
@@ -87,6 +88,7 @@ func newFiles(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, b *bus.B
 	closeWith(lc, backend)
 	f, err := files.New(files.Options{Backend: backend, Policy: s, Names: &ownerNames{identity: s, log: log, now: time.Now},
 		Mask: cfg.Files.Mask(), Sync: cfg.Files.Sync, Domain: cfg.Domain, QuotaBytes: int64(cfg.Files.Quota), Log: log,
+		Sums:   filestore.New(db),
 		Events: func(c files.Changed) { b.Publish(c) }})
 	if err != nil {
 		return nil, err
