@@ -60,6 +60,8 @@ type Dir interface {
 	// ReadDir calls fn with each entry, sorted by the bytes of the names, while it reads them. What
 	// vanishes meanwhile is left out.
 	ReadDir(ctx context.Context, fn func(Node) error) error
+	// ReadNames is ReadDir of names and types (as in Node.Type) alone.
+	ReadNames(ctx context.Context, fn func(name string, typ fs.FileMode) error) error
 	Open(ctx context.Context, name string) (Object, error)      // a file alone: ErrIsDir, or ErrUnsupported
 	OpenWrite(ctx context.Context, name string) (Writer, error) // a finished file, to append in place
 	Mkdir(ctx context.Context, name string, mode fs.FileMode, a Attr) error

@@ -124,18 +124,35 @@ func (v *view) fresh(m *mount, dir owned, isDir bool) owned {
 // moving the folder would carry it out of the rule's reach. Policies that cannot list their rules
 // are taken to have none there.
 func (v *view) guarded(canon string) bool {
-	lister, ok := v.s.o.Policy.(interface{ Rules() []identity.Rule })
-	if !ok {
-		return false
-	}
+	rules, _ := v.rules()
 	here := split(canon)
-	for _, r := range lister.Rules() {
-		pattern, ok := strings.CutPrefix(r.Pattern, "file:")
-		if ok && !v.c.Level.Allows(r.Level) && below(split(pattern), here) {
+	for _, r := range rules {
+		if !v.c.Level.Allows(r.level) && below(r.segments, here) {
 			return true
 		}
 	}
 	return false
+}
+
+// fileRule is a rule of the policy about paths.
+type fileRule struct {
+	segments []string
+	level    identity.Level
+}
+
+// rules lists them; false where the policy cannot.
+func (v *view) rules() ([]fileRule, bool) {
+	lister, ok := v.s.o.Policy.(interface{ Rules() []identity.Rule })
+	if !ok {
+		return nil, false
+	}
+	var out []fileRule
+	for _, r := range lister.Rules() {
+		if pattern, ok := strings.CutPrefix(r.Pattern, "file:"); ok {
+			out = append(out, fileRule{split(pattern), r.Level})
+		}
+	}
+	return out, true
 }
 
 // below reports whether the pattern can match something under the path that it does not match all
@@ -162,6 +179,10 @@ func (t *Tree) Access(i Info) Access {
 	if err != nil {
 		return Access{}
 	}
+	return v.access(&i)
+}
+
+func (v *view) access(i *Info) Access {
 	at := i.place
 	if at.m == nil {
 		return Access{List: v.c.MayRead(), Enter: true}

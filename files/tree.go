@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"path"
-	"slices"
 )
 
 // Stat follows links inside the mount. Where no finished file stands but an unfinished upload of
@@ -59,111 +57,6 @@ func (v *view) describe(ctx context.Context, s *spot, n Node, at string) (Info, 
 	}
 	return i, nil
 }
-
-// ReadDir calls fn with each entry, sorted by the bytes of the names, while the folder is read; an
-// error of fn ends it and is returned as it is. Hidden entries, parts and names that no client could
-// say are left out; what is no file, folder or link too.
-func (t *Tree) ReadDir(ctx context.Context, p string, fn func(Info) error) error {
-	v, err := t.now()
-	if err != nil {
-		return failed("list", p, err)
-	}
-	s, err := v.walk(ctx, p, true)
-	if err != nil {
-		return failed("list", p, err)
-	}
-	defer s.close()
-	if s.m == nil {
-		if !v.c.MayRead() {
-			return failed("list", p, fs.ErrPermission)
-		}
-		return v.mounts(ctx, s.at, v.under(s.at), fn)
-	}
-	if !s.exists {
-		return failed("list", p, fs.ErrNotExist)
-	}
-	if !s.node.Type.IsDir() {
-		return failed("list", p, ErrNotDir)
-	}
-	dir, o := s.dir, s.owned()
-	if s.name != "" {
-		if dir, err = s.dir.Dir(ctx, s.name); err != nil {
-			return failed("list", p, err)
-		}
-		defer dir.Close()
-		node, err := dir.Stat(ctx)
-		if err != nil {
-			return failed("list", p, err)
-		}
-		o = s.m.owned(node, false)
-	}
-	if !v.read(s.m, o, s.canon()) {
-		return failed("list", p, fs.ErrPermission)
-	}
-	return v.list(ctx, s, dir, o, fn)
-}
-
-// list reads an opened folder. At "/", the mounts stand among the home's own entries, in their
-// order, and hide those of the same name.
-func (v *view) list(ctx context.Context, s *spot, dir Dir, o owned, fn func(Info) error) error {
-	var shown []string
-	if s.at == "/" {
-		shown = v.under("/")
-	}
-	base, stopped := s.canon(), error(nil)
-	stop := func(err error) error { stopped = err; return err }
-	err := dir.ReadDir(ctx, func(n Node) error {
-		for len(shown) > 0 && shown[0] <= n.Name {
-			if err := v.mounts(ctx, "/", shown[:1], fn); err != nil {
-				return stop(err)
-			}
-			shown = shown[1:]
-		}
-		if s.at == "/" && reservedTop(n.Name) || n.Type&^(fs.ModeDir|fs.ModeSymlink) != 0 || !speakable(n.Name) {
-			return nil
-		}
-		canon := base + "/" + n.Name
-		if !v.visible(canon) {
-			return nil
-		}
-		i := v.info(s.m, n, path.Join(s.at, n.Name), canon, &o)
-		if i.Link {
-			target, err := dir.Readlink(ctx, n.Name)
-			if err != nil {
-				return nil // gone meanwhile
-			}
-			i.Target = target
-		}
-		return stop(fn(i))
-	})
-	if stopped != nil {
-		return stopped
-	}
-	if err != nil {
-		return failed("list", s.at, err)
-	}
-	return v.mounts(ctx, "/", shown, fn)
-}
-
-// mounts calls fn with the tops of mounts.
-func (v *view) mounts(ctx context.Context, at string, names []string, fn func(Info) error) error {
-	for _, name := range names {
-		i, err := v.stat(ctx, path.Join(at, name), true)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return failed("list", path.Join(at, name), err)
-		}
-		if err := fn(i); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// reservedTop reports whether the name at the top of a home is hidden by a mount.
-func reservedTop(name string) bool { return slices.Contains([]string{"groups", "pub"}, name) }
 
 // Mkdir makes a folder.
 func (t *Tree) Mkdir(ctx context.Context, p string) error {

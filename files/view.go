@@ -68,11 +68,18 @@ type place struct {
 
 // info describes a node of a mount; dir is nil for the mount's top.
 func (v *view) info(m *mount, n Node, at, canon string, dir *owned) Info {
-	o := m.owned(n, dir == nil)
+	i := entry(m, n, m.owned(n, dir == nil), canon, dir)
+	i.Name, i.Path = path.Base(at), at
+	i.Owner, i.Group = v.userName(i.UID), v.groupName(i.GID)
+	return i
+}
+
+// entry is info without what is the same for many entries of a listing: path and names.
+func entry(m *mount, n Node, o owned, canon string, dir *owned) Info {
 	return Info{
-		Name: path.Base(at), Path: at, Dir: n.Type.IsDir(), Link: n.Type&fs.ModeSymlink != 0,
+		Name: n.Name, Dir: n.Type.IsDir(), Link: n.Type&fs.ModeSymlink != 0,
 		Size: n.Size, Mode: o.mode, ModTime: n.ModTime, UID: o.uid, GID: o.gid,
-		Owner: v.userName(o.uid), Group: v.groupName(o.gid), Links: max(n.Links, 1), Unique: n.Unique,
+		Links: max(n.Links, 1), Unique: n.Unique,
 		place: place{m: m, dir: dir, canon: canon},
 	}
 }

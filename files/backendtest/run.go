@@ -429,7 +429,26 @@ func (s *suite) listing() {
 	if got := s.list(s.top); !slices.Equal(got, names) {
 		s.Errorf("%q; want %q", got, names)
 	}
+	s.mkdir(s.top, "sub")
+	links := s.b.Features().Links
+	if links {
+		s.ok(s.top.Symlink(s.ctx, "a", "to a"))
+	}
+	var got, want []string
+	s.ok(s.top.ReadDir(s.ctx, func(n files.Node) error { want = append(want, n.Name+" "+n.Type.String()); return nil }))
+	s.ok(s.top.ReadNames(s.ctx, func(name string, typ fs.FileMode) error { got = append(got, name+" "+typ.String()); return nil }))
+	if !slices.Equal(got, want) || len(got) < len(names)+1 {
+		s.Errorf("names alone: %q; with all else: %q", got, want)
+	}
+	s.ok(s.top.RemoveDir(s.ctx, "sub"))
+	if links {
+		s.ok(s.top.Remove(s.ctx, "to a"))
+	}
 	enough, calls := errors.New("enough"), 0
+	if err := s.top.ReadNames(s.ctx, func(string, fs.FileMode) error { calls++; return enough }); err != enough || calls != 1 {
+		s.Errorf("%v after %d", err, calls)
+	}
+	calls = 0
 	if err := s.top.ReadDir(s.ctx, func(files.Node) error { calls++; return enough }); err != enough || calls != 1 {
 		s.Errorf("%v after %d", err, calls)
 	}

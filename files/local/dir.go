@@ -113,29 +113,38 @@ func (d *dir) ReadDir(ctx context.Context, fn func(files.Node) error) error {
 	if err != nil {
 		return err
 	}
-	names, err := readNames(d.f)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	return eachName(ctx, d.f, func(name string, _ fs.FileMode) error {
 		if d.hides(name) {
-			continue
+			return nil
 		}
 		n, err := d.lstat(name, r.mark)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, files.ErrNotDir) {
-			continue // gone meanwhile, or exchanged for a link
+			return nil // gone meanwhile, or exchanged for a link
 		}
 		if err != nil {
 			return err
 		}
-		if err := fn(n); err != nil {
-			return err
+		return fn(n)
+	})
+}
+
+func (d *dir) ReadNames(ctx context.Context, fn func(name string, typ fs.FileMode) error) error {
+	return eachName(ctx, d.f, func(name string, typ fs.FileMode) error {
+		if d.hides(name) {
+			return nil
 		}
-	}
-	return nil
+		if typ == unknownType {
+			st, err := statat(d.f, name)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			typ = node(name, st).Type
+		}
+		return fn(name, typ)
+	})
 }
 
 func (d *dir) Mkdir(_ context.Context, name string, mode fs.FileMode, a files.Attr) error {

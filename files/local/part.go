@@ -115,26 +115,16 @@ func (t *tree) Parts(ctx context.Context, fn func(files.Node) error) error {
 		return err
 	}
 	defer dir.Close()
-	names, err := readNames(dir)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	return eachName(ctx, dir, func(name string, _ fs.FileMode) error {
 		st, err := statat(dir, name)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue
+			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if err := fn(node(name, st)); err != nil {
-			return err
-		}
-	}
-	return nil
+		return fn(node(name, st))
+	})
 }
 
 // part is an opened part.

@@ -121,43 +121,30 @@ func (d *dir) found(name string) (*dir, error) {
 
 // Keys implements files.Backend.
 func (s *Store) Keys(ctx context.Context, fn func(key string) error) error {
-	return folders(s.top, func(domain string, d *os.File) error {
-		return folders(d, func(kind string, d *os.File) error {
+	return folders(ctx, s.top, func(domain string, d *os.File) error {
+		return folders(ctx, d, func(kind string, d *os.File) error {
 			if kind == "pub" {
 				return fn(domain + "/pub")
 			}
 			if kind != "home" && kind != "groups" {
 				return nil
 			}
-			return folders(d, func(name string, _ *os.File) error {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				return fn(domain + "/" + kind + "/" + name)
-			})
+			return folders(ctx, d, func(name string, _ *os.File) error { return fn(domain + "/" + kind + "/" + name) })
 		})
 	})
 }
 
 // folders calls fn with each folder in a folder.
-func folders(at *os.File, fn func(name string, d *os.File) error) error {
-	names, err := readNames(at)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
+func folders(ctx context.Context, at *os.File, fn func(name string, d *os.File) error) error {
+	return eachName(ctx, at, func(name string, _ fs.FileMode) error {
 		d, err := openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, files.ErrNotDir) {
-			continue
+			return nil
 		}
 		if err != nil {
 			return err
 		}
-		err = fn(name, d)
-		_ = d.Close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		defer d.Close()
+		return fn(name, d)
+	})
 }

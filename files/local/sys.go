@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -146,21 +145,6 @@ func readlinkat(at *os.File, name string) (string, error) {
 		return "", err
 	}
 	return string(buf[:n]), nil
-}
-
-// readNames lists a folder, sorted.
-func readNames(at *os.File) ([]string, error) {
-	f, err := openat(at, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0) // a position of its own
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(names)
-	return names, nil
 }
 
 // node says what a stat says.

@@ -1,0 +1,261 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// ReadDir calls fn with each entry, sorted by the bytes of the names, while the folder is read; an
+// error of fn ends it and is returned as it is. Hidden entries, parts and names that no client could
+// say are left out; what is no file, folder or link too.
+func (t *Tree) ReadDir(ctx context.Context, p string, fn func(Info) error) error {
+	return t.read(ctx, p, func(l *listing) error {
+		return l.infos(ctx, func(i *Info) error { return fn(*i) })
+	})
+}
+
+// ReadDirAccess is ReadDir that says of each entry what the session may do with it, as Access does.
+func (t *Tree) ReadDirAccess(ctx context.Context, p string, fn func(Info, Access) error) error {
+	return t.read(ctx, p, func(l *listing) error {
+		return l.infos(ctx, func(i *Info) error { return fn(*i, l.v.access(i)) })
+	})
+}
+
+// ReadNames is ReadDir that looks at no entry: it gives names and types (0, fs.ModeDir,
+// fs.ModeSymlink) alone.
+func (t *Tree) ReadNames(ctx context.Context, p string, fn func(name string, typ fs.FileMode) error) error {
+	return t.read(ctx, p, func(l *listing) error { return l.names(ctx, fn) })
+}
+
+// listing is one folder that is read for one session.
+type listing struct {
+	v     *view
+	at    string // as the client says it
+	m     *mount // nil: a folder that only holds mounts
+	dir   Dir
+	o     *owned // of dir
+	base  string // canonical path of dir
+	shown []string
+	sight sight
+
+	// What the last entries had; most have the same.
+	uid, gid     uint32
+	owner, group string
+	known        bool
+}
+
+// read opens a folder to be listed.
+func (t *Tree) read(ctx context.Context, p string, fn func(*listing) error) error {
+	v, err := t.now()
+	if err != nil {
+		return failed("list", p, err)
+	}
+	s, err := v.walk(ctx, p, true)
+	if err != nil {
+		return failed("list", p, err)
+	}
+	defer s.close()
+	if s.m == nil {
+		if !v.c.MayRead() {
+			return failed("list", p, fs.ErrPermission)
+		}
+		return fn(&listing{v: v, at: s.at, shown: v.under(s.at)})
+	}
+	if !s.exists {
+		return failed("list", p, fs.ErrNotExist)
+	}
+	if !s.node.Type.IsDir() {
+		return failed("list", p, ErrNotDir)
+	}
+	dir, o := s.dir, s.owned()
+	if s.name != "" {
+		if dir, err = s.dir.Dir(ctx, s.name); err != nil {
+			return failed("list", p, err)
+		}
+		defer dir.Close()
+		node, err := dir.Stat(ctx)
+		if err != nil {
+			return failed("list", p, err)
+		}
+		o = s.m.owned(node, false)
+	}
+	if !v.read(s.m, o, s.canon()) {
+		return failed("list", p, fs.ErrPermission)
+	}
+	l := &listing{v: v, at: s.at, m: s.m, dir: dir, o: &o, base: s.canon()}
+	l.sight = v.sight(l.base)
+	if s.at == "/" {
+		l.shown = v.under("/")
+	}
+	return fn(l)
+}
+
+// infos calls fn with each entry, which is good until fn returns. At "/", the mounts stand among
+// the home's own entries, in their order, and hide those of the same name.
+func (l *listing) infos(ctx context.Context, fn func(*Info) error) error {
+	if l.m == nil {
+		return l.mounts(ctx, "", fn)
+	}
+	var one Info
+	var stopped error
+	err := l.dir.ReadDir(ctx, func(n Node) error {
+		if stopped = l.mounts(ctx, n.Name, fn); stopped != nil {
+			return stopped
+		}
+		if !l.shows(n.Name, n.Type) {
+			return nil
+		}
+		if !l.info(ctx, &n, &one) {
+			return nil // gone meanwhile
+		}
+		stopped = fn(&one)
+		return stopped
+	})
+	switch {
+	case stopped != nil:
+		return stopped
+	case err != nil:
+		return failed("list", l.at, err)
+	}
+	return l.mounts(ctx, "", fn)
+}
+
+// names is infos without looking at the entries.
+func (l *listing) names(ctx context.Context, fn func(name string, typ fs.FileMode) error) error {
+	mount := func(i *Info) error { return fn(i.Name, i.Mode.Type()) }
+	if l.m == nil {
+		return l.mounts(ctx, "", mount)
+	}
+	var stopped error
+	err := l.dir.ReadNames(ctx, func(name string, typ fs.FileMode) error {
+		if stopped = l.mounts(ctx, name, mount); stopped != nil {
+			return stopped
+		}
+		if l.shows(name, typ) {
+			stopped = fn(name, typ)
+		}
+		return stopped
+	})
+	switch {
+	case stopped != nil:
+		return stopped
+	case err != nil:
+		return failed("list", l.at, err)
+	}
+	return l.mounts(ctx, "", mount)
+}
+
+// mounts calls fn with the tops of mounts that are due: those up to a name, or all that are left.
+func (l *listing) mounts(ctx context.Context, until string, fn func(*Info) error) error {
+	for len(l.shown) > 0 && (until == "" || l.shown[0] <= until) {
+		at := path.Join(l.at, l.shown[0])
+		l.shown = l.shown[1:]
+		i, err := l.v.stat(ctx, at, true)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return failed("list", at, err)
+		}
+		if err := fn(&i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shows reports whether the session may see the entry.
+func (l *listing) shows(name string, typ fs.FileMode) bool {
+	return typ&^(fs.ModeDir|fs.ModeSymlink) == 0 && speakable(name) && !(l.at == "/" && reservedTop(name)) && l.sight.sees(name)
+}
+
+// info is view.info of an entry of the folder; false where it is no more.
+func (l *listing) info(ctx context.Context, n *Node, i *Info) bool {
+	canon := l.base + "/" + n.Name
+	*i = entry(l.m, *n, l.m.owned(*n, false), canon, l.o)
+	switch {
+	case l.at == "/":
+		i.Path = canon[len(l.base):]
+	case strings.HasSuffix(l.base, l.at):
+		i.Path = canon[len(l.base)-len(l.at):]
+	default:
+		i.Path = l.at + "/" + n.Name
+	}
+	if !l.known || i.UID != l.uid || i.GID != l.gid {
+		l.uid, l.gid, l.known = i.UID, i.GID, true
+		l.owner, l.group = l.v.userName(i.UID), l.v.groupName(i.GID)
+	}
+	i.Owner, i.Group = l.owner, l.group
+	if i.Link {
+		target, err := l.dir.Readlink(ctx, n.Name)
+		if err != nil {
+			return false
+		}
+		i.Target = target
+	}
+	return true
+}
+
+// reservedTop reports whether the name at the top of a home is hidden by a mount.
+func reservedTop(name string) bool { return slices.Contains([]string{"groups", "pub"}, name) }
+
+// sight answers view.visible for the entries of one folder: the policy is asked once for all whose
+// names no rule says, and once for each of the others.
+type sight struct {
+	v     *view
+	base  string
+	each  bool // the policy does not list its rules
+	named []string
+	asked bool
+	rest  bool // the answer for names that no rule says
+	token bool // the token reaches all that is in the folder
+}
+
+func (v *view) sight(base string) sight {
+	g := sight{v: v, base: base, token: v.granted(base)}
+	if v.s.o.Policy == nil {
+		g.asked, g.rest = true, true
+		return g
+	}
+	rules, ok := v.rules()
+	g.each = !ok
+	here := split(base)
+	for _, r := range rules {
+		if name, ok := apart(r.segments, here); ok {
+			g.named = append(g.named, name)
+		}
+	}
+	return g
+}
+
+// apart gives the one entry of a folder that the pattern sets apart from the others, if there is one.
+func apart(pattern, folder []string) (string, bool) {
+	if len(pattern) <= len(folder) {
+		return "", false
+	}
+	for i, segment := range folder {
+		if pattern[i] != "*" && pattern[i] != segment {
+			return "", false // "**" is alike for all
+		}
+	}
+	name := pattern[len(folder)]
+	return name, name != "*" && name != "**"
+}
+
+func (g *sight) sees(name string) bool {
+	if g.each || slices.Contains(g.named, name) {
+		return g.v.visible(g.base + "/" + name)
+	}
+	if !g.asked {
+		g.asked, g.rest = true, g.v.s.o.Policy.Allowed(g.v.ses, resource(g.base+"/"+name))
+	}
+	if !g.rest || g.token {
+		return g.rest
+	}
+	canon := g.base + "/" + name
+	return g.v.granted(canon) || inside(canon, g.v.c.Grant.Path)
+}
