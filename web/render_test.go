@@ -34,7 +34,8 @@ func str(s string) *string { return &s }
 func fullRow(p *page) sessionRow {
 	u := uint32(10000)
 	i := identity.Info{ID: "1-abc", Protocol: identity.ProtocolFTP, State: identity.StateTransfer, Level: identity.LevelUser, User: str(nasty),
-		UID: &u, GID: &u, Class: str("lan"), RemoteAddr: "192.0.2.7:1", TLS: str("TLS 1.3"), UserAgent: str(nasty), StartedAt: noon, LastActivity: noon, Doing: nasty}
+		UID: &u, GID: &u, Class: str("lan"), RemoteAddr: "192.0.2.7:1", TLS: str("TLS 1.3"), UserAgent: str(nasty), StartedAt: noon, LastActivity: noon, Doing: nasty,
+		Transfer: &identity.TransferInfo{Verb: "STOR", Path: nasty, Bytes: 43, Size: 100, Rate: 1000, StartedAt: noon}}
 	return sessionRow{Info: i, Who: nasty, Client: nasty, Word: "transfer", Icon: "dot", This: true, Mine: true, EndPath: "/sessions/1-abc/end", Since: p.Stamp(noon), Heard: p.Stamp(noon)}
 }
 

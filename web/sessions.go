@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"sort"
+	"strconv"
 	"time"
 
 	"trivium/identity"
@@ -74,6 +75,19 @@ func deref(p *string) string {
 		return ""
 	}
 	return *p
+}
+
+// At is what the session is at: a transfer with how far and how fast it is.
+func (r sessionRow) At() string {
+	x := r.Transfer
+	if x == nil {
+		return r.Doing
+	}
+	text := x.Verb + " " + x.Path + ", " + formatBytes(x.Bytes)
+	if x.Size > 0 {
+		text += " of " + formatBytes(x.Size) + " (" + strconv.FormatInt(min(int64(float64(x.Bytes)/float64(x.Size)*100), 100), 10) + " %)"
+	}
+	return text + ", " + formatBytes(x.Rate) + "/s"
 }
 
 // UserPath is the page of the session's account.

@@ -17,9 +17,10 @@ type commands struct {
 	Alias aliasCmd `cmd:"" group:"people" help:"Further login names of accounts."`
 	Token tokenCmd `cmd:"" group:"people" help:"App passwords and tokens for programs."`
 
-	Session sessionCmd `cmd:"" group:"live" help:"Who is connected now, on all roads."`
-	Ban     banCmd     `cmd:"" group:"live" help:"Addresses that may not connect."`
-	Audit   auditCmd   `cmd:"" group:"live" help:"Log-ins and changes, newest first."`
+	Session  sessionCmd  `cmd:"" group:"live" help:"Who is connected now, on all roads."`
+	Transfer transferCmd `cmd:"" group:"live" help:"What is being sent and received now."`
+	Ban      banCmd      `cmd:"" group:"live" help:"Addresses that may not connect."`
+	Audit    auditCmd    `cmd:"" group:"live" help:"Log-ins and changes, newest first."`
 
 	Status  statusCmd  `cmd:"" group:"server" help:"Problems first, then listeners and sessions."`
 	Policy  policyCmd  `cmd:"" group:"server" help:"Which level a resource needs, and why."`

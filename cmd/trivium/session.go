@@ -38,6 +38,7 @@ type session struct {
 	LastActivity time.Time  `json:"last_activity"`
 	BytesIn      int64      `json:"bytes_in"`
 	BytesOut     int64      `json:"bytes_out"`
+	Transfer     *transfer  `json:"transfer"`
 }
 
 // name is the user, or what there is in its place.
@@ -96,7 +97,10 @@ func (c *sessionListCmd) Run(s *shell) error {
 	var rows [][]string
 	for _, x := range list {
 		what := busy[x.ID]
-		if what == "" {
+		switch {
+		case x.Transfer != nil:
+			what = x.Transfer.doing()
+		case what == "":
 			what = x.State
 		}
 		rows = append(rows, []string{x.ID, x.name(), level(x.Level), x.Protocol, shorten(text(x.UserAgent), 24), host(x.RemoteAddr), text(x.Class), span(time.Since(x.StartedAt)), what})
@@ -146,7 +150,7 @@ func (c *sessionShowCmd) Run(s *shell) error {
 	if x.Priority != nil {
 		pairs = append(pairs, "priority", strconv.Itoa(*x.Priority), "presence", text(x.Presence))
 	}
-	return s.fields(append(pairs, "client", text(x.UserAgent), "token", text(x.TokenID), "since", day(&x.StartedAt), "logged in", day(x.LoginAt),
+	return s.fields(append(pairs, "client", text(x.UserAgent), "transfer", x.Transfer.doing(), "token", text(x.TokenID), "since", day(&x.StartedAt), "logged in", day(x.LoginAt),
 		"idle", span(time.Since(x.LastActivity)), "received", size(x.BytesIn), "sent", size(x.BytesOut), "node", x.Node)...)
 }
 

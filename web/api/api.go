@@ -91,6 +91,7 @@ func New(o Options) (*API, error) {
 	a.registerAliases()
 	a.registerTokens()
 	a.registerSessions()
+	a.registerTransfers()
 	a.registerPolicy()
 	a.registerBans()
 	a.registerAudit()

@@ -15,7 +15,7 @@ var levels = map[string]identity.Level{
 	"openapi": identity.LevelNone,
 
 	"me": identity.LevelLoggedIn, "version": identity.LevelLoggedIn,
-	"list-sessions": identity.LevelLoggedIn, "list-doing": identity.LevelLoggedIn, "show-session": identity.LevelLoggedIn,
+	"list-sessions": identity.LevelLoggedIn, "list-doing": identity.LevelLoggedIn, "list-transfers": identity.LevelLoggedIn, "stop-transfer": identity.LevelLoggedIn, "show-session": identity.LevelLoggedIn,
 	"end-session": identity.LevelLoggedIn, "end-sessions": identity.LevelLoggedIn,
 	"list-tokens": identity.LevelLoggedIn, "issue-token": identity.LevelLoggedIn, "show-token": identity.LevelLoggedIn,
 	"revoke-token": identity.LevelLoggedIn, "revoke-tokens": identity.LevelLoggedIn,

@@ -76,7 +76,7 @@ func TestFurtherDomain(t *testing.T) {
 
 func TestListsAreArrays(t *testing.T) {
 	s := start(t, identity.LevelAdmin)
-	for _, path := range []string{"/users?text=nosuchtext", "/groups", "/aliases", "/tokens", "/sessions?protocol=ftp", "/sessions/doing", "/policy", "/classes", "/bans", "/audit?event=nosuch", "/config"} {
+	for _, path := range []string{"/users?text=nosuchtext", "/groups", "/aliases", "/tokens", "/sessions?protocol=ftp", "/sessions/doing", "/transfers", "/policy", "/classes", "/bans", "/audit?event=nosuch", "/config"} {
 		got := s.ask(t, basic("admin"), http.MethodGet, path, "")
 		if got.status != http.StatusOK || got.body == "" || got.body[0] != '[' {
 			t.Errorf("%s: %d %.80s", path, got.status, got.body)
