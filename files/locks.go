@@ -1,40 +1,512 @@
 package files
 
-import "sync"
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"io/fs"
+	"strings"
+	"sync"
+	"time"
 
-// locks is who writes what: "path:" and a tree's key and path for uploads, "part:" for a part that
-// is open, "file:" and Node.Unique for a file that is appended to in place.
-type locks struct {
-	mu   sync.Mutex
-	held map[string]struct{}
+	"trivium/identity"
+)
+
+// Bounds of locks. A lock costs memory until it ends, so each account has a share of it.
+const (
+	maxLocks        = 20_000
+	maxLocksAccount = 1_000
+	maxLockTime     = time.Hour
+)
+
+// MaxLockOwner is how many bytes Lock.Owner has at most.
+const MaxLockOwner = 1 << 10
+
+// Lock is a write lock (RFC 4918 sections 6 and 7): who does not present its token changes nothing
+// there, on no road. Locks live in memory, survive the session that took them, and end with their
+// time, with the entry, with the account's right to log in, and with the server.
+type Lock struct {
+	Token   string // "urn:uuid:…"
+	Path    string // of the entry it was put on, as a client sees it
+	Deep    bool   // all below the folder too
+	Shared  bool
+	Owner   string // what the client says of itself
+	Own     bool   // the session's account holds it
+	Left    time.Duration
+	account identity.UserID
+	key     string // of the tree
+	rel     string // of the entry in the tree: "" or "/a/b"
+	until   time.Time
 }
 
-// take takes all or none; false where somebody holds one.
-func (l *locks) take(names ...string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, n := range names {
-		if _, taken := l.held[n]; taken {
-			return false
+// LockOptions says what lock is wanted.
+type LockOptions struct {
+	Shared bool
+	Deep   bool
+	Owner  string        // at most 1 KiB
+	Time   time.Duration // at most 1 h, which is also the meaning of 0
+}
+
+// lockBook holds the locks.
+type lockBook struct {
+	now    func() time.Time
+	active func(context.Context, identity.UserID) bool
+
+	mu      sync.Mutex // guards what follows
+	tokens  map[string]*Lock
+	trees   map[string]map[string][]*Lock // by key and rel
+	holders map[identity.UserID]int
+}
+
+func newLockBook(o Options) *lockBook {
+	return &lockBook{now: o.Now, active: o.Active, tokens: map[string]*Lock{}, trees: map[string]map[string][]*Lock{},
+		holders: map[identity.UserID]int{}}
+}
+
+// newToken is a version 4 UUID (RFC 9562 section 5.4) as RFC 4918 section 6.5 wants it.
+func newToken() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails, as its documentation says
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	h := hex.EncodeToString(b[:])
+	return "urn:uuid:" + h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// drop forgets a lock. mu is held.
+func (b *lockBook) drop(l *Lock) {
+	if b.tokens[l.Token] != l {
+		return
+	}
+	delete(b.tokens, l.Token)
+	if b.holders[l.account]--; b.holders[l.account] <= 0 {
+		delete(b.holders, l.account)
+	}
+	tree := b.trees[l.key]
+	var rest []*Lock
+	for _, other := range tree[l.rel] {
+		if other != l {
+			rest = append(rest, other)
 		}
 	}
-	for _, n := range names {
-		l.held[n] = struct{}{}
+	if tree[l.rel] = rest; len(rest) == 0 {
+		delete(tree, l.rel)
 	}
+	if len(tree) == 0 {
+		delete(b.trees, l.key)
+	}
+}
+
+// sweep forgets what has expired. mu is held.
+func (b *lockBook) sweep() {
+	now := b.now()
+	for _, l := range b.tokens {
+		if !now.Before(l.until) {
+			b.drop(l)
+		}
+	}
+}
+
+// at lists the live locks that were put on that very entry. mu is held.
+func (b *lockBook) at(key, rel string) (live []*Lock) {
+	now := b.now()
+	for _, l := range b.trees[key][rel] {
+		if now.Before(l.until) {
+			live = append(live, l)
+		}
+	}
+	return live
+}
+
+// over lists the live locks that apply to an entry: its own, and the deep ones of the folders that
+// it lies in. mu is held.
+func (b *lockBook) over(key, rel string) []*Lock {
+	if len(b.trees[key]) == 0 {
+		return nil
+	}
+	found := b.at(key, rel)
+	for rel != "" {
+		rel = above(rel)
+		for _, l := range b.at(key, rel) {
+			if l.Deep {
+				found = append(found, l)
+			}
+		}
+	}
+	return found
+}
+
+// below lists the live locks inside a folder, the folder itself not among it. mu is held.
+func (b *lockBook) below(key, rel string) (found []*Lock) {
+	for at := range b.trees[key] {
+		if len(at) > len(rel) && strings.HasPrefix(at, rel+"/") {
+			found = append(found, b.at(key, at)...)
+		}
+	}
+	return found
+}
+
+// above is the folder that holds an entry; "" is the top.
+func above(rel string) string { return rel[:strings.LastIndexByte(rel, '/')] }
+
+// lockSet is what a change must have the tokens for.
+type lockSet uint8
+
+const (
+	theEntry  lockSet = 0         // its content, attributes or properties change
+	aMember   lockSet = 1 << iota // it comes or goes, so its folder changes too (RFC 4918 section 7.4)
+	allInside                     // and what is in it comes or goes with it
+)
+
+// blocked gives a lock that stands against a change, or nil. mu is held.
+func (b *lockBook) blocked(v *view, key, rel string, what lockSet) *Lock {
+	if len(b.trees[key]) == 0 {
+		return nil
+	}
+	if l := v.lacks(b.over(key, rel)); l != nil {
+		return l
+	}
+	if what&aMember != 0 && rel != "" {
+		up := above(rel)
+		if l := v.lacks(b.at(key, up)); l != nil {
+			return l
+		}
+	}
+	if what&allInside != 0 {
+		inside := map[string][]*Lock{}
+		for _, l := range b.below(key, rel) {
+			inside[l.rel] = append(inside[l.rel], l)
+		}
+		for _, locks := range inside {
+			if l := v.lacks(locks); l != nil {
+				return l
+			}
+		}
+	}
+	return nil
+}
+
+// lacks gives one of the locks if the session presents the token of none of them; of shared ones
+// any is enough. A token counts for the account that the lock was given to alone (RFC 4918
+// section 6.4).
+func (v *view) lacks(locks []*Lock) *Lock {
+	for _, l := range locks {
+		if v.holds(l) {
+			return nil
+		}
+	}
+	if len(locks) == 0 {
+		return nil
+	}
+	return locks[0]
+}
+
+func (v *view) holds(l *Lock) bool {
+	if l.account != v.c.UserID || v.c.Anonymous() {
+		return false
+	}
+	for _, t := range v.tokens {
+		if t == l.Token {
+			return true
+		}
+	}
+	return false
+}
+
+// unlocked answers ErrLocked where a lock stands against a change whose token the session does not
+// present. Every change asks it before it is done. The lock of an account that may not log in any
+// more is none.
+func (v *view) unlocked(ctx context.Context, s *spot, what lockSet) error {
+	return v.unlockedAt(ctx, s.m.key, s.inTree(), what)
+}
+
+func (v *view) unlockedAt(ctx context.Context, key, rel string, what lockSet) error {
+	b := v.s.book
+	for {
+		b.mu.Lock()
+		l := b.blocked(v, key, rel, what)
+		b.mu.Unlock()
+		if l == nil {
+			return nil
+		}
+		if !b.orphaned(ctx, l) {
+			return ErrLocked
+		}
+	}
+}
+
+// orphaned reports whether the lock's account may not log in any more, and takes the lock away then.
+func (b *lockBook) orphaned(ctx context.Context, l *Lock) bool {
+	if b.active == nil || b.active(ctx, l.account) {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.drop(l)
 	return true
 }
 
-func (l *locks) free(names ...string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, n := range names {
-		delete(l.held, n)
+// gone forgets the locks of an entry that has gone, and of all that was in it.
+func (b *lockBook) gone(key, rel string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, l := range b.below(key, rel) {
+		b.drop(l)
+	}
+	for _, l := range b.at(key, rel) {
+		b.drop(l)
 	}
 }
 
-func (l *locks) holds(name string) bool {
+// inTree is the path of the entry in its tree: "" for the top.
+func (s *spot) inTree() string {
+	if s.name == "" {
+		return ""
+	}
+	return s.rel + "/" + s.name
+}
+
+// With is the same view with the tokens of locks: what they lock can be changed through it, by the
+// account that holds them.
+func (t *Tree) With(tokens ...string) *Tree {
+	if len(tokens) == 0 {
+		return t
+	}
+	with := *t
+	with.tokens = append(append([]string(nil), t.tokens...), tokens...)
+	return &with
+}
+
+// Lock puts a write lock on an entry that the session may change. ErrLocked where another lock is in
+// the way, ErrBusy while somebody writes there, fs.ErrPermission without the right to change it,
+// ErrTooManyLocks, ErrName for an owner that is too long.
+func (t *Tree) Lock(ctx context.Context, p string, o LockOptions) (Lock, error) {
+	v, err := t.now()
+	if err != nil {
+		return Lock{}, failed("lock", p, err)
+	}
+	l, err := v.lock(ctx, p, o)
+	return l, failed("lock", p, err)
+}
+
+func (v *view) lock(ctx context.Context, p string, o LockOptions) (Lock, error) {
+	s, err := v.lockable(ctx, p)
+	if err != nil {
+		return Lock{}, err
+	}
+	defer s.close()
+	if len(o.Owner) > MaxLockOwner {
+		return Lock{}, ErrName
+	}
+	a, err := v.s.account(ctx, s.m.key)
+	if err != nil {
+		return Lock{}, err
+	}
+	a.names.Lock()
+	defer a.names.Unlock()
+	if err := s.again(ctx); err != nil {
+		return Lock{}, err
+	}
+	l := &Lock{Token: newToken(), Path: s.at, Deep: o.Deep && s.node.Type.IsDir(), Shared: o.Shared, Owner: o.Owner,
+		account: v.c.UserID, key: s.m.key, rel: s.inTree(), until: v.s.now().Add(lockTime(o.Time))}
+	for {
+		against, err := v.s.book.add(l)
+		if err != nil {
+			return Lock{}, err
+		}
+		if against == nil {
+			break
+		}
+		if !v.s.book.orphaned(ctx, against) {
+			return Lock{}, ErrLocked
+		}
+	}
+	// An upload takes its path first and looks for locks then, so one of the two sees the other.
+	if v.s.locks.writing(pathLock(l.key, l.rel), l.Deep) || v.s.locks.holds(fileLock(s.node)) {
+		v.s.book.remove(l)
+		return Lock{}, ErrBusy
+	}
+	return v.seen(l), nil
+}
+
+// lockable walks to what the session may change.
+func (v *view) lockable(ctx context.Context, p string) (*spot, error) {
+	if v.c.Anonymous() {
+		return nil, fs.ErrPermission
+	}
+	s, err := v.walk(ctx, p, true)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case s.m == nil:
+		err = fs.ErrPermission
+	case !s.exists:
+		err = fs.ErrNotExist
+	case !v.write(s.m, s.owned(), s.canon()) && !v.attrs(s.m, s.owned(), s.canon()):
+		err = fs.ErrPermission
+	default:
+		return s, nil
+	}
+	s.close()
+	return nil, err
+}
+
+func lockTime(want time.Duration) time.Duration {
+	if want <= 0 || want > maxLockTime {
+		return maxLockTime
+	}
+	return want
+}
+
+// add puts the lock into the book, or gives the one that is in the way.
+func (b *lockBook) add(l *Lock) (against *Lock, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	found := b.over(l.key, l.rel)
+	if l.Deep {
+		found = append(found, b.below(l.key, l.rel)...)
+	}
+	for _, other := range found {
+		if !l.Shared || !other.Shared {
+			return other, nil
+		}
+	}
+	if len(b.tokens) >= maxLocks || b.holders[l.account] >= maxLocksAccount {
+		if b.sweep(); len(b.tokens) >= maxLocks || b.holders[l.account] >= maxLocksAccount {
+			return nil, ErrTooManyLocks
+		}
+	}
+	if b.trees[l.key] == nil {
+		b.trees[l.key] = map[string][]*Lock{}
+	}
+	b.tokens[l.Token] = l
+	b.trees[l.key][l.rel] = append(b.trees[l.key][l.rel], l)
+	b.holders[l.account]++
+	return nil, nil
+}
+
+func (b *lockBook) remove(l *Lock) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.drop(l)
+}
+
+// seen is the lock as the session sees it: a token is told to its holder alone.
+func (v *view) seen(l *Lock) Lock {
+	out := *l
+	out.Left, out.Own = l.until.Sub(v.s.now()), l.account == v.c.UserID
+	if !out.Own {
+		out.Token = ""
+	}
+	return out
+}
+
+// Locks lists the locks that apply to an entry. Tokens of other accounts' locks are left out.
+func (t *Tree) Locks(ctx context.Context, p string) ([]Lock, error) {
+	v, err := t.now()
+	if err != nil {
+		return nil, failed("lock", p, err)
+	}
+	s, err := v.walk(ctx, p, true)
+	if err != nil {
+		return nil, failed("lock", p, err)
+	}
+	defer s.close()
+	if s.m == nil {
+		return nil, nil
+	}
+	return v.applying(s.m.key, s.inTree()), nil
+}
+
+func (v *view) applying(key, rel string) (out []Lock) {
+	b := v.s.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, l := range b.over(key, rel) {
+		out = append(out, v.seen(l))
+	}
+	return out
+}
+
+// LocksOf is Locks for an entry that this Tree returned; it asks the store nothing.
+func (t *Tree) LocksOf(i Info) []Lock {
+	v, err := t.now()
+	m := i.place.m
+	if err != nil || m == nil {
+		return nil
+	}
+	return v.applying(m.key, strings.TrimPrefix(i.place.canon, m.canon))
+}
+
+// Refresh gives a lock that applies to p its time anew. Only its holder can; for everybody else, and
+// where the lock does not reach p, it is ErrNoLock.
+func (t *Tree) Refresh(ctx context.Context, p, token string, d time.Duration) (Lock, error) {
+	v, l, err := t.held(ctx, p, token)
+	if err != nil {
+		return Lock{}, failed("refresh", p, err)
+	}
+	b := v.s.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.tokens[token] != l {
+		return Lock{}, failed("refresh", p, ErrNoLock)
+	}
+	l.until = b.now().Add(lockTime(d))
+	return v.seen(l), nil
+}
+
+// Unlock ends a lock that applies to p: ErrNoLock where none of that token does, fs.ErrPermission
+// where it is another account's.
+func (t *Tree) Unlock(ctx context.Context, p, token string) error {
+	v, l, err := t.held(ctx, p, token)
+	if err != nil {
+		return failed("unlock", p, err)
+	}
+	v.s.book.remove(l)
+	return nil
+}
+
+// held finds a lock by its token, where it applies to p.
+func (t *Tree) held(ctx context.Context, p, token string) (*view, *Lock, error) {
+	v, err := t.now()
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := v.walk(ctx, p, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer s.close()
+	if s.m == nil {
+		return nil, nil, ErrNoLock
+	}
+	b := v.s.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, l := range b.over(s.m.key, s.inTree()) {
+		if l.Token != token {
+			continue
+		}
+		if l.account != v.c.UserID {
+			return nil, nil, fs.ErrPermission
+		}
+		return v, l, nil
+	}
+	return nil, nil, ErrNoLock
+}
+
+// writing reports whether somebody uploads to the path, or, deep, to one below it.
+func (l *locks) writing(name string, deep bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, taken := l.held[name]
-	return taken
+	if _, taken := l.held[name]; taken || !deep {
+		return taken
+	}
+	for other := range l.held {
+		if strings.HasPrefix(other, name+"/") {
+			return true
+		}
+	}
+	return false
 }
+
