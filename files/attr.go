@@ -78,6 +78,9 @@ func (t *Tree) alter(ctx context.Context, op, p string, fn func(*view, *spot) (o
 	if err != nil {
 		return failed(op, p, err)
 	}
+	if err := v.unlocked(ctx, s, theEntry); err != nil {
+		return failed(op, p, err)
+	}
 	name := s.name
 	if name == "" {
 		name = "."
@@ -119,6 +122,9 @@ func (t *Tree) Chtimes(ctx context.Context, p string, mtime time.Time) error {
 	}
 	if o := s.owned(); !v.write(s.m, o, s.canon()) && !v.attrs(s.m, o, s.canon()) {
 		return failed("chtimes", p, fs.ErrPermission)
+	}
+	if err := v.unlocked(ctx, s, theEntry); err != nil {
+		return failed("chtimes", p, err)
 	}
 	if err := s.dir.Chtimes(ctx, s.name, mtime); err != nil {
 		return failed("chtimes", p, err)

@@ -79,9 +79,19 @@ type Dir interface {
 	// ErrUnsupported.
 	SetAttr(ctx context.Context, name string, mode fs.FileMode, a Attr) error
 	Chtimes(ctx context.Context, name string, mtime time.Time) error
+	// Props returns what SetProps has kept with a file or folder, nil where there is nothing; "." is
+	// the folder itself. ErrUnsupported of a link, and where the store keeps none. Props move with
+	// Rename; what replaces a file brings its own.
+	Props(ctx context.Context, name string) ([]byte, error)
+	// SetProps keeps bytes that mean nothing to the store, at most MaxProps (else ErrQuota); nil
+	// removes them.
+	SetProps(ctx context.Context, name string, data []byte) error
 	Sync(ctx context.Context) error // makes the names in it durable
 	Close() error
 }
+
+// MaxProps is how many bytes of properties one entry has at most.
+const MaxProps = 2 << 10
 
 // Top is the top folder of a tree. It keeps the tree's parts out of sight of Dir: its own
 // reserved names are neither listed nor found there, and making them is ErrName.

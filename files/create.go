@@ -84,6 +84,9 @@ func (u *Upload) begin(ctx context.Context, v *view, o UploadOptions) error {
 	if err := u.allowed(v); err != nil { // what another writer has left meanwhile
 		return err
 	}
+	if err := u.unlocked(ctx, v); err != nil {
+		return err
+	}
 	if s.exists {
 		return u.over(ctx, v, o)
 	}

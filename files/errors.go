@@ -18,10 +18,13 @@ var (
 	ErrOffset      = errors.New("the upload cannot go on there: ask for the size and begin at it")
 	ErrBusy        = errors.New("somebody is writing it: try again when that is done")
 	ErrUnsupported = errors.New("the storage cannot do this")
+	ErrLocked      = errors.New("it is locked: somebody works on it, and the lock ends with that or within an hour")
+	ErrNoLock      = errors.New("there is no such lock: it has ended, or is another's")
+	ErrLocks       = errors.New("too many locks are held: give some back, or wait until they end")
 )
 
 // Errors lists every error that a road must have an answer for.
 func Errors() []error {
 	return []error{fs.ErrNotExist, fs.ErrPermission, fs.ErrExist, ErrQuota, ErrNoSpace, ErrName,
-		ErrIsDir, ErrNotDir, ErrNotEmpty, ErrOffset, ErrBusy, ErrUnsupported}
+		ErrIsDir, ErrNotDir, ErrNotEmpty, ErrOffset, ErrBusy, ErrUnsupported, ErrLocked, ErrNoLock, ErrLocks}
 }

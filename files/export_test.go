@@ -23,3 +23,10 @@ const Slice = slice
 
 // Count is the walk that counts a tree.
 func Count(ctx context.Context, top Dir, add func(Node) error) error { return count(ctx, top, add) }
+
+// LockCount is how many locks the book has, ended ones among them.
+func (s *Service) LockCount() int {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	return len(s.book.tokens)
+}

@@ -106,6 +106,12 @@ func (b *lockBook) sweep() {
 	}
 }
 
+func (b *lockBook) sweepAll() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sweep()
+}
+
 // at lists the live locks that were put on that very entry. mu is held.
 func (b *lockBook) at(key, rel string) (live []*Lock) {
 	now := b.now()
@@ -234,6 +240,22 @@ func (v *view) unlockedAt(ctx context.Context, key, rel string, what lockSet) er
 	}
 }
 
+// unlocked asks for an upload: of a new name, the folder's locks count too.
+func (u *Upload) unlocked(ctx context.Context, v *view) error {
+	if u.spot.exists {
+		return v.unlocked(ctx, u.spot, theEntry)
+	}
+	return v.unlocked(ctx, u.spot, aMember)
+}
+
+// unlockedBoth asks for both ends of a rename.
+func (v *view) unlockedBoth(ctx context.Context, from, to *spot) error {
+	if err := v.unlocked(ctx, from, aMember|allInside); err != nil {
+		return err
+	}
+	return v.unlocked(ctx, to, aMember|allInside)
+}
+
 // orphaned reports whether the lock's account may not log in any more, and takes the lock away then.
 func (b *lockBook) orphaned(ctx context.Context, l *Lock) bool {
 	if b.active == nil || b.active(ctx, l.account) {
@@ -278,7 +300,7 @@ func (t *Tree) With(tokens ...string) *Tree {
 
 // Lock puts a write lock on an entry that the session may change. ErrLocked where another lock is in
 // the way, ErrBusy while somebody writes there, fs.ErrPermission without the right to change it,
-// ErrTooManyLocks, ErrName for an owner that is too long.
+// ErrLocks, ErrName for an owner that is too long.
 func (t *Tree) Lock(ctx context.Context, p string, o LockOptions) (Lock, error) {
 	v, err := t.now()
 	if err != nil {
@@ -373,7 +395,7 @@ func (b *lockBook) add(l *Lock) (against *Lock, err error) {
 	}
 	if len(b.tokens) >= maxLocks || b.holders[l.account] >= maxLocksAccount {
 		if b.sweep(); len(b.tokens) >= maxLocks || b.holders[l.account] >= maxLocksAccount {
-			return nil, ErrTooManyLocks
+			return nil, ErrLocks
 		}
 	}
 	if b.trees[l.key] == nil {
@@ -509,4 +531,3 @@ func (l *locks) writing(name string, deep bool) bool {
 	}
 	return false
 }
-

@@ -58,6 +58,9 @@ func (v *view) rename(ctx context.Context, from, to *spot) error {
 	if from.canon() == to.canon() || to.exists && to.node.Unique == from.node.Unique {
 		return nil // rename(2): two names of one file stay as they are
 	}
+	if err := v.unlockedBoth(ctx, from, to); err != nil {
+		return err
+	}
 	isDir := from.node.Type.IsDir()
 	if to.exists {
 		switch {
@@ -80,6 +83,7 @@ func (v *view) rename(ctx context.Context, from, to *spot) error {
 	if err := from.dir.Rename(ctx, from.name, to.dir, to.name, false); err != nil {
 		return err
 	}
+	v.s.book.gone(from.m.key, from.inTree())
 	if to.exists {
 		dst.change(-sizeOf(to.node), -1)
 	}
@@ -119,6 +123,7 @@ func (v *view) cross(ctx context.Context, from, to *spot, src, dst *account) err
 		dst.change(-size, -1)
 		return err
 	}
+	v.s.book.gone(from.m.key, from.inTree())
 	src.change(-size, -1)
 	if to.exists {
 		dst.change(-sizeOf(to.node), -1)

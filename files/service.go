@@ -39,6 +39,10 @@ type Options struct {
 
 	Sums SumStore // where checksums of whole files are kept; nil: each is computed anew
 
+	// Active says whether an account may still log in; the locks of one that may not count for
+	// nothing. nil: every account may.
+	Active func(context.Context, identity.UserID) bool
+
 	PartLife time.Duration    // how long an unfinished upload is kept; 0: 24 h
 	Log      *slog.Logger     // nil: none
 	Events   func(Changed)    // must not block; nil: none
@@ -50,6 +54,7 @@ type Service struct {
 	o       Options
 	ledger  ledger
 	locks   locks
+	book    *lockBook
 	summing chan struct{} // one in it for each sum that is being computed
 	started time.Time
 }
@@ -73,7 +78,7 @@ func New(o Options) (*Service, error) {
 	}
 	return &Service{
 		o: o, ledger: ledger{trees: make(map[string]*account)}, locks: locks{held: make(map[string]struct{})},
-		summing: make(chan struct{}, runtime.GOMAXPROCS(0)), started: o.Now(),
+		summing: make(chan struct{}, runtime.GOMAXPROCS(0)), started: o.Now(), book: newLockBook(o),
 	}, nil
 }
 
@@ -83,6 +88,7 @@ func (s *Service) Features() Features { return s.o.Backend.Features() }
 // Sweep removes the parts that nobody has written to for Options.PartLife, in every tree, and says
 // how many. It is called now and then; one that is being written to stays. Old checksums go too.
 func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
+	s.book.sweepAll()
 	before := s.now().Add(-s.o.PartLife)
 	err = s.o.Backend.Keys(ctx, func(key string) error {
 		n, err := s.sweepTree(ctx, key, before)

@@ -97,6 +97,9 @@ func (t *Tree) make(ctx context.Context, op, p string, fn func(*view, *spot) (Op
 	if !v.add(s.m, s.diro, s.canon()) {
 		return failed(op, p, fs.ErrPermission)
 	}
+	if err := v.unlocked(ctx, s, aMember); err != nil {
+		return failed(op, p, err)
+	}
 	a, err := v.s.account(ctx, s.m.key)
 	if err != nil {
 		return failed(op, p, err)
@@ -187,9 +190,13 @@ func (t *Tree) drop(ctx context.Context, op, p string, event Op, fn func(*view, 
 	if v.s.locks.holds(fileLock(s.node)) {
 		return failed(op, p, ErrBusy)
 	}
+	if err := v.unlocked(ctx, s, aMember|allInside); err != nil {
+		return failed(op, p, err)
+	}
 	if err := fn(v, s, a); err != nil {
 		return failed(op, p, err)
 	}
+	v.s.book.gone(s.m.key, s.inTree())
 	a.change(-sizeOf(s.node), -1)
 	v.emit(event, s.canon(), "", sizeOf(s.node), 0)
 	return nil

@@ -177,6 +177,9 @@ func (u *Upload) rename(ctx context.Context, v *view) error {
 	if err := u.allowed(v); err != nil {
 		return err
 	}
+	if err := u.unlocked(ctx, v); err != nil {
+		return err
+	}
 	o := v.fresh(s.m, s.diro, false)
 	old := s.node
 	if s.exists {
@@ -185,11 +188,18 @@ func (u *Upload) rename(ctx context.Context, v *view) error {
 		}
 		o = s.owned() // as if it had been written in place
 	}
+	var props []byte
+	if s.exists { // they outlive the content (RFC 4918 section 9.7.1)
+		props, _ = s.dir.Props(ctx, s.name)
+	}
 	if err := u.part.Commit(ctx, s.dir, s.name, o.mode&^fs.ModeType, v.s.keep(s.m.attr(o, false)), u.exclusive); err != nil {
 		return err
 	}
 	if s.exists {
 		u.account.change(-sizeOf(old), -1)
+	}
+	if props != nil {
+		v.s.putProps(ctx, s, props)
 	}
 	u.w, u.part = nil, nil
 	u.look(ctx, v)

@@ -23,6 +23,8 @@ type Tree struct {
 	s   *Service
 	ses *identity.Session // what the policy is asked with
 	who session
+
+	tokens []string // of locks, presented by With
 }
 
 // View gives a session its view; it asks the session who it is at every operation, so a change of
@@ -36,6 +38,7 @@ type view struct {
 	who    session
 	c      identity.Credentials
 	domain string
+	tokens []string
 }
 
 // now answers fs.ErrPermission before a log-in and identity.ErrEnded after the session's end.
@@ -49,7 +52,7 @@ func (t *Tree) now() (*view, error) {
 	if !ok {
 		return nil, fs.ErrPermission
 	}
-	v := &view{s: t.s, ses: t.ses, who: t.who, c: c, domain: c.Domain}
+	v := &view{s: t.s, ses: t.ses, who: t.who, c: c, domain: c.Domain, tokens: t.tokens}
 	if v.domain == "" {
 		v.domain = t.s.o.Domain
 	}

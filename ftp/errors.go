@@ -58,6 +58,9 @@ var answers = []struct {
 	{files.ErrNotEmpty, answer{550, "The folder is not empty."}},
 	{files.ErrOffset, answer{554, "REST does not fit: ask for the size and begin there."}}, // RFC 1123 section 4.1.3.4
 	{files.ErrBusy, answer{450, "Somebody is writing it; try again when that is done."}},
+	{files.ErrLocked, answer{450, "Somebody has locked it; try again when the lock has ended."}},
+	{files.ErrNoLock, answer{450, "There is no such lock any more."}},
+	{files.ErrLocks, answer{450, "Too many locks are held."}},
 	{files.ErrUnsupported, answer{504, "The storage here cannot do that."}},
 	{fs.ErrNotExist, answer{550, absent}},
 	{fs.ErrPermission, answer{550, "Permission denied."}},

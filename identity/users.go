@@ -199,6 +199,16 @@ func (s *Service) UserByID(ctx context.Context, id UserID) (Account, error) {
 	return s.store.AccountByID(ctx, id)
 }
 
+// MayLogIn reports whether an account is there, active and not expired. Where the store cannot be
+// reached it is taken to be.
+func (s *Service) MayLogIn(ctx context.Context, id UserID) bool {
+	a, err := s.store.AccountByID(ctx, id)
+	if err != nil {
+		return !errors.Is(err, ErrNotFound)
+	}
+	return a.State == UserActive && (a.ExpiresAt.IsZero() || a.ExpiresAt.After(s.now()))
+}
+
 // Users lists accounts by login. A group in the filter without a domain is one of the default
 // domain.
 func (s *Service) Users(ctx context.Context, f UserFilter) ([]Account, error) {

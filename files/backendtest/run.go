@@ -26,7 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) files.Backend) {
 		{"trees", (*suite).trees}, {"names", (*suite).names}, {"parts", (*suite).parts},
 		{"write in place", (*suite).inPlace}, {"rename", (*suite).rename}, {"remove", (*suite).remove},
 		{"links", (*suite).links}, {"attributes", (*suite).attributes}, {"listing", (*suite).listing},
-		{"held folders", (*suite).held}, {"read while replaced", (*suite).snapshot},
+		{"held folders", (*suite).held}, {"properties", (*suite).props}, {"read while replaced", (*suite).snapshot},
 		{"kept", (*suite).kept}, {"second name", (*suite).link},
 		{"free", (*suite).free},
 	} {

@@ -17,10 +17,11 @@ import (
 const attrName = "user.trivium"
 
 // record is what the attribute holds. As text: the version, then u, g, m with a number (m in octal,
-// with the setgid and sticky bits as in stat(2)), and k for the mark.
+// with the setgid and sticky bits as in stat(2)), k for the mark and p for that of properties.
 type record struct {
 	files.Attr
-	mark bool // some entry of the folder has a record that counts
+	mark  bool // some entry of the folder has a record that counts
+	props bool // some entry of the folder may have properties
 }
 
 const version = "1"
@@ -39,6 +40,9 @@ func (r record) String() string {
 	if r.mark {
 		b = append(b, " k"...)
 	}
+	if r.props {
+		b = append(b, " p"...)
+	}
 	return string(b)
 }
 
@@ -47,7 +51,7 @@ func (r record) String() string {
 func closed() record {
 	var id uint32
 	var mode fs.FileMode
-	return record{Attr: files.Attr{UID: &id, GID: &id, Mode: &mode}, mark: true}
+	return record{Attr: files.Attr{UID: &id, GID: &id, Mode: &mode}, mark: true, props: true}
 }
 
 // parse reads the text; anything unknown closes the file.
@@ -85,6 +89,11 @@ func parse(text string) record {
 				return closed()
 			}
 			r.mark = true
+		case 'p':
+			if f != "p" {
+				return closed()
+			}
+			r.props = true
 		default:
 			return closed()
 		}
@@ -131,7 +140,7 @@ func (s *Store) read(f *os.File) (record, error) {
 
 // write replaces the record of an opened file. The caller holds s.attrs.
 func (s *Store) write(f *os.File, r record) error {
-	if r.IsZero() && !r.mark {
+	if r.IsZero() && !r.mark && !r.props {
 		err := xattr.FRemove(f, attrName)
 		if errors.Is(err, xattr.ENOATTR) {
 			return nil

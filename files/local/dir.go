@@ -211,6 +211,11 @@ func (d *dir) Rename(_ context.Context, name string, to files.Dir, newname strin
 			return err
 		}
 	}
+	if r.props {
+		if err := d.s.markProps(target.f); err != nil {
+			return err
+		}
+	}
 	err = renameat(d.f, name, target.f, newname, exclusive || n.Type.IsDir())
 	if errors.Is(err, unix.EINVAL) {
 		return files.ErrUnsupported // a folder into itself
@@ -244,6 +249,11 @@ func (d *dir) Link(_ context.Context, name string, to files.Dir, newname string)
 	}
 	if !n.Attr.IsZero() {
 		if err := d.s.mark(target.f); err != nil {
+			return err
+		}
+	}
+	if r.props {
+		if err := d.s.markProps(target.f); err != nil {
 			return err
 		}
 	}

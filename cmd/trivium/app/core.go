@@ -87,7 +87,7 @@ func newFiles(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, s *identity.Ser
 	}
 	closeWith(lc, backend)
 	f, err := files.New(files.Options{Backend: backend, Policy: s, Names: &ownerNames{identity: s, log: log, now: time.Now},
-		Mask: cfg.Files.Mask(), Sync: cfg.Files.Sync, Domain: cfg.Domain, QuotaBytes: int64(cfg.Files.Quota), Log: log,
+		Active: s.MayLogIn, Mask: cfg.Files.Mask(), Sync: cfg.Files.Sync, Domain: cfg.Domain, QuotaBytes: int64(cfg.Files.Quota), Log: log,
 		Sums:   filestore.New(db),
 		Events: func(c files.Changed) { b.Publish(c) }})
 	if err != nil {

@@ -1,0 +1,93 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+)
+
+// Props returns the properties kept with an entry, nil where there are none: bytes that mean
+// something to the road that wrote them alone. Links are followed inside the mount.
+func (t *Tree) Props(ctx context.Context, p string) ([]byte, error) {
+	v, s, err := t.propsAt(ctx, p)
+	if err != nil {
+		return nil, failed("props", p, err)
+	}
+	defer s.close()
+	if s.m == nil || !v.read(s.m, s.owned(), s.canon()) {
+		return nil, nil // the entry is seen all the same
+	}
+	data, err := s.dir.Props(ctx, s.ownName())
+	if errors.Is(err, ErrUnsupported) {
+		return nil, nil
+	}
+	return data, failed("props", p, err)
+}
+
+// SetProps replaces the properties of an entry that the session may write to or owns; nil removes
+// them. They travel with the entry. More than MaxProps bytes are ErrQuota; ErrUnsupported where the
+// store keeps none.
+func (t *Tree) SetProps(ctx context.Context, p string, data []byte) error {
+	v, s, err := t.propsAt(ctx, p)
+	if err != nil {
+		return failed("props", p, err)
+	}
+	defer s.close()
+	if s.m == nil {
+		return failed("props", p, fs.ErrPermission)
+	}
+	if o := s.owned(); !v.write(s.m, o, s.canon()) && !v.attrs(s.m, o, s.canon()) {
+		return failed("props", p, fs.ErrPermission)
+	}
+	if err := v.unlocked(ctx, s, theEntry); err != nil {
+		return failed("props", p, err)
+	}
+	if len(data) > MaxProps {
+		return failed("props", p, ErrQuota)
+	}
+	if err := s.dir.SetProps(ctx, s.ownName(), data); err != nil {
+		return failed("props", p, err)
+	}
+	v.emit(OpAttr, s.canon(), "", sizeOf(s.node), 0)
+	return nil
+}
+
+// propsAt walks to an entry that stands.
+func (t *Tree) propsAt(ctx context.Context, p string) (*view, *spot, error) {
+	v, err := t.now()
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := v.walk(ctx, p, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.m != nil && !s.exists {
+		s.close()
+		return nil, nil, fs.ErrNotExist
+	}
+	return v, s, nil
+}
+
+// ownName is the entry's name for its folder: "." for the top of a mount.
+func (s *spot) ownName() string {
+	if s.name == "" {
+		return "."
+	}
+	return s.name
+}
+
+// putProps gives an entry that has just been made its properties. They are no reason to fail.
+func (s *Service) putProps(ctx context.Context, at *spot, data []byte) {
+	if err := at.dir.SetProps(ctx, at.ownName(), data); err != nil {
+		s.o.Log.WarnContext(ctx, "files: properties were lost", "tree", at.m.key, "err", err)
+	}
+}
+
+// copyProps gives a copy the properties of what it was made from (RFC 4918 section 9.8.2).
+func (v *view) copyProps(ctx context.Context, from, to *spot) {
+	data, err := from.dir.Props(ctx, from.ownName())
+	if err == nil && data != nil {
+		v.s.putProps(ctx, to, data)
+	}
+}
