@@ -12,7 +12,7 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Store is a files.UsageStore and a files.SumStore. Its methods are safe for any goroutine.
+// Store is a files.UsageStore, a files.BinStore and a files.SumStore. Its methods are safe for any goroutine.
 type Store struct{ db *sqldb.DB }
 
 // New returns a Store on a database that Migrate has been run on.

@@ -31,6 +31,11 @@ func TestSums(t *testing.T) {
 	storetest.Sums(t, func(t *testing.T) files.SumStore { return open(t) })
 }
 
+func TestBin(t *testing.T) {
+	t.Parallel()
+	storetest.Bin(t, func(t *testing.T) files.BinStore { return open(t) })
+}
+
 func TestQueries(t *testing.T) {
 	t.Parallel()
 	sqltest.CheckQueries(t, ".")

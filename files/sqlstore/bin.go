@@ -1,0 +1,182 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"time"
+	"unicode/utf8"
+
+	"trivium/files"
+	"trivium/internal/sqldb"
+)
+
+var _ files.BinStore = (*Store)(nil)
+
+const (
+	trashColumns   = `id, tree, path, folder, bytes, entries, removed_at, removed_by`
+	versionColumns = `id, tree, path, bytes, modified_at, replaced_at, replaced_by`
+)
+
+// PutTrash implements files.BinStore.
+func (s *Store) PutTrash(ctx context.Context, r files.TrashRow) error {
+	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO file_trash (`+trashColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			r.ID, r.Tree, r.Path, r.Dir, r.Bytes, r.Entries, r.At.UTC(), r.By)
+		return err
+	})
+}
+
+// Trash implements files.BinStore.
+func (s *Store) Trash(ctx context.Context, id string) (files.TrashRow, error) {
+	return one(scanTrash(s.db.QueryRowContext(ctx, `SELECT `+trashColumns+` FROM file_trash WHERE id = $1`, id)))
+}
+
+// TrashOf implements files.BinStore.
+func (s *Store) TrashOf(ctx context.Context, tree string, limit int) ([]files.TrashRow, error) {
+	return list(scanTrash)(s.db.QueryContext(ctx, `SELECT `+trashColumns+` FROM file_trash
+		WHERE tree = $1 ORDER BY removed_at DESC, id LIMIT $2`, tree, limit))
+}
+
+// OldTrash implements files.BinStore.
+func (s *Store) OldTrash(ctx context.Context, tree string, before time.Time, limit int) ([]files.TrashRow, error) {
+	if tree == "" {
+		return list(scanTrash)(s.db.QueryContext(ctx, `SELECT `+trashColumns+` FROM file_trash
+			WHERE removed_at < $1 ORDER BY removed_at, id LIMIT $2`, before.UTC(), limit))
+	}
+	return list(scanTrash)(s.db.QueryContext(ctx, `SELECT `+trashColumns+` FROM file_trash
+		WHERE tree = $1 AND removed_at < $2 ORDER BY removed_at, id LIMIT $3`, tree, before.UTC(), limit))
+}
+
+// TrashAfter implements files.BinStore.
+func (s *Store) TrashAfter(ctx context.Context, tree, id string, limit int) ([]files.TrashRow, error) {
+	return list(scanTrash)(s.db.QueryContext(ctx, `SELECT `+trashColumns+` FROM file_trash
+		WHERE tree = $1 AND id > $2 ORDER BY id LIMIT $3`, tree, id, limit))
+}
+
+// DropTrash implements files.BinStore.
+func (s *Store) DropTrash(ctx context.Context, ids ...string) error {
+	return s.drop(ctx, `DELETE FROM file_trash WHERE id = $1`, ids)
+}
+
+// PutVersion implements files.BinStore.
+func (s *Store) PutVersion(ctx context.Context, r files.VersionRow) error {
+	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO file_versions (`+versionColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			r.ID, r.Tree, r.Path, r.Bytes, r.ModTime.UTC(), r.At.UTC(), r.By)
+		return err
+	})
+}
+
+// Version implements files.BinStore.
+func (s *Store) Version(ctx context.Context, id string) (files.VersionRow, error) {
+	return one(scanVersion(s.db.QueryRowContext(ctx, `SELECT `+versionColumns+` FROM file_versions WHERE id = $1`, id)))
+}
+
+// VersionsOf implements files.BinStore.
+func (s *Store) VersionsOf(ctx context.Context, tree, path string) ([]files.VersionRow, error) {
+	return list(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
+		WHERE tree = $1 AND path = $2 ORDER BY replaced_at DESC, id`, tree, path))
+}
+
+// below bounds the paths below one: its slash, and the byte after it.
+func below(path string) (from, to string) { return path + "/", path + "0" }
+
+// VersionsBelow implements files.BinStore.
+func (s *Store) VersionsBelow(ctx context.Context, tree, path string, limit int) ([]files.VersionRow, error) {
+	from, to := below(path)
+	return list(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
+		WHERE tree = $1 AND (path = $2 OR path > $3 AND path < $4) ORDER BY path, id LIMIT $5`, tree, path, from, to, limit))
+}
+
+// OldVersions implements files.BinStore.
+func (s *Store) OldVersions(ctx context.Context, tree string, limit int) ([]files.VersionRow, error) {
+	if tree == "" {
+		return list(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
+			ORDER BY replaced_at, id LIMIT $1`, limit))
+	}
+	return list(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
+		WHERE tree = $1 ORDER BY replaced_at, id LIMIT $2`, tree, limit))
+}
+
+// VersionsAfter implements files.BinStore.
+func (s *Store) VersionsAfter(ctx context.Context, tree, id string, limit int) ([]files.VersionRow, error) {
+	return list(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
+		WHERE tree = $1 AND id > $2 ORDER BY id LIMIT $3`, tree, id, limit))
+}
+
+// MoveVersions implements files.BinStore.
+func (s *Store) MoveVersions(ctx context.Context, tree, from, to string) error {
+	first, last := below(from)
+	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
+		// substr counts characters, from 1.
+		_, err := tx.ExecContext(ctx, `UPDATE file_versions SET path = $1 || substr(path, $2)
+			WHERE tree = $3 AND (path = $4 OR path > $5 AND path < $6)`,
+			to, utf8.RuneCountInString(from)+1, tree, from, first, last)
+		return err
+	})
+}
+
+// DropVersions implements files.BinStore.
+func (s *Store) DropVersions(ctx context.Context, ids ...string) error {
+	return s.drop(ctx, `DELETE FROM file_versions WHERE id = $1`, ids)
+}
+
+func (s *Store) drop(ctx context.Context, query string, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
+		for _, id := range ids {
+			if _, err := tx.ExecContext(ctx, query, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+type scanner interface{ Scan(...any) error }
+
+func scanTrash(row scanner) (r files.TrashRow, err error) {
+	err = row.Scan(&r.ID, &r.Tree, &r.Path, &r.Dir, &r.Bytes, &r.Entries, &r.At, &r.By)
+	r.At = r.At.UTC()
+	return r, err
+}
+
+func scanVersion(row scanner) (r files.VersionRow, err error) {
+	err = row.Scan(&r.ID, &r.Tree, &r.Path, &r.Bytes, &r.ModTime, &r.At, &r.By)
+	r.ModTime, r.At = r.ModTime.UTC(), r.At.UTC()
+	return r, err
+}
+
+// one names the error of a row that is not there.
+func one[R any](r R, err error) (R, error) {
+	if errors.Is(err, sql.ErrNoRows) {
+		var none R
+		return none, fs.ErrNotExist
+	}
+	return r, err
+}
+
+// list reads all rows of a query.
+func list[R any](scan func(scanner) (R, error)) func(*sql.Rows, error) ([]R, error) {
+	return func(rows *sql.Rows, err error) ([]R, error) {
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = rows.Close() }()
+		var out []R
+		for rows.Next() {
+			r, err := scan(rows)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, r)
+		}
+		return out, rows.Err()
+	}
+}
