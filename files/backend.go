@@ -25,6 +25,7 @@ type Node struct {
 	Size    int64
 	ModTime time.Time
 	Changed time.Time // last change of content or attributes, which nobody can set (ctime); zero: unknown
+	Created time.Time // zero: the store does not say
 	Attr    Attr
 	Links   int
 	Unique  string

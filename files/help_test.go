@@ -7,10 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pkg/xattr"
 
 	"trivium/files"
 	"trivium/files/local"
@@ -70,6 +73,7 @@ type world struct {
 	s    *files.Service
 	mu   sync.Mutex
 	seen []files.Changed
+	on   func(files.Changed) // called for each event, if set
 }
 
 func newWorld(t *testing.T, with ...func(*files.Options)) *world {
@@ -89,6 +93,9 @@ func openWorld(t *testing.T, dir string, with ...func(*files.Options)) *world {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.seen = append(w.seen, c)
+		if w.on != nil {
+			w.on(c)
+		}
 	}}
 	for _, fn := range with {
 		fn(&o)
@@ -110,6 +117,23 @@ func (w *world) events() (out []string) {
 
 // path is where a canonical path lies on disk.
 func (w *world) path(canon string) string { return filepath.Join(w.dir, "example.org", canon) }
+
+// sticky sets the sticky bit of a folder that has attributes.
+func (w *world) sticky(canon string) {
+	w.t.Helper()
+	at := w.path(canon)
+	text, err := xattr.Get(at, "user.trivium")
+	no(w.t, err)
+	fields := strings.Fields(string(text))
+	for i, f := range fields {
+		if f[0] == 'm' {
+			mode, err := strconv.ParseUint(f[1:], 8, 12)
+			no(w.t, err)
+			fields[i] = "m" + strconv.FormatUint(mode|0o1000, 8)
+		}
+	}
+	no(w.t, xattr.Set(at, "user.trivium", []byte(strings.Join(fields, " "))))
+}
 
 func (w *world) alice() *files.Tree {
 	return w.s.ViewOf(session("alice", aliceUID, identity.LevelUser))

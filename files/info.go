@@ -17,6 +17,7 @@ type Info struct {
 	Size    int64
 	Mode    fs.FileMode // type, permission, setgid and sticky bits
 	ModTime time.Time
+	Created time.Time // zero: unknown
 	UID     uint32
 	GID     uint32
 	Owner   string // name of UID, or the number

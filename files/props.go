@@ -83,11 +83,3 @@ func (s *Service) putProps(ctx context.Context, at *spot, data []byte) {
 		s.o.Log.WarnContext(ctx, "files: properties were lost", "tree", at.m.key, "err", err)
 	}
 }
-
-// copyProps gives a copy the properties of what it was made from (RFC 4918 section 9.8.2).
-func (v *view) copyProps(ctx context.Context, from, to *spot) {
-	data, err := from.dir.Props(ctx, from.ownName())
-	if err == nil && data != nil {
-		v.s.putProps(ctx, to, data)
-	}
-}

@@ -22,6 +22,9 @@ type Policy interface {
 type Names interface {
 	UserName(uid uint32) string
 	GroupName(gid uint32) string
+	// FindUser and FindGroup are the other way; a name without a domain is one of that domain.
+	FindUser(domain, name string) (uid uint32, ok bool)
+	FindGroup(domain, name string) (gid uint32, ok bool)
 }
 
 // Options is what New needs.

@@ -3,6 +3,7 @@ package files
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 )
 
@@ -60,10 +61,15 @@ func (v *view) describe(ctx context.Context, s *spot, n Node, at string) (Info, 
 
 // Mkdir makes a folder.
 func (t *Tree) Mkdir(ctx context.Context, p string) error {
-	return t.make(ctx, "mkdir", p, func(v *view, s *spot) (Op, error) {
+	return t.make(ctx, "mkdir", p, mkdir(ctx))
+}
+
+// mkdir makes a folder where a path has been walked.
+func mkdir(ctx context.Context) func(*view, *spot) (Op, error) {
+	return func(v *view, s *spot) (Op, error) {
 		o := v.fresh(s.m, s.diro, true)
 		return OpMkdir, s.dir.Mkdir(ctx, s.name, o.mode&^fs.ModeType, v.s.keep(s.m.attr(o, false)))
-	})
+	}
 }
 
 // Symlink makes a link. The target must be relative, and must not lead above the top of the mount:
@@ -71,7 +77,7 @@ func (t *Tree) Mkdir(ctx context.Context, p string) error {
 func (t *Tree) Symlink(ctx context.Context, target, p string) error {
 	return t.make(ctx, "symlink", p, func(v *view, s *spot) (Op, error) {
 		if _, ok := linkTarget(s.rel, target); !ok {
-			return OpSymlink, fs.ErrPermission
+			return OpSymlink, errLeadsOut
 		}
 		if _, err := Clean("/", target); err != nil {
 			return OpSymlink, err
@@ -79,6 +85,9 @@ func (t *Tree) Symlink(ctx context.Context, target, p string) error {
 		return OpSymlink, s.dir.Symlink(ctx, target, s.name)
 	})
 }
+
+// errLeadsOut is the answer to a link that would lead nowhere or out of its mount.
+var errLeadsOut = fmt.Errorf("the link would lead out of the folder that it may point into: %w", fs.ErrPermission)
 
 // make adds an entry that is there at once.
 func (t *Tree) make(ctx context.Context, op, p string, fn func(*view, *spot) (Op, error)) error {
@@ -94,26 +103,31 @@ func (t *Tree) make(ctx context.Context, op, p string, fn func(*view, *spot) (Op
 	if s.m == nil || s.exists {
 		return failed(op, p, fs.ErrExist)
 	}
+	return failed(op, p, v.makeAt(ctx, s, fn))
+}
+
+// makeAt is make where the path has been walked.
+func (v *view) makeAt(ctx context.Context, s *spot, fn func(*view, *spot) (Op, error)) error {
 	if !v.add(s.m, s.diro, s.canon()) {
-		return failed(op, p, fs.ErrPermission)
+		return fs.ErrPermission
 	}
 	if err := v.unlocked(ctx, s, aMember); err != nil {
-		return failed(op, p, err)
+		return err
 	}
 	a, err := v.s.account(ctx, s.m.key)
 	if err != nil {
-		return failed(op, p, err)
+		return err
 	}
 	if !a.addEntry(s.m.limitFiles) {
-		return failed(op, p, ErrQuota)
+		return ErrQuota
 	}
 	done, err := fn(v, s)
 	if err != nil {
 		a.change(0, -1)
-		return failed(op, p, err)
+		return err
 	}
 	v.emit(done, s.canon(), "", 0, 0)
-	return failed(op, p, v.s.sync(ctx, s.dir))
+	return v.s.sync(ctx, s.dir)
 }
 
 // keep drops what the store cannot keep.
@@ -140,22 +154,31 @@ func (s *Service) sync(ctx context.Context, dirs ...Dir) error {
 // Remove removes a file or a link, or, where no file stands, one's own unfinished upload. A folder
 // is ErrIsDir; a file that is being appended to, ErrBusy.
 func (t *Tree) Remove(ctx context.Context, p string) error {
-	return t.drop(ctx, "remove", p, OpRemove, func(v *view, s *spot, a *account) error {
-		if s.node.Type.IsDir() {
-			return ErrIsDir
-		}
-		return s.dir.Remove(ctx, s.name)
-	})
+	return t.drop(ctx, "remove", p, OpRemove, remove(ctx))
 }
 
 // RemoveDir removes an empty folder.
 func (t *Tree) RemoveDir(ctx context.Context, p string) error {
-	return t.drop(ctx, "rmdir", p, OpRmdir, func(v *view, s *spot, a *account) error {
+	return t.drop(ctx, "rmdir", p, OpRmdir, removeDir(ctx))
+}
+
+// remove and removeDir are what dropAt does in the end.
+func remove(ctx context.Context) func(*view, *spot, *account) error {
+	return func(_ *view, s *spot, _ *account) error {
+		if s.node.Type.IsDir() {
+			return ErrIsDir
+		}
+		return s.dir.Remove(ctx, s.name)
+	}
+}
+
+func removeDir(ctx context.Context) func(*view, *spot, *account) error {
+	return func(_ *view, s *spot, _ *account) error {
 		if !s.node.Type.IsDir() {
 			return ErrNotDir
 		}
 		return s.dir.RemoveDir(ctx, s.name)
-	})
+	}
 }
 
 func (t *Tree) drop(ctx context.Context, op, p string, event Op, fn func(*view, *spot, *account) error) error {
@@ -175,26 +198,31 @@ func (t *Tree) drop(ctx context.Context, op, p string, event Op, fn func(*view, 
 	if err != nil {
 		return failed(op, p, err)
 	}
+	return failed(op, p, v.dropAt(ctx, s, a, event, fn))
+}
+
+// dropAt removes what stands where a path has led.
+func (v *view) dropAt(ctx context.Context, s *spot, a *account, event Op, fn func(*view, *spot, *account) error) (err error) {
 	a.names.Lock()
 	defer a.names.Unlock()
 	s.node, err = s.dir.Lstat(ctx, s.name)
 	if errors.Is(err, fs.ErrNotExist) && event == OpRemove {
-		return failed(op, p, v.removePart(ctx, s, a))
+		return v.removePart(ctx, s, a)
 	}
 	if err != nil {
-		return failed(op, p, err)
+		return err
 	}
 	if !v.take(s.m, s.diro, s.owned(), s.canon()) {
-		return failed(op, p, fs.ErrPermission)
+		return fs.ErrPermission
 	}
 	if v.s.locks.holds(fileLock(s.node)) {
-		return failed(op, p, ErrBusy)
+		return ErrBusy
 	}
 	if err := v.unlocked(ctx, s, aMember|allInside); err != nil {
-		return failed(op, p, err)
+		return err
 	}
 	if err := fn(v, s, a); err != nil {
-		return failed(op, p, err)
+		return err
 	}
 	v.s.book.gone(s.m.key, s.inTree())
 	a.change(-sizeOf(s.node), -1)

@@ -21,8 +21,10 @@ type Upload struct {
 
 	account   *account
 	exclusive bool
-	start     int64 // bytes that were there before
-	reserved  int64 // taken from the quota and not yet written
+	like      *Info  // of a copy: whose mode and time a new file gets
+	props     []byte // of a copy: its original's properties
+	start     int64  // bytes that were there before
+	reserved  int64  // taken from the quota and not yet written
 	written   atomic.Int64
 	held      []string
 	closed    bool
@@ -64,11 +66,19 @@ func (u *Upload) room(want int64) int64 {
 // ReadFrom reads r to its end: io.EOF of r is no error. Each slice is reserved from the quota before
 // it is read; r goes to the bare file, so that a *net.TCPConn is spliced.
 func (u *Upload) ReadFrom(r io.Reader) (int64, error) {
+	return u.readFrom(r, func() error { return nil })
+}
+
+// readFrom asks before each slice whether to go on.
+func (u *Upload) readFrom(r io.Reader, goOn func() error) (int64, error) {
 	if u.closed {
 		return 0, errClosed
 	}
 	var total int64
 	for {
+		if err := goOn(); err != nil {
+			return total, err
+		}
 		want := u.room(slice)
 		if want == 0 {
 			return total, u.full(r)
@@ -181,6 +191,9 @@ func (u *Upload) rename(ctx context.Context, v *view) error {
 		return err
 	}
 	o := v.fresh(s.m, s.diro, false)
+	if u.like != nil {
+		o.mode = copied(u.like, s.m, o)
+	}
 	old := s.node
 	if s.exists {
 		if v.s.locks.holds(fileLock(old)) {
@@ -189,7 +202,9 @@ func (u *Upload) rename(ctx context.Context, v *view) error {
 		o = s.owned() // as if it had been written in place
 	}
 	var props []byte
-	if s.exists { // they outlive the content (RFC 4918 section 9.7.1)
+	if u.like != nil {
+		props = u.props
+	} else if s.exists { // they outlive the content (RFC 4918 section 9.7.1)
 		props, _ = s.dir.Props(ctx, s.name)
 	}
 	if err := u.part.Commit(ctx, s.dir, s.name, o.mode&^fs.ModeType, v.s.keep(s.m.attr(o, false)), u.exclusive); err != nil {
@@ -202,6 +217,11 @@ func (u *Upload) rename(ctx context.Context, v *view) error {
 		v.s.putProps(ctx, s, props)
 	}
 	u.w, u.part = nil, nil
+	if u.like != nil {
+		if err := s.dir.Chtimes(ctx, s.name, u.like.ModTime); err != nil {
+			v.s.o.Log.WarnContext(ctx, "files: a copy did not get its original's time", "tree", s.m.key, "err", err)
+		}
+	}
 	u.look(ctx, v)
 	return nil
 }

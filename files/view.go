@@ -81,7 +81,7 @@ func (v *view) info(m *mount, n Node, at, canon string, dir *owned) Info {
 func entry(m *mount, n Node, o owned, canon string, dir *owned) Info {
 	return Info{
 		Name: n.Name, Dir: n.Type.IsDir(), Link: n.Type&fs.ModeSymlink != 0,
-		Size: n.Size, Mode: o.mode, ModTime: n.ModTime, UID: o.uid, GID: o.gid,
+		Size: n.Size, Mode: o.mode, ModTime: n.ModTime, Created: n.Created, UID: o.uid, GID: o.gid,
 		Links: max(n.Links, 1), Unique: n.Unique,
 		place: place{m: m, dir: dir, canon: canon},
 	}

@@ -59,32 +59,42 @@ func (s *spot) close() {
 // leads nowhere else. Links in the way are followed inside the mount; the last one only if follow
 // says so. A name missing at the end is no error but a spot that does not exist.
 func (v *view) walk(ctx context.Context, p string, follow bool) (*spot, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	s, way, err := v.start(ctx, p)
+	if err != nil || s.m == nil {
+		return s, err
 	}
-	at, err := Clean("/", p)
-	if err != nil {
-		return nil, err
-	}
-	m, rest, err := v.resolve(at)
-	if err != nil {
-		return nil, err
-	}
-	if m == nil {
-		return &spot{at: at}, nil
-	}
-	if !v.visible(m.canon) {
-		return nil, fs.ErrNotExist
-	}
-	s := &spot{m: m, at: at}
-	if s.top, err = v.s.o.Backend.Tree(ctx, m.key, true); err != nil {
-		return nil, err
-	}
-	if err := v.descend(ctx, s, split(rest), follow); err != nil {
+	if _, err := v.descend(ctx, s, way, follow); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// start opens the top of the mount that a client path leads to, and says what is left of the path;
+// of a folder that only holds mounts the spot has no mount.
+func (v *view) start(ctx context.Context, p string) (*spot, []string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	at, err := Clean("/", p)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, rest, err := v.resolve(at)
+	if err != nil {
+		return nil, nil, err
+	}
+	if m == nil {
+		return &spot{at: at}, nil, nil
+	}
+	if !v.visible(m.canon) {
+		return nil, nil, fs.ErrNotExist
+	}
+	s := &spot{m: m, at: at}
+	if s.top, err = v.s.o.Backend.Tree(ctx, m.key, true); err != nil {
+		return nil, nil, err
+	}
+	return s, split(rest), nil
 }
 
 // restart goes back to the top of the mount.
@@ -98,67 +108,69 @@ func (s *spot) restart(ctx context.Context) error {
 	return err
 }
 
-func (v *view) descend(ctx context.Context, s *spot, segments []string, follow bool) error {
+// descend goes on from the top of the spot's mount. With an error it says how much of the path is
+// left, the segment that it stopped at first.
+func (v *view) descend(ctx context.Context, s *spot, segments []string, follow bool) (left []string, err error) {
 	if err := s.restart(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if len(segments) == 0 {
 		s.exists = true
-		return nil
+		return nil, nil
 	}
 	for links := 0; ; {
 		s.name = segments[0]
 		last := len(segments) == 1
 		if !v.enter(s.m, s.diro) {
-			return fs.ErrPermission
+			return nil, fs.ErrPermission
 		}
 		if !v.visible(s.canon()) {
-			return fs.ErrNotExist
+			return nil, fs.ErrNotExist
 		}
 		if !last {
 			next, err := s.dir.Dir(ctx, s.name)
 			if err == nil {
 				if err := s.step(ctx, next); err != nil {
-					return err
+					return nil, err
 				}
 				segments = segments[1:]
 				continue
 			}
 			if !errors.Is(err, ErrNotDir) {
-				return err
+				return segments, err
 			}
 		}
 		node, err := s.dir.Lstat(ctx, s.name)
 		switch {
 		case last && errors.Is(err, fs.ErrNotExist):
-			return nil
+			return segments, nil
 		case err != nil:
-			return err
+			return nil, err
 		case node.Type&fs.ModeSymlink != 0 && (!last || follow):
 			if links++; links > maxLinks {
-				return fs.ErrNotExist
+				return nil, fs.ErrNotExist
 			}
 			target, err := s.dir.Readlink(ctx, s.name)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			to, ok := linkTarget(s.rel, target)
 			if !ok {
-				return fs.ErrNotExist
+				return nil, fs.ErrNotExist
 			}
 			segments = append(split(to), segments[1:]...)
 			if err := s.restart(ctx); err != nil {
-				return err
+				return nil, err
 			}
 			if len(segments) == 0 {
 				s.name, s.exists = "", true
-				return nil
+				return nil, nil
 			}
 		case !last:
-			return ErrNotDir
+			return nil, ErrNotDir
 		default:
 			s.node, s.exists = node, true
-			return nil
+			return nil, nil
 		}
 	}
 }

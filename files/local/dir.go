@@ -41,8 +41,8 @@ func (d *dir) Sync(context.Context) error { return again(d.fsync) }
 func (d *dir) fsync() error { return unix.Fsync(int(d.f.Fd())) }
 
 func (d *dir) Stat(context.Context) (files.Node, error) {
-	var st unix.Stat_t
-	if err := again(func() error { return unix.Fstat(int(d.f.Fd()), &st) }); err != nil {
+	st, err := fstat(d.f)
+	if err != nil {
 		return files.Node{}, err
 	}
 	n := node(d.name, st)
@@ -173,7 +173,7 @@ func (d *dir) Remove(_ context.Context, name string) error {
 	}
 	err := unlinkat(d.f, name, 0)
 	if errors.Is(err, unix.EPERM) { // POSIX says EPERM of a folder, Linux EISDIR
-		if st, serr := statat(d.f, name); serr == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		if st, serr := statat(d.f, name); serr == nil && st.mode&unix.S_IFMT == unix.S_IFDIR {
 			return files.ErrIsDir
 		}
 	}
@@ -299,8 +299,8 @@ func (d *dir) setAttr(name string, mode fs.FileMode, a files.Attr) error {
 		return err
 	}
 	defer f.Close()
-	var st unix.Stat_t
-	if err := again(func() error { return unix.Fstat(int(f.Fd()), &st) }); err != nil {
+	st, err := fstat(f)
+	if err != nil {
 		return err
 	}
 	owner := fs.FileMode(0o600)

@@ -71,8 +71,8 @@ func (t *tree) Part(_ context.Context, key string, create bool) (files.Part, err
 		_ = dir.Close()
 		return nil, err
 	}
-	var st unix.Stat_t
-	if err = again(func() error { return unix.Fstat(int(f.Fd()), &st) }); err == nil {
+	st, err := fstat(f)
+	if err == nil {
 		err = regular(st)
 	}
 	if err != nil {

@@ -5,9 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -71,7 +69,7 @@ func openat(at *os.File, name string, flags int, perm uint32) (*os.File, error) 
 }
 
 // openRegular opens a file, and nothing else: no pipe can hold it up.
-func openRegular(at *os.File, name string, flags int) (*os.File, unix.Stat_t, error) {
+func openRegular(at *os.File, name string, flags int) (*os.File, stat, error) {
 	st, err := statat(at, name)
 	if err != nil {
 		return nil, st, err
@@ -83,7 +81,7 @@ func openRegular(at *os.File, name string, flags int) (*os.File, unix.Stat_t, er
 	if err != nil {
 		return nil, st, err
 	}
-	if err = again(func() error { return unix.Fstat(int(f.Fd()), &st) }); err == nil {
+	if st, err = fstat(f); err == nil {
 		err = regular(st)
 	}
 	if err != nil {
@@ -91,25 +89,6 @@ func openRegular(at *os.File, name string, flags int) (*os.File, unix.Stat_t, er
 		return nil, st, err
 	}
 	return f, st, nil
-}
-
-func regular(st unix.Stat_t) error {
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return nil
-	case unix.S_IFDIR:
-		return files.ErrIsDir
-	}
-	return files.ErrUnsupported
-}
-
-func statat(at *os.File, name string) (st unix.Stat_t, err error) {
-	if !single(name) {
-		return st, files.ErrName
-	}
-	err = again(func() error { return unix.Fstatat(int(at.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW) })
-	runtime.KeepAlive(at)
-	return st, err
 }
 
 func mkdirat(at *os.File, name string, perm uint32) error {
@@ -145,24 +124,6 @@ func readlinkat(at *os.File, name string) (string, error) {
 		return "", err
 	}
 	return string(buf[:n]), nil
-}
-
-// node says what a stat says.
-func node(name string, st unix.Stat_t) files.Node {
-	n := files.Node{
-		Name: name, Size: st.Size, ModTime: time.Unix(st.Mtim.Unix()), Changed: time.Unix(st.Ctim.Unix()), Links: int(st.Nlink),
-		Unique: strconv.FormatUint(uint64(st.Dev), 16) + "g" + strconv.FormatUint(st.Ino, 16),
-	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG:
-	case unix.S_IFDIR:
-		n.Type = fs.ModeDir
-	case unix.S_IFLNK:
-		n.Type = fs.ModeSymlink
-	default:
-		n.Type = fs.ModeIrregular
-	}
-	return n
 }
 
 // inodeMode is what is written to the inode: the whole mode, with the owner's rights added, for the

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +28,8 @@ type ownerNames struct {
 	read   time.Time
 	users  map[uint32]string
 	groups map[uint32]string
+	uids   map[string]uint32 // by login@domain
+	gids   map[string]uint32
 }
 
 // UserName returns the login of a uid, "" where nobody has it.
@@ -39,18 +42,45 @@ func (n *ownerNames) GroupName(gid uint32) string {
 	return n.name(gid, func() map[uint32]string { return n.groups })
 }
 
+// FindUser returns the uid of a login, which may name its domain.
+func (n *ownerNames) FindUser(domain, name string) (uint32, bool) {
+	return n.find(domain, name, func() map[string]uint32 { return n.uids })
+}
+
+// FindGroup returns the gid of a group, as FindUser does.
+func (n *ownerNames) FindGroup(domain, name string) (uint32, bool) {
+	return n.find(domain, name, func() map[string]uint32 { return n.gids })
+}
+
+func (n *ownerNames) find(domain, name string, numbers func() map[string]uint32) (uint32, bool) {
+	if !strings.Contains(name, "@") {
+		name += "@" + domain
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, known := numbers()[name]
+	n.refresh(known)
+	id, ok := numbers()[name]
+	return id, ok
+}
+
 func (n *ownerNames) name(id uint32, names func() map[uint32]string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	name, known := names()[id]
+	_, known := names()[id]
+	n.refresh(known)
+	return names()[id]
+}
+
+// refresh reads the names again, if it is time; sooner where one was not found.
+func (n *ownerNames) refresh(known bool) {
 	age := n.now().Sub(n.read)
 	if age < namesRetry || known && age < namesLife {
-		return name
+		return
 	}
 	if err := n.load(); err != nil {
 		n.log.Warn("names of owners were not read", "err", err)
 	}
-	return names()[id]
 }
 
 func (n *ownerNames) load() error {
@@ -58,6 +88,7 @@ func (n *ownerNames) load() error {
 	ctx, cancel := context.WithTimeout(context.Background(), namesRetry)
 	defer cancel()
 	users, groups := map[uint32]string{}, map[uint32]string{}
+	uids, gids := map[string]uint32{}, map[string]uint32{}
 	for offset := 0; ; offset += namesPage {
 		page, err := n.identity.Users(ctx, identity.UserFilter{Limit: namesPage, Offset: offset})
 		if err != nil {
@@ -65,6 +96,7 @@ func (n *ownerNames) load() error {
 		}
 		for _, a := range page {
 			users[a.UID] = string(a.Login)
+			uids[string(a.Login)+"@"+a.Domain] = a.UID
 		}
 		if len(page) < namesPage {
 			break
@@ -76,7 +108,8 @@ func (n *ownerNames) load() error {
 	}
 	for _, g := range list {
 		groups[g.GID] = string(g.Name)
+		gids[string(g.Name)+"@"+g.Domain] = g.GID
 	}
-	n.users, n.groups = users, groups
+	n.users, n.groups, n.uids, n.gids = users, groups, uids, gids
 	return nil
 }

@@ -36,6 +36,17 @@ func TestOwnerNames(t *testing.T) {
 	if u, g := n.UserName(alice.UID), n.GroupName(alice.GID); u != "alice" || g != "alice" {
 		t.Errorf("got %q and %q", u, g)
 	}
+	for _, name := range []string{"alice", "alice@example.org"} {
+		if uid, ok := n.FindUser("example.org", name); !ok || uid != alice.UID {
+			t.Errorf("%s is %d, %v", name, uid, ok)
+		}
+		if gid, ok := n.FindGroup("example.org", name); !ok || gid != alice.GID {
+			t.Errorf("group %s is %d, %v", name, gid, ok)
+		}
+	}
+	if _, ok := n.FindUser("example.net", "alice"); ok {
+		t.Error("alice of another domain was found")
+	}
 	if u := n.UserName(1); u != "" {
 		t.Errorf("nobody's uid is %q", u)
 	}
