@@ -119,6 +119,8 @@ func transferReply(err error) answer {
 	switch {
 	case err == nil:
 		return answer{226, "Transfer complete."}
+	case errors.Is(err, errListBounds):
+		return answer{451, "The listing is not complete, as it would be too long: ask for less of it."}
 	case errors.Is(err, errAborted):
 		return answer{426, "Transfer stopped; what came is kept and can be resumed."}
 	case errors.Is(err, errReuse):
