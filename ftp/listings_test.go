@@ -123,16 +123,15 @@ func TestListings(t *testing.T) {
 func rows(listing string) string {
 	all := strings.Split(strings.TrimSuffix(listing, "\r\n"), "\r\n")
 	for i, r := range all {
-		if at := strings.Index(r, "2020 "); at > 0 || strings.Contains(r, " alice    alice ") {
-			if at < 0 {
-				at = strings.LastIndex(r, ":") - 1
-			}
-			begin := strings.TrimLeft(r, " ")[:1]
-			all[i] = strings.Repeat(" ", len(r)-len(strings.TrimLeft(r, " "))) + begin + "… " + r[at+5:]
+		if !strings.Contains(r, " alice    alice ") {
+			continue
 		}
-		if at := strings.Index(r, "2019 "); at > 0 {
-			all[i] = r[:1] + "… " + r[at+5:]
+		at := max(strings.Index(r, " 2019 "), strings.Index(r, " 2020 "))
+		if at < 0 {
+			at = strings.LastIndex(r, ":") - 2 // "12:34 name"
 		}
+		bare := strings.TrimLeft(r, " ")
+		all[i] = r[:len(r)-len(bare)] + bare[:1] + "… " + r[at+6:]
 	}
 	return strings.Join(all, "|")
 }
