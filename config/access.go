@@ -81,6 +81,25 @@ func (c *Config) BaseURL() string {
 	return scheme + "://" + host
 }
 
+// TopMode is the mode of the top, as in chmod(1), the sticky bit included.
+func (m Mount) TopMode() fs.FileMode {
+	n, _ := parseMode(m.Mode) // checked by Load
+	mode := fs.FileMode(n).Perm()
+	if n&0o2000 != 0 {
+		mode |= fs.ModeSetgid
+	}
+	if n&0o1000 != 0 || m.Sticky {
+		mode |= fs.ModeSticky
+	}
+	return mode
+}
+
+// Mask is the umask, read.
+func (m Mount) Mask() fs.FileMode {
+	n, _ := parseUmask(m.Umask) // checked by Load
+	return fs.FileMode(n)
+}
+
 // Prefixes is From, read.
 func (c Class) Prefixes() []netip.Prefix {
 	var list []netip.Prefix

@@ -28,6 +28,7 @@ type Config struct {
 	Database Database          `toml:"database" doc:"where accounts, tokens and messages are kept"`
 	Log      Log               `toml:"log" doc:"the log"`
 	Policy   map[string]string `toml:"policy" type:"level" doc:"the level that a resource requires" note:"One line per resource pattern: kind:segments, * is one segment, ** the rest. A level, or never. No environment form."`
+	Mount    []Mount           `toml:"mount" doc:"a folder of this machine that shows in everybody's tree, beside /groups and /pub" note:"No environment form."`
 	Class    []Class           `toml:"class" doc:"a named set of client addresses, decided when the connection is accepted; the first class that matches counts" note:"No environment form."`
 
 	// Dev is true under --dev. It is no key.
@@ -171,6 +172,23 @@ type Log struct {
 	Level  string `toml:"level" default:"info" values:"error|warn|info|debug|trace" live:"true" doc:"the least that is logged; trace shows protocol lines without their secrets"`
 	Format string `toml:"format" default:"auto" values:"auto|text|json" doc:"auto: text on a terminal, else json"`
 	Output string `toml:"output" default:"stderr" doc:"stderr, stdout, or the path of a file" type:"output"`
+}
+
+// Mount is one [[mount]].
+type Mount struct {
+	Path       string   `toml:"path" type:"mount" example:"/media" doc:"where clients see it" note:"One or two folders; not groups, pub or home."`
+	Root       string   `toml:"root" type:"folder" example:"/srv/media" doc:"the folder, which must be there" note:"Absolute; it must not lie in data_dir or files.root, nor hold them, nor lie in that of another mount."`
+	Owner      string   `toml:"owner" default:"root" type:"name" doc:"user, by name or uid, that owns what says nothing else"`
+	Group      string   `toml:"group" default:"root" type:"name" doc:"group, by name or gid, of what says nothing else"`
+	Mode       string   `toml:"mode" default:"0755" type:"mode" doc:"mode of the top" note:"2775 gives what is made in it the group, and that group its writing."`
+	Umask      string   `toml:"umask" default:"022" type:"umask" doc:"mode bits that files and folders in it do not get"`
+	Sticky     bool     `toml:"sticky" default:"false" doc:"only its owner removes an entry from the top"`
+	ReadOnly   bool     `toml:"read_only" default:"false" doc:"nobody changes anything in it, root neither"`
+	Quota      Size     `toml:"quota" default:"0" doc:"bytes that it may hold; 0: no limit"`
+	QuotaFiles int      `toml:"quota_files" default:"0" doc:"files and folders that it may hold; 0: no limit"`
+	Level      string   `toml:"level" default:"logged-in" type:"level" doc:"the least level that sees it" note:"Rules of [policy] such as \"file:/media/**\" hold beside it."`
+	Groups     []string `toml:"groups" type:"name" example:"film,music" doc:"only members of one of these see it; empty: everybody who is logged in"`
+	Anonymous  bool     `toml:"anonymous" default:"false" doc:"anonymous sessions see it too, whatever level says"`
 }
 
 // Class is one [[class]]: a client is in it when it is in one of From, in one of Hosts, in every

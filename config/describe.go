@@ -16,8 +16,8 @@ func Describe(name string) (string, error) {
 	if k := s.byPath[name]; k != nil {
 		return k.describe(), nil
 	}
-	if field, ok := strings.CutPrefix(name, "class."); ok && s.byClass[field] != nil {
-		return s.byClass[field].describe(), nil
+	if in, field, ok := strings.Cut(name, "."); ok && s.tables[in] != nil && s.tables[in].byName[field] != nil {
+		return s.tables[in].byName[field].describe(), nil
 	}
 	if strings.HasPrefix(name, "policy.") {
 		name = "policy"
@@ -171,7 +171,7 @@ func writeTable(b *strings.Builder, keys []*key) {
 		}
 		what := k.sentence()
 		if k.Example != "" {
-			what += ". Example: `" + k.literal(k.Example) + "`"
+			what = strings.TrimSuffix(what, ".") + ". Example: `" + k.literal(k.Example) + "`"
 		}
 		if k.Live {
 			what += " (live)"

@@ -11,7 +11,7 @@ import (
 // Entry is one setting as `config show` and the page of the administrator list it.
 type Entry struct {
 	Key     string   `json:"key"`
-	Value   any      `json:"value"`  // bool, int64, string, []string, map[string]any (a class); a secret is "set" or ""
+	Value   any      `json:"value"`  // bool, int64, string, []string, map[string]any (an entry of a list of sections); a secret is "set" or ""
 	Source  string   `json:"source"` // default, trivium.toml:12, env TRIVIUM_X, --set
 	Layer   Layer    `json:"layer"`
 	Default any      `json:"default"`
@@ -29,12 +29,12 @@ func (e Entry) Changed() bool { return e.Layer != LayerDefault }
 // Text is the value as it would stand in the file.
 func (e Entry) Text() string { return literalOf(e.Value) }
 
-// Source tells where the value of a key (ftp.listen, policy.PATTERN, class.NAME) came from; the
+// Source tells where the value of a key (ftp.listen, policy.PATTERN, class.NAME, mount.PATH) came from; the
 // zero Source when there is no such key.
 func (c *Config) Source(key string) Source { return c.sources[key] }
 
-// Entries lists every key with its value, sorted by key; the rules of [policy] and the classes
-// stand as policy.PATTERN and class.NAME.
+// Entries lists every key with its value, sorted by key; the rules of [policy], the classes and
+// the mounts stand as policy.PATTERN, class.NAME and mount.PATH.
 func (c *Config) Entries() []Entry {
 	s := newSchema()
 	var list []Entry
@@ -58,10 +58,17 @@ func (c *Config) Entries() []Entry {
 			list = append(list, Entry{Key: "policy." + pattern, Value: level, Source: source.Name, Layer: source.Layer, Doc: sec.Doc, Type: "level by name or number, or never"})
 		}
 	}
-	if sec, ok := s.section("class"); ok {
-		for _, class := range c.Class {
-			source := c.sources["class."+class.Name]
-			list = append(list, Entry{Key: "class." + class.Name, Value: s.classValue(class), Source: source.Name, Layer: source.Layer, Doc: sec.Doc, Type: "class"})
+	for _, sec := range s.sections {
+		t := s.tables[sec.Name]
+		if t == nil {
+			continue
+		}
+		rows := reflect.ValueOf(c).Elem().FieldByIndex(t.index)
+		for i := range rows.Len() {
+			row := rows.Index(i)
+			name := sec.Name + "." + row.FieldByIndex(t.id.index).String()
+			source := c.sources[name]
+			list = append(list, Entry{Key: name, Value: t.value(row), Source: source.Name, Layer: source.Layer, Doc: sec.Doc, Type: sec.Name})
 		}
 	}
 	slices.SortFunc(list, func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) })
@@ -91,11 +98,11 @@ func (k *key) value(texts []string) any {
 	return redactURL(texts[0])
 }
 
-// classValue holds the fields of a class that say something.
-func (s *schema) classValue(c Class) map[string]any {
-	m := map[string]any{}
-	for _, k := range s.class {
-		if v := reflect.ValueOf(c).FieldByIndex(k.index); !v.IsZero() {
+// value holds the fields of an entry that say something else than their defaults.
+func (t *table) value(row reflect.Value) map[string]any {
+	m, silent := map[string]any{}, t.entry(nil)
+	for _, k := range t.keys {
+		if v := row.FieldByIndex(k.index); !reflect.DeepEqual(v.Interface(), silent.FieldByIndex(k.index).Interface()) {
 			m[k.Name] = v.Interface()
 		}
 	}
@@ -114,6 +121,8 @@ func literalOf(v any) string {
 		return strconv.FormatInt(v, 10)
 	case string:
 		return quote(v)
+	case Size:
+		return quote(v.String())
 	case []string:
 		items := make([]string, len(v))
 		for i, s := range v {

@@ -18,7 +18,7 @@ func Example() string {
 		switch {
 		case sec.Many:
 			fmt.Fprintf(&b, "\n# %s\n#[[%s]]\n", sec.Doc, sec.Name)
-			writeClass(&b, s.of(sec.Name))
+			writeEntry(&b, s.of(sec.Name))
 		case sec.Map:
 			fmt.Fprintf(&b, "\n# %s\n#[%s]\n#\"web:/files/**\" = \"user\"\n", sec.Doc, sec.Name)
 		default:
@@ -42,8 +42,8 @@ func writeKeys(b *strings.Builder, keys []*key, open map[string]string) {
 	writeAligned(b, lines, keys)
 }
 
-// writeClass shows the fields of a class that have something to show.
-func writeClass(b *strings.Builder, keys []*key) {
+// writeEntry shows an entry of a list of sections.
+func writeEntry(b *strings.Builder, keys []*key) {
 	lines := make([]string, len(keys))
 	for i, k := range keys {
 		text := k.Default
@@ -75,7 +75,7 @@ func (k *key) comment() string {
 	if k.Values != nil && !k.List {
 		text = strings.Join(k.Values, " | ") + ": " + text
 	}
-	if k.Default == "" && k.Example != "" && k.Section != "class" && k.Type != "level" {
+	if k.Default == "" && k.Example != "" && k.Env != "" && k.Type != "level" {
 		text += "; such as " + k.literal(k.Example)
 	}
 	return text

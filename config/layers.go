@@ -83,7 +83,7 @@ func (l *loader) header(it *item) bool {
 	switch k := l.schema.byPath[name]; {
 	case ok && !deep && it.many == sec.Many:
 		if sec.Many {
-			l.classAt(it.path)
+			l.rowAt(it.path)
 		}
 		return true
 	case ok && !deep && sec.Many:
@@ -111,7 +111,7 @@ func (l *loader) fileValue(it *item) (given, bool) {
 	g := given{path: path, item: it, dir: l.dir,
 		source: Source{LayerFile, d.name + ":" + strconv.Itoa(it.key.line)}}
 	sec, inSection := l.schema.section(it.path[0])
-	var class map[string]given
+	var row map[string]given
 	switch {
 	case sec.Map && len(it.path) == 2:
 		g.key = policyKey(it.path[1])
@@ -120,8 +120,8 @@ func (l *loader) fileValue(it *item) (given, bool) {
 			return g, false
 		}
 	case sec.Many && len(it.path) == 3 && l.isEntry(it.path):
-		class = l.classAt(it.path[:2])
-		g.key, g.path = l.schema.byClass[it.path[2]], "class."+it.path[2]
+		row = l.rowAt(it.path[:2])
+		g.key, g.path = l.schema.tables[sec.Name].byName[it.path[2]], sec.Name+"."+it.path[2]
 	case sec.Many && len(it.path) == 1 && l.emptyList(it):
 		return g, false
 	default:
@@ -137,11 +137,11 @@ func (l *loader) fileValue(it *item) (given, bool) {
 		return g, false
 	}
 	g.texts = texts
-	if class != nil {
+	if row != nil {
 		if l.accept(g) {
-			class[g.key.Name] = g
+			row[g.key.Name] = g
 		}
-		return g, false // classes are no layer: nothing overrides them
+		return g, false // entries are no layer: nothing overrides them
 	}
 	return g, true
 }
@@ -167,35 +167,41 @@ func (l *loader) emptyList(it *item) bool {
 	return true
 }
 
-// classAt returns the fields of the class at path, making the class when it is new.
-func (l *loader) classAt(path []string) map[string]given {
+// rowAt returns the fields of the entry of a list at path, making the entry when it is new.
+func (l *loader) rowAt(path []string) map[string]given {
 	n := 0
 	if len(path) > 1 {
 		n, _ = strconv.Atoi(path[1])
 	}
-	for len(l.classes) <= n {
-		l.classes = append(l.classes, map[string]given{})
+	for len(l.rows[path[0]]) <= n {
+		l.rows[path[0]] = append(l.rows[path[0]], map[string]given{})
 	}
-	return l.classes[n]
+	return l.rows[path[0]][n]
 }
 
-// noName faults classes without a name.
+// noName faults entries of lists without the key that names them.
 func (l *loader) noName() {
-	for i, fields := range l.classes {
-		if _, ok := fields["name"]; ok || l.bad["class.name"] {
-			continue
-		}
-		at := span{1, 1, 1}
-		for _, it := range l.doc.items {
-			if it.path[0] == "class" && (len(it.path) == 1 || it.path[1] == strconv.Itoa(i)) {
-				at = it.key
-				break
+	for name, t := range l.schema.tables {
+		for i, fields := range l.rows[name] {
+			if _, ok := fields[t.id.Name]; !ok && !l.bad[t.id.Path] {
+				l.lacks(name, i, t.id)
 			}
 		}
-		f := l.inFile(at, "class without a name", `write name = "lan" below it`)
-		f.Key, f.known = "class.name", true
-		l.faults = append(l.faults, f)
 	}
+}
+
+// lacks faults the entry i of a list that has not got a key.
+func (l *loader) lacks(name string, i int, k *key) {
+	at := span{1, 1, 1}
+	for _, it := range l.doc.items {
+		if it.path[0] == name && (len(it.path) == 1 || it.path[1] == strconv.Itoa(i)) {
+			at = it.key
+			break
+		}
+	}
+	f := l.inFile(at, name+" without a "+k.Name, "write "+k.sample()+" below it")
+	f.Key, f.known = k.Path, true
+	l.faults = append(l.faults, f)
 }
 
 func (l *loader) unknownKey(it *item, isSection bool, sec section) {
@@ -210,8 +216,8 @@ func (l *loader) unknownKey(it *item, isSection bool, sec section) {
 		in, name := "", it.path[0]
 		if len(it.path) > 1 {
 			in, name = it.path[0], it.path[len(it.path)-1]
-			if in == "class" {
-				path = "class." + name
+			if l.schema.tables[in] != nil {
+				path = in + "." + name
 			}
 		}
 		hint := l.schema.suggest(in, name)

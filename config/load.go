@@ -31,7 +31,7 @@ type Options struct {
 	// SystemDir is the last place to look; empty: /etc/trivium.
 	SystemDir string
 	// Validators say what text is good for a key (identity.default_level) or else for a type:
-	// level, domain, class, resource (the patterns of [policy]). Their errors end a sentence that
+	// level, domain, class, mount, resource (the patterns of [policy]). Their errors end a sentence that
 	// begins with the key. Nothing is asked about an empty value where empty is the default.
 	Validators map[string]func(string) error
 }
@@ -84,16 +84,16 @@ const delim = "\x1f"
 
 // loader collects layers and faults.
 type loader struct {
-	o       Options
-	schema  *schema
-	dir     string
-	doc     *document
-	merged  *koanf.Koanf
-	last    map[string]given // by path: what the strongest layer said
-	classes []map[string]given
-	bad     map[string]bool
-	faults  []Fault
-	cfg     *Config
+	o      Options
+	schema *schema
+	dir    string
+	doc    *document
+	merged *koanf.Koanf
+	last   map[string]given              // by path: what the strongest layer said
+	rows   map[string][]map[string]given // entries of lists of sections, by section
+	bad    map[string]bool
+	faults []Fault
+	cfg    *Config
 }
 
 // Load reads every layer and checks all of it. The error is a *[Faults] with everything that is
@@ -210,7 +210,7 @@ func getenv(env []string, name string) string {
 
 // load does everything but finding and reading the file.
 func load(o Options, path string, text []byte) (*Config, error) {
-	l := &loader{o: o, schema: newSchema(), merged: koanf.New(delim), last: map[string]given{}, bad: map[string]bool{},
+	l := &loader{o: o, schema: newSchema(), merged: koanf.New(delim), last: map[string]given{}, rows: map[string][]map[string]given{}, bad: map[string]bool{},
 		cfg: &Config{Dev: o.Dev, File: path, Policy: map[string]string{}, sources: map[string]Source{}, values: map[string][]string{}}}
 	l.defaults()
 	if path != "" {
@@ -320,15 +320,14 @@ func (l *loader) decode() {
 			l.cfg.sources[path], l.cfg.values[path] = g.source, g.texts
 		}
 	}
-	for _, fields := range l.classes {
-		var c Class
-		for _, k := range l.schema.class {
-			if g, ok := fields[k.Name]; ok {
-				k.set(reflect.ValueOf(&c).Elem().FieldByIndex(k.index), g.texts)
+	for name, t := range l.schema.tables {
+		list := root.FieldByIndex(t.index)
+		for _, fields := range l.rows[name] {
+			list.Set(reflect.Append(list, t.entry(fields)))
+			if id, ok := fields[t.id.Name]; ok {
+				l.cfg.sources[name+"."+id.texts[0]] = id.source
 			}
 		}
-		l.cfg.Class = append(l.cfg.Class, c)
-		l.cfg.sources["class."+c.Name] = fields["name"].source
 	}
 	l.paths()
 }

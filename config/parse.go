@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -206,6 +207,16 @@ func (k *key) parse(text string) (any, error) {
 	case "nat":
 		_, _, err := parseNAT(text)
 		return text, err
+	case "mount":
+		return text, checkMount(text)
+	case "folder":
+		if !filepath.IsAbs(text) || strings.ContainsRune(text, 0) {
+			return nil, errors.New("is not the absolute path of a folder. Example: /srv/media")
+		}
+		return filepath.Clean(text), nil
+	case "mode":
+		_, err := parseMode(text)
+		return text, err
 	case "umask":
 		_, err := parseUmask(text)
 		return text, err
@@ -225,7 +236,7 @@ func (k *key) parse(text string) (any, error) {
 		if _, err := path.Match(text, ""); err != nil || text == "" {
 			return nil, errors.New("is not a host name pattern. Example: *.example.org")
 		}
-	case "level", "class":
+	case "level", "class", "name":
 		if text == "" && (k.Default != "" || k.List || k.Name == "name") {
 			return nil, errors.New("is empty")
 		}
@@ -394,6 +405,24 @@ func parseUmask(text string) (uint32, error) {
 		return 0, errors.New("is not an octal mask. Examples: 027, 022, 077")
 	}
 	return uint32(n), nil
+}
+
+// parseMode reads the mode of a folder, with setgid and sticky bits.
+func parseMode(text string) (uint32, error) {
+	n, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || n > 0o3777 || len(text) < 3 {
+		return 0, errors.New("is not an octal mode. Examples: 755, 2775, 0700")
+	}
+	return uint32(n), nil
+}
+
+// checkMount looks at the form alone; package files knows the names that are taken.
+func checkMount(text string) error {
+	rest, ok := strings.CutPrefix(text, "/")
+	if !ok || rest == "" || path.Clean(text) != text || strings.Count(rest, "/") > 1 {
+		return errors.New("is not a path of one or two folders. Examples: /media, /archive/2025")
+	}
+	return nil
 }
 
 // parseSealKey reads 32 bytes written as hexadecimal or base64.

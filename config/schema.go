@@ -27,7 +27,16 @@ type key struct {
 	Live    bool
 	Secret  bool
 
-	index []int // field of Config, or of Class for class keys
+	index []int // field of Config, or of the entry for keys of a list of sections
+}
+
+// table is what stands in the file as [[name]].
+type table struct {
+	keys   []*key
+	byName map[string]*key
+	id     *key // names an entry: its first key
+	typ    reflect.Type
+	index  []int // field of Config
 }
 
 // section is one table of the file.
@@ -40,21 +49,17 @@ type section struct {
 // schema is every key there is, in the order of the structs.
 type schema struct {
 	keys     []*key
-	class    []*key
 	sections []section
+	tables   map[string]*table
 	byPath   map[string]*key
 	byEnv    map[string]*key
-	byClass  map[string]*key
 }
 
 func newSchema() *schema {
-	s := &schema{byPath: map[string]*key{}, byEnv: map[string]*key{}, byClass: map[string]*key{}}
+	s := &schema{byPath: map[string]*key{}, byEnv: map[string]*key{}, tables: map[string]*table{}}
 	s.walk(reflect.TypeFor[Config](), "", nil)
 	for _, k := range s.keys {
 		s.byPath[k.Path], s.byEnv[k.Env] = k, k
-	}
-	for _, k := range s.class {
-		s.byClass[k.Name] = k
 	}
 	return s
 }
@@ -72,19 +77,49 @@ func (s *schema) walk(t reflect.Type, in string, index []int) {
 		case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[Secret]():
 			s.sections = append(s.sections, about)
 			s.walk(f.Type, name, at)
-		case f.Type == reflect.TypeFor[[]Class]():
+		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct && f.Type.Elem().PkgPath() == t.PkgPath():
 			about.Many = true
 			s.sections = append(s.sections, about)
-			for j := range reflect.TypeFor[Class]().NumField() {
-				s.class = append(s.class, newKey(reflect.TypeFor[Class]().Field(j), name, []int{j}))
-			}
+			s.tables[name] = newTable(f.Type.Elem(), name, at)
 		case f.Type.Kind() == reflect.Map:
 			about.Map = true
 			s.sections = append(s.sections, about)
 		default:
-			s.keys = append(s.keys, newKey(f, in, at))
+			k := newKey(f, in, at)
+			k.Env = envPrefix + strings.ToUpper(strings.ReplaceAll(k.Path, ".", "_"))
+			s.keys = append(s.keys, k)
 		}
 	}
+}
+
+func newTable(t reflect.Type, name string, index []int) *table {
+	list := &table{byName: map[string]*key{}, typ: t, index: index}
+	for j := range t.NumField() {
+		k := newKey(t.Field(j), name, []int{j})
+		list.keys = append(list.keys, k)
+		list.byName[k.Name] = k
+	}
+	list.id = list.keys[0]
+	return list
+}
+
+// entry is an entry of the list with what was given, and defaults elsewhere.
+func (t *table) entry(fields map[string]given) reflect.Value {
+	v := reflect.New(t.typ).Elem()
+	for _, k := range t.keys {
+		g, ok := fields[k.Name]
+		if !ok && k.Default == "" {
+			continue
+		}
+		if !ok {
+			g.texts = []string{k.Default}
+			if k.List {
+				g.texts = splitList(k.Default)
+			}
+		}
+		k.set(v.FieldByIndex(k.index), g.texts)
+	}
+	return v
 }
 
 func newKey(f reflect.StructField, in string, index []int) *key {
@@ -95,9 +130,6 @@ func newKey(f reflect.StructField, in string, index []int) *key {
 	k.Path = k.Name
 	if in != "" {
 		k.Path = in + "." + k.Name
-	}
-	if in != "class" {
-		k.Env = envPrefix + strings.ToUpper(strings.ReplaceAll(k.Path, ".", "_"))
 	}
 	if v := tag("values"); v != "" {
 		k.Values = strings.Split(v, "|")
@@ -147,8 +179,8 @@ func (s *schema) section(name string) (section, bool) {
 
 // of returns the keys of a table; "" means those at the top.
 func (s *schema) of(name string) []*key {
-	if name == "class" {
-		return s.class
+	if t := s.tables[name]; t != nil {
+		return t.keys
 	}
 	var in []*key
 	for _, k := range s.keys {
@@ -175,6 +207,7 @@ func (k *key) describeType() string {
 		"level": "level by name or number", "domain": "domain name", "path": "path", "cidr": "address or CIDR prefix",
 		"ports": "range of ports, such as 50000-50999", "address": "auto, an IP address or a host name", "umask": "octal mode bits",
 		"url": "URL", "keyfile": "path, @file:PATH or PEM text", "database": "sqlite:FILE", "output": "stderr, stdout or a path",
+		"mount": "path of one or two folders", "folder": "absolute path of a folder", "mode": "octal mode bits", "name": "name or number",
 		"class": "name", "nat": "NETWORK=ADDRESS", "sealkey": "32 bytes in hexadecimal or base64", "glob": "host name with * and ?",
 	}[k.Type]
 	if k.Values != nil {

@@ -15,7 +15,11 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 	if len(s.keys) < 50 {
 		t.Fatalf("only %d keys found", len(s.keys))
 	}
-	for _, k := range append(append([]*key(nil), s.keys...), s.class...) {
+	all := s.keys
+	for _, t := range s.tables {
+		all = append(all, t.keys...)
+	}
+	for _, k := range all {
 		if k.Doc == "" || strings.HasSuffix(k.Doc, ".") {
 			t.Errorf("%s: doc %q is empty or ends with a full stop", k.Path, k.Doc)
 		}
@@ -93,11 +97,11 @@ func TestExampleLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(full.Class) != 1 || len(full.Policy) != 1 {
-		t.Errorf("classes %v, policy %v", full.Class, full.Policy)
+	if len(full.Class) != 1 || len(full.Policy) != 1 || len(full.Mount) != 1 {
+		t.Errorf("classes %v, policy %v, mounts %v", full.Class, full.Policy, full.Mount)
 	}
 	// What stands commented out is the default, so nothing but those sections differs.
-	full.Class, full.Policy = nil, map[string]string{}
+	full.Class, full.Mount, full.Policy = nil, nil, map[string]string{}
 	full.sources, full.values, c.sources, c.values = nil, nil, nil, nil
 	if !reflect.DeepEqual(c, full) {
 		t.Errorf("the example differs from the defaults:\n%+v\n%+v", c, full)

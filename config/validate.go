@@ -25,6 +25,7 @@ func (l *loader) validate() {
 	l.validateIdentity()
 	l.validateFiles()
 	l.validateClasses()
+	l.validateMounts()
 }
 
 // ok reports whether none of the keys is wrong by itself.
@@ -209,7 +210,7 @@ func (l *loader) validateFiles() {
 
 func (l *loader) validateClasses() {
 	byName := map[string]Class{}
-	for i, fields := range l.classes {
+	for i, fields := range l.rows["class"] {
 		g, named := fields["name"]
 		if !named {
 			continue
@@ -223,7 +224,7 @@ func (l *loader) validateClasses() {
 			l.fault(g, -1, fmt.Sprintf("class %s says nobody is in it", c.Name), "add from, hosts, all or any")
 		}
 	}
-	for i, fields := range l.classes {
+	for i, fields := range l.rows["class"] {
 		c := l.cfg.Class[i]
 		for _, ref := range []string{"all", "any"} {
 			g, ok := fields[ref]
