@@ -33,9 +33,11 @@ func (s *session) auth(kind string) {
 		s.end(421, "Nothing may follow AUTH before the handshake; closing.")
 		return
 	}
+	host, domain := s.hostName, s.domain
 	s.reset()
+	s.hostName, s.domain = host, domain // RFC 7151 section 3.2.2: HOST may come before AUTH
 	s.reply(234, "Begin TLS.")
-	if !s.secure() {
+	if !s.secure() || !s.agreed() {
 		return
 	}
 	s.mu.Lock()

@@ -40,6 +40,7 @@ type control struct {
 	idle        time.Duration
 	idleSince   time.Time
 	busy        *transfer
+	job         *job // beside busy, never with it
 	draining    bool // a goroutine runs the queue
 	queue       []command
 	quitting    bool // a QUIT stands in the queue
@@ -52,7 +53,9 @@ type control struct {
 }
 
 // waiting reports whether a new command has to wait; mu is held.
-func (c *control) waiting() bool { return c.busy != nil || c.draining || len(c.queue) > 0 }
+func (c *control) waiting() bool {
+	return c.busy != nil || c.job != nil || c.draining || len(c.queue) > 0
+}
 
 // reply sends one line.
 func (c *control) reply(code int, text string) { c.send(line(code, text)) }
@@ -98,9 +101,7 @@ func (c *control) write(text string) {
 // cut closes the connection and what hangs on it without a word; mu is held.
 func (c *control) cut() {
 	c.closed = true
-	if c.busy != nil {
-		c.busy.abort()
-	}
+	c.stop()
 	_ = c.raw.Close() // the reader finds out
 }
 
@@ -114,9 +115,7 @@ func (c *control) end(code int, text string) {
 	if c.closed {
 		return
 	}
-	if c.busy != nil {
-		c.busy.abort()
-	}
+	c.stop()
 	c.finish(code, text)
 }
 
@@ -202,12 +201,16 @@ func (c *control) noop(string) { c.reply(200, "Fine.") }
 func (c *control) abort(string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.busy == nil {
+	switch {
+	case c.job != nil:
+		c.job.aborts++
+	case c.busy != nil:
+		c.busy.aborts++
+	default:
 		c.write(line(226, "No transfer was going on."))
 		return
 	}
-	c.busy.aborts++
-	c.busy.abort()
+	c.stop()
 }
 
 // stat is STAT without a path: where the connection stands.
@@ -226,9 +229,12 @@ func (c *control) stat(string) {
 	}
 	body := []string{"From " + i.RemoteAddr + ", " + secure, who}
 	c.mu.Lock()
-	if t := c.busy; t != nil {
-		body = append(body, fmt.Sprintf("%s, %d bytes so far", printable(t.doing), t.progress()))
-	} else {
+	switch {
+	case c.busy != nil:
+		body = append(body, fmt.Sprintf("%s, %d bytes so far", printable(c.busy.doing), c.busy.progress()))
+	case c.job != nil:
+		body = append(body, printable(c.job.doing))
+	default:
 		body = append(body, "No transfer is going on")
 	}
 	c.mu.Unlock()

@@ -60,7 +60,7 @@ func (s *session) restart(arg string) {
 		s.reply(504, "REST works with TYPE I alone.") // bytes sent are not bytes stored
 		return
 	}
-	s.pending.rest = n
+	s.pending.rest, s.pending.rang = n, nil
 	s.reply(350, "Next transfer begins at byte "+strconv.FormatInt(n, 10)+".")
 }
 
@@ -73,14 +73,26 @@ func parseOffset(arg string) (int64, bool) {
 // allocate is ALLO (RFC 959 section 4.1.3): the size that the next upload must reach. The size
 // of records behind R means nothing here.
 func (s *session) allocate(arg string) {
-	size, _, _ := strings.Cut(strings.TrimSpace(arg), " ")
-	n, ok := parseOffset(size)
+	n, ok := parseAllo(arg)
 	if !ok {
-		s.reply(501, "ALLO <bytes>")
+		s.reply(501, "ALLO <bytes> [R <record size>]")
 		return
 	}
 	s.pending.allo = n
 	s.reply(200, "Noted.")
+}
+
+func parseAllo(arg string) (int64, bool) {
+	fields := strings.Fields(arg)
+	switch {
+	case len(fields) == 3 && strings.EqualFold(fields[1], "R"):
+		if _, ok := parseOffset(fields[2]); !ok {
+			return 0, false
+		}
+	case len(fields) != 1:
+		return 0, false
+	}
+	return parseOffset(fields[0])
 }
 
 // pasv is PASV: IPv4 alone can be said in its reply.

@@ -131,6 +131,8 @@ func transferReply(err error) answer {
 		return answer{425, "The data connection could not be opened."}
 	case errors.Is(err, errCutOff):
 		return answer{426, "The data connection broke off; what came is kept and can be resumed."}
+	case errors.Is(err, errSpan):
+		return answer{551, "More bytes came than RANG said; nothing was stored."}
 	case errors.Is(err, errShort):
 		return answer{426, "Fewer bytes came than ALLO said; what came is kept and can be resumed."}
 	case errors.As(err, &ne) && ne.Timeout(), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):

@@ -28,7 +28,7 @@ func (s *session) ready() bool {
 // retr is RETR.
 func (s *session) retr(arg string) {
 	p, ok := s.path(arg)
-	if !ok || !s.ready() {
+	if !ok || !s.spanFits() || !s.ready() {
 		return
 	}
 	f, err := s.tree.Open(s.ctx, p)
@@ -37,9 +37,13 @@ func (s *session) retr(arg string) {
 		return
 	}
 	info, rest := f.Info(), s.given.rest
+	size := info.Size - rest
+	var part func(io.Writer) error
 	switch {
 	case info.Dir:
 		err = files.ErrIsDir
+	case s.given.rang != nil:
+		size, part, err = s.given.rang.sends(f)
 	case rest > info.Size || rest > 0 && s.params.ascii:
 		err = files.ErrOffset
 	case rest > 0:
@@ -54,25 +58,53 @@ func (s *session) retr(arg string) {
 	if s.params.ascii {
 		kind = "ASCII"
 	}
-	size := info.Size - rest
+	live := size
 	if s.params.ascii {
-		size = -1
+		live = -1
 	}
-	s.start(&transfer{doing: "RETR " + printable(p), verb: "RETR", path: p, size: size, file: f, ascii: s.params.ascii, offset: rest, allo: -1,
-		begin: fmt.Sprintf("Opening %s mode data connection for %s (%d bytes).", kind, printable(path.Base(p)), info.Size-rest)})
+	s.start(&transfer{doing: "RETR " + printable(p), verb: "RETR", path: p, size: live, file: f, list: part, ascii: s.params.ascii, offset: rest, allo: -1,
+		begin: fmt.Sprintf("Opening %s mode data connection for %s (%d bytes).", kind, printable(path.Base(p)), size)})
 }
 
 func (s *session) stor(arg string) {
-	s.receive("STOR", arg, files.UploadOptions{Offset: s.given.rest}, "")
+	o := files.UploadOptions{Offset: s.given.rest}
+	if s.given.rang != nil {
+		o.Offset = s.given.rang.from
+	}
+	s.receive("STOR", arg, o, "")
 }
 
 func (s *session) appe(arg string) {
+	if s.ranged() {
+		return
+	}
 	s.receive("APPE", arg, files.UploadOptions{Append: true}, "")
+}
+
+// ranged refuses a range where a verb has no use for it (draft-bryan-ftp-range-09 section 4.3).
+func (s *session) ranged() bool {
+	if s.given.rang != nil {
+		s.reply(550, "RANG goes with RETR, STOR and HASH alone.")
+		return true
+	}
+	return false
+}
+
+// spanFits refuses a range where bytes sent are not bytes stored.
+func (s *session) spanFits() bool {
+	if s.given.rang != nil && s.params.ascii {
+		s.reply(551, "RANG works with TYPE I alone.")
+		return false
+	}
+	return true
 }
 
 // stou is STOU: the server chooses the name (RFC 1123 section 4.1.2.9 says how it is told). It
 // begins with the argument where a client sends one.
 func (s *session) stou(arg string) {
+	if s.ranged() {
+		return
+	}
 	base := path.Base("/" + arg)
 	if base == "/" || base == "." {
 		base = "upload"
@@ -85,11 +117,11 @@ func (s *session) stou(arg string) {
 // receive begins an upload. The file appears when it is complete; until then it is a part.
 func (s *session) receive(verb, arg string, o files.UploadOptions, begin string) {
 	p, ok := s.path(arg)
-	if !ok || !s.ready() {
+	if !ok || !s.spanFits() || !s.ready() {
 		return
 	}
 	o.Size = -1
-	if s.given.allo >= 0 && !s.params.ascii && !o.Append {
+	if s.given.allo >= 0 && !s.params.ascii && !o.Append && s.given.rang == nil {
 		o.Size = max(s.given.allo-o.Offset, 0)
 	}
 	existed := true
@@ -102,10 +134,19 @@ func (s *session) receive(verb, arg string, o files.UploadOptions, begin string)
 		s.fail(err)
 		return
 	}
+	rang := s.given.rang
+	if rang != nil {
+		if err := rang.over(s.ctx, s.tree, p); err != nil {
+			_ = u.Discard() // nothing has come
+			s.fail(err)
+			return
+		}
+	}
 	if begin == "" {
 		begin = "Ready for " + printable(path.Base(p)) + "."
 	}
-	t := &transfer{doing: verb + " " + printable(p), verb: verb, path: p, size: o.Size, begin: begin, upload: u, ascii: s.params.ascii, offset: o.Offset, allo: s.given.allo}
+	t := &transfer{doing: verb + " " + printable(p), verb: verb, path: p, size: o.Size, begin: begin, upload: u, span: rang,
+		ascii: s.params.ascii, offset: o.Offset, allo: s.given.allo}
 	if s.params.umask >= 0 && !existed {
 		umask, tree, ctx, log := s.params.umask, s.tree, s.ctx, s.log
 		t.settled = func(files.Info) {
@@ -114,7 +155,7 @@ func (s *session) receive(verb, arg string, o files.UploadOptions, begin string)
 			}
 		}
 	}
-	if o.Append {
+	if o.Append || rang != nil {
 		t.allo = -1 // it could mean the whole as well as what comes
 	}
 	s.start(t)

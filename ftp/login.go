@@ -24,9 +24,11 @@ func (s *session) user(name string) {
 	}
 	if s.named || s.isLoggedIn() {
 		prot, pbsz, attempts := s.params.prot, s.pbsz, s.attempts
+		host, domain := s.hostName, s.domain
 		in := s.isLoggedIn()
 		s.reset()
 		s.params.prot, s.pbsz = prot, pbsz
+		s.hostName, s.domain = host, domain // it belongs to the connection, not to who is logged in
 		if !in {
 			s.attempts = attempts
 		}
@@ -59,9 +61,9 @@ func (s *session) pass(secret string) {
 	defer cancel()
 	var err error
 	if s.srv.cfg.Anonymous && anonymous(s.name) {
-		_, err = s.srv.identity.LoginAnonymous(ctx, s.ses, identity.Anonymous{Name: s.name, Email: secret})
+		_, err = s.srv.identity.LoginAnonymous(ctx, s.ses, identity.Anonymous{Name: s.name, Email: secret, Domain: s.home()})
 	} else {
-		_, err = s.srv.identity.Login(ctx, s.ses, identity.Login{Method: identity.MethodPassword, Name: s.name, Secret: identity.NewSecret(secret)})
+		_, err = s.srv.identity.Login(ctx, s.ses, identity.Login{Method: identity.MethodPassword, Name: s.name, Domain: s.home(), Secret: identity.NewSecret(secret)})
 	}
 	s.named = false
 	if err != nil {

@@ -1,11 +1,9 @@
 package ftp
 
 import (
-	"fmt"
 	"io/fs"
 	"strconv"
 	"strings"
-	"time"
 
 	"trivium/files"
 )
@@ -73,18 +71,25 @@ func (s *session) change(arg string, code int) {
 }
 
 func (s *session) mkd(arg string) {
-	p, ok := s.path(arg)
-	if !ok {
-		return
+	if p, ok := s.path(arg); ok && s.makeDir(p) {
+		s.reply(257, quoted(p)+" is made.")
 	}
+}
+
+// makeDir makes a folder; false when it has answered.
+func (s *session) makeDir(p string) bool {
 	if err := s.tree.Mkdir(s.ctx, p); err != nil {
 		s.fail(err)
-		return
+		return false
 	}
+	s.maskDir(p)
+	return true
+}
+
+func (s *session) maskDir(p string) {
 	if err := s.mask(p, 0o777); err != nil {
 		s.log.Warn("SITE UMASK", "error", err)
 	}
-	s.reply(257, quoted(p)+" is made.")
 }
 
 // mask gives a new entry the bits that SITE UMASK left it.
@@ -161,47 +166,4 @@ func (s *session) fileInfo(arg string) (info files.Info, ok bool) {
 		return info, true
 	}
 	return info, false
-}
-
-const timeForm = "20060102150405"
-
-// factTime is a time as RFC 3659 section 2.3 has it, without a fraction.
-func factTime(t time.Time) string { return t.UTC().Format(timeForm) }
-
-// parseFactTime reads it; a fraction is allowed and dropped.
-func parseFactTime(text string) (time.Time, bool) {
-	whole, fraction, dot := strings.Cut(text, ".")
-	if dot && (fraction == "" || strings.Trim(fraction, "0123456789") != "") {
-		return time.Time{}, false
-	}
-	if len(whole) != len(timeForm) {
-		return time.Time{}, false
-	}
-	t, err := time.Parse(timeForm, whole)
-	return t, err == nil && t.Year() > 0
-}
-
-func (s *session) mdtm(arg string) {
-	if info, ok := s.fileInfo(arg); ok {
-		s.reply(213, factTime(info.ModTime))
-	}
-}
-
-// mfmt is MFMT (draft-somers-ftp-mfxx-04 section 3).
-func (s *session) mfmt(arg string) {
-	text, name, _ := strings.Cut(arg, " ")
-	t, ok := parseFactTime(text)
-	if !ok || name == "" {
-		s.reply(501, "MFMT YYYYMMDDHHMMSS <file>")
-		return
-	}
-	p, ok := s.path(name)
-	if !ok {
-		return
-	}
-	if err := s.tree.Chtimes(s.ctx, p, t); err != nil {
-		s.fail(err)
-		return
-	}
-	s.reply(213, fmt.Sprintf("Modify=%s; %s", factTime(t), printable(p)))
 }

@@ -42,7 +42,9 @@ type Registry interface {
 type Options struct {
 	Config   config.FTP
 	Limits   config.Limits
-	SiteName string // stands in the greeting
+	SiteName string   // stands in the greeting
+	Domains  []string // of accounts, that HOST and TLS may name; the first is the default
+	Chat     Chat     // nil: there is none
 	Identity Identity
 	Registry Registry
 	Files    *files.Service
@@ -67,6 +69,9 @@ type Server struct {
 	files    *files.Service
 	tls      *tls.Config // nil: none; its ticket keys are those of all connections
 	log      *slog.Logger
+	domains  []string // in the form of identity.ParseDomain
+	chat     Chat
+	hashing  chan struct{} // holds one for each checksum that is computed
 	verbs    map[string]verb
 	sites    map[string]siteVerb
 	ports    portRange
@@ -95,13 +100,21 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: o.Config, limits: o.Limits, name: o.SiteName, identity: o.Identity, registry: o.Registry,
-		files: o.Files, log: o.Log, ports: ports, engineLife: engineLife, down: make(chan struct{}), sessions: make(map[*session]struct{})}
+		files: o.Files, log: o.Log, ports: ports, engineLife: engineLife, chat: o.Chat,
+		hashing: make(chan struct{}, hashTurns()), down: make(chan struct{}), sessions: make(map[*session]struct{})}
 	switch {
 	case o.Config.TLS == "off" && len(o.Config.TLSListen) == 0:
 	case o.TLS != nil:
 		s.tls = baseTLS(o.TLS)
 	case o.Config.TLS == "required" || len(o.Config.TLSListen) > 0:
 		return nil, errors.New("ftp.tls is required and there is no certificate; set tls.cert and tls.key, or ftp.tls = \"off\"")
+	}
+	for _, name := range o.Domains {
+		d, err := identity.ParseDomain(name)
+		if err != nil {
+			return nil, err
+		}
+		s.domains = append(s.domains, d)
 	}
 	s.verbs = verbs()
 	s.sites = siteVerbs()

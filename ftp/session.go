@@ -31,6 +31,8 @@ type session struct {
 	attempts int
 	name     string // USER
 	named    bool
+	hostName string // HOST, in lower case
+	domain   string // of accounts, as HOST chose it
 	tree     *files.Tree
 	params   params
 	pending  pending // for the next command
@@ -47,12 +49,14 @@ type params struct {
 	prot  bool // PROT P
 	umask int  // SITE UMASK; -1: the server's
 	facts factSet
+	hash  files.Algorithm // OPTS HASH
 }
 
 // pending is what one command leaves for another.
 type pending struct {
 	rest, allo int64 // -1: no ALLO
-	rnfr       string
+	rang       *span // of RANG
+	rnfr, cpfr string
 }
 
 func none() pending { return pending{allo: -1} }
@@ -231,7 +235,7 @@ func (s *session) drainQueue() {
 	defer s.work.Done()
 	for {
 		s.mu.Lock()
-		if s.closed || s.busy != nil || len(s.queue) == 0 {
+		if s.closed || s.busy != nil || s.job != nil || len(s.queue) == 0 {
 			s.draining = false
 			s.idleSince = time.Now()
 			s.deadline()
@@ -254,9 +258,9 @@ func (s *session) drainQueue() {
 // up gets its transfer done first; any other that hung up has broken it off.
 func (s *session) leave() {
 	s.mu.Lock()
-	if s.busy != nil && (s.closed || !s.quitting) {
+	if (s.busy != nil || s.job != nil) && (s.closed || !s.quitting) {
 		s.closed = true
-		s.busy.abort()
+		s.stop()
 	}
 	if !s.waiting() || !s.quitting {
 		s.closed = true
@@ -306,7 +310,8 @@ func (s *session) shut() {
 func (s *session) reset() {
 	s.shut()
 	s.name, s.named, s.tree = "", false, nil
-	s.params = params{cwd: "/", ascii: true, umask: -1, facts: allFacts}
+	s.hostName, s.domain = "", ""
+	s.params = params{cwd: "/", ascii: true, umask: -1, facts: allFacts, hash: firstHash}
 	s.pending, s.epsvAll = none(), false
 	s.params.prot, s.pbsz = s.implicit, s.implicit
 	s.mu.Lock()

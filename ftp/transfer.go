@@ -37,10 +37,12 @@ type transfer struct {
 	ascii bool
 	prot  bool
 
-	// One of three.
+	// One of three; list beside file writes what is to be sent of it.
 	file   *files.File
 	upload *files.Upload
 	list   func(io.Writer) error
+
+	span *span // of RANG; nil: all of the file
 
 	offset  int64
 	allo    int64 // -1: nothing was said
@@ -252,6 +254,8 @@ func (t *transfer) receive(r io.Reader, conn *net.TCPConn) error {
 	_, secure := r.(*tls.Conn)
 	var err error
 	switch {
+	case t.span != nil:
+		err = t.span.receive(t.upload, &reading{r: r, n: &t.moved})
 	case t.ascii:
 		text := &fromCRLF{w: t.upload}
 		err = copyChunks(text, &reading{r: r, n: &t.moved})
@@ -299,8 +303,16 @@ func (t *transfer) hungUp() bool {
 
 // settle makes an upload's file appear, or keeps what came for a resume.
 func (t *transfer) settle(err error) error {
+	if t.span != nil {
+		defer t.span.close()
+	}
 	if err == nil && !t.stopped.Load() {
 		// The client's hang-up does not undo what it has sent completely.
+		if t.span != nil {
+			if err := t.span.fill(t.upload, t.moved.Load()); err != nil {
+				return errors.Join(err, t.upload.Discard())
+			}
+		}
 		info, err := t.upload.Commit(context.WithoutCancel(t.s.ctx))
 		if err == nil && t.settled != nil {
 			t.settled(info)
@@ -311,7 +323,7 @@ func (t *transfer) settle(err error) error {
 		err = errAborted
 	}
 	ours := errors.Is(err, files.ErrQuota) || errors.Is(err, files.ErrNoSpace)
-	if t.offset == 0 && (ours || t.moved.Load() == 0) {
+	if t.offset == 0 && (ours || t.moved.Load() == 0) || t.span != nil {
 		return errors.Join(err, t.upload.Discard()) // there is no space for it, or nothing to keep
 	}
 	return errors.Join(err, t.upload.Suspend())
@@ -410,16 +422,7 @@ func (s *session) ended(t *transfer) {
 	s.busy = nil
 	s.idleSince = time.Now()
 	s.engineUsed = s.idleSince
-	switch {
-	case s.closed:
-	case len(s.queue) > 0 && !s.draining:
-		s.draining = true
-		s.work.Add(1)
-		go s.drainQueue()
-	case s.stopping && !s.waiting():
-		s.finish(421, shutdownText)
-	}
-	s.deadline()
+	s.goOn()
 	if s.dropper == nil {
 		s.dropper = time.AfterFunc(s.srv.engineLife, s.dropEngine)
 	} else {

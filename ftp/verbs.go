@@ -4,6 +4,7 @@ import (
 	"sort"
 	"strings"
 
+	"trivium/files"
 	"trivium/identity"
 )
 
@@ -22,17 +23,19 @@ type verb struct {
 	now    func(c *control, arg string) // may overtake a transfer when it comes without argument
 	open   bool                         // works before log-in
 	arg    need
-	keep   bool   // REST and ALLO stay for the next command
-	any    bool   // the argument may hold any bytes: it names nothing
-	syntax string // of the argument, for HELP
-	feat   string // the line in FEAT; "" for none
-	alias  string // the verb whose rule counts
+	keep   bool                // REST and ALLO stay for the next command
+	any    bool                // the argument may hold any bytes: it names nothing
+	syntax string              // of the argument, for HELP
+	feat   string              // the line in FEAT; "" for none
+	alias  string              // the verb whose rule counts
+	also   []identity.Resource // rules of verbs that do the same: they count too
 }
 
 // verbs is the table of commands.
 func verbs() map[string]verb {
 	return map[string]verb{
 		// login.go
+		"HOST": {run: (*session).host, open: true, arg: something, keep: true, syntax: "<name of the server>", feat: "HOST"},
 		"USER": {run: (*session).user, open: true, arg: something, syntax: "<name>"},
 		"PASS": {run: (*session).pass, open: true, arg: maybe, any: true, syntax: "<password>"},
 		"ACCT": {run: answering(202, "No account is needed."), open: true, arg: maybe, syntax: "<account>"},
@@ -47,8 +50,9 @@ func verbs() map[string]verb {
 		"SYST": {run: answering(215, "UNIX Type: L8"), open: true, keep: true},
 		"FEAT": {run: (*session).features, open: true, keep: true},
 		"HELP": {run: (*session).help, open: true, arg: maybe, keep: true, any: true, syntax: "[<command>]"},
-		"OPTS": {run: (*session).options, open: true, arg: something, keep: true, syntax: "UTF8 ON | MLST <facts>"},
+		"OPTS": {run: (*session).options, open: true, arg: something, keep: true, syntax: "UTF8 ON | MLST [<facts>] | HASH [<algorithm>]"},
 		"CLNT": {run: (*session).client, open: true, arg: something, keep: true, syntax: "<name>", feat: "CLNT"},
+		"CSID": {run: (*session).clientID, open: true, arg: something, keep: true, syntax: "Name=<client>;Version=<version>;", feat: "CSID"},
 		"LANG": {run: (*session).lang, open: true, arg: maybe, keep: true, syntax: "[EN]", feat: "LANG EN*"},
 		// path.go
 		"PWD":  {run: (*session).pwd},
@@ -64,9 +68,22 @@ func verbs() map[string]verb {
 		"DELE": {run: (*session).dele, arg: something, syntax: "<file>"},
 		"RNFR": {run: (*session).renameFrom, arg: something, syntax: "<old name>"},
 		"RNTO": {run: (*session).renameTo, arg: something, syntax: "<new name>"},
+		"AVBL": {run: (*session).available, arg: maybe, keep: true, syntax: "[<folder>]", feat: "AVBL"},
+		"COMB": {run: (*session).combine, arg: something, syntax: "<file> <part>…", feat: "COMB", also: rules("ftp:RETR", "ftp:STOR", "ftp:DELE")},
 		"SIZE": {run: (*session).size, arg: something, keep: true, syntax: "<file>", feat: "SIZE"},
-		"MDTM": {run: (*session).mdtm, arg: something, keep: true, syntax: "<file>", feat: "MDTM"},
+		// mff.go
+		"MDTM": {run: (*session).mdtm, arg: something, keep: true, syntax: "[YYYYMMDDHHMMSS] <file>", feat: "MDTM"},
 		"MFMT": {run: (*session).mfmt, arg: something, syntax: "YYYYMMDDHHMMSS <file>", feat: "MFMT"},
+		"MFF":  {run: (*session).mff, arg: something, syntax: "<fact>=<value>;… <file>", feat: "MFF"},
+		// hash.go
+		"HASH":    {run: (*session).hash, arg: something, syntax: "<file>", feat: "HASH"},
+		"MD5":     {run: (*session).md5, arg: something, syntax: "<file>", feat: "MD5", also: rules("ftp:HASH")},
+		"XCRC":    hashRow("XCRC", files.CRC32),
+		"XMD5":    hashRow("XMD5", files.MD5),
+		"XSHA":    hashRow("XSHA", files.SHA1),
+		"XSHA1":   hashRow("XSHA1", files.SHA1),
+		"XSHA256": hashRow("XSHA256", files.SHA256),
+		"XSHA512": hashRow("XSHA512", files.SHA512),
 		// list.go
 		"LIST": {run: (*session).list, arg: maybe, syntax: "[<folder>]"},
 		"NLST": {run: (*session).nlst, arg: maybe, syntax: "[<folder>]"},
@@ -82,7 +99,8 @@ func verbs() map[string]verb {
 		"PORT": {run: (*session).port, arg: something, keep: true, syntax: "h1,h2,h3,h4,p1,p2"},
 		"EPRT": {run: (*session).eprt, arg: something, keep: true, syntax: "|1|address|port|", feat: "EPRT"},
 		"REST": {run: (*session).restart, arg: something, keep: true, syntax: "<offset>", feat: "REST STREAM"},
-		"ALLO": {run: (*session).allocate, arg: something, keep: true, syntax: "<bytes>"},
+		"RANG": {run: (*session).rang, arg: something, keep: true, syntax: "<first byte> <last byte>", feat: "RANG STREAM"},
+		"ALLO": {run: (*session).allocate, arg: something, keep: true, syntax: "<bytes> [R <record size>]"},
 		"RETR": {run: (*session).retr, arg: something, syntax: "<file>", feat: "TVFS"},
 		"STOR": {run: (*session).stor, arg: something, syntax: "<file>"},
 		"APPE": {run: (*session).appe, arg: something, syntax: "<file>"},
@@ -93,13 +111,19 @@ func verbs() map[string]verb {
 	}
 }
 
-// known are the verbs of RFCs that are not done here: 502 and not 500.
+// known are the verbs of RFCs and of IANA's registry (RFC 5797) that are not done here: 502 and not
+// 500.
 var known = map[string]bool{"SMNT": true, "ADAT": true, "CCC": true, "CONF": true, "ENC": true, "MIC": true,
-	"HOST": true, "MFF": true, "MFCT": true, "LPRT": true, "LPSV": true, "XSEM": true, "XSEN": true, "XRSQ": true,
-	"HASH": true, "AVBL": true, "RANG": true, "THMB": true, "CSID": true, "COMB": true, "DSIZ": true,
+	"MFCT": true, "LPRT": true, "LPSV": true, "XSEM": true, "XSEN": true, "XRSQ": true, "XRCP": true,
+	"THMB": true, "DSIZ": true, "RMDA": true, "MMD5": true, "LOCK": true,
 	"MAIL": true, "MLFL": true, "MSND": true, "MSOM": true, "MSAM": true, "MRSQ": true, "MRCP": true}
 
 const notHere = "That command is not implemented here."
+
+// hashRow is the row of a verb for checksums.
+func hashRow(name string, a files.Algorithm) verb {
+	return verb{run: hashing(name, a), arg: something, syntax: `"<file>" [<first byte> <end>]`, feat: name, also: rules("ftp:HASH")}
+}
 
 func answering(code int, text string) func(*session, string) {
 	return func(s *session, _ string) { s.reply(code, text) }
@@ -115,7 +139,15 @@ func (c *control) permitted(name string, v verb) bool {
 	if v.alias != "" {
 		name = v.alias
 	}
-	return v.open || c.allowed(identity.Resource("ftp:"+name))
+	if v.open {
+		return true
+	}
+	for _, r := range v.also {
+		if !c.allowed(r) {
+			return false
+		}
+	}
+	return c.allowed(identity.Resource("ftp:" + name))
 }
 
 // allowed asks the policy table.
@@ -137,7 +169,7 @@ func (s *session) offered(name string, v verb) bool {
 	if v.alias != "" {
 		name = v.alias
 	}
-	return identity.LevelLoggedIn.Allows(s.srv.identity.Required(identity.Resource("ftp:" + name)))
+	return s.holds(identity.Resource("ftp:"+name), 0) && s.holdsAll(v.also)
 }
 
 func (s *session) isLoggedIn() bool {
@@ -190,11 +222,23 @@ func (s *session) features(string) {
 		if v.feat == "" || !s.offered(name, v) {
 			continue
 		}
-		f := v.feat
-		if name == "MLST" {
-			f += " " + s.params.facts.feature()
+		switch name {
+		case "MLST":
+			all = append(all, v.feat+" "+s.params.facts.feature())
+		case "HASH":
+			all = append(all, s.hashFeature())
+		case "MFF":
+			all = append(all, s.mffFeature())
+		default:
+			all = append(all, v.feat)
 		}
-		all = append(all, f)
+	}
+	if s.offered("SITE", s.srv.verbs["SITE"]) {
+		for name, v := range s.srv.sites {
+			if v.feat && s.siteOffered(name, v) {
+				all = append(all, "SITE "+name)
+			}
+		}
 	}
 	all = append(all, "UTF8")
 	sort.Strings(all)
@@ -231,46 +275,4 @@ func (s *session) help(arg string) {
 		all = all[n:]
 	}
 	s.replyLines(214, "These commands work:", rows, "HELP <command> gives its syntax.")
-}
-
-// options is OPTS (RFC 2389 section 4).
-func (s *session) options(arg string) {
-	name, value, _ := strings.Cut(arg, " ")
-	switch strings.ToUpper(name) {
-	case "UTF8", "UTF-8":
-		if strings.EqualFold(strings.TrimSpace(value), "OFF") {
-			s.reply(504, "Names are always UTF-8.") // RFC 2640 section 2.1
-			return
-		}
-		s.reply(200, "Names are UTF-8.")
-	case "MLST":
-		if !s.offered("MLST", s.srv.verbs["MLST"]) {
-			s.reply(502, notHere)
-			return
-		}
-		s.params.facts = parseFacts(value)
-		s.reply(200, "MLST OPTS "+s.params.facts.names()) // RFC 3659 section 7.9
-	default:
-		s.reply(501, "There are options for UTF8 and MLST alone.")
-	}
-}
-
-// client is CLNT: which program it is.
-func (s *session) client(arg string) {
-	const longest = 200
-	name := []rune(printable(strings.TrimSpace(arg)))
-	name = name[:min(len(name), longest)]
-	s.ses.Update(func(d *identity.Details) { d.UserAgent = string(name) })
-	s.reply(200, "Noted.")
-}
-
-// lang is LANG (RFC 2640 section 4.1): English it is.
-func (s *session) lang(arg string) {
-	tag, _, _ := strings.Cut(strings.ToLower(arg), "-")
-	if tag != "" && tag != "en" {
-		s.reply(504, "Replies come in English alone.")
-		return
-	}
-	s.ses.Update(func(d *identity.Details) { d.Lang = "en" })
-	s.reply(200, "Replies come in English.")
 }

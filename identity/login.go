@@ -34,8 +34,9 @@ type Login struct {
 
 // Anonymous is what an anonymous client sends: FTP USER and PASS; both "" on the other roads.
 type Anonymous struct {
-	Name  string
-	Email string // the "password"
+	Name   string
+	Email  string // the "password"
+	Domain string // of the virtual host; "" is the default domain
 }
 
 // Login checks everything in one order for every road: class, throttle, lookup (alias, domain),
@@ -420,6 +421,7 @@ func (s *Service) checkAnonymous(ctx context.Context, c *claim, a Anonymous) (Cr
 	try.drop()
 	at := s.anonymous(c.ses.Class().Name, s.now())
 	at.method, at.creds.OrigUser, at.creds.AnonUser = MethodAnonymous, a.Name, user
+	at.creds.Domain = a.Domain
 	if err := s.Registry.attach(c.ses, at); err != nil {
 		return Credentials{}, err
 	}

@@ -46,7 +46,8 @@ func newAPI(cfg *config.Config, s *identity.Service, t *tokens.Service, st *stat
 }
 
 func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *files.Service, src *certs.Source, st *status, log *slog.Logger) (*ftp.Server, error) {
-	srv, err := ftp.New(ftp.Options{Config: cfg.FTP, Limits: cfg.Limits, SiteName: siteName(cfg), Identity: s, Registry: r, Files: f,
+	srv, err := ftp.New(ftp.Options{Config: cfg.FTP, Limits: cfg.Limits, SiteName: siteName(cfg),
+		Domains: append([]string{cfg.Domain}, cfg.Domains...), Identity: s, Registry: r, Files: f,
 		TLS: ftpTLS(src), Log: log})
 	if err != nil {
 		return nil, err

@@ -1,0 +1,127 @@
+package ftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"trivium/files"
+)
+
+// span is a range of bytes of a file, both ends included (draft-bryan-ftp-range-09 section 3).
+type span struct {
+	from, to int64
+
+	old *files.File // of an upload: what stands there, for the rest of the file; nil: nothing does
+}
+
+// length is how many bytes a range holds.
+func (g *span) length() int64 { return g.to - g.from + 1 }
+
+// clipped is the part of the range that a file of that size has; false where it has none.
+func (g *span) clipped(size int64) (from, to int64, ok bool) {
+	return g.from, min(g.to, size-1), g.from < size
+}
+
+// errSpan is the end of an upload that brought more than its range holds.
+var errSpan = errors.New("more bytes came than RANG had said")
+
+// parseSpan reads the argument of RANG; reset is "1 0", which takes the range back.
+func parseSpan(arg string) (g span, reset, ok bool) {
+	a, b, two := strings.Cut(arg, " ")
+	if !two {
+		return span{}, false, false
+	}
+	from, ok1 := parseOffset(a)
+	to, ok2 := parseOffset(b)
+	switch {
+	case !ok1 || !ok2:
+		return span{}, false, false
+	case from == 1 && to == 0:
+		return span{}, true, true
+	case from > to || to-from+1 <= 0:
+		return span{}, false, false
+	}
+	return span{from: from, to: to}, false, true
+}
+
+// rang is RANG: what the next RETR, STOR or HASH is about. It takes the place of REST, and REST
+// that of it.
+func (s *session) rang(arg string) {
+	g, reset, ok := parseSpan(arg)
+	s.pending.rang = nil // an invalid range is the whole file again
+	switch {
+	case !ok:
+		s.reply(501, "RANG <first byte> <last byte>, counted from 0; RANG 1 0 for the whole file.")
+	case reset:
+		s.reply(350, "The whole file again.")
+	case s.params.ascii:
+		s.reply(551, "RANG works with TYPE I alone.")
+	default:
+		s.pending.rest, s.pending.rang = 0, &g
+		s.reply(350, fmt.Sprintf("Next are the bytes %d to %d.", g.from, g.to))
+	}
+}
+
+// sends gives what RETR sends of a range: nothing where the file ends before it, and what there is
+// where it ends inside (draft-bryan-ftp-range-09 section 4.3).
+func (g *span) sends(f *files.File) (size int64, send func(io.Writer) error, err error) {
+	from, to, ok := g.clipped(f.Info().Size)
+	if !ok {
+		return 0, func(io.Writer) error { return nil }, nil
+	}
+	if _, err := f.Seek(from, io.SeekStart); err != nil {
+		return 0, nil, err
+	}
+	size = to - from + 1
+	return size, func(w io.Writer) error { return copyChunks(w, io.LimitReader(f, size)) }, nil
+}
+
+// receive takes the bytes of the range and no more.
+func (g *span) receive(u *files.Upload, r io.Reader) error {
+	if err := copyChunks(u, io.LimitReader(r, g.length())); err != nil {
+		return err
+	}
+	var more [1]byte
+	switch n, err := io.ReadFull(r, more[:]); {
+	case n > 0:
+		return errSpan
+	case errors.Is(err, io.EOF):
+		return nil
+	default:
+		return err
+	}
+}
+
+// over opens what stands where a range is to be stored; the upload has begun, so no other writer
+// changes it meanwhile.
+func (g *span) over(ctx context.Context, tree *files.Tree, p string) error {
+	f, err := tree.Open(ctx, p)
+	if err != nil && replyTo(err).text != absent {
+		return err
+	}
+	g.old = f
+	return nil
+}
+
+// fill puts behind the bytes that came what the file has behind them: nothing outside of the range
+// changes, and where fewer bytes came than it holds, they alone have changed.
+func (g *span) fill(u *files.Upload, came int64) error {
+	rest := g.from + came
+	if g.old == nil || rest >= g.old.Info().Size {
+		return nil
+	}
+	if _, err := g.old.Seek(rest, io.SeekStart); err != nil {
+		return err
+	}
+	_, err := u.ReadFrom(g.old)
+	return err
+}
+
+func (g *span) close() {
+	if g.old != nil {
+		_ = g.old.Close() // it was read
+	}
+}

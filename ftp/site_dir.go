@@ -1,0 +1,95 @@
+package ftp
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	"trivium/identity"
+)
+
+// siteMkdir is SITE MKDIR; with -p the folders above are made too, and one that is there is no
+// error.
+func (s *session) siteMkdir(arg string) {
+	name, all := strings.CutPrefix(arg, "-p ")
+	if name == "" || name == "-p" {
+		s.reply(501, "SITE MKDIR [-p] <path>")
+		return
+	}
+	p, ok := s.path(name)
+	if !ok {
+		return
+	}
+	if !all {
+		if s.makeDir(p) {
+			s.reply(200, quoted(p)+" is made.")
+		}
+		return
+	}
+	fresh := s.missing(p)
+	if err := s.tree.MkdirAll(s.ctx, p); err != nil {
+		s.fail(err)
+		return
+	}
+	for _, dir := range fresh {
+		s.maskDir(dir)
+	}
+	s.reply(200, quoted(p)+" is there.")
+}
+
+// missing lists the folders on the way to p that are not there, where SITE UMASK has to do with
+// them.
+func (s *session) missing(p string) (all []string) {
+	for ; s.params.umask >= 0 && p != "/"; p = path.Dir(p) {
+		if _, err := s.tree.Lstat(s.ctx, p); err == nil {
+			break
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// The recursive removal has a rule of its own, with a default that asks for more than a log-in: one
+// line sent by mistake must not be enough to lose a tree.
+const (
+	removeAllRule  identity.Resource = "ftp:SITE RMDIR -R"
+	removeAllLevel                   = identity.LevelStaff
+)
+
+// siteRmdir is SITE RMDIR; with -r all that is in the folder goes too.
+func (s *session) siteRmdir(arg string) {
+	name, all := strings.CutPrefix(arg, "-r ")
+	switch {
+	case name == "" || name == "-r":
+		s.reply(501, "SITE RMDIR <path>")
+		return
+	case all && !(s.holds(removeAllRule, removeAllLevel) && s.holds("ftp:DELE", 0)):
+		s.reply(502, notHere)
+		return
+	}
+	p, ok := s.path(name)
+	if !ok {
+		return
+	}
+	if !all {
+		if err := s.tree.RemoveDir(s.ctx, p); err != nil {
+			s.fail(err)
+			return
+		}
+		s.reply(200, "The folder is removed.")
+		return
+	}
+	info, err := s.tree.Lstat(s.ctx, p)
+	switch {
+	case err != nil:
+		s.fail(err)
+		return
+	case !info.Dir:
+		s.reply(550, "It is not a folder.")
+		return
+	}
+	tree := s.tree
+	s.background("SITE RMDIR -r "+printable(p), func(ctx context.Context) answer {
+		return s.outcome(tree.RemoveAll(ctx, p), answer{200, "The folder is removed, with all that was in it."})
+	})
+}
