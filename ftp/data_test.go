@@ -92,24 +92,6 @@ func FuzzFactTime(f *testing.F) {
 	})
 }
 
-func FuzzSiteChmod(f *testing.F) {
-	for _, s := range []string{"644 a b", "4755 a", "+44 a", "0644  a", "8 a", "644", "644 ", "-1 a", "37777777777 x"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, arg string) {
-		mode, name, ok := parseChmod(arg)
-		if !ok {
-			return
-		}
-		if mode > 0o777 || name == "" || !strings.HasSuffix(arg, " "+name) {
-			t.Fatalf("%q became %o %q", arg, mode, name)
-		}
-		if again, n, ok := parseChmod(fmt.Sprintf("%o %s", mode, name)); !ok || again != mode || n != name {
-			t.Fatalf("%q: %o %q", arg, again, n)
-		}
-	})
-}
-
 func TestParsePorts(t *testing.T) {
 	for _, tt := range []struct {
 		text      string

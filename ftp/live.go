@@ -46,11 +46,15 @@ func (t *transfer) tell(n, rate int64) {
 	})
 }
 
-// StopTransfer breaks off the transfer that runs, and the session goes on (426); false where none
+// StopTransfer breaks off the transfer or the work that runs, and the session goes on (426); false where none
 // runs.
 func (c *control) StopTransfer() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.job != nil && !c.closed {
+		c.stop()
+		return true
+	}
 	if c.busy == nil || c.closed {
 		return false
 	}

@@ -140,16 +140,18 @@ func (s *session) maySet(rule identity.Resource, root bool) bool {
 	return s.allowed(rule) && (!root || s.ses.Level().Allows(identity.LevelRoot))
 }
 
-// mffFeature lists the facts (draft-somers-ftp-mfxx-04 section 5.6).
+// mffFeature lists the facts (draft-somers-ftp-mfxx-04 section 5.6); "" where there are none.
 func (s *session) mffFeature() string {
 	var b strings.Builder
-	b.WriteString("MFF ")
 	for _, f := range settable {
 		if s.maySet(f.rule, f.root) {
 			b.WriteString(f.name + ";")
 		}
 	}
-	return b.String()
+	if b.Len() == 0 {
+		return ""
+	}
+	return "MFF " + b.String()
 }
 
 // pair is one fact of MFF as it came.

@@ -71,19 +71,16 @@ func (s *session) change(arg string, code int) {
 }
 
 func (s *session) mkd(arg string) {
-	if p, ok := s.path(arg); ok && s.makeDir(p) {
-		s.reply(257, quoted(p)+" is made.")
+	p, ok := s.path(arg)
+	if !ok {
+		return
 	}
-}
-
-// makeDir makes a folder; false when it has answered.
-func (s *session) makeDir(p string) bool {
 	if err := s.tree.Mkdir(s.ctx, p); err != nil {
 		s.fail(err)
-		return false
+		return
 	}
 	s.maskDir(p)
-	return true
+	s.reply(257, quoted(p)+" is made.")
 }
 
 func (s *session) maskDir(p string) {

@@ -35,7 +35,7 @@ func siteVerbs() map[string]siteVerb {
 		"SYMLINK": {run: (*session).siteSymlink, syntax: "<target> <link>", feat: true},
 		// site_dir.go
 		"MKDIR": {run: (*session).siteMkdir, syntax: "[-p] <path>", also: rules("ftp:MKD"), feat: true},
-		"RMDIR": {run: (*session).siteRmdir, syntax: "[-r] <path>", also: rules("ftp:RMD"), feat: true},
+		"RMDIR": {run: (*session).siteRmdir, syntax: "<path>", also: rules("ftp:RMD"), feat: true},
 		// site_info.go
 		"IDLE":  {run: (*session).siteIdle, syntax: "[<seconds>]"},
 		"QUOTA": {run: (*session).siteQuota, syntax: "[<path>]"},
@@ -101,15 +101,23 @@ func (s *session) siteHelp(arg string) {
 			s.reply(502, notHere)
 			return
 		}
-		s.reply(214, strings.TrimSpace("Syntax: SITE "+name+" "+v.syntax))
+		s.reply(214, strings.TrimSpace("Syntax: SITE "+name+" "+s.siteSyntax(name, v)))
 		return
 	}
 	var all []string
 	for name, v := range s.srv.sites {
 		if s.siteOffered(name, v) {
-			all = append(all, strings.TrimSpace(name+" "+v.syntax))
+			all = append(all, strings.TrimSpace(name+" "+s.siteSyntax(name, v)))
 		}
 	}
 	sort.Strings(all)
 	s.replyLines(214, "These SITE commands work:", all, "End.")
+}
+
+// siteSyntax is the syntax as far as the session may use it.
+func (s *session) siteSyntax(name string, v siteVerb) string {
+	if name == "RMDIR" && s.mayRemoveAll() {
+		return "[-r] " + v.syntax
+	}
+	return v.syntax
 }

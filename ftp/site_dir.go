@@ -2,16 +2,17 @@ package ftp
 
 import (
 	"context"
+	"io/fs"
 	"path"
 	"strings"
 
 	"trivium/identity"
 )
 
-// siteMkdir is SITE MKDIR; with -p the folders above are made too, and one that is there is no
-// error.
+// siteMkdir is SITE MKDIR. As ProFTPD's mod_site_misc has it, and as clients expect that find it in
+// FEAT, the folders above are made too; with -p, one that is there is no error either.
 func (s *session) siteMkdir(arg string) {
-	name, all := strings.CutPrefix(arg, "-p ")
+	name, quiet := strings.CutPrefix(arg, "-p ")
 	if name == "" || name == "-p" {
 		s.reply(501, "SITE MKDIR [-p] <path>")
 		return
@@ -20,10 +21,8 @@ func (s *session) siteMkdir(arg string) {
 	if !ok {
 		return
 	}
-	if !all {
-		if s.makeDir(p) {
-			s.reply(200, quoted(p)+" is made.")
-		}
+	if _, err := s.tree.Lstat(s.ctx, p); err == nil && !quiet {
+		s.fail(fs.ErrExist)
 		return
 	}
 	fresh := s.missing(p)
@@ -56,6 +55,10 @@ const (
 	removeAllLevel                   = identity.LevelStaff
 )
 
+func (s *session) mayRemoveAll() bool {
+	return s.holds(removeAllRule, removeAllLevel) && s.holds("ftp:DELE", 0)
+}
+
 // siteRmdir is SITE RMDIR; with -r all that is in the folder goes too.
 func (s *session) siteRmdir(arg string) {
 	name, all := strings.CutPrefix(arg, "-r ")
@@ -63,7 +66,7 @@ func (s *session) siteRmdir(arg string) {
 	case name == "" || name == "-r":
 		s.reply(501, "SITE RMDIR <path>")
 		return
-	case all && !(s.holds(removeAllRule, removeAllLevel) && s.holds("ftp:DELE", 0)):
+	case all && !s.mayRemoveAll():
 		s.reply(502, notHere)
 		return
 	}

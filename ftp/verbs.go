@@ -228,7 +228,9 @@ func (s *session) features(string) {
 		case "HASH":
 			all = append(all, s.hashFeature())
 		case "MFF":
-			all = append(all, s.mffFeature())
+			if f := s.mffFeature(); f != "" {
+				all = append(all, f)
+			}
 		default:
 			all = append(all, v.feat)
 		}

@@ -31,6 +31,8 @@ type world struct {
 	policy   map[string]string
 	// connections bounds those of one address that are not logged in; 0: no bound.
 	connections int
+	domains     []string
+	chat        ftp.Chat
 	identity    *identity.Service
 	log         *slog.Logger // of this road alone
 	home        string
@@ -41,7 +43,7 @@ var root = identity.Actor{Level: identity.LevelRoot, Via: "cli"}
 
 func newWorld(t testing.TB, set ...func(*world)) *world {
 	t.Helper()
-	w := &world{t: t, password: "secret for tests",
+	w := &world{t: t, password: "secret for tests", domains: []string{"example.org", "example.net"},
 		cfg: config.FTP{Listen: []string{"127.0.0.1:0"}, TLSListen: []string{"127.0.0.1:0"}, TLS: "optional",
 			PassivePorts: "0-0", PublicAddress: "auto", TLSReuse: "own"},
 		limits: config.Limits{LoginTimeout: patience, TLSTimeout: patience, FTPIdleTimeout: time.Minute,
@@ -53,7 +55,7 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 	log := slog.New(slog.DiscardHandler)
 	db := sqltest.Open(t)
 	must(t, sqlstore.Migrate(t.Context(), db))
-	o := identity.Options{Store: sqlstore.New(db), Log: log, Domain: "example.org", SealKey: make([]byte, 32), Policy: w.policy,
+	o := identity.Options{Store: sqlstore.New(db), Log: log, Domain: "example.org", Domains: w.domains[1:], SealKey: make([]byte, 32), Policy: w.policy,
 		Limits:       identity.Limits{UnauthenticatedPerAddress: w.connections},
 		DefaultLevel: identity.LevelUser, SCRAMIterations: 4096}
 	if w.cfg.Anonymous {
@@ -79,7 +81,7 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 	}
 	src, err := certs.Load(certs.Options{Dir: t.TempDir(), Domains: []string{"example.org"}, Log: log})
 	must(t, err)
-	w.srv, err = ftp.New(ftp.Options{Config: w.cfg, Limits: w.limits, SiteName: "Example", Identity: service,
+	w.srv, err = ftp.New(ftp.Options{Config: w.cfg, Limits: w.limits, SiteName: "Example", Domains: w.domains, Chat: w.chat, Identity: service,
 		Registry: service.Registry, Files: tree, TLS: src.Config("ftp"), Log: w.log})
 	must(t, err)
 	must(t, w.srv.Listen(t.Context()))
