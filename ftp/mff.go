@@ -86,12 +86,12 @@ var settable = []struct {
 	now  func(files.Info) string
 }{
 	{"Modify", "ftp:MFMT", false, changeTime, func(i files.Info) string { return factTime(i.ModTime) }},
-	{"UNIX.group", "ftp:SITE CHGRP", false, changeGroup, func(i files.Info) string { return column(i.Group, i.GID) }},
-	{"UNIX.groupname", "ftp:SITE CHGRP", false, changeGroup, func(i files.Info) string { return column(i.Group, i.GID) }},
+	{"UNIX.group", "ftp:SITE CHGRP", false, changeGroup, func(i files.Info) string { return word(i.Group, i.GID) }},
+	{"UNIX.groupname", "ftp:SITE CHGRP", false, changeGroup, func(i files.Info) string { return word(i.Group, i.GID) }},
 	{"UNIX.gid", "ftp:SITE CHGRP", false, changeGroup, func(i files.Info) string { return fmt.Sprint(i.GID) }},
 	{"UNIX.mode", "ftp:SITE CHMOD", false, changeMode, func(i files.Info) string { return fmt.Sprintf("%#o", unixMode(i.Mode)) }},
-	{"UNIX.owner", "ftp:SITE CHOWN", true, changeOwner, func(i files.Info) string { return column(i.Owner, i.UID) }},
-	{"UNIX.ownername", "ftp:SITE CHOWN", true, changeOwner, func(i files.Info) string { return column(i.Owner, i.UID) }},
+	{"UNIX.owner", "ftp:SITE CHOWN", true, changeOwner, func(i files.Info) string { return word(i.Owner, i.UID) }},
+	{"UNIX.ownername", "ftp:SITE CHOWN", true, changeOwner, func(i files.Info) string { return word(i.Owner, i.UID) }},
 	{"UNIX.uid", "ftp:SITE CHOWN", true, changeOwner, func(i files.Info) string { return fmt.Sprint(i.UID) }},
 }
 

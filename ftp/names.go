@@ -1,6 +1,9 @@
 package ftp
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // unquoteName reads a name behind its opening quote up to the closing one, quotes inside of it
 // doubled (as in RFC 959 appendix II), and gives what follows.
@@ -38,4 +41,20 @@ func parseNames(arg string) (names []string, ok bool) {
 		names = append(names, name)
 	}
 	return names, len(names) > 0
+}
+
+// orHere is an argument that may be left out.
+func orHere(arg string) string {
+	if arg == "" {
+		return "."
+	}
+	return arg
+}
+
+// word is an owner or a group as one word that can be the value of a fact (RFC 3659 section 7.2).
+func word(name string, id uint32) string {
+	if name == "" {
+		return strconv.FormatUint(uint64(id), 10)
+	}
+	return strings.NewReplacer(" ", "_", ";", "_").Replace(printable(name))
 }
