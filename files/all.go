@@ -73,10 +73,11 @@ func (t *Tree) RemoveAll(ctx context.Context, p string) error {
 	if s.m == nil || s.name == "" {
 		return failed("remove", p, fs.ErrPermission) // the top of a mount
 	}
-	a, err := v.s.account(ctx, s.m.key)
+	a, err := v.s.use(ctx, s.m)
 	if err != nil {
 		return failed("remove", p, err)
 	}
+	defer v.s.done(a)
 	if !s.exists || !s.node.Type.IsDir() {
 		return failed("remove", p, v.dropAt(ctx, s, a, OpRemove, remove(ctx)))
 	}

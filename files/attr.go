@@ -65,12 +65,7 @@ func (t *Tree) alter(ctx context.Context, op, p string, fn func(*view, *spot) (o
 	if !v.s.o.Backend.Features().Attrs {
 		return failed(op, p, ErrUnsupported)
 	}
-	a, err := v.s.account(ctx, s.m.key)
-	if err != nil {
-		return failed(op, p, err)
-	}
-	a.names.Lock()
-	defer a.names.Unlock()
+	defer v.s.lockNames(s.m.key)()
 	if err := s.again(ctx); err != nil {
 		return failed(op, p, err)
 	}

@@ -203,12 +203,7 @@ func (t *Tree) dress(ctx context.Context, like Info, props []byte, p string) err
 	if s.m == nil || s.name == "" || !s.exists || !s.node.Type.IsDir() {
 		return failed("copy", p, fs.ErrNotExist) // gone meanwhile
 	}
-	a, err := v.s.account(ctx, s.m.key)
-	if err != nil {
-		return failed("copy", p, err)
-	}
-	a.names.Lock()
-	defer a.names.Unlock()
+	defer v.s.lockNames(s.m.key)()
 	if err := s.again(ctx); err != nil {
 		return failed("copy", p, err)
 	}

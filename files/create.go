@@ -70,13 +70,27 @@ func (u *Upload) begin(ctx context.Context, v *view, o UploadOptions) error {
 		return ErrOffset
 	}
 	var err error
-	if u.account, err = v.s.account(ctx, s.m.key); err != nil {
+	if u.account, err = v.s.use(ctx, s.m); err != nil {
 		return err
 	}
 	u.key = v.partKey(s.canon())
 	if !u.lock(v.s, pathLock(s.m.key, s.rel+"/"+s.name)) || !u.lock(v.s, partLock(s.m.key, u.key)) {
 		return ErrBusy
 	}
+	if err := u.place(ctx, v, o); err != nil {
+		return err
+	}
+	if err := u.reserveSize(ctx, o.Size); err != nil || u.head == 0 {
+		return err
+	}
+	return u.copyHead(ctx)
+}
+
+// place opens what is written to. It shares the names of the tree, as it makes an entry.
+func (u *Upload) place(ctx context.Context, v *view, o UploadOptions) (err error) {
+	s := u.spot
+	u.account.names.RLock()
+	defer u.account.names.RUnlock()
 	if s.node, err = s.dir.Lstat(ctx, s.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -101,27 +115,25 @@ func (u *Upload) over(ctx context.Context, v *view, o UploadOptions) error {
 		o.Offset = node.Size
 	case o.Offset > node.Size || o.Offset > 0 && o.Offset < node.Size:
 		if part, err := u.spot.top.StatPart(ctx, u.key); err == nil && part.Size == o.Offset {
-			return u.openPart(ctx, o, false)
+			return u.openPart(ctx, v, false)
 		}
 		if o.Offset > node.Size {
 			return ErrOffset
 		}
 	}
 	if o.Append || o.Offset > 0 && o.Offset == node.Size {
-		err := u.inPlace(ctx, v, o)
+		err := u.inPlace(ctx, v)
 		if !errors.Is(err, ErrUnsupported) {
 			return err
 		}
 	}
-	if err := u.openPart(ctx, o, true); err != nil || o.Offset == 0 {
-		return err
-	}
-	return u.copyHead(ctx, o.Offset)
+	u.head = o.Offset
+	return u.openPart(ctx, v, true)
 }
 
 // inPlace opens the finished file at its end. Its own lock keeps others from removing or replacing
 // it, by whatever path.
-func (u *Upload) inPlace(ctx context.Context, v *view, o UploadOptions) error {
+func (u *Upload) inPlace(ctx context.Context, v *view) error {
 	s := u.spot
 	if !u.lock(v.s, fileLock(s.node)) {
 		return ErrBusy
@@ -138,35 +150,38 @@ func (u *Upload) inPlace(ctx context.Context, v *view, o UploadOptions) error {
 	if u.start, err = w.Size(); err != nil {
 		return err
 	}
-	return u.reserveSize(o.Size)
+	u.charge = v.s.charge(u.account, "", s.node.Unique, u.start, nil)
+	return nil
 }
 
 // anew begins an upload where nothing stands.
 func (u *Upload) anew(ctx context.Context, v *view, o UploadOptions) error {
 	if o.Append {
-		return u.openPart(ctx, o, false)
+		return u.openPart(ctx, v, false)
 	}
 	if o.Offset > 0 {
 		part, err := u.spot.top.StatPart(ctx, u.key)
 		if err != nil || part.Size != o.Offset {
 			return ErrOffset
 		}
-		return u.openPart(ctx, o, false)
+		return u.openPart(ctx, v, false)
 	}
-	return u.openPart(ctx, o, true)
+	return u.openPart(ctx, v, true)
 }
 
 // openPart opens one's part at its end, or empties it.
-func (u *Upload) openPart(ctx context.Context, o UploadOptions, empty bool) error {
+func (u *Upload) openPart(ctx context.Context, v *view, empty bool) error {
 	s := u.spot
+	var old *Node
+	if s.exists {
+		old = &s.node
+	}
 	part, err := s.top.Part(ctx, u.key, false)
 	if errors.Is(err, fs.ErrNotExist) {
-		limit := s.m.limitFiles
 		if s.exists {
-			limit = -1 // it will take the place of one
-		}
-		if !u.account.addEntry(limit) {
-			return ErrQuota
+			u.account.change(0, 1) // it will take the place of one, and is lent that
+		} else if err := v.s.grow(u.account, 0, 1); err != nil {
+			return err
 		}
 		if part, err = s.top.Part(ctx, u.key, true); err != nil {
 			u.account.change(0, -1)
@@ -188,31 +203,43 @@ func (u *Upload) openPart(ctx context.Context, o UploadOptions, empty bool) erro
 		u.account.change(-u.start, 0)
 		u.start = 0
 	}
-	return u.reserveSize(o.Size)
+	u.charge = v.s.charge(u.account, u.key, "", u.start, old)
+	return nil
 }
 
-// reserveSize sets the declared size aside. What was made for this upload goes again if there is no
-// room for it.
-func (u *Upload) reserveSize(size int64) error {
+// reserveSize sets the declared size aside, in the quota and, less exactly, on the disk: what the
+// file system has left, without what other uploads have set aside and not yet written. What was
+// made for this upload goes again if there is no room for it.
+func (u *Upload) reserveSize(ctx context.Context, size int64) error {
 	if size <= 0 {
 		return nil
 	}
-	if !u.account.reserveAll(size, u.spot.m.limitBytes) {
-		return ErrQuota
+	free, err := u.spot.top.Free(ctx)
+	if errors.Is(err, ErrUnsupported) {
+		return u.charge.reserveAll(size)
 	}
-	u.reserved = size
+	if err != nil {
+		return err
+	}
+	if err := u.charge.reserveAll(size); err != nil {
+		return err
+	}
+	if u.t.s.ledger.pending.Load() > free {
+		return ErrNoSpace
+	}
 	return nil
 }
 
 // copyHead fills the part with the first bytes of the file that stands there.
-func (u *Upload) copyHead(ctx context.Context, n int64) error {
+func (u *Upload) copyHead(ctx context.Context) error {
+	n := u.head
 	obj, err := u.spot.dir.Open(ctx, u.spot.name)
 	if err != nil {
 		return err
 	}
 	defer obj.Close()
-	if !u.account.reserveAll(n, u.spot.m.limitBytes) {
-		return ErrQuota
+	if err := u.charge.reserveAll(n); err != nil {
+		return err
 	}
 	var src io.Reader = obj
 	if file, ok := obj.OS(); ok {
@@ -220,7 +247,7 @@ func (u *Upload) copyHead(ctx context.Context, n int64) error {
 	}
 	copied, err := u.w.ReadFrom(&io.LimitedReader{R: src, N: n})
 	u.start = copied
-	u.account.change(copied-n, 0)
+	u.charge.wrote(copied)
 	if err == nil && copied < n {
 		err = io.ErrUnexpectedEOF
 	}

@@ -21,6 +21,23 @@ const (
 	OpSymlink Op = "symlink"
 )
 
+// QuotaPassed is the event of a tree that has come to hold more than its soft limit: once, until it
+// holds less again.
+type QuotaPassed struct {
+	At         time.Time `json:"at"`
+	Tree       string    `json:"tree"` // its key in the store
+	Domain     string    `json:"domain"`
+	Path       string    `json:"path"`           // canonical
+	User       string    `json:"user,omitempty"` // whose home it is
+	Bytes      int64     `json:"bytes"`
+	Files      int64     `json:"files"`
+	LimitBytes int64     `json:"limit_bytes"` // -1: none, as below
+	LimitFiles int64     `json:"limit_files"`
+	SoftBytes  int64     `json:"soft_bytes"`
+	SoftFiles  int64     `json:"soft_files"`
+	GraceEnds  time.Time `json:"grace_ends"` // then uploads are refused
+}
+
 // Changed is the event of a change in the tree, sent after it is done.
 type Changed struct {
 	At       time.Time         `json:"at"`

@@ -30,3 +30,23 @@ func (s *Service) LockCount() int {
 	defer s.book.mu.Unlock()
 	return len(s.book.tokens)
 }
+
+// Pending is how many bytes are set aside and not written, in all trees.
+func (s *Service) Pending() int64 { return s.ledger.pending.Load() }
+
+// ReserveTwice sets n bytes aside for two uploads beside one another, and gives them back.
+func (s *Service) ReserveTwice(ctx context.Context, key string, n int64) error {
+	a, err := s.useKey(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer s.done(a)
+	for _, part := range []string{"a", "b"} {
+		c := s.charge(a, part, "", 0, nil)
+		defer c.end()
+		if err := c.reserveAll(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -319,12 +319,7 @@ func (v *view) lock(ctx context.Context, p string, o LockOptions) (Lock, error) 
 	if len(o.Owner) > MaxLockOwner {
 		return Lock{}, ErrName
 	}
-	a, err := v.s.account(ctx, s.m.key)
-	if err != nil {
-		return Lock{}, err
-	}
-	a.names.Lock()
-	defer a.names.Unlock()
+	defer v.s.lockNames(s.m.key)()
 	if err := s.again(ctx); err != nil {
 		return Lock{}, err
 	}

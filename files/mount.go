@@ -81,7 +81,7 @@ func (v *view) home() *mount {
 		key: v.domain + "/home/" + string(v.c.Login), at: "/", canon: "/home/" + v.c.User,
 		uid: v.c.UID, gid: v.c.GID,
 		top: 0o700, dir: 0o777 &^ mask, file: 0o666 &^ mask,
-		limitBytes: limit(v.c.QuotaBytes, v.s.o.QuotaBytes), limitFiles: limit(v.c.QuotaFiles, 0),
+		limitBytes: limit(v.c.QuotaBytes, v.s.o.QuotaBytes), limitFiles: limit(v.c.QuotaFiles, v.s.o.QuotaFiles),
 	}
 }
 

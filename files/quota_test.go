@@ -52,14 +52,16 @@ func TestDiscardOfAResumedPart(t *testing.T) {
 
 // TestDeclaredSizes: no declared size makes the count run over, where nothing else bounds it.
 func TestDeclaredSizes(t *testing.T) {
-	tree := newWorld(t).alice()
-	one := create(t, tree, "/a", files.UploadOptions{Size: math.MaxInt64})
-	_, err := tree.Create(t.Context(), "/b", files.UploadOptions{Size: math.MaxInt64})
-	want(t, "as much again", err, files.ErrQuota)
-	if n := used(t, tree); n < 0 {
-		t.Errorf("used %d", n)
+	w := newWorld(t)
+	tree := w.alice()
+	_, err := tree.Create(t.Context(), "/a", files.UploadOptions{Size: math.MaxInt64})
+	want(t, "more than the disk has", err, files.ErrNoSpace)
+	_, err = tree.Create(t.Context(), "/b", files.UploadOptions{Size: math.MaxInt64})
+	want(t, "as much again", err, files.ErrNoSpace)
+	if n := used(t, tree); n != 0 || w.s.Pending() != 0 {
+		t.Errorf("used %d, pending %d", n, w.s.Pending())
 	}
-	no(t, one.Discard())
+	want(t, "counts that would run over", w.s.ReserveTwice(t.Context(), "example.org/home/alice", math.MaxInt64), files.ErrQuota)
 	put(t, tree, "/b", "x")
 	if n := used(t, tree); n != 1 {
 		t.Errorf("used %d", n)

@@ -35,14 +35,16 @@ func (t *Tree) Rename(ctx context.Context, oldpath, newpath string) error {
 }
 
 func (v *view) rename(ctx context.Context, from, to *spot) error {
-	src, err := v.s.account(ctx, from.m.key)
+	src, err := v.s.use(ctx, from.m)
 	if err != nil {
 		return err
 	}
-	dst, err := v.s.account(ctx, to.m.key)
+	defer v.s.done(src)
+	dst, err := v.s.use(ctx, to.m)
 	if err != nil {
 		return err
 	}
+	defer v.s.done(dst)
 	defer lockBoth(src, dst, from.m.key < to.m.key)()
 	if from.node, err = from.dir.Lstat(ctx, from.name); err != nil {
 		return err
@@ -108,26 +110,23 @@ func (v *view) cross(ctx context.Context, from, to *spot, src, dst *account) err
 		o.uid, o.gid, o.mode = to.m.uid, to.m.gid, to.m.file
 	}
 	size := sizeOf(from.node)
-	if !dst.reserveAll(size, to.m.limitBytes) {
-		return ErrQuota
+	bytes, entries := size, int64(1)
+	if to.exists { // it goes, so what is more counts
+		bytes, entries = size-sizeOf(to.node), 0
 	}
-	if !dst.addEntry(to.m.limitFiles) {
-		dst.change(-size, 0)
-		return ErrQuota
+	if err := v.s.grow(dst, bytes, entries); err != nil {
+		return err
 	}
 	err := v.setAttr(ctx, from.dir, from.name, o, v.s.keep(to.m.attr(o, false)))
 	if err == nil {
 		err = from.dir.Rename(ctx, from.name, to.dir, to.name, false)
 	}
 	if err != nil {
-		dst.change(-size, -1)
+		dst.change(-bytes, -entries)
 		return err
 	}
 	v.s.book.gone(from.m.key, from.inTree())
 	src.change(-size, -1)
-	if to.exists {
-		dst.change(-sizeOf(to.node), -1)
-	}
 	v.emit(OpRename, to.canon(), from.canon(), size, 0)
 	return nil
 }

@@ -37,8 +37,15 @@ type Options struct {
 	Domain  string      // the default domain
 
 	QuotaBytes      int64 // of a home whose account says 0; 0: no limit
+	QuotaFiles      int64 // the same in files and folders
 	GroupQuotaBytes int64 // of each group folder; 0: no limit
 	PubQuotaBytes   int64 // of /pub; 0: no limit
+
+	SoftPercent int               // of a limit, beyond which SoftGrace begins; 0: no soft limits
+	SoftGrace   time.Duration     // after it, the soft limit is the limit
+	Passed      func(QuotaPassed) // must not block; nil: none
+	Usage       UsageStore        // keeps the counts; nil: every tree is counted at its first use
+	HomeQuota   HomeQuota         // for Usages; nil: every account says 0
 
 	Sums SumStore // where checksums of whole files are kept; nil: each is computed anew
 
@@ -120,16 +127,19 @@ func (s *Service) sweepTree(ctx context.Context, key string, before time.Time) (
 	if err != nil || len(stale) == 0 {
 		return 0, err
 	}
-	a, err := s.account(ctx, key)
+	a, err := s.useKey(ctx, key)
 	if err != nil {
 		return 0, err
 	}
+	defer s.done(a)
 	for _, part := range stale {
 		lock := partLock(key, part)
 		if !s.locks.take(lock) {
 			continue
 		}
+		a.names.RLock()
 		err := s.dropStale(ctx, top, a, part, before)
+		a.names.RUnlock()
 		s.locks.free(lock)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

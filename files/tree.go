@@ -114,20 +114,31 @@ func (v *view) makeAt(ctx context.Context, s *spot, fn func(*view, *spot) (Op, e
 	if err := v.unlocked(ctx, s, aMember); err != nil {
 		return err
 	}
-	a, err := v.s.account(ctx, s.m.key)
+	done, err := v.makeCounted(ctx, s, fn)
 	if err != nil {
-		return err
-	}
-	if !a.addEntry(s.m.limitFiles) {
-		return ErrQuota
-	}
-	done, err := fn(v, s)
-	if err != nil {
-		a.change(0, -1)
 		return err
 	}
 	v.emit(done, s.canon(), "", 0, 0)
 	return v.s.sync(ctx, s.dir)
+}
+
+// makeCounted makes an entry, and counts it.
+func (v *view) makeCounted(ctx context.Context, s *spot, fn func(*view, *spot) (Op, error)) (Op, error) {
+	a, err := v.s.use(ctx, s.m)
+	if err != nil {
+		return "", err
+	}
+	defer v.s.done(a)
+	a.names.RLock()
+	defer a.names.RUnlock()
+	if err := v.s.grow(a, 0, 1); err != nil {
+		return "", err
+	}
+	done, err := fn(v, s)
+	if err != nil {
+		a.change(0, -1)
+	}
+	return done, err
 }
 
 // keep drops what the store cannot keep.
@@ -194,10 +205,11 @@ func (t *Tree) drop(ctx context.Context, op, p string, event Op, fn func(*view, 
 	if s.m == nil || s.name == "" {
 		return failed(op, p, fs.ErrPermission) // the top of a mount
 	}
-	a, err := v.s.account(ctx, s.m.key)
+	a, err := v.s.use(ctx, s.m)
 	if err != nil {
 		return failed(op, p, err)
 	}
+	defer v.s.done(a)
 	return failed(op, p, v.dropAt(ctx, s, a, event, fn))
 }
 

@@ -23,8 +23,9 @@ type Upload struct {
 	exclusive bool
 	like      *Info  // of a copy: whose mode and time a new file gets
 	props     []byte // of a copy: its original's properties
-	start     int64  // bytes that were there before
-	reserved  int64  // taken from the quota and not yet written
+	charge    *charge
+	start     int64 // bytes that were there before
+	head      int64 // of the file that stands there, to begin with
 	written   atomic.Int64
 	held      []string
 	closed    bool
@@ -48,19 +49,15 @@ func (u *Upload) Written() int64 { return u.written.Load() }
 // wrote settles n written bytes.
 func (u *Upload) wrote(n int64) {
 	u.written.Add(n)
-	u.reserved -= n
-	if u.reserved < 0 { // more than was set aside; only where a store writes more than it was given
-		u.account.change(-u.reserved, 0)
-		u.reserved = 0
-	}
+	u.charge.wrote(n)
 }
 
 // room makes sure that some of the quota is set aside, want at best, and says how much.
 func (u *Upload) room(want int64) int64 {
-	if u.reserved < want {
-		u.reserved += u.account.reserve(want-u.reserved, u.spot.m.limitBytes)
+	if have := u.charge.aside.Load(); have < want {
+		u.charge.reserve(want - have)
 	}
-	return min(u.reserved, want)
+	return min(u.charge.aside.Load(), want)
 }
 
 // ReadFrom reads r to its end: io.EOF of r is no error. Each slice is reserved from the quota before
@@ -97,7 +94,7 @@ func (u *Upload) full(r io.Reader) error {
 	var one [1]byte
 	n, err := io.ReadFull(r, one[:])
 	if n > 0 {
-		return failed("write", u.spot.at, ErrQuota)
+		return failed("write", u.spot.at, u.charge.why())
 	}
 	if err == io.EOF {
 		return nil
@@ -111,16 +108,16 @@ func (u *Upload) Write(p []byte) (int, error) {
 		return 0, errClosed
 	}
 	want := int64(len(p))
-	for more := true; more && u.reserved < want; {
-		before := u.reserved
+	for more := true; more && u.charge.aside.Load() < want; {
+		before := u.charge.aside.Load()
 		u.room(max(want, slice))
-		more = u.reserved > before
+		more = u.charge.aside.Load() > before
 	}
-	fits := min(u.reserved, want)
+	fits := min(u.charge.aside.Load(), want)
 	n, err := u.w.Write(p[:fits])
 	u.wrote(int64(n))
 	if err == nil && fits < want {
-		err = failed("write", u.spot.at, ErrQuota)
+		err = failed("write", u.spot.at, u.charge.why())
 	}
 	return n, err
 }
@@ -194,9 +191,10 @@ func (u *Upload) rename(ctx context.Context, v *view) error {
 	if u.like != nil {
 		o.mode = copied(u.like, s.m, o)
 	}
-	old := s.node
+	var old tally
 	if s.exists {
-		if v.s.locks.holds(fileLock(old)) {
+		old = tally{sizeOf(s.node), 1}
+		if v.s.locks.holds(fileLock(s.node)) {
 			return ErrBusy
 		}
 		o = s.owned() // as if it had been written in place
@@ -207,12 +205,14 @@ func (u *Upload) rename(ctx context.Context, v *view) error {
 	} else if s.exists { // they outlive the content (RFC 4918 section 9.7.1)
 		props, _ = s.dir.Props(ctx, s.name)
 	}
+	if err := u.charge.fits(old); err != nil {
+		return err
+	}
 	if err := u.part.Commit(ctx, s.dir, s.name, o.mode&^fs.ModeType, v.s.keep(s.m.attr(o, false)), u.exclusive); err != nil {
 		return err
 	}
-	if s.exists {
-		u.account.change(-sizeOf(old), -1)
-	}
+	u.account.change(-old.bytes, -old.files)
+	u.charge.end()
 	if props != nil {
 		v.s.putProps(ctx, s, props)
 	}
@@ -246,7 +246,7 @@ func (u *Upload) Suspend() error {
 	}
 	c, _ := u.t.who.Credentials()
 	size, err := u.w.Size()
-	if u.part != nil && (size == 0 || c.Anonymous()) && err == nil {
+	if u.part != nil && (size == 0 || c.Anonymous() || !u.charge.stays()) && err == nil {
 		return u.Discard()
 	}
 	if u.t.s.o.Sync {
@@ -262,7 +262,9 @@ func (u *Upload) Discard() error {
 	if u.closed {
 		return errClosed
 	}
+	u.account.names.RLock()
 	err := u.discard()
+	u.account.names.RUnlock()
 	u.end()
 	return failed("discard", u.spot.at, err)
 }
@@ -272,22 +274,30 @@ func (u *Upload) discard() error {
 		if err := u.w.Truncate(u.start); err != nil {
 			return err
 		}
-		u.account.change(-u.Written(), 0)
+		u.charge.drop(u.Written())
 		return nil
 	}
 	if err := u.spot.top.RemovePart(context.Background(), u.key); err != nil {
 		return err
 	}
-	u.account.change(-u.start-u.Written(), -1)
+	if u.charge != nil {
+		u.charge.drop(u.start + u.Written())
+		u.charge.end()
+	}
+	u.account.change(0, -1)
 	return nil
 }
 
 // end gives back what is not written, the locks and the folders.
 func (u *Upload) end() {
 	u.closed = true
-	if u.account != nil && u.reserved > 0 {
-		u.account.change(-u.reserved, 0)
-		u.reserved = 0
+	if u.charge != nil {
+		u.account.names.RLock()
+		u.charge.end()
+		u.account.names.RUnlock()
+	}
+	if u.account != nil {
+		u.t.s.done(u.account)
 	}
 	if u.w != nil {
 		_ = u.w.Close()
@@ -300,7 +310,9 @@ func (u *Upload) end() {
 // there before stays.
 func (u *Upload) release() {
 	if u.made {
+		u.account.names.RLock()
 		_ = u.discard()
+		u.account.names.RUnlock()
 	}
 	u.end()
 }

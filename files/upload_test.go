@@ -255,11 +255,15 @@ func TestQuota(t *testing.T) {
 	_, err := try(t, tree, "/more", "y")
 	want(t, "one byte more", err, files.ErrQuota)
 	put(t, tree, "/empty", "")
-	// The old file counts until the rename replaces it.
-	_, err = try(t, tree, "/exactly", strings.Repeat("z", 50))
-	want(t, "replace", err, files.ErrQuota)
+	// The old file's size is lent to the one that replaces it, and nothing more.
+	_, err = try(t, tree, "/exactly", strings.Repeat("z", 101))
+	want(t, "replace by more", err, files.ErrQuota)
 	if get(t, tree, "/exactly") != strings.Repeat("x", 100) {
 		t.Error("the old file was touched")
+	}
+	put(t, tree, "/exactly", strings.Repeat("z", 100))
+	if used(t, tree) != 100 {
+		t.Errorf("replaced: used %d", used(t, tree))
 	}
 	no(t, tree.Remove(ctx, "/exactly"))
 	_, err = tree.Create(ctx, "/f", files.UploadOptions{Size: 101})

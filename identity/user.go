@@ -42,7 +42,7 @@ type User struct {
 	State      UserState
 	Roads      []Road // the roads it may log in on; empty: all
 	QuotaBytes int64  // 0: the server's default, -1: no limit
-	QuotaFiles int64  // 0: no limit
+	QuotaFiles int64  // files and folders, as QuotaBytes
 	Rates      Rates
 	Profile    Profile
 	ExpiresAt  time.Time // zero: never

@@ -39,8 +39,8 @@ func (c UserChange) checked() (UserChange, error) {
 	if c.QuotaBytes != nil && *c.QuotaBytes < -1 {
 		return c, faultf(ErrInvalid, "the quota in bytes is a number from 1, 0 for the server's default, or -1 for no limit")
 	}
-	if c.QuotaFiles != nil && *c.QuotaFiles < 0 {
-		return c, faultf(ErrInvalid, "the quota in files is a number from 1, or 0 for no limit")
+	if c.QuotaFiles != nil && *c.QuotaFiles < -1 {
+		return c, faultf(ErrInvalid, "the quota in files is a number from 1, 0 for the server's default, or -1 for no limit")
 	}
 	if c.UploadRate != nil && *c.UploadRate < -1 || c.DownloadRate != nil && *c.DownloadRate < -1 {
 		return c, faultf(ErrInvalid, "a rate is a number of bytes a second from 1, 0 for the server's default, or -1 for no limit")

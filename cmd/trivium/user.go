@@ -209,7 +209,7 @@ type userSetCmd struct {
 	Lang         *string   `name:"lang" placeholder:"TAG" help:"Language, such as de."`
 	TimeZone     *string   `name:"time-zone" placeholder:"ZONE" help:"Time zone, such as Europe/Berlin."`
 	Quota        *string   `name:"quota" placeholder:"SIZE" help:"5GB; none for no limit; default for the server's."`
-	QuotaFiles   *int64    `name:"quota-files" placeholder:"N" help:"Number of files; 0 for no limit."`
+	QuotaFiles   *string   `name:"quota-files" placeholder:"N" help:"Number of files and folders; none for no limit; default for the server's."`
 	UploadRate   *string   `name:"upload-rate" placeholder:"SIZE" help:"Bytes a second of all its FTP uploads: 10MB; none for no limit; default for the server's."`
 	DownloadRate *string   `name:"download-rate" placeholder:"SIZE" help:"As --upload-rate."`
 	Transfers    *string   `name:"transfers" placeholder:"N" help:"FTP transfers at once; none for no limit; default for the server's."`
@@ -232,7 +232,11 @@ func (c *userSetCmd) Run(s *shell) error {
 		body["gid"] = *c.GID
 	}
 	if c.QuotaFiles != nil {
-		body["quota_files"] = *c.QuotaFiles
+		n, err := parseSize(*c.QuotaFiles)
+		if err != nil {
+			return usage("--quota-files is a number, none or default")
+		}
+		body["quota_files"] = n
 	}
 	for name, v := range map[string]*string{"quota_bytes": c.Quota, "upload_rate": c.UploadRate, "download_rate": c.DownloadRate} {
 		if v == nil {

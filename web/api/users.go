@@ -32,7 +32,7 @@ type User struct {
 	Formats      string             `json:"formats"`
 	TimeZone     string             `json:"time_zone"`
 	QuotaBytes   int64              `json:"quota_bytes" doc:"0: the server's default, -1: no limit"`
-	QuotaFiles   int64              `json:"quota_files" doc:"0: no limit"`
+	QuotaFiles   int64              `json:"quota_files" doc:"0: the server's default, -1: no limit"`
 	UploadRate   int64              `json:"upload_rate" doc:"bytes a second of all its FTP uploads together; 0: the server's default, -1: no limit"`
 	DownloadRate int64              `json:"download_rate" doc:"as upload_rate"`
 	Transfers    int                `json:"transfers" doc:"FTP transfers at once; 0: the server's default, -1: no limit"`
@@ -139,7 +139,7 @@ type UserPatch struct {
 	Formats      *string          `json:"formats,omitempty"`
 	TimeZone     *string          `json:"time_zone,omitempty"`
 	QuotaBytes   *int64           `json:"quota_bytes,omitempty" doc:"0: the server's default, -1: no limit"`
-	QuotaFiles   *int64           `json:"quota_files,omitempty" doc:"0: no limit"`
+	QuotaFiles   *int64           `json:"quota_files,omitempty" doc:"0: the server's default, -1: no limit"`
 	UploadRate   *int64           `json:"upload_rate,omitempty" doc:"bytes a second; 0: the server's default, -1: no limit"`
 	DownloadRate *int64           `json:"download_rate,omitempty" doc:"as upload_rate"`
 	Transfers    *int             `json:"transfers,omitempty" doc:"0: the server's default, -1: no limit"`
@@ -267,8 +267,8 @@ func (a *API) setUser(ctx context.Context, in *setUserIn) (*userOut, error) {
 			return nil, err
 		}
 	}
-	if b.QuotaBytes != nil && *b.QuotaBytes < -1 || b.QuotaFiles != nil && *b.QuotaFiles < 0 {
-		return nil, invalid("a quota is 0 or more; quota_bytes -1 means no limit")
+	if b.QuotaBytes != nil && *b.QuotaBytes < -1 || b.QuotaFiles != nil && *b.QuotaFiles < -1 {
+		return nil, invalid("a quota is a number from 1, 0 for the server's default, or -1 for no limit")
 	}
 	if b.ExpiresAt != nil {
 		t, err := expiry(*b.ExpiresAt)

@@ -87,15 +87,30 @@ func newFiles(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, s *identity.Ser
 	}
 	closeWith(lc, backend)
 	f, err := files.New(files.Options{Backend: backend, Policy: s, Names: &ownerNames{identity: s, log: log, now: time.Now},
-		Active: s.MayLogIn, Mask: cfg.Files.Mask(), Sync: cfg.Files.Sync, Domain: cfg.Domain, QuotaBytes: int64(cfg.Files.Quota), Log: log,
-		Sums:   filestore.New(db),
-		Events: func(c files.Changed) { b.Publish(c) }})
+		Active: s.MayLogIn, Mask: cfg.Files.Mask(), Sync: cfg.Files.Sync, Domain: cfg.Domain, Log: log,
+		QuotaBytes: int64(cfg.Files.Quota), QuotaFiles: int64(cfg.Files.QuotaFiles), GroupQuotaBytes: int64(cfg.Files.GroupQuota),
+		PubQuotaBytes: int64(cfg.Files.PubQuota), SoftPercent: cfg.Files.QuotaSoft, SoftGrace: cfg.Files.QuotaGrace,
+		HomeQuota: homeQuota(s), Usage: filestore.New(db), Sums: filestore.New(db), PartLife: cfg.Files.PartLife,
+		Events: func(c files.Changed) { b.Publish(c) }, Passed: func(p files.QuotaPassed) { b.Publish(p) }})
 	if err != nil {
 		return nil, err
 	}
+	background(lc, f.Run) // the first to start is the last to stop: nothing changes after it
 	background(lc, func(ctx context.Context) { sweepParts(ctx, f, log) })
 	background(lc, func(ctx context.Context) { logFiles(ctx, b, log) })
 	return f, nil
+}
+
+// homeQuota reads the limits of accounts. One that is gone has those of any other: what its home
+// holds is still there.
+func homeQuota(s *identity.Service) files.HomeQuota {
+	return func(ctx context.Context, domain, login string) (bytes, entries int64, err error) {
+		acc, err := s.User(ctx, login+"@"+domain)
+		if errors.Is(err, identity.ErrNotFound) {
+			return 0, 0, nil
+		}
+		return acc.QuotaBytes, acc.QuotaFiles, err
+	}
 }
 
 // sweepEvery is how often unfinished uploads that nobody goes on with are looked for.

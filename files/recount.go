@@ -1,0 +1,100 @@
+package files
+
+import (
+	"context"
+	"errors"
+)
+
+// Recount counts a tree anew, whatever is believed of it, and returns what it holds;
+// fs.ErrNotExist where there is no such tree. It may be in use meanwhile: the count is taken again if an
+// entry came or went under the eyes of the first, and nobody changes names in the tree during the
+// second.
+func (s *Service) Recount(ctx context.Context, key string) (bytes, files int64, err error) {
+	if err := s.exists(ctx, key); err != nil {
+		return 0, 0, err
+	}
+	walks := s.ledger.of(key).walked()
+	a, err := s.useKey(ctx, key)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer s.done(a)
+	if a.walked() != walks { // it had to be, to be used
+		bytes, files = a.usage()
+		return bytes, files, nil
+	}
+	done, err := s.recount(ctx, a)
+	if err == nil && !done {
+		a.names.Lock()
+		_, err = s.recount(ctx, a)
+		a.names.Unlock()
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	bytes, files = a.usage()
+	return bytes, files, nil
+}
+
+// exists answers fs.ErrNotExist for what is no tree.
+func (s *Service) exists(ctx context.Context, key string) error {
+	found := errors.New("found")
+	err := s.o.Backend.Keys(ctx, func(k string) error {
+		if k == key {
+			return found
+		}
+		return nil
+	})
+	switch {
+	case err == nil:
+		return errNoTree
+	case errors.Is(err, found):
+		return nil
+	}
+	return err
+}
+
+// walked is how often the tree has been counted in this process.
+func (a *account) walked() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.walks
+}
+
+// recount walks a tree in use and takes what it finds for the truth, unless entries have come or gone.
+// The caller holds a.names for that not to be.
+func (s *Service) recount(ctx context.Context, a *account) (done bool, err error) {
+	a.mu.Lock()
+	before := a.changes
+	o := open{parts: make(map[string]bool), files: make(map[string]bool)}
+	for c := range a.charges {
+		if c.part != "" {
+			o.parts[c.part] = true
+		} else {
+			o.files[c.file] = true
+		}
+	}
+	a.mu.Unlock()
+	n, err := s.walkTree(ctx, a.key, o)
+	if err != nil {
+		return false, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.changes != before {
+		return false, nil
+	}
+	for c := range a.charges {
+		n.bytes += c.taken
+		if c.part != "" {
+			n.files++
+		}
+	}
+	if n.bytes != a.bytes || n.files != a.files {
+		s.o.Log.WarnContext(ctx, "files: a tree held something else than was counted", "tree", a.key,
+			"bytes", n.bytes, "counted_bytes", a.bytes, "files", n.files, "counted_files", a.files)
+	}
+	a.bytes, a.files, a.countedAt = n.bytes, n.files, s.now()
+	a.walks++
+	return true, nil
+}
