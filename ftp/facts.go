@@ -16,6 +16,7 @@ const (
 	factType factSet = 1 << iota
 	factSize
 	factModify
+	factCreate
 	factPerm
 	factUnique
 	factMode
@@ -32,7 +33,7 @@ var factNames = []struct {
 	bit  factSet
 	name string
 }{
-	{factType, "Type"}, {factSize, "Size"}, {factModify, "Modify"}, {factPerm, "Perm"}, {factUnique, "Unique"},
+	{factType, "Type"}, {factSize, "Size"}, {factModify, "Modify"}, {factCreate, "Create"}, {factPerm, "Perm"}, {factUnique, "Unique"},
 	{factMode, "UNIX.mode"}, {factOwner, "UNIX.ownername"}, {factGroup, "UNIX.groupname"}, {factUID, "UNIX.uid"}, {factGID, "UNIX.gid"},
 }
 
@@ -123,6 +124,10 @@ func (set factSet) appendFacts(b []byte, st *stamps, kind string, i *files.Info,
 			}
 		case factModify:
 			b = st.appendFact(b, i.ModTime)
+		case factCreate:
+			if !i.Created.IsZero() {
+				b = st.appendFact(b, i.Created)
+			}
 		case factPerm:
 			b = appendPerm(b, i, a)
 		case factUnique:

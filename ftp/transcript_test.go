@@ -29,6 +29,7 @@ var varying = []struct {
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:PORT"},
 	{regexp.MustCompile(`Unique=[^;]+;`), "Unique=U;"},
 	{regexp.MustCompile(`Modify=202\d{11};`), "Modify=NOW;"},
+	{regexp.MustCompile(`Create=\d{14};`), ""}, // not every file system knows
 	{regexp.MustCompile(`UNIX\.([ug])id=\d+;`), "UNIX.${1}id=N;"},
 	{regexp.MustCompile(`[A-Z][a-z]{2} [ \d]\d \d\d:\d\d `), "DATE "},
 	{regexp.MustCompile(`(drwx\S{6}) +\d+ `), "$1 N "},

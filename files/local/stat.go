@@ -29,9 +29,13 @@ func statat(at *os.File, name string) (st stat, err error) {
 	if !single(name) {
 		return st, files.ErrName
 	}
-	err = again(func() error { st, err = look(int(at.Fd()), name); return err })
-	runtime.KeepAlive(at)
-	return st, err
+	defer runtime.KeepAlive(at)
+	fd := int(at.Fd())
+	for { // as again, which would cost a listing two allocations for each entry
+		if st, err = look(fd, name); err != unix.EINTR {
+			return st, translate(err)
+		}
+	}
 }
 
 // fstat looks at an opened file.
@@ -64,11 +68,18 @@ func regular(st stat) error {
 	return files.ErrUnsupported
 }
 
+// unique names a file, whatever it is called.
+func unique(st stat) string {
+	var buf [40]byte
+	b := append(strconv.AppendUint(buf[:0], st.dev, 16), 'g')
+	return string(strconv.AppendUint(b, st.ino, 16))
+}
+
 // node says what a stat says.
 func node(name string, st stat) files.Node {
 	n := files.Node{
 		Name: name, Size: st.size, ModTime: st.modified, Changed: st.changed, Created: st.created, Links: st.links,
-		Unique: strconv.FormatUint(st.dev, 16) + "g" + strconv.FormatUint(st.ino, 16),
+		Unique: unique(st),
 	}
 	switch st.mode & unix.S_IFMT {
 	case unix.S_IFREG:

@@ -30,6 +30,9 @@ func again(fn func() error) error {
 
 // translate gives the errors of the system the words of package files.
 func translate(err error) error {
+	if err == nil {
+		return nil
+	}
 	var no unix.Errno
 	if !errors.As(err, &no) {
 		return err
