@@ -175,9 +175,9 @@ func (r rules) Allowed(_ *identity.Session, res identity.Resource) bool {
 	return true
 }
 
-func (r rules) Rules() (out []identity.Rule) {
+func (r rules) RulesFor(*identity.Session, string) (out []identity.Rule) {
 	for _, p := range r {
-		out = append(out, identity.Rule{Pattern: "file:" + p, Level: identity.LevelNobody})
+		out = append(out, identity.Rule{Resource: "file:" + p, Level: identity.LevelNobody})
 	}
 	return out
 }

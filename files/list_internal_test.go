@@ -14,9 +14,9 @@ type hiding struct {
 	asked    int
 }
 
-func (h *hiding) Rules() (out []identity.Rule) {
+func (h *hiding) RulesFor(*identity.Session, string) (out []identity.Rule) {
 	for _, p := range h.patterns {
-		out = append(out, identity.Rule{Pattern: "file:" + p, Level: identity.LevelAdmin})
+		out = append(out, identity.Rule{Resource: "file:" + p, Level: identity.LevelAdmin})
 	}
 	return out
 }

@@ -140,17 +140,17 @@ type fileRule struct {
 	level    identity.Level
 }
 
-// rules lists them; false where the policy cannot.
+// rules lists those that count for the session; false where the policy cannot.
 func (v *view) rules() ([]fileRule, bool) {
-	lister, ok := v.s.o.Policy.(interface{ Rules() []identity.Rule })
+	lister, ok := v.s.o.Policy.(interface {
+		RulesFor(ses *identity.Session, kind string) []identity.Rule
+	})
 	if !ok {
 		return nil, false
 	}
 	var out []fileRule
-	for _, r := range lister.Rules() {
-		if pattern, ok := strings.CutPrefix(r.Pattern, "file:"); ok {
-			out = append(out, fileRule{split(pattern), r.Level})
-		}
+	for _, r := range lister.RulesFor(v.ses, "file") {
+		out = append(out, fileRule{split(strings.TrimPrefix(r.Resource, "file:")), r.Level})
 	}
 	return out, true
 }

@@ -72,9 +72,9 @@ func (p ruled) Allowed(_ *identity.Session, r identity.Resource) bool {
 	return true
 }
 
-func (p ruled) Rules() (out []identity.Rule) {
+func (p ruled) RulesFor(*identity.Session, string) (out []identity.Rule) {
 	for path, level := range p {
-		out = append(out, identity.Rule{Pattern: "file:" + path + "/**", Level: level})
+		out = append(out, identity.Rule{Resource: "file:" + path + "/**", Level: level})
 	}
 	return out
 }

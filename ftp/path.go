@@ -8,11 +8,16 @@ import (
 	"trivium/files"
 )
 
-// path makes the argument absolute; false when it has been refused.
+// path makes the argument absolute; false when it has been refused. Every verb that names a path
+// takes it from here.
 func (s *session) path(arg string) (string, bool) {
 	p, err := files.Clean(s.params.cwd, arg)
 	if err != nil {
 		s.fail(err)
+		return "", false
+	}
+	if s.limited(p) {
+		s.reply(550, absent)
 		return "", false
 	}
 	return p, true

@@ -30,6 +30,8 @@ type Identity interface {
 type Policy interface {
 	Allowed(ses *identity.Session, r identity.Resource) bool
 	Required(r identity.Resource, def ...identity.Level) identity.Level
+	// Confines reports whether any rule is about paths behind the verb.
+	Confines(verb string) bool
 }
 
 // Registry is what this road needs of identity.Registry.

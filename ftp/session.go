@@ -38,6 +38,7 @@ type session struct {
 	pending  pending // for the next command
 	given    pending // what was pending for the command that runs
 	door     *door
+	verb     string // that runs, as the policy calls it: "STOR", "SITE CHMOD"
 	pbsz     bool
 	epsvAll  bool
 }

@@ -59,6 +59,7 @@ func (s *session) site(arg string) {
 		s.reply(502, notHere)
 		return
 	}
+	s.verb = "SITE " + name
 	v.run(s, rest)
 }
 

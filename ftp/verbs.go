@@ -212,6 +212,10 @@ func (s *session) run(c command) {
 	case c.verb != "NOOP":
 		s.pending.rnfr = "" // RFC 959 section 4.1.3: RNTO must follow at once
 	}
+	s.verb = c.verb
+	if v.alias != "" {
+		s.verb = v.alias
+	}
 	v.run(s, c.arg)
 }
 

@@ -29,6 +29,7 @@ type world struct {
 	cfg      config.FTP
 	limits   config.Limits
 	policy   map[string]string
+	options  func(*identity.Options) // further ones; nil: none
 	// connections bounds those of one address that are not logged in; 0: no bound.
 	connections int
 	domains     []string
@@ -60,6 +61,9 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 		DefaultLevel: identity.LevelUser, SCRAMIterations: 4096}
 	if w.cfg.Anonymous {
 		o.AnonymousRoads = []identity.Road{identity.RoadFTP}
+	}
+	if w.options != nil {
+		w.options(&o)
 	}
 	service, err := identity.New(t.Context(), o)
 	must(t, err)

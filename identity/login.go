@@ -364,7 +364,9 @@ func (s *Service) qualify(ses *Session, acc Account, grant *Grant) (attachment, 
 		held = held.Min(LevelCustomer)
 	}
 	level := class.capped(held)
-	if !level.Allows(s.Required(Resource("login:" + string(road)))) {
+	who := s.subjectOf(acc)
+	who.class = ses.Class().Name
+	if !level.Allows(s.policy.required(who, Resource(kindLogin+":"+string(road))).Level) {
 		return attachment{}, ErrRoadClosed
 	}
 	c := Credentials{

@@ -13,7 +13,7 @@ import (
 func testPolicy(t testing.TB, rules map[string]string) *policyTable {
 	t.Helper()
 	o := Options{DefaultRequired: LevelLoggedIn}
-	p, err := newPolicyTable(rules, o.defaultLevels())
+	p, err := newPolicyTable(rules, o.defaultLevels(), "example.org", []Class{{Name: "lan"}, {Name: "wan"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestPolicy(t *testing.T) {
 		{"nothing", nil, LevelNobody, ""},
 		{"other:/x", nil, LevelNobody, ""},
 	} {
-		got := p.required(tt.resource, tt.def...)
+		got := p.required(subject{}, tt.resource, tt.def...)
 		if got.Level != tt.want || got.Pattern != tt.pattern {
 			t.Errorf("%s needs %v by %q, want %v by %q", tt.resource, got.Level, got.Pattern, tt.want, tt.pattern)
 		}
@@ -76,11 +76,11 @@ func TestPolicy(t *testing.T) {
 	bare := testPolicy(t, nil)
 	for resource, want := range map[Resource]Level{"web:/": LevelLoggedIn, "web:/admin/x": LevelStaff, "ftp:X": LevelLoggedIn,
 		"xmpp:x": LevelLoggedIn, "login:web": LevelUser, "file:/": LevelNone} {
-		if got := bare.required(resource).Level; got != want {
+		if got := bare.required(subject{}, resource).Level; got != want {
 			t.Errorf("by default %s needs %v, want %v", resource, got, want)
 		}
 	}
-	if got := bare.required("web:/admin/x", LevelNone).Level; got != LevelStaff {
+	if got := bare.required(subject{}, "web:/admin/x", LevelNone).Level; got != LevelStaff {
 		t.Errorf("a route opens /admin at %v", got)
 	}
 }
@@ -91,7 +91,7 @@ func TestPolicyRefuses(t *testing.T) {
 		{"/admin", "user", "kind"}, {"smtp:x", "user", "kind"}, {"web:/a*", "user", "whole segment"},
 		{"web:/**/a", "user", "at the end"}, {"web:/a", "boss", "levels are"}, {"", "user", "kind"},
 	} {
-		_, err := newPolicyTable(map[string]string{tt.pattern: tt.level}, nil)
+		_, err := newPolicyTable(map[string]string{tt.pattern: tt.level}, nil, "example.org", nil)
 		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), tt.in) {
 			t.Errorf("%q = %q: %v, want a word on %q", tt.pattern, tt.level, err, tt.in)
 		}
@@ -166,7 +166,7 @@ func FuzzPolicyAgainstModel(f *testing.F) {
 			return
 		}
 		want, found := slowRequired(rules, "file:"+path)
-		got := testPolicy(t, rules).required(Resource("file:" + path))
+		got := testPolicy(t, rules).required(subject{}, Resource("file:"+path))
 		if found != (got.Pattern != "") || found && got.Level != want {
 			t.Errorf("%v: %s needs %v by %q, the model says %v, %v", rules, path, got.Level, got.Pattern, want, found)
 		}

@@ -113,7 +113,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s.passwords = &passwords{seal: s.seal, gate: newGate(runtime.GOMAXPROCS(0), maxGateQueue),
 		cache: newCredentialCache(o.Now), iterations: o.SCRAMIterations, sha1: o.SCRAMSHA1, argon: o.Argon2id,
 		tokens: o.Tokens}
-	if s.policy, err = newPolicyTable(o.Policy, o.defaultLevels()); err != nil {
+	if s.policy, err = newPolicyTable(o.Policy, o.defaultLevels(), o.Domain, o.Classes); err != nil {
 		return nil, err
 	}
 	classes, err := newClassTable(o.Classes, o.Now)

@@ -224,7 +224,7 @@ func (s *Server) getPolicy(v *visit) error {
 			continue
 		}
 		seen[r.Path] = true
-		view.Routes = append(view.Routes, routeRow{Path: r.Path, Table: r.Level, Current: s.need(r, r.Path)})
+		view.Routes = append(view.Routes, routeRow{Path: r.Path, Table: r.Level, Current: s.need(nil, r, r.Path)})
 	}
 	status := http.StatusOK
 	if view.Resource.Value != "" && view.User.Value != "" {
@@ -254,14 +254,14 @@ func (s *Server) explain(v *visit, r identity.Resource, subject string) (identit
 	if l, err := identity.ParseLevel(subject); err == nil {
 		user, level = "", l
 	}
-	d, err := s.opt.Identity.Explain(v.ctx(), r, user, level)
+	d, err := s.opt.Identity.Explain(v.ctx(), r, identity.Asker{User: user, Level: level})
 	if err != nil {
 		return d, err
 	}
 	urlPath, ok := strings.CutPrefix(string(r), "web:")
 	if row := s.routeOf(urlPath); ok && row != nil && d.Source != "config" && d.Source != "store" {
 		// No rule of this server says anything, so what our own table asks counts, which identity does not know.
-		d.Required, d.Source, d.Pattern = s.need(row, urlPath), "route table", ""
+		d.Required, d.Source, d.Pattern = s.need(nil, row, urlPath), "route table", ""
 		d.Allowed = d.Required == identity.LevelNone || d.Held.Allows(d.Required)
 		if d.Client = ""; !d.Allowed {
 			d.Client = "404"

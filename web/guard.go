@@ -88,12 +88,21 @@ func (s *Server) visit(c echo.Context) *visit {
 	return v
 }
 
-// need is the level that the resource requires: the table's, as policy raises or lowers it.
-func (s *Server) need(r *route, urlPath string) identity.Level {
+// need is the level that the resource requires of a session, nil for nobody in particular: the
+// table's, as policy raises or lowers it.
+func (s *Server) need(ses *identity.Session, r *route, urlPath string) identity.Level {
 	if r.static {
 		return identity.LevelNone
 	}
-	return s.opt.Identity.Required(resource(urlPath), r.Level)
+	return s.opt.Identity.RequiredOf(ses, resource(urlPath), r.Level)
+}
+
+// session is the visitor's, nil before there is one.
+func (v *visit) session() *identity.Session {
+	if v.browser == nil {
+		return nil
+	}
+	return v.browser.Session
 }
 
 func resource(urlPath string) identity.Resource {
@@ -102,7 +111,7 @@ func resource(urlPath string) identity.Resource {
 
 // admit lets in, starts an anonymous session, sends to the log-in, or hides.
 func (s *Server) admit(v *visit, r *route) error {
-	need := s.need(r, v.Request().URL.Path)
+	need := s.need(v.session(), r, v.Request().URL.Path)
 	if need == identity.LevelAnonymous && v.browser == nil {
 		if err := s.begin(v); err != nil {
 			return err
@@ -132,6 +141,6 @@ func (v *visit) back() string {
 
 // may reports whether the visitor may open another route, for the navigation.
 func (v *visit) may(r *route) bool {
-	need := v.server.need(r, r.Path)
+	need := v.server.need(v.session(), r, r.Path)
 	return need == identity.LevelNone || v.level.Allows(need)
 }

@@ -95,7 +95,7 @@ func (s *Server) getSessionEvents(v *visit) error {
 // still reports whether the visitor may still see what the stream tells of.
 func (s *Server) still(v *visit) bool {
 	c, ok := v.browser.Credentials()
-	return ok && c.UserID == v.creds.UserID && v.browser.Level().Allows(s.need(v.route, v.route.Path))
+	return ok && c.UserID == v.creds.UserID && v.browser.Level().Allows(s.need(v.session(), v.route, v.route.Path))
 }
 
 // errStreams is what one live page too many gets.

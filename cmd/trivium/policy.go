@@ -47,20 +47,21 @@ func (c *policyListCmd) Run(s *shell) error {
 }
 
 type policyExplainCmd struct {
-	Resource string `arg:"" name:"resource" help:"Such as 'ftp:SITE CHMOD', web:/admin/users, file:/pub/a, xmpp:muc:create, login:ftp."`
+	Resource string `arg:"" name:"resource" help:"Such as 'ftp:SITE CHMOD', ftp:STOR:/pub/a, web:/admin/users, file:/pub/a, xmpp:muc:create, login:ftp."`
 	User     string `name:"user" xor:"who" placeholder:"LOGIN" help:"For this account."`
 	Level    string `name:"level" xor:"who" placeholder:"LEVEL" help:"For this level."`
+	Class    string `name:"class" placeholder:"CLASS" help:"For a session of this class of addresses."`
 }
 
 // Help has the examples.
 func (c *policyExplainCmd) Help() string {
-	return "Examples:\n\n  trivium policy explain 'ftp:SITE CHMOD' --user alice\n  trivium policy explain web:/admin/users --level staff"
+	return "Examples:\n\n  trivium policy explain 'ftp:SITE CHMOD' --user alice\n  trivium policy explain ftp:STOR:/pub/incoming/a --user alice --class lan\n  trivium policy explain web:/admin/users --level staff"
 }
 
 // Run explains.
 func (c *policyExplainCmd) Run(s *shell) error {
 	var d decision
-	body, err := s.get("/policy/explain", query("resource", c.Resource, "user", c.User, "level", c.Level), &d)
+	body, err := s.get("/policy/explain", query("resource", c.Resource, "user", c.User, "level", c.Level, "class", c.Class), &d)
 	if err != nil {
 		return err
 	}

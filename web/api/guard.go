@@ -31,7 +31,7 @@ func (a *API) Handler() http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		route, found := a.match(r)
-		if found && a.required(r, route) == identity.LevelNone {
+		if found && a.required(nil, r, route) == identity.LevelNone {
 			a.serve(w, r, caller{})
 			return
 		}
@@ -49,7 +49,7 @@ func (a *API) Handler() http.Handler {
 			p.write(w)
 			return
 		}
-		if !found || !c.allows(a.required(r, route)) {
+		if !found || !c.allows(a.required(c.session, r, route)) {
 			a.refuse(w, r, c)
 			return
 		}
@@ -114,7 +114,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, c caller) {
 		}
 		need := route.Level
 		if c.session != nil {
-			need = a.required(r, route)
+			need = a.required(c.session, r, route)
 		}
 		if c.allows(need) {
 			allow = append(allow, m)
@@ -131,8 +131,8 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, c caller) {
 // required is the level that a route needs: what it declares, raised by the policy table's rule
 // for the path. A rule never lowers it: "web:/** = user" is about pages, and must not lay the
 // audit log open.
-func (a *API) required(r *http.Request, route Route) identity.Level {
-	return max(route.Level, a.id.Required(identity.Resource("web:"+r.URL.Path), route.Level))
+func (a *API) required(ses *identity.Session, r *http.Request, route Route) identity.Level {
+	return max(route.Level, a.id.RequiredOf(ses, identity.Resource("web:"+r.URL.Path), route.Level))
 }
 
 // challenge is RFC 9110 section 11.6.1.

@@ -45,9 +45,10 @@ type Explanation struct {
 }
 
 func (a *API) explain(ctx context.Context, in *struct {
-	Resource string `query:"resource" required:"true" doc:"ftp:SITE CHMOD, web:/admin/users, file:/pub/a, xmpp:muc:create, login:ftp"`
+	Resource string `query:"resource" required:"true" doc:"ftp:SITE CHMOD, ftp:STOR:/pub/a, web:/admin/users, file:/pub/a, xmpp:muc:create, login:ftp"`
 	User     string `query:"user"`
 	Level    string `query:"level" doc:"where no user is given; absent: anonymous"`
+	Class    string `query:"class" doc:"the class of the session; absent: none"`
 }) (*struct{ Body Explanation }, error) {
 	level := identity.LevelAnonymous
 	if l, err := levelOf(in.Level); err != nil {
@@ -67,7 +68,7 @@ func (a *API) explain(ctx context.Context, in *struct {
 		name := a.display(acc.Login, acc.Domain)
 		out.Body.User = &name
 	}
-	d, err := a.id.Explain(ctx, identity.Resource(in.Resource), in.User, level)
+	d, err := a.id.Explain(ctx, identity.Resource(in.Resource), identity.Asker{User: in.User, Level: level, Class: in.Class})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,9 @@
 package app
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"trivium/config"
@@ -35,7 +38,28 @@ func LoadConfig(o config.Options) (*config.Config, error) {
 			return err
 		},
 	}
-	return config.Load(o)
+	cfg, err := config.Load(o)
+	if err != nil {
+		return cfg, err
+	}
+	return cfg, policyClasses(cfg)
+}
+
+// policyClasses refuses rules that are narrowed to a class that there is not.
+func policyClasses(cfg *config.Config) error {
+	faults := &config.Faults{File: cfg.File}
+	for _, pattern := range slices.Sorted(maps.Keys(cfg.Policy)) {
+		r, err := identity.ParseRule(pattern, cfg.Policy[pattern])
+		name, narrowed := strings.CutPrefix(r.For, "class:")
+		if err != nil || !narrowed || slices.ContainsFunc(cfg.Class, func(c config.Class) bool { return c.Name == name }) {
+			continue
+		}
+		faults.List = append(faults.List, config.Fault{Key: "policy." + pattern, Message: fmt.Sprintf("policy: %q: there is no class %q; add a [[class]] with that name or change the rule", pattern, name)})
+	}
+	if len(faults.List) > 0 {
+		return faults
+	}
+	return nil
 }
 
 // classes translates the classes of the file.

@@ -1,0 +1,213 @@
+package identity
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// scope says for whom a rule counts; the narrower one is asked first.
+type scope uint8
+
+const (
+	scopeUser scope = iota
+	scopeGroup
+	scopeClass
+	scopeAll
+)
+
+var scopeNames = map[string]scope{"user": scopeUser, "group": scopeGroup, "class": scopeClass}
+
+// forWord stands between the pattern of a rule and whom it is narrowed to.
+const forWord = " for "
+
+// ParseRule reads a pattern and its level, "never" for LevelNobody. A pattern is `kind:segments`,
+// `*` for one segment, `**` at the end for the rest, none included; of ftp the verb, or a group of
+// verbs, and a path behind it (`ftp:WRITE:/pub/**`); and it may end in whom it is narrowed to
+// (` for user:alice`, ` for group:staff`, ` for class:lan`). The error says what is wrong.
+func ParseRule(pattern, level string) (Rule, error) {
+	r, err := parsePattern(pattern)
+	if err != nil {
+		return Rule{}, err
+	}
+	if strings.EqualFold(level, "never") {
+		r.Level = LevelNobody
+	} else if r.Level, err = ParseLevel(level); err != nil {
+		return Rule{}, err
+	}
+	return r.Rule, nil
+}
+
+// policyRule is a rule, taken apart.
+type policyRule struct {
+	Rule
+	asked         // the pattern; segments without the last "**"
+	rest     bool // ends in "**"
+	literals int
+	scope    scope
+	name     UserName // of the user or group
+	domain   string   // of the user or group; "": the default one
+	class    string
+}
+
+// parsePattern reads all but the level.
+func parsePattern(pattern string) (policyRule, error) {
+	r := policyRule{scope: scopeAll, Rule: Rule{Pattern: pattern, Resource: pattern, Source: sourceConfig}}
+	if err := r.narrow(); err != nil {
+		return r, err
+	}
+	r.asked = Resource(r.Resource).split()
+	switch r.kind {
+	case kindWeb, kindXMPP, kindFile, kindLogin:
+	case kindFTP:
+		if strings.HasPrefix(r.Resource, kindFTP+":/") {
+			return r, fmt.Errorf("%q: a verb stands before the path, as in ftp:STOR:/pub/** or ftp:ALL:/pub/**: %w", pattern, ErrInvalid)
+		}
+	default:
+		return r, fmt.Errorf("%q begins with no kind of resource; the kinds are web, ftp, xmpp, file and login, as in web:/admin/**: %w", pattern, ErrInvalid)
+	}
+	if n := len(r.segments); n > 0 && r.segments[n-1] == "**" && !(r.path && r.kind == kindFTP && n == 1) {
+		r.rest, r.segments = true, r.segments[:n-1]
+	}
+	for _, s := range r.segments {
+		switch {
+		case s == "*":
+		case strings.Contains(s, "*"):
+			return r, fmt.Errorf("%q: * stands for a whole segment, ** for the rest at the end: %w", pattern, ErrInvalid)
+		default:
+			r.literals++
+		}
+	}
+	return r, nil
+}
+
+// narrow takes the end " for user:alice" off the pattern. Where what stands behind the last "for"
+// has no colon, or a slash, it is part of a name.
+func (r *policyRule) narrow() error {
+	i := strings.LastIndex(r.Pattern, forWord)
+	if i < 0 {
+		return nil
+	}
+	kind, name, ok := strings.Cut(r.Pattern[i+len(forWord):], ":")
+	if !ok || strings.Contains(name, "/") {
+		return nil
+	}
+	who, ok := scopeNames[kind]
+	if !ok {
+		return fmt.Errorf("%q: a rule is narrowed by for user:NAME, for group:NAME or for class:NAME: %w", r.Pattern, ErrInvalid)
+	}
+	var err error
+	if who == scopeClass {
+		r.class = name
+		_, err = ParseUserName(name) // classes are named by the same letters
+	} else {
+		r.name, r.domain, err = ParseAddress(name, "")
+	}
+	if err != nil {
+		return fmt.Errorf("%q: %w", r.Pattern, err)
+	}
+	r.scope, r.Resource, r.For = who, r.Pattern[:i], kind+":"+name
+	return nil
+}
+
+// asked is a resource, taken apart.
+type asked struct {
+	kind     string
+	segments []string
+	path     bool // of ftp: there is a path behind the verb
+}
+
+// split takes a resource apart. What begins with a slash is a path: there the slash alone
+// separates. The verbs of FTP mean the same in any case (RFC 959 section 5.3), paths do not.
+func (r Resource) split() asked {
+	kind, rest, ok := strings.Cut(string(r), ":")
+	if !ok {
+		return asked{}
+	}
+	if kind == kindFTP {
+		if i := strings.Index(rest, ":/"); i >= 0 {
+			return asked{kind, append([]string{strings.ToUpper(rest[:i])}, pathSegments(rest[i+1:])...), true}
+		}
+		rest = strings.ToUpper(rest)
+	}
+	if strings.HasPrefix(rest, "/") {
+		return asked{kind, pathSegments(rest), true}
+	}
+	return asked{kind: kind, segments: strings.FieldsFunc(rest, func(c rune) bool { return c == ':' || c == '/' })}
+}
+
+func pathSegments(p string) []string {
+	return strings.FieldsFunc(path.Clean(p), func(c rune) bool { return c == '/' })
+}
+
+// The groups of verbs of FTP, as ProFTPD's <Limit> has them. RNFR stands with what writes: it
+// takes a file from its place.
+const (
+	groupRead  = "READ"
+	groupWrite = "WRITE"
+	groupDirs  = "DIRS"
+	groupAll   = "ALL"
+)
+
+var verbGroups = map[string][]string{
+	groupRead: {"RETR", "SIZE", "HASH", "RANG", "XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512", "MD5", "MMD5", "SITE CPFR"},
+	groupWrite: {"APPE", "DELE", "MKD", "XMKD", "RMD", "XRMD", "RNFR", "RNTO", "STOR", "STOU", "MFMT", "MFCT", "MFF", "COMB",
+		"SITE CHMOD", "SITE CHGRP", "SITE CHOWN", "SITE UTIME", "SITE SYMLINK", "SITE MKDIR", "SITE RMDIR", "SITE CPTO", "SITE COPY"},
+	groupDirs: {"CDUP", "XCUP", "CWD", "XCWD", "LIST", "MDTM", "MLSD", "MLST", "NLST", "PWD", "XPWD", "STAT", "AVBL", "DSIZ"},
+}
+
+// verbRank is how narrow the verb of a rule is: itself, a group, all.
+func verbRank(verb string) int {
+	switch verb {
+	case groupRead, groupWrite, groupDirs:
+		return 1
+	case groupAll, "*":
+		return 2
+	}
+	return 0
+}
+
+func verbMatches(want, verb string) bool {
+	switch want {
+	case verb, "*", groupAll:
+		return true
+	case groupRead, groupWrite, groupDirs:
+		return slices.Contains(verbGroups[want], verb)
+	}
+	return false
+}
+
+// before is below 0 where a is asked before b: the narrower scope, then more literal segments, then
+// `*` before `**`, then the longer one, then the narrower verb, then the stricter.
+func (a *policyRule) before(b *policyRule) int {
+	rest, verb := 0, 0
+	if a.rest != b.rest {
+		rest = -1
+		if a.rest {
+			rest = 1
+		}
+	}
+	if a.kind == kindFTP && b.kind == kindFTP && len(a.segments) > 0 && len(b.segments) > 0 {
+		verb = cmp.Compare(verbRank(a.segments[0]), verbRank(b.segments[0]))
+	}
+	return cmp.Or(cmp.Compare(a.scope, b.scope), -cmp.Compare(a.literals, b.literals), rest,
+		-cmp.Compare(len(a.segments), len(b.segments)), verb, -cmp.Compare(a.Level, b.Level), strings.Compare(a.Pattern, b.Pattern))
+}
+
+// matches reports whether the pattern stands for the resource, which is of the rule's kind.
+func (r *policyRule) matches(a asked) bool {
+	if len(a.segments) < len(r.segments) || len(a.segments) > len(r.segments) && !r.rest {
+		return false
+	}
+	for i, want := range r.segments {
+		switch {
+		case want == "*" || want == a.segments[i]:
+		case i == 0 && r.kind == kindFTP && verbMatches(want, a.segments[0]):
+		default:
+			return false
+		}
+	}
+	return r.kind != kindFTP || r.path == a.path
+}
