@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"sync/atomic"
 )
 
@@ -61,7 +62,8 @@ func (u *Upload) room(want int64) int64 {
 }
 
 // ReadFrom reads r to its end: io.EOF of r is no error. Each slice is reserved from the quota before
-// it is read; r goes to the bare file, so that a *net.TCPConn is spliced.
+// it is read; r goes to the bare file, so that a *net.TCPConn is spliced, also one that is bounded
+// by an io.LimitedReader.
 func (u *Upload) ReadFrom(r io.Reader) (int64, error) {
 	return u.readFrom(r, func() error { return nil })
 }
@@ -71,22 +73,31 @@ func (u *Upload) readFrom(r io.Reader, goOn func() error) (int64, error) {
 	if u.closed {
 		return 0, errClosed
 	}
+	bound, src := int64(math.MaxInt64), r
+	lr, bounded := r.(*io.LimitedReader)
+	if bounded { // the system looks through one bound alone
+		bound, src = lr.N, lr.R
+	}
 	var total int64
-	for {
+	for total < bound {
 		if err := goOn(); err != nil {
 			return total, err
 		}
-		want := u.room(slice)
+		want := min(u.room(slice), bound-total)
 		if want == 0 {
 			return total, u.full(r)
 		}
-		n, err := u.w.ReadFrom(&io.LimitedReader{R: r, N: want})
+		n, err := u.w.ReadFrom(&io.LimitedReader{R: src, N: want})
 		u.wrote(n)
 		total += n
+		if bounded {
+			lr.N -= n
+		}
 		if err != nil || n < want {
 			return total, err
 		}
 	}
+	return total, nil
 }
 
 // full answers ErrQuota if r has anything left.

@@ -19,8 +19,10 @@ const (
 	lastWord = time.Second
 	// queueLength is how many commands may wait for the end of a transfer.
 	queueLength = 64
-	// engineLife is how long an engine without a transfer is kept: it holds no state.
+	// engineLife is how long the library without a transfer is kept: it holds no state.
 	engineLife = time.Minute
+	// spareLife is how long a listener without a transfer is kept.
+	spareLife = time.Second
 )
 
 // control is what of a connection belongs to no goroutine: all that may be touched by a verb
@@ -46,10 +48,14 @@ type control struct {
 	quitting    bool // a QUIT stands in the queue
 	stopping    bool // the server goes when the transfer has ended
 	closed      bool
-	said        bool // the last reply has been sent, and the client may still be sending
+	said        bool   // the last reply has been sent, and the client may still be sending
+	held        string // a reply that goes with the next one
+	turn        int    // which of the goroutines that read commands in turn does now
 	engine      engine
-	engineUsed  time.Time
-	dropper     *time.Timer // ends an idle engine; nil before the first transfer
+	spare       *passive    // of the last transfer, for the next
+	transferred time.Time   // when the last transfer ended
+	dropper     *time.Timer // drops what was kept; nil before there was something
+	dropping    bool        // it runs
 }
 
 // waiting reports whether a new command has to wait; mu is held.
@@ -81,9 +87,17 @@ func (c *control) send(text string) {
 	c.write(text)
 }
 
+// hold keeps a line until the next reply, which is a moment away.
+func (c *control) hold(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held += text
+}
+
 // write is send with mu held. A client that cannot be written to is gone.
 func (c *control) write(text string) {
-	if c.closed || c.handshaking {
+	text, c.held = c.held+text, ""
+	if c.closed || c.handshaking || text == "" {
 		return
 	}
 	err := c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
@@ -128,7 +142,7 @@ func (c *control) finish(code int, text string) {
 		return
 	}
 	_ = c.conn.SetWriteDeadline(time.Now().Add(lastWord))
-	_, err := c.conn.Write([]byte(line(code, text)))
+	_, err := c.conn.Write([]byte(c.held + line(code, text)))
 	if t, ok := c.conn.(*tls.Conn); ok && err == nil {
 		err = t.CloseWrite()
 	}

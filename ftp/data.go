@@ -111,12 +111,12 @@ func (s *session) pasv(string) {
 		s.reply(425, "The server's public address is not known now; use EPSV.")
 		return
 	}
-	d, ok := s.listen()
+	port, ok := s.listen()
 	if !ok {
 		return
 	}
 	a := addr.As4()
-	s.reply(227, fmt.Sprintf("Entering Passive Mode (%d,%d,%d,%d,%d,%d).", a[0], a[1], a[2], a[3], d.port>>8, d.port&0xff))
+	s.reply(227, fmt.Sprintf("Entering Passive Mode (%d,%d,%d,%d,%d,%d).", a[0], a[1], a[2], a[3], port>>8, port&0xff))
 }
 
 // announced is the address for a reply to PASV.
@@ -163,22 +163,32 @@ func (s *session) epsv(arg string) {
 		s.reply(522, "Network protocol not supported, use ("+family+")")
 		return
 	}
-	if d, ok := s.listen(); ok {
-		s.reply(229, fmt.Sprintf("Entering Extended Passive Mode (|||%d|).", d.port))
+	if port, ok := s.listen(); ok {
+		s.reply(229, fmt.Sprintf("Entering Extended Passive Mode (|||%d|).", port))
 	}
 }
 
 // listen opens a passive door in the place of what was prepared before.
-func (s *session) listen() (*door, bool) {
+func (s *session) listen() (port uint16, ok bool) {
 	s.shut()
-	d, err := openDoor(s.ctx, s.ses.Local().Addr(), s.ses.Remote().Addr(), s.srv.ports, s.srv.limits.FTPDataTimeout)
-	if err != nil {
-		s.log.Warn("passive port", "error", err)
-		s.reply(425, "No port for a data connection is free; try again.")
-		return nil, false
+	s.mu.Lock()
+	ln := s.spare
+	s.spare = nil
+	s.mu.Unlock()
+	if ln != nil && !ln.again() {
+		ln.shut()
+		ln = nil
 	}
-	s.door = d
-	return d, true
+	if ln == nil {
+		var err error
+		if ln, err = s.srv.ports.listen(s.ctx, s.ses.Local().Addr()); err != nil {
+			s.log.Warn("passive port", "error", err)
+			s.reply(425, "No port for a data connection is free; try again.")
+			return 0, false
+		}
+	}
+	s.door = openDoor(s.ctx, ln, s.ses.Remote().Addr(), s.srv.limits.FTPDataTimeout)
+	return ln.port, true
 }
 
 // port is PORT.

@@ -3,6 +3,7 @@ package ftp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,8 +104,23 @@ func TestParsePorts(t *testing.T) {
 	} {
 		t.Run(tt.text, func(t *testing.T) {
 			got, err := parsePorts(tt.text)
-			if (err == nil) != tt.ok || got.low != tt.low || got.high != tt.high {
-				t.Errorf("%v, %v", got, err)
+			if (err == nil) != tt.ok {
+				t.Fatal(err)
+			}
+			if err != nil {
+				return
+			}
+			var all []uint16
+			for p, ok := got.take(); ok && !got.open; p, ok = got.take() {
+				all = append(all, p)
+			}
+			slices.Sort(all)
+			var want []uint16
+			for p := tt.low; p <= tt.high && tt.low > 0; p++ {
+				want = append(want, uint16(p))
+			}
+			if !slices.Equal(all, want) {
+				t.Errorf("%v", all)
 			}
 		})
 	}

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -19,7 +16,7 @@ var errNoConnection = errors.New("no data connection")
 // door is one prepared data connection: it waits for the client (PASV, EPSV) or dials it (PORT,
 // EPRT), once.
 type door struct {
-	peer  netip.Addr // who may come
+	peer  netip.Addr // who may come; zero: anybody, for site to site
 	local netip.Addr // from where to dial
 	dial  netip.AddrPort
 	wait  time.Duration // from the transfer's begin until the connection stands
@@ -27,63 +24,28 @@ type door struct {
 	ctx    context.Context // done when the door is cut
 	cancel context.CancelFunc
 
-	mu      sync.Mutex // guards what follows
-	ln      *net.TCPListener
-	conn    *net.TCPConn
-	sawEOF  bool // the client's side of conn has ended
-	isShut  bool // no connection is wanted any more
-	port    uint16
-	refused int // connections from elsewhere
+	mu     sync.Mutex // guards what follows
+	ln     *passive   // nil: it dials, or the listener has been taken away
+	conn   *net.TCPConn
+	isShut bool // no connection is wanted any more
 }
 
-// plainListen opens a socket without keep-alive probes, which a data connection has no use for
-// beside the stall limits, and without Multipath TCP, which has no sendfile.
-func plainListen(ctx context.Context, at netip.AddrPort) (*net.TCPListener, error) {
-	lc := net.ListenConfig{KeepAlive: -1}
-	lc.SetMultipathTCP(false)
-	ln, err := lc.Listen(ctx, "tcp", at.String())
-	if err != nil {
-		return nil, err
-	}
-	t, ok := ln.(*net.TCPListener)
-	if !ok {
-		_ = ln.Close()
-		return nil, fmt.Errorf("listening on %s gave a %T", at, ln)
-	}
-	return t, nil
-}
-
-// openDoor listens on the address that the control connection came to, at a random port of the
-// range. Ports in use are passed over.
-func openDoor(ctx context.Context, local, peer netip.Addr, ports portRange, wait time.Duration) (*door, error) {
-	d := newDoor(ctx, local, peer, wait)
-	n := ports.high - ports.low + 1
-	first := rand.IntN(n)
-	var err error
-	for i := range n {
-		port := uint16(ports.low + (first+i)%n)
-		d.ln, err = plainListen(ctx, netip.AddrPortFrom(local, port))
-		if err == nil {
-			d.port = address(d.ln.Addr()).Port()
-			return d, nil
-		}
-		if !errors.Is(err, syscall.EADDRINUSE) {
-			break
-		}
-	}
-	d.cancel()
-	return nil, err
+// openDoor waits on a listener.
+func openDoor(ctx context.Context, ln *passive, peer netip.Addr, wait time.Duration) *door {
+	d := newDoor(ctx, wait)
+	d.ln, d.peer = ln, peer
+	return d
 }
 
 // dialDoor will dial the client.
 func dialDoor(ctx context.Context, local netip.Addr, to netip.AddrPort, wait time.Duration) *door {
-	d := newDoor(ctx, local, to.Addr(), wait)
-	d.dial = to
+	d := newDoor(ctx, wait)
+	d.local, d.dial = local, to
 	return d
 }
 
-func newDoor(ctx context.Context, local, peer netip.Addr, wait time.Duration) *door {
-	d := &door{local: local, peer: peer, wait: wait}
+func newDoor(ctx context.Context, wait time.Duration) *door {
+	d := &door{wait: wait}
 	d.ctx, d.cancel = context.WithCancel(ctx)
 	return d
 }
@@ -109,14 +71,10 @@ func (d *door) open() (*net.TCPConn, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errNoConnection, err)
 		}
-		if address(c.RemoteAddr()).Addr() != d.peer {
+		if d.peer.IsValid() && address(c.RemoteAddr()).Addr() != d.peer {
 			_ = c.Close()
-			d.mu.Lock()
-			d.refused++
-			d.mu.Unlock()
 			continue
 		}
-		_ = ln.Close()
 		return d.take(c)
 	}
 }
@@ -155,11 +113,25 @@ func (d *door) shut() {
 	defer d.mu.Unlock()
 	d.isShut = true
 	if d.ln != nil {
-		_ = d.ln.Close() // closed twice at worst
+		_ = d.ln.Close()
+		d.ln = nil
 	}
 	if d.conn == nil {
 		d.cancel()
 	}
+}
+
+// spare gives the listener away when the one connection that it was for has come; nil: there is
+// none.
+func (d *door) spare() *passive {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conn == nil {
+		return nil
+	}
+	ln := d.ln
+	d.ln = nil
+	return ln
 }
 
 // release lets go of what the door holds beside its connection, which the engine closes.
@@ -179,67 +151,19 @@ func (d *door) cut() {
 	}
 }
 
+// established gives the connection, if it stands; no other can then come any more.
+func (d *door) established() *net.TCPConn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conn != nil && d.ln != nil {
+		d.ln.shut()
+		d.ln = nil
+	}
+	return d.conn
+}
+
 func (d *door) tcp() *net.TCPConn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.conn
-}
-
-// ended reports whether the client closed its side on the TCP level.
-func (d *door) ended() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.sawEOF
-}
-
-// noting is a data connection under TLS. It notes the end of the stream, for crypto/tls takes an
-// end without close_notify for a proper one where a record ends there, and an upload must not.
-type noting struct {
-	*net.TCPConn
-	door *door
-}
-
-func (n noting) Read(p []byte) (int, error) {
-	k, err := n.TCPConn.Read(p)
-	if errors.Is(err, io.EOF) {
-		n.door.mu.Lock()
-		n.door.sawEOF = true
-		n.door.mu.Unlock()
-	}
-	return k, err
-}
-
-// limitReceiving sets the deadline of a connection on which nothing has come for limit; stop ends
-// the watch. It reads the kernel's clock of the last data, so that splice is not touched.
-func limitReceiving(c *net.TCPConn, limit time.Duration) (stop func()) {
-	var mu sync.Mutex
-	done := false
-	began := time.Now()
-	var timer *time.Timer
-	check := func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if done {
-			return
-		}
-		info, ok := askTCP(c)
-		if !ok {
-			return
-		}
-		quiet := min(info.quiet, time.Since(began))
-		if quiet >= limit {
-			_ = c.SetReadDeadline(time.Now())
-			return
-		}
-		timer.Reset(limit - quiet)
-	}
-	mu.Lock()
-	timer = time.AfterFunc(limit, check)
-	mu.Unlock()
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		done = true
-		timer.Stop()
-	}
 }

@@ -15,8 +15,8 @@ import (
 
 // engine moves the bytes of one session's transfers. It holds no state between them.
 type engine interface {
-	// Transfer starts t and returns; there is one at a time. t.started is called when the data
-	// connection stands, then t.over exactly once.
+	// Transfer starts t; there is one at a time. t.started is called when the data connection
+	// stands, then t.over exactly once, perhaps before Transfer returns.
 	Transfer(t *transfer)
 	// End stops the engine; a transfer must have ended before.
 	End()
@@ -26,8 +26,7 @@ type engine interface {
 // inside this process. It learns no name, no offset and no address: it is told to transfer "x",
 // and what it opens is what the session has already opened.
 type library struct {
-	srv *Server
-	id  string // of the session, for TLS
+	s *session
 
 	mu      sync.Mutex // guards what follows
 	wake    *sync.Cond // input has come, or closed
@@ -38,8 +37,8 @@ type library struct {
 }
 
 // newLibrary starts the library and logs in to it.
-func newLibrary(srv *Server, id string) (*library, error) {
-	l := &library{srv: srv, id: id}
+func newLibrary(s *session) (*library, error) {
+	l := &library{s: s}
 	l.wake = sync.NewCond(&l.mu)
 	l.input = []byte("USER x\r\nPASS x\r\n")
 	l.swallow = 3 // 220, 331, 230
@@ -168,7 +167,7 @@ func (d *driver) GetSettings() (*ftpserver.Settings, error) {
 	return &ftpserver.Settings{
 		Listener:               &once{conn: inside{d.library}},
 		IdleTimeout:            -1,
-		ConnectionTimeout:      int(d.srv.limits.FTPDataTimeout/time.Second) + 1, // of the stand-in; the door has its own
+		ConnectionTimeout:      int(d.s.srv.limits.FTPDataTimeout/time.Second) + 1, // of the stand-in; the door has its own
 		DisableASCIIConversion: true,
 		PasvConnectionsCheck:   ftpserver.IPMatchDisabled,
 	}, nil
@@ -184,10 +183,10 @@ func (d *driver) AuthUser(ftpserver.ClientContext, string, string) (ftpserver.Cl
 
 // GetTLSConfig is for the data connection.
 func (d *driver) GetTLSConfig() (*tls.Config, error) {
-	if d.srv.tls == nil {
+	if d.s.srv.tls == nil {
 		return nil, errHandshake
 	}
-	return boundTLS(d.srv.tls, d.id, true, d.srv.cfg.TLSReuse), nil
+	return d.s.dataTLS(), nil
 }
 
 // WrapPassiveListener puts the door in the place of the library's own socket. That one stays
@@ -200,7 +199,7 @@ func (d *driver) WrapPassiveListener(standIn net.Listener) (net.Listener, error)
 	if tl, ok := standIn.(*net.TCPListener); ok {
 		deafen(tl)
 	}
-	return &doorway{door: t.door, standIn: standIn, tls: t.prot}, nil
+	return &doorway{t: t, standIn: standIn}, nil
 }
 
 // GetHandle gives the library what the session has opened, whatever it asks for.
@@ -214,25 +213,24 @@ func (d *driver) GetHandle(string, int, int64) (ftpserver.FileTransfer, error) {
 
 // doorway is a door as the library sees it.
 type doorway struct {
-	door    *door
+	t       *transfer
 	standIn net.Listener
-	tls     bool
 }
 
 func (w *doorway) Accept() (net.Conn, error) {
-	c, err := w.door.open()
+	c, err := w.t.door.open()
 	if err != nil {
 		return nil, err
 	}
-	if w.tls {
-		return noting{c, w.door}, nil
+	if w.t.prot {
+		return w.t.wired(c), nil
 	}
 	return c, nil
 }
 
 // Close leaves the connection, which the library closes next: TLS has its close_notify to send.
 func (w *doorway) Close() error {
-	w.door.shut()
+	w.t.door.shut()
 	return w.standIn.Close()
 }
 

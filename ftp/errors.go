@@ -104,6 +104,9 @@ func reasonText(r identity.Reason) string {
 // haltedText is the reply to a transfer that an administrator broke off.
 const haltedText = "An administrator stopped the transfer; what came is kept and can be resumed."
 
+// crowdedText is the reply to a transfer for which there is no place.
+const crowdedText = "Too many transfers are going on; try again when one has ended."
+
 // The ways in which a transfer fails on the way, beside errors of files.
 var (
 	errAborted   = errors.New("the transfer was stopped")
@@ -114,7 +117,7 @@ var (
 
 // transferReply is the last reply of a transfer: 226, or which side failed. An *os.File wraps
 // the errors of a socket that it reads from, so the network's are looked for first.
-func transferReply(err error) answer {
+func transferReply(err error, upload bool) answer {
 	var ne net.Error
 	switch {
 	case err == nil:
@@ -122,7 +125,10 @@ func transferReply(err error) answer {
 	case errors.Is(err, errListBounds):
 		return answer{451, "The listing is not complete, as it would be too long: ask for less of it."}
 	case errors.Is(err, errAborted):
-		return answer{426, "Transfer stopped; what came is kept and can be resumed."}
+		if upload {
+			return answer{426, "Transfer stopped; what came is kept and can be resumed."}
+		}
+		return answer{426, "Transfer stopped."}
 	case errors.Is(err, errReuse):
 		return answer{522, "The data connection must resume the TLS session of the control connection."}
 	case errors.Is(err, errHandshake):

@@ -61,7 +61,7 @@ func TestTransferReply(t *testing.T) {
 		{"disk fault", &os.PathError{Err: syscall.EIO}, 451},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if a := transferReply(tt.err); a.code != tt.code {
+			if a := transferReply(tt.err, false); a.code != tt.code {
 				t.Errorf("%d %s, want %d", a.code, a.text, tt.code)
 			}
 		})

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -76,7 +74,9 @@ type Server struct {
 	hashing  chan struct{} // holds one for each checksum that is computed
 	verbs    map[string]verb
 	sites    map[string]siteVerb
-	ports    portRange
+	ports    *ports
+	pads     pads
+	gates    gates
 
 	engineLife time.Duration
 
@@ -256,24 +256,4 @@ func (s *Server) remove(x *session) {
 	delete(s.sessions, x)
 	s.mu.Unlock()
 	s.handlers.Done()
-}
-
-// portRange is where passive listeners may stand; zero leaves the choice to the system.
-type portRange struct{ low, high int }
-
-// parsePorts reads "50000-50999".
-func parsePorts(text string) (portRange, error) {
-	if text == "" || text == "0" {
-		return portRange{}, nil
-	}
-	a, b, ok := strings.Cut(text, "-")
-	if !ok {
-		b = a
-	}
-	low, err := strconv.ParseUint(strings.TrimSpace(a), 10, 16)
-	high, err2 := strconv.ParseUint(strings.TrimSpace(b), 10, 16)
-	if err = errors.Join(err, err2); err != nil || low > high {
-		return portRange{}, fmt.Errorf("ftp.passive_ports %q is no range of ports such as 50000-50999", text)
-	}
-	return portRange{int(low), int(high)}, nil
 }

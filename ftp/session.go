@@ -80,9 +80,16 @@ func (srv *Server) handle(c net.Conn, implicit bool) {
 		s.cancel()
 		return
 	}
-	defer srv.remove(s)
-	defer s.cancel()
-	defer c.Close()
+	if s.begin(implicit) {
+		s.serve(0)
+		return
+	}
+	s.dispose()
+}
+
+// begin opens the session and greets; false where the connection is over.
+func (s *session) begin(implicit bool) bool {
+	srv, raw := s.srv, s.raw
 	prepare(raw)
 	ses, err := srv.registry.Open(s.ctx, identity.Opening{Protocol: identity.ProtocolFTP,
 		Remote: address(raw.RemoteAddr()), Local: address(raw.LocalAddr()),
@@ -94,23 +101,54 @@ func (srv *Server) handle(c net.Conn, implicit bool) {
 			s.end(421, r.text)
 			s.drain()
 		}
-		return
+		return false
 	}
-	defer ses.Close()
 	s.mu.Lock()
 	s.ses = ses
 	s.mu.Unlock()
 	s.nameLog()
 	s.implicit = implicit
 	if implicit && !s.secure() {
-		return
+		return false
 	}
 	s.reset()
 	s.lookUpIdent()
 	s.in = newLines(s.conn)
 	s.reply(220, printable(srv.name)+" FTP is ready.")
-	s.read()
-	s.leave()
+	return true
+}
+
+// serve reads commands and runs them until the connection ends, or until it has carried a
+// transfer that lasted so long that another goroutine took its turn.
+func (s *session) serve(turn int) {
+	if s.read(turn) {
+		s.leave()
+		s.dispose()
+	}
+}
+
+// handOver lets another goroutine read on where the one that reads carries t.
+func (s *session) handOver(t *transfer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.write("") // what was held
+	if s.busy == t && t.carried {
+		s.turn++
+		go s.serve(s.turn)
+	}
+}
+
+// dispose is the end of a connection.
+func (s *session) dispose() {
+	s.mu.Lock()
+	ses := s.ses
+	s.mu.Unlock()
+	if ses != nil {
+		ses.Close()
+	}
+	_ = s.raw.Close()
+	s.cancel()
+	s.srv.remove(s)
 }
 
 // nameLog gives the log lines from here on the session's keys, with the user once there is one: a
@@ -154,47 +192,54 @@ func (s *session) secure() bool {
 	return !s.closed
 }
 
-// read takes lines until the connection ends.
-func (s *session) read() {
-	defer close(s.gone)
-	for {
-		s.mu.Lock()
-		s.deadline()
-		s.mu.Unlock()
-		raw, err := s.in.next()
-		var c command
-		switch {
-		case err == nil:
-			c, err = parseLine(raw)
-		case errors.Is(err, errLineLong):
-			s.long++
-			c.fault = "The line is longer than 4096 bytes."
-			if s.long > 1 {
-				s.end(421, "Lines are too long; closing.")
-			}
-			err = nil
-		}
-		var ne net.Error
-		switch {
-		case s.isClosed():
-			return
-		case errors.Is(err, errLineHTTP), errors.Is(err, errLineTLS):
-			s.end(421, "This is an FTP server.")
-			return
-		case errors.As(err, &ne) && ne.Timeout():
-			if !s.timedOut() {
-				return
-			}
-			continue
-		case err != nil:
-			return
-		}
-		s.ses.Touch()
-		s.dispatch(c)
-		if s.isClosed() {
-			return
-		}
+// read takes lines until the connection ends; false where another goroutine reads on.
+func (s *session) read(turn int) bool {
+	for s.next(turn) {
 	}
+	s.mu.Lock()
+	last := s.turn == turn
+	s.mu.Unlock()
+	if last {
+		close(s.gone)
+	}
+	return last
+}
+
+// next takes one line and runs it; false: there is no more for this goroutine.
+func (s *session) next(turn int) bool {
+	s.mu.Lock()
+	s.deadline()
+	s.mu.Unlock()
+	raw, err := s.in.next()
+	var c command
+	switch {
+	case err == nil:
+		c, err = parseLine(raw)
+	case errors.Is(err, errLineLong):
+		s.long++
+		c.fault = "The line is longer than 4096 bytes."
+		if s.long > 1 {
+			s.end(421, "Lines are too long; closing.")
+		}
+		err = nil
+	}
+	var ne net.Error
+	switch {
+	case s.isClosed():
+		return false
+	case errors.Is(err, errLineHTTP), errors.Is(err, errLineTLS):
+		s.end(421, "This is an FTP server.")
+		return false
+	case errors.As(err, &ne) && ne.Timeout():
+		return s.timedOut()
+	case err != nil:
+		return false
+	}
+	s.ses.Touch()
+	s.dispatch(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed && s.turn == turn
 }
 
 func (s *session) isClosed() bool {
@@ -272,12 +317,13 @@ func (s *session) leave() {
 	s.shut()
 	s.mu.Lock()
 	s.closed = true
-	e := s.engine
-	s.engine = nil
+	e, ln := s.engine, s.spare
+	s.engine, s.spare = nil, nil
 	if s.dropper != nil {
 		s.dropper.Stop()
 	}
 	s.mu.Unlock()
+	ln.shut()
 	if e != nil {
 		e.End()
 	}

@@ -53,3 +53,17 @@ func withDescriptor(c syscall.Conn, f func(fd int)) bool {
 	rc, err := c.SyscallConn()
 	return err == nil && rc.Control(func(fd uintptr) { f(int(fd)) }) == nil
 }
+
+// emptyBacklog closes what waits to be accepted; false where that is not known.
+func emptyBacklog(l *net.TCPListener) bool {
+	var err error
+	ok := withDescriptor(l, func(fd int) {
+		for err == nil {
+			var c int
+			if c, _, err = unix.Accept4(fd, unix.SOCK_CLOEXEC); err == nil {
+				_ = unix.Close(c)
+			}
+		}
+	})
+	return ok && err == unix.EAGAIN
+}

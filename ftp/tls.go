@@ -59,6 +59,15 @@ func boundTLS(base *tls.Config, id string, data bool, reuse string) *tls.Config 
 	return c
 }
 
+// dataTLS is what the session's data connections use.
+func (s *session) dataTLS() *tls.Config {
+	reuse := s.ses.Class().TLSReuse
+	if reuse == "" {
+		reuse = s.srv.cfg.TLSReuse
+	}
+	return boundTLS(s.srv.tls, s.ses.ID(), true, reuse)
+}
+
 func holds(extra [][]byte, mark []byte) bool {
 	for _, e := range extra {
 		if bytes.Equal(e, mark) {

@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
-	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,12 +16,16 @@ import (
 )
 
 const (
-	// slice is how much one sendfile moves before counters tick and a stop is looked for.
+	// slice is how much one sendfile or splice moves before a stop is looked for.
 	slice = 8 << 20
-	// chunk is the buffer where bytes pass through us: TYPE A, listings, TLS.
+	// chunk is the buffer of a listing.
 	chunk = 32 << 10
-	// tick is how often the counters of a transfer on the fast path follow the kernel's.
-	tick = time.Second
+	// small is what passes through us even on the fast path: less than that costs sendfile more
+	// system calls than it saves.
+	small = 64 << 10
+	// large is from where on the library moves a file: what it costs for each transfer is nothing
+	// beside that.
+	large = 16 << 20
 )
 
 // transfer is one RETR, STOR or listing: what the engine takes for a file.
@@ -53,11 +56,16 @@ type transfer struct {
 	moved   atomic.Int64
 	fast    atomic.Bool // the kernel moves the bytes, and knows how many
 	began   time.Time
-	meter   *meter
-	err     error // the engine's goroutine
-	stood   bool  // a data connection was there; the engine's goroutine
-	closed  bool  // what was opened is settled; the engine's goroutine
-	aborts  int   // ABORs that wait for an answer; guarded by control.mu
+	heard   atomic.Int64 // nanoseconds of Unix: since when silence of the client counts; 0: not yet
+	watch   watch
+	carried bool  // by the goroutine that reads commands
+	wire    *wire // of TLS; the engine's goroutine
+	rates   throttle
+	leave   func() // gives its place among the transfers to another; nil: it has none
+	err     error  // the engine's goroutine
+	stood   bool   // a data connection was there; the engine's goroutine
+	closed  bool   // what was opened is settled; the engine's goroutine
+	aborts  int    // ABORs that wait for an answer; guarded by control.mu
 }
 
 // abort stops the transfer from outside.
@@ -86,58 +94,6 @@ func wireBytes(c *net.TCPConn, received bool) int64 {
 	return info.acked
 }
 
-// meter carries progress into the session's counters while the transfer runs.
-type meter struct {
-	t *transfer
-
-	mu      sync.Mutex // guards what follows
-	counted int64
-	timer   *time.Timer
-	done    bool
-	pace    pace
-}
-
-func newMeter(t *transfer) *meter {
-	m := &meter{t: t, pace: pace{at: t.began}}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.timer = time.AfterFunc(tick, m.tick)
-	return m
-}
-
-func (m *meter) tick() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.done {
-		n := m.t.progress()
-		m.count(n)
-		m.t.tell(n, m.pace.step(n, time.Now()))
-		m.timer.Reset(tick)
-	}
-}
-
-// count notes that n bytes have been moved in all; mu is held.
-func (m *meter) count(n int64) {
-	more := n - m.counted
-	if more <= 0 {
-		return
-	}
-	m.counted = n
-	if m.t.upload != nil {
-		m.t.s.ses.CountIn(more)
-	} else {
-		m.t.s.ses.CountOut(more)
-	}
-}
-
-func (m *meter) stop() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.done = true
-	m.timer.Stop()
-	m.count(m.t.moved.Load())
-}
-
 // handle is a transfer as the library sees it. Bytes go by WriteTo and ReadFrom alone.
 type handle struct{ *transfer }
 
@@ -152,10 +108,10 @@ func (h handle) WriteTo(w io.Writer) (int64, error) {
 	if conn == nil {
 		return 0, errNoConnection
 	}
-	limitSending(conn, t.s.srv.limits.FTPStallTimeout)
-	t.err = t.shake(w)
-	if t.err == nil {
-		t.err = t.send(w, conn)
+	if t.err = t.shake(w); t.err == nil {
+		if t.err = t.send(w, conn); t.err != nil {
+			t.door.cut() // half a file must not look like a whole one
+		}
 	}
 	return t.moved.Load(), t.err
 }
@@ -167,8 +123,7 @@ func (h handle) ReadFrom(r io.Reader) (int64, error) {
 	if conn == nil {
 		return 0, errNoConnection
 	}
-	t.err = t.shake(r)
-	if t.err == nil {
+	if t.err = t.shake(r); t.err == nil {
 		t.err = t.receive(r, conn)
 	}
 	return t.moved.Load(), t.err
@@ -211,74 +166,6 @@ func (t *transfer) shake(conn any) error {
 	defer cancel()
 	if err := c.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("%w: %w", errHandshake, err)
-	}
-	return nil
-}
-
-// send copies to the client: a listing, text with CRLF, or bytes as they are.
-func (t *transfer) send(w io.Writer, conn *net.TCPConn) error {
-	counted := &counting{w: w, n: &t.moved}
-	_, secure := w.(*tls.Conn)
-	var osf *os.File
-	if t.file != nil {
-		osf, _ = t.file.OS()
-	}
-	switch {
-	case t.list != nil:
-		return t.list(counted)
-	case t.ascii:
-		return copyChunks(&toCRLF{w: counted}, t.file)
-	case secure || osf == nil:
-		return copyChunks(counted, t.file)
-	}
-	t.fast.Store(true)
-	for {
-		part := io.LimitedReader{R: osf, N: slice}
-		n, err := conn.ReadFrom(&part)
-		t.moved.Add(n)
-		switch {
-		case err != nil:
-			return err
-		case part.N > 0:
-			return nil
-		case t.stopped.Load():
-			return errAborted
-		}
-	}
-}
-
-// receive copies from the client and decides whether the end was a proper one.
-func (t *transfer) receive(r io.Reader, conn *net.TCPConn) error {
-	stop := limitReceiving(conn, t.s.srv.limits.FTPStallTimeout)
-	defer stop()
-	_, secure := r.(*tls.Conn)
-	var err error
-	switch {
-	case t.span != nil:
-		err = t.span.receive(t.upload, &reading{r: r, n: &t.moved})
-	case t.ascii:
-		text := &fromCRLF{w: t.upload}
-		err = copyChunks(text, &reading{r: r, n: &t.moved})
-		if err == nil {
-			err = text.flush()
-		}
-	case secure:
-		err = copyChunks(t.upload, &reading{r: r, n: &t.moved})
-	default:
-		t.fast.Store(true)
-		var n int64
-		n, err = t.upload.ReadFrom(conn)
-		t.moved.Store(n)
-	}
-	switch {
-	case err != nil:
-		return err
-	case secure && t.door.ended():
-		return errCutOff // no close_notify: RFC 4217 section 12.6 warns of it
-	case t.hungUp():
-		return errAborted
-	case t.allo >= 0 && !t.ascii && t.offset+t.moved.Load() < t.allo:
-		return errShort
 	}
 	return nil
 }
@@ -332,7 +219,17 @@ func (t *transfer) settle(err error) error {
 // started is the engine's word that the data connection stands.
 func (t *transfer) started() {
 	t.stood = true
+	if t.carried && t.file != nil && !t.prot && t.size >= 0 && t.size <= small {
+		t.s.hold(line(150, t.begin)) // it goes with the 226 a moment later
+		return
+	}
 	t.s.reply(150, t.begin)
+}
+
+// wired is the data connection for TLS on it.
+func (t *transfer) wired(c *net.TCPConn) *wire {
+	t.wire = &wire{TCPConn: c, pads: &t.s.srv.pads}
+	return t.wire
 }
 
 // over is the engine's word that the transfer has ended.
@@ -349,62 +246,114 @@ func (t *transfer) over(good bool) {
 	}
 	// The library answers before it closes the file where no connection came.
 	_ = handle{t}.Close() // its error is t.err
-	t.meter.stop()
+	if t.wire != nil {
+		t.wire.release()
+	}
+	t.watch.stop()
 	t.s.ended(t)
 }
 
 // start begins a transfer over the prepared data connection; the last reply comes from ended.
+// When it returns the session may belong to another goroutine.
 func (s *session) start(t *transfer) {
 	t.s, t.door, t.prot, t.began = s, s.door, s.params.prot, time.Now()
 	s.door = nil
-	t.meter = newMeter(t)
-	s.mu.Lock()
-	var err error
-	if s.closed {
-		err = errAborted
-	} else if s.engine == nil {
-		s.engine, err = s.newEngine()
-	}
-	if err != nil {
-		s.mu.Unlock()
-		t.err = err
-		_ = handle{t}.Close()
-		t.meter.stop()
-		t.door.cut()
-		s.log.Error("transfer engine", "error", err)
-		s.reply(failed.code, failed.text)
+	if !s.admit(t) {
+		s.refuseTransfer(t, answer{450, crowdedText})
 		return
 	}
+	s.mu.Lock()
+	e, err := s.engineFor(t)
+	if err != nil {
+		s.mu.Unlock()
+		s.log.Error("transfer engine", "error", err)
+		t.err = err
+		s.refuseTransfer(t, failed)
+		return
+	}
+	_, carries := e.(direct)
+	t.carried = carries && !s.drainer
 	s.busy = t
 	s.work.Add(1)
-	e := s.engine
 	s.deadline()
 	s.mu.Unlock()
 	s.ses.Update(func(d *identity.Details) {
 		d.State, d.Doing, d.Transfer = identity.StateTransfer, t.doing, t.live(0, 0)
 	})
+	t.watch.start(t)
 	e.Transfer(t)
 }
 
-func (c *control) newEngine() (engine, error) { return newLibrary(c.srv, c.ses.ID()) }
+// admit takes a place among the transfers of files, if one is free.
+func (s *session) admit(t *transfer) bool {
+	if t.list != nil {
+		return true
+	}
+	key, class := s.accountKey(), s.ses.Class()
+	th, ok := s.srv.gates.enter(key, class, s.ses.Limits(), t.upload != nil)
+	if ok {
+		t.rates = th
+		t.leave = func() { s.srv.gates.leave(key, class.Name) }
+	}
+	return ok
+}
+
+// refuseTransfer ends a transfer that does not begin.
+func (s *session) refuseTransfer(t *transfer, a answer) {
+	if t.err == nil {
+		t.err = errAborted
+	}
+	_ = handle{t}.Close() // nothing was moved
+	if t.leave != nil {
+		t.leave()
+	}
+	t.door.cut()
+	s.reply(a.code, a.text)
+}
+
+// engineFor chooses who moves the bytes; mu is held.
+func (s *session) engineFor(t *transfer) (engine, error) {
+	if s.closed {
+		return nil, errAborted
+	}
+	if t.size < large {
+		return direct{s.srv}, nil
+	}
+	if s.engine == nil {
+		e, err := newLibrary(s)
+		if err != nil {
+			return nil, err
+		}
+		s.engine = e
+	}
+	return s.engine, nil
+}
 
 // ended gives the last reply of a transfer and the answers to ABOR, and lets go on what has
 // waited, in one moment.
 func (s *session) ended(t *transfer) {
 	defer s.work.Done()
+	var ln *passive
+	if t.err == nil {
+		ln = t.door.spare()
+	}
 	t.door.release()
-	a := transferReply(t.err)
+	if t.leave != nil {
+		t.leave()
+	}
+	a := transferReply(t.err, t.upload != nil)
 	if t.halted.Load() && errors.Is(t.err, errAborted) {
 		a.text = haltedText
 	}
-	log := s.log.With("doing", t.doing, "bytes", t.moved.Load(), "took_ms", time.Since(t.began).Milliseconds(), "code", a.code)
+	took := slog.Int64("took_ms", time.Since(t.began).Milliseconds())
+	what := []any{slog.String("doing", t.doing), slog.Int64("bytes", t.moved.Load()), took, slog.Int("code", a.code)}
 	switch {
 	case t.err == nil:
-		log.Info("transfer done")
+		s.log.Info("transfer done", what...)
 	case a == failed:
-		log.Error("transfer failed", "error", t.err)
+		s.log.Error("transfer failed", append(what, "error", t.err)...)
 	default:
-		log.Info("transfer broken off", "error", t.err)
+		s.log.Info("transfer broken off", append(what, "error", t.err)...)
 	}
 	s.ses.Update(func(d *identity.Details) {
 		d.Doing, d.Transfer = "", nil
@@ -421,24 +370,59 @@ func (s *session) ended(t *transfer) {
 	s.write(text)
 	s.busy = nil
 	s.idleSince = time.Now()
-	s.engineUsed = s.idleSince
+	s.transferred = s.idleSince
 	s.goOn()
-	if s.dropper == nil {
-		s.dropper = time.AfterFunc(s.srv.engineLife, s.dropEngine)
+	s.keep(ln)
+}
+
+// keep keeps a listener for the next transfer, and sees to it that what was kept goes again; mu
+// is held.
+func (s *session) keep(ln *passive) {
+	if s.closed || s.spare != nil {
+		ln.shut()
 	} else {
-		s.dropper.Reset(s.srv.engineLife)
+		s.spare = ln
+	}
+	if s.dropping || s.spare == nil && s.engine == nil {
+		return
+	}
+	s.dropping = true
+	if s.dropper == nil {
+		s.dropper = time.AfterFunc(s.dropAfter(), s.drop)
+	} else {
+		s.dropper.Reset(s.dropAfter())
 	}
 }
 
-// dropEngine ends an engine that has had nothing to do.
-func (c *control) dropEngine() {
-	c.mu.Lock()
-	e := c.engine
-	if e == nil || c.busy != nil || time.Since(c.engineUsed) < c.srv.engineLife {
-		c.mu.Unlock()
-		return
+// dropAfter is when something of what was kept will have had its time at the earliest; mu is held.
+func (c *control) dropAfter() time.Duration {
+	if c.spare != nil {
+		return spareLife
 	}
-	c.engine = nil
+	return max(c.srv.engineLife-time.Since(c.transferred), time.Millisecond)
+}
+
+// drop ends what was kept and has had nothing to do.
+func (c *control) drop() {
+	c.mu.Lock()
+	c.dropping = false
+	var e engine
+	var ln *passive
+	if c.busy == nil && !c.closed {
+		idle := time.Since(c.transferred)
+		if idle >= spareLife {
+			ln, c.spare = c.spare, nil
+		}
+		if idle >= c.srv.engineLife {
+			e, c.engine = c.engine, nil
+		}
+		if c.dropping = c.spare != nil || c.engine != nil; c.dropping {
+			c.dropper.Reset(c.dropAfter())
+		}
+	}
 	c.mu.Unlock()
-	e.End()
+	ln.shut()
+	if e != nil {
+		e.End()
+	}
 }

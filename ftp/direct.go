@@ -1,0 +1,46 @@
+package ftp
+
+import (
+	"crypto/tls"
+	"io"
+)
+
+// direct is the engine of what is soon done: it carries a transfer to its end before Transfer
+// returns, in the goroutine that runs the command, and takes about half of the processor time of
+// the library for a small file. Should it not be soon done after all, the session gets another
+// goroutine to read on (see watch).
+type direct struct{ srv *Server }
+
+// Transfer: see engine.
+func (d direct) Transfer(t *transfer) {
+	err := d.carry(t)
+	t.over(err == nil)
+}
+
+func (d direct) carry(t *transfer) error {
+	conn, err := t.door.open()
+	if err != nil {
+		return err
+	}
+	t.started()
+	if !t.prot {
+		return t.through(conn)
+	}
+	return t.through(tls.Server(t.wired(conn), t.s.dataTLS()))
+}
+
+// through moves the bytes and closes both ends; an upload is settled first.
+func (t *transfer) through(conn io.ReadWriteCloser) error {
+	h := handle{t}
+	if t.upload != nil {
+		_, _ = h.ReadFrom(conn) // its error is t.err, as Close's
+	} else {
+		_, _ = h.WriteTo(conn)
+	}
+	err := h.Close()
+	_ = conn.Close() // what it had to say has been flushed
+	return err
+}
+
+// End: see engine.
+func (direct) End() {}

@@ -1,0 +1,196 @@
+package ftp
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// send copies to the client: a listing, text with CRLF, or bytes as they are.
+func (t *transfer) send(w io.Writer, conn *net.TCPConn) error {
+	counted := &counting{w: w, n: &t.moved}
+	var osf *os.File
+	if t.file != nil {
+		osf, _ = t.file.OS()
+	}
+	switch secure, ok := w.(*tls.Conn); {
+	case ok:
+		t.wire.gather()
+		if err := t.pass(counted); err != nil {
+			return err
+		}
+		if err := secure.CloseWrite(); err != nil {
+			return err
+		}
+		return t.wire.flush() // close_notify goes with the last record
+	case t.list != nil, t.ascii, osf == nil, t.size >= 0 && t.size <= small:
+		return t.pass(counted)
+	}
+	t.fast.Store(true)
+	for {
+		part := io.LimitedReader{R: osf, N: t.rates.portion()}
+		n, err := conn.ReadFrom(&part)
+		t.moved.Add(n)
+		switch {
+		case err != nil:
+			return err
+		case part.N > 0:
+			return nil
+		case t.stopped.Load():
+			return errAborted
+		}
+		if err := t.rates.wait(t.door.ctx, n); err != nil {
+			return err
+		}
+	}
+}
+
+// pass sends what passes through us.
+func (t *transfer) pass(w io.Writer) error {
+	if t.list != nil {
+		return t.list(w)
+	}
+	p := &t.s.srv.pads
+	buf := p.get()
+	defer p.put(buf)
+	if t.ascii {
+		out := p.get()
+		defer p.put(out)
+		text := &toCRLF{w: w, buf: *out}
+		defer func() { *out = text.buf }()
+		w = text
+	}
+	if t.size >= 0 && t.size < pad {
+		return t.once(w, (*buf)[:t.size])
+	}
+	portion := int(min(t.rates.portion(), pad))
+	return copyBuffered(w, t.file, (*buf)[:portion], atOnce, t.paced)
+}
+
+// once sends a small file, as long as it was when it was opened, in one piece.
+func (t *transfer) once(w io.Writer, buf []byte) error {
+	n, err := io.ReadFull(t.file, buf)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	if _, err = w.Write(buf[:n]); err != nil {
+		return err
+	}
+	return t.paced(n)
+}
+
+// paced waits after n bytes as the rates say.
+func (t *transfer) paced(n int) error {
+	if len(t.rates) == 0 {
+		return nil
+	}
+	err := t.rates.wait(t.door.ctx, int64(n))
+	if t.heard.Load() > 0 {
+		t.heard.Store(time.Now().UnixNano())
+	}
+	return err
+}
+
+// receive copies from the client and decides whether the end was a proper one.
+func (t *transfer) receive(r io.Reader, conn *net.TCPConn) error {
+	t.heard.Store(time.Now().UnixNano())
+	_, secure := r.(*tls.Conn)
+	if err := t.take(r, conn, secure); err != nil {
+		return err
+	}
+	switch {
+	case secure && t.wire.ended:
+		return errCutOff // no close_notify: RFC 4217 section 12.6 warns of it
+	case t.hungUp():
+		return errAborted
+	case t.allo >= 0 && !t.ascii && t.offset+t.moved.Load() < t.allo:
+		return errShort
+	}
+	return nil
+}
+
+// take copies what the client sends, to its end.
+func (t *transfer) take(r io.Reader, conn *net.TCPConn, secure bool) error {
+	p := &t.s.srv.pads
+	buf := p.get()
+	defer p.put(buf)
+	moved := func(n int) error {
+		t.moved.Add(int64(n))
+		return t.paced(n)
+	}
+	more := atOnce
+	if secure {
+		more = t.wire.more
+	}
+	in := (*buf)[:min(t.rates.portion(), pad)]
+	if t.span != nil {
+		return t.span.receive(t.upload, &reading{r: r, moved: moved})
+	}
+	if t.ascii {
+		out := p.get()
+		defer p.put(out)
+		text := &fromCRLF{w: t.upload, buf: *out}
+		defer func() { *out = text.buf }()
+		if err := copyBuffered(text, r, in, more, moved); err != nil {
+			return err
+		}
+		return text.flush()
+	}
+	if secure {
+		return copyBuffered(t.upload, r, in, more, moved)
+	}
+	for t.moved.Load() < small {
+		n, err := conn.Read(in)
+		if n > 0 {
+			if _, err := t.upload.Write(in[:n]); err != nil {
+				return err
+			}
+			if err := moved(n); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return t.splice(conn)
+}
+
+// splice lets the kernel move the rest of an upload.
+func (t *transfer) splice(conn *net.TCPConn) error {
+	t.fast.Store(true)
+	for {
+		part := io.LimitedReader{R: conn, N: t.rates.portion()}
+		n, err := t.upload.ReadFrom(&part)
+		t.moved.Add(n)
+		switch {
+		case err != nil:
+			return err
+		case part.N > 0:
+			return nil
+		}
+		if err := t.paced(int(n)); err != nil {
+			return err
+		}
+	}
+}
+
+// reading notes what is read.
+type reading struct {
+	r     io.Reader
+	moved func(int) error
+}
+
+func (c *reading) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if stop := c.moved(n); err == nil {
+		err = stop
+	}
+	return n, err
+}
