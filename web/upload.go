@@ -5,10 +5,10 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"trivium/files"
 	"trivium/identity"
+	"trivium/internal/httpio"
 )
 
 const (
@@ -26,7 +26,8 @@ func (s *Server) upload(v *visit, tree *files.Tree, dir, here string) error {
 		return errMalformed
 	}
 	v.long()
-	body := &paced{rc: http.NewResponseController(v.Response().Writer), pause: s.opt.Limits.HTTPBodyTimeout, session: v.browser.Session}
+	body := &httpio.Body{Conn: http.NewResponseController(v.Response().Writer), Pause: s.opt.Limits.HTTPBodyTimeout,
+		Session: v.browser.Session, Ended: identity.ErrEnded, Explain: bodyError}
 	var (
 		trusted, replace bool
 		stored           []string
@@ -34,7 +35,7 @@ func (s *Server) upload(v *visit, tree *files.Tree, dir, here string) error {
 		status           error
 	)
 	for range maxParts {
-		body.renew()
+		body.Renew()
 		part, err := mr.NextPart()
 		if errors.Is(err, io.EOF) {
 			return s.uploaded(v, here, stored, failed, status)
@@ -68,8 +69,8 @@ func (s *Server) upload(v *visit, tree *files.Tree, dir, here string) error {
 		case err == nil:
 			stored = append(stored, name)
 			continue
-		case body.broken != nil: // the body ended, not the storage: nothing more will come
-			return body.broken
+		case body.Broken != nil: // the body ended, not the storage: nothing more will come
+			return body.Broken
 		}
 		failed, status = append(failed, quoted(name)+": "+answerTo(err).words(err)), err
 		if n, _ := io.CopyN(io.Discard, body, drainMost); n == drainMost {
@@ -80,7 +81,7 @@ func (s *Server) upload(v *visit, tree *files.Tree, dir, here string) error {
 }
 
 // store writes one file.
-func (s *Server) store(v *visit, tree *files.Tree, dir, name string, replace bool, body *paced) error {
+func (s *Server) store(v *visit, tree *files.Tree, dir, name string, replace bool, body *httpio.Body) error {
 	target, err := member(dir, name)
 	if err != nil {
 		return err
@@ -94,8 +95,8 @@ func (s *Server) store(v *visit, tree *files.Tree, dir, name string, replace boo
 	if _, err := u.ReadFrom(body); err != nil {
 		return errors.Join(err, u.Discard())
 	}
-	if body.broken != nil {
-		return errors.Join(body.broken, u.Discard())
+	if body.Broken != nil {
+		return errors.Join(body.Broken, u.Discard())
 	}
 	_, err = u.Commit(v.ctx())
 	return err
@@ -139,34 +140,4 @@ func readField(r io.Reader) (string, error) {
 		return "", errTooLarge
 	}
 	return string(b), nil
-}
-
-// paced is the part that is being read. Each read has its own deadline, so an upload may take
-// hours but never stand still; an ended session ends it.
-type paced struct {
-	io.Reader
-	rc      *http.ResponseController
-	pause   time.Duration
-	session *identity.Session
-	broken  error // what cut the body; storing may fail for reasons of its own
-}
-
-func (p *paced) renew() { _ = p.rc.SetReadDeadline(time.Now().Add(p.pause)) }
-
-func (p *paced) Read(b []byte) (int, error) {
-	select {
-	case <-p.session.Ended():
-		p.broken = identity.ErrEnded
-		return 0, p.broken
-	default:
-	}
-	p.renew()
-	n, err := p.Reader.Read(b)
-	if n > 0 {
-		p.session.CountIn(int64(n))
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		p.broken = bodyError(err)
-	}
-	return n, err
 }

@@ -1,13 +1,13 @@
-package web
+package httpio
 
 import (
 	"strings"
 )
 
-// attachment is a Content-Disposition that makes any name a download: an ASCII stand-in for old
+// Attachment is a Content-Disposition that makes any name a download: an ASCII stand-in for old
 // clients (RFC 6266 section 4.3) and the name itself as RFC 8187 section 3.2 encodes it. Neither
 // half can hold a quote, a line end or another parameter.
-func attachment(name string) string {
+func Attachment(name string) string {
 	var plain, full strings.Builder
 	for _, r := range name {
 		if r < 0x20 || r > 0x7e || strings.ContainsRune(`"\/%;`, r) {
