@@ -526,3 +526,21 @@ func (l *locks) writing(name string, deep bool) bool {
 	}
 	return false
 }
+
+// Unlocked answers ErrLocked where a lock stands against the removal or the renaming of an entry;
+// nil says nothing about permissions.
+func (t *Tree) Unlocked(ctx context.Context, p string) error {
+	v, err := t.now()
+	if err != nil {
+		return failed("lock", p, err)
+	}
+	s, err := v.walk(ctx, p, false)
+	if err != nil {
+		return failed("lock", p, err)
+	}
+	defer s.close()
+	if s.m == nil {
+		return nil
+	}
+	return failed("lock", p, v.unlocked(ctx, s, aMember|allInside))
+}
