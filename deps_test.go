@@ -43,6 +43,7 @@ var mayImport = []struct {
 	{"ftp", []string{"identity", "files", "config", "internal/..."}},
 	{"web", []string{"identity", "tokens", "files", "config", "internal/..."}},
 	{"web/api", []string{"identity", "tokens", "files", "config", "internal/..."}},
+	{"web/dav", []string{"identity", "files", "internal/..."}},
 	{"xmpp", []string{"identity", "config", "internal/..."}},
 	// 4 and 5
 	{"cmd/trivium/app", []string{"..."}},

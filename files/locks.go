@@ -527,14 +527,14 @@ func (l *locks) writing(name string, deep bool) bool {
 	return false
 }
 
-// Unlocked answers ErrLocked where a lock stands against the removal or the renaming of an entry;
-// nil says nothing about permissions.
-func (t *Tree) Unlocked(ctx context.Context, p string) error {
+// Unlocked answers ErrLocked where a lock stands against a change of an entry, or, going, against its
+// removal or renaming; nil says nothing about permissions.
+func (t *Tree) Unlocked(ctx context.Context, p string, going bool) error {
 	v, err := t.now()
 	if err != nil {
 		return failed("lock", p, err)
 	}
-	s, err := v.walk(ctx, p, false)
+	s, err := v.walk(ctx, p, !going)
 	if err != nil {
 		return failed("lock", p, err)
 	}
@@ -542,5 +542,9 @@ func (t *Tree) Unlocked(ctx context.Context, p string) error {
 	if s.m == nil {
 		return nil
 	}
-	return failed("lock", p, v.unlocked(ctx, s, aMember|allInside))
+	what := theEntry
+	if going {
+		what = aMember | allInside
+	}
+	return failed("lock", p, v.unlocked(ctx, s, what))
 }

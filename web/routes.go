@@ -23,11 +23,14 @@ type route struct {
 
 	handle  func(*visit) error
 	foreign http.Handler // does its own guarding
+	verbs   []string     // of foreign: its methods; nil: those of HTTP
 }
 
 // methods are what echo is told.
 func (r route) methods() []string {
 	switch {
+	case r.verbs != nil:
+		return r.verbs
 	case r.foreign != nil:
 		return []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
 	case r.Method == http.MethodGet:
@@ -119,11 +122,24 @@ func (s *Server) mounts() []route {
 	if s.opt.API != nil {
 		all["/api"] = s.opt.API
 	}
-	var t []route
+	t := s.dav()
 	for _, prefix := range slices.Sorted(maps.Keys(all)) {
 		p := "/" + strings.Trim(prefix, "/")
 		t = append(t, route{Path: p, Level: identity.LevelNone, foreign: all[prefix]},
 			route{Path: p + "/*", Level: identity.LevelNone, foreign: all[prefix]})
 	}
 	return t
+}
+
+// dav are the rows of WebDAV, and of the top, where the client of Windows asks first.
+func (s *Server) dav() []route {
+	dav := s.opt.DAV
+	if dav == nil {
+		return nil
+	}
+	r := route{Level: identity.LevelLoggedIn, Page: "dav", foreign: dav, verbs: s.opt.DAVMethods}
+	under, top := r, r
+	r.Path, under.Path = "/dav", "/dav/*"
+	top.Path, top.verbs = "/", []string{http.MethodOptions, "PROPFIND"}
+	return []route{r, under, top}
 }

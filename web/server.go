@@ -55,7 +55,12 @@ type Options struct {
 	Tokens   *tokens.Service
 	Files    *files.Service
 
-	API    http.Handler            // serves /api/…; nil: there is none
+	API http.Handler // serves /api/…; nil: there is none
+	// DAV serves /dav/…, and tells at / that it is there; nil: there is none. DAVMethods are what it
+	// takes.
+	DAV        http.Handler
+	DAVMethods []string
+
 	Mounts map[string]http.Handler // further foreign handlers by path prefix, such as "/xmpp-websocket"
 
 	TLS       *tls.Config           // NextProtos h2 and http/1.1; nil: no TLS listeners

@@ -73,14 +73,13 @@ func (q *request) destination(src files.Info) (goal, error) {
 	if p == q.path || strings.HasPrefix(q.path, strings.TrimSuffix(p, "/")+"/") || src.Dir && strings.HasPrefix(p, strings.TrimSuffix(q.path, "/")+"/") {
 		return goal{}, errItself
 	}
-	if slash && !src.Dir {
-		return goal{}, &fault{status: http.StatusConflict, text: "The destination ends in a slash, and the source is a file."}
-	}
 	g := goal{path: p}
 	g.info, err = q.tree.Lstat(q.ctx, p)
 	switch g.exists = err == nil; {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return goal{}, q.parent(err)
+	case !g.exists && slash && !src.Dir:
+		return goal{}, errParent // a folder that is not there
 	case g.exists && strings.EqualFold(q.r.Header.Get("Overwrite"), "F"):
 		return goal{}, errCondition
 	case g.exists && g.info.Unique == src.Unique:
@@ -139,7 +138,7 @@ func (q *request) move() error {
 	if !q.tree.Access(src).Rename {
 		return &fs.PathError{Op: "move", Path: q.path, Err: fs.ErrPermission} // before anything is removed
 	}
-	if err := q.tree.Unlocked(q.ctx, q.path); err != nil {
+	if err := q.tree.Unlocked(q.ctx, q.path, true); err != nil {
 		return err
 	}
 	q.patient()

@@ -125,4 +125,3 @@ func (m *meter) end() {
 		}
 	})
 }
-

@@ -63,6 +63,10 @@ func Methods() []string {
 // ServeHTTP serves one request. The client's address is Request.RemoteAddr; whoever mounts the
 // handler behind a trusted proxy has put it there.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/" || r.URL.Path == "*" {
+		root(w, r)
+		return
+	}
 	q := &request{h: h, w: w, r: r, ctx: r.Context()}
 	defer func() {
 		v := recover()
@@ -80,9 +84,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Root answers for the server's top, which is no WebDAV: the client of Windows asks there first
+// root answers for the server's top, which is no WebDAV: the client of Windows asks there first
 // whether the server speaks it at all.
-func (h *Handler) Root(w http.ResponseWriter, r *http.Request) {
+func root(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Allow", "GET, HEAD, OPTIONS")
 	compliance(w.Header())
 	if r.Method != http.MethodOptions {
@@ -202,6 +206,9 @@ func (q *request) options() error {
 
 // allow lists what the entry takes (RFC 9110 section 10.2.1).
 func (q *request) allow() string {
+	if q.tree == nil {
+		return strings.Join(Methods(), ", ")
+	}
 	i, err := q.stat(q.path)
 	switch {
 	case err != nil:

@@ -2,6 +2,8 @@ package app
 
 import (
 	"log/slog"
+	"net/http"
+	"net/url"
 	"strings"
 
 	"go.uber.org/fx"
@@ -15,6 +17,7 @@ import (
 	"trivium/tokens"
 	"trivium/web"
 	"trivium/web/api"
+	"trivium/web/dav"
 	"trivium/xmpp"
 	xmppstore "trivium/xmpp/sqlstore"
 )
@@ -57,8 +60,12 @@ func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *fi
 }
 
 func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*web.Server, error) {
+	webdav, err := newDAV(cfg, s, f, log)
+	if err != nil {
+		return nil, err
+	}
 	srv, err := web.New(web.Options{Config: cfg.Web, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
-		AdminContact: cfg.AdminContact, Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(),
+		AdminContact: cfg.AdminContact, Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), DAV: webdav, DAVMethods: dav.Methods(),
 		TLS: webTLS(src), Entries: cfg.Entries, Log: log,
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
 	if err != nil {
@@ -72,6 +79,18 @@ func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *to
 	})
 	st.add(bounds(srv.Addrs, func(b web.Bound) Bound { return Bound(b) }))
 	return srv, nil
+}
+
+// newDAV is nil where WebDAV is off.
+func newDAV(cfg *config.Config, s *identity.Service, f *files.Service, log *slog.Logger) (http.Handler, error) {
+	if !cfg.Web.DAV {
+		return nil, nil
+	}
+	hosts := append([]string{cfg.Domain}, cfg.Domains...)
+	if u, err := url.Parse(cfg.Web.PublicURL); err == nil && u.Host != "" {
+		hosts = append(hosts, u.Host)
+	}
+	return dav.New(dav.Options{Identity: s, Files: f, Pause: cfg.Limits.HTTPBodyTimeout, Hosts: hosts, Log: log})
 }
 
 func newXMPP(cfg *config.Config, s *identity.Service, r *identity.Registry, db *sqldb.DB, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*xmpp.Server, error) {
