@@ -1,0 +1,35 @@
+-- +goose Up
+CREATE TABLE object_entries (
+	id          INTEGER PRIMARY KEY AUTOINCREMENT,
+	parent      BIGINT NOT NULL,
+	name        TEXT NOT NULL,
+	type        BIGINT NOT NULL,
+	size        BIGINT NOT NULL,
+	modified_at TIMESTAMP NOT NULL,
+	changed_at  TIMESTAMP NOT NULL,
+	created_at  TIMESTAMP NOT NULL,
+	uid         BIGINT,
+	gid         BIGINT,
+	mode        BIGINT,
+	props       BLOB,
+	target      TEXT NOT NULL,
+	UNIQUE (parent, name)
+);
+CREATE TABLE object_chunks (
+	entry  BIGINT NOT NULL,
+	at     BIGINT NOT NULL,
+	size   BIGINT NOT NULL,
+	object TEXT NOT NULL,
+	PRIMARY KEY (entry, at)
+);
+CREATE INDEX object_chunks_by_object ON object_chunks (object);
+CREATE TABLE object_garbage (
+	object TEXT PRIMARY KEY,
+	since  TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE INDEX object_garbage_by_time ON object_garbage (since);
+
+-- +goose Down
+DROP TABLE object_garbage;
+DROP TABLE object_chunks;
+DROP TABLE object_entries;
