@@ -31,7 +31,7 @@ test: ## every test, under the race detector
 	@test -n "$(RACE)" || echo "gcc is not installed: the tests run without the race detector (apt-get install gcc libc6-dev)"
 	$(GO) test $(RACE) -shuffle=on -timeout 15m ./...
 	@echo; echo "Programs from outside that some tests need:"; \
-	for p in lftp curl chromium strace; do command -v $$p >/dev/null && echo "  $$p: there" || echo "  $$p: not installed, its tests were skipped"; done; \
+	for p in lftp curl chromium strace ncftpput tnftp wput rclone litmus cadaver versitygw; do command -v $$p >/dev/null && echo "  $$p: there" || echo "  $$p: not installed, its tests were skipped"; done; \
 	/usr/bin/python3 -c 'import slixmpp' 2>/dev/null && echo "  slixmpp: there" || echo "  slixmpp: not installed, its tests were skipped"
 
 e2e: ## the stories and attacks alone: the real binary, real clients

@@ -40,7 +40,9 @@ type Features struct {
 
 // Backend is what Tree needs of a store. A tree is named by a key of clean segments, one of
 // "DOMAIN/home/LOGIN", "DOMAIN/groups/NAME" and "DOMAIN/pub". The mode given beside an Attr is the
-// whole mode, default or not, for a store that shows modes to others. backendtest holds the contract as a test.
+// whole mode, default or not, for a store that shows modes to others. A backend that has garbage of
+// its own has a method Sweep(ctx) (removed int, err error) too, which Service.Sweep calls. backendtest
+// holds the contract as a test.
 type Backend interface {
 	Features() Features
 	// Tree opens the top of a tree; where there is none it is made, or fs.ErrNotExist.

@@ -105,6 +105,12 @@ func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 		removed += n
 		return err
 	})
+	if b, ok := s.o.Backend.(interface {
+		Sweep(ctx context.Context) (int, error)
+	}); ok {
+		_, swept := b.Sweep(ctx)
+		err = errors.Join(err, swept)
+	}
 	return removed, errors.Join(err, s.sweepSums(ctx))
 }
 

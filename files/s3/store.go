@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -31,7 +30,6 @@ type Options struct {
 
 	Names Names
 	Spool string            // folder of the local disk for what is being written; it is made
-	Log   *slog.Logger      // nil: none
 	HTTP  http.RoundTripper // nil: the library's own
 }
 
@@ -77,9 +75,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		Secure: u.Scheme == "https", Region: o.Region, BucketLookup: lookup, Transport: o.HTTP})
 	if err != nil {
 		return nil, fmt.Errorf("object storage at %s: %w", u.Host, err)
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if err := os.MkdirAll(o.Spool, 0o700); err != nil {
 		return nil, err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -100,8 +99,7 @@ func (st *storage) options(t *testing.T, bucket string) s3.Options {
 		t.Fatal(err)
 	}
 	return s3.Options{Endpoint: "http://" + st.addr, Region: "us-east-1", Bucket: bucket, Prefix: "files/", AccessKey: accessKey,
-		SecretKey: secretKey, PathStyle: true, Names: sqlstore.NewObjects(db), Spool: filepath.Join(t.TempDir(), "spool"),
-		Log: slog.New(slog.DiscardHandler)}
+		SecretKey: secretKey, PathStyle: true, Names: sqlstore.NewObjects(db), Spool: filepath.Join(t.TempDir(), "spool")}
 }
 
 func (st *storage) open(t *testing.T) (*s3.Store, s3.Options) {

@@ -10,7 +10,6 @@ import (
 
 	"trivium/config"
 	"trivium/files"
-	"trivium/files/local"
 	filestore "trivium/files/sqlstore"
 	"trivium/identity"
 	identitystore "trivium/identity/sqlstore"
@@ -81,11 +80,10 @@ func newTokens(cfg *config.Config, v *tokens.Verifier, s *identity.Service) *tok
 }
 
 func newFiles(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, s *identity.Service, b *bus.Bus, log *slog.Logger) (*files.Service, error) {
-	backend, err := local.Open(cfg.FilesRoot())
+	backend, err := newBackend(lc, cfg, db)
 	if err != nil {
 		return nil, err
 	}
-	closeWith(lc, backend)
 	f, err := files.New(files.Options{Backend: backend, Policy: s, Names: &ownerNames{identity: s, log: log, now: time.Now},
 		Active: s.MayLogIn, Mask: cfg.Files.Mask(), Sync: cfg.Files.Sync, Domain: cfg.Domain, Log: log,
 		QuotaBytes: int64(cfg.Files.Quota), QuotaFiles: int64(cfg.Files.QuotaFiles), GroupQuotaBytes: int64(cfg.Files.GroupQuota),
