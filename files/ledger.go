@@ -76,6 +76,7 @@ type account struct {
 	mu      sync.Mutex // guards what follows
 	counted bool
 	stored  stored
+	stale   bool      // the row says clean and is not: it could not be marked
 	busy    int       // operations that may change the tree
 	rested  time.Time // when the last of them ended
 	walks   int       // how often it has been counted
@@ -218,12 +219,15 @@ func (s *Service) mark(ctx context.Context, a *account) error {
 			return ctx.Err()
 		}
 		// Where the disk is full, deleting must go on. The count is right as long as this process
-		// lives; dropping the mark in memory would make each operation try again, and so it does.
+		// lives, and the next operation tries again.
+		a.mu.Lock()
+		a.stale = true
+		a.mu.Unlock()
 		s.o.Log.ErrorContext(ctx, "files: a tree could not be marked as in use; after a crash its quota is to be counted again", "tree", a.key, "err", err)
 		return nil
 	}
 	a.mu.Lock()
-	a.stored = storedDirty
+	a.stored, a.stale = storedDirty, false
 	a.mu.Unlock()
 	return nil
 }

@@ -55,10 +55,7 @@ func (s *Service) Settle(ctx context.Context, rest time.Duration) error {
 		undo = append(undo, func() {
 			a.mu.Lock()
 			defer a.mu.Unlock()
-			a.noted = true
-			if a.stored == storedClean {
-				a.stored = storedDirty
-			}
+			a.noted, a.stale = true, a.stored == storedClean
 		})
 	}
 	if len(rows) == 0 {
@@ -81,8 +78,8 @@ func (a *account) settle(before time.Time) (r UsageRow, write bool) {
 	switch {
 	case !a.counted:
 		return r, false
-	case a.stored != storedClean && a.busy == 0 && !a.rested.After(before):
-		a.stored, a.noted = storedClean, false
+	case (a.stored != storedClean || a.stale) && a.busy == 0 && !a.rested.After(before):
+		a.stored, a.stale, a.noted = storedClean, false, false
 		return a.asRow(false), true
 	case a.stored != storedClean && a.noted:
 		a.stored, a.noted = storedDirty, false
