@@ -110,7 +110,7 @@ func (s *session) rmd(arg string) {
 
 func (s *session) dele(arg string) {
 	if p, ok := s.path(arg); ok {
-		s.done(s.tree.Remove(s.ctx, p), "The file is removed.")
+		s.done(s.remove(s.ctx, p), "The file is removed.")
 	}
 }
 

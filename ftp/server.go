@@ -71,6 +71,7 @@ type Server struct {
 	log      *slog.Logger
 	domains  []string // in the form of identity.ParseDomain
 	chat     Chat
+	records  *recorder     // of Listen; nil: no transfer logs
 	hashing  chan struct{} // holds one for each checksum that is computed
 	verbs    map[string]verb
 	sites    map[string]siteVerb
@@ -128,6 +129,20 @@ func (s *Server) explicit() bool { return s.tls != nil && s.cfg.TLS != "off" }
 
 // Listen opens the listeners of the config.
 func (s *Server) Listen(ctx context.Context) error {
+	records, err := s.newLogs()
+	if err != nil {
+		return err
+	}
+	if err := s.open(ctx); err != nil {
+		records.close()
+		return err
+	}
+	s.records = records
+	return nil
+}
+
+// open opens the listeners.
+func (s *Server) open(ctx context.Context) error {
 	var opened []listener
 	for _, group := range []struct {
 		addrs    []string
@@ -236,6 +251,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		ended.Wait()
 		<-done
 	}
+	s.records.close()
 	return nil
 }
 

@@ -35,6 +35,7 @@ type transfer struct {
 	doing string // for people: "STOR /a.iso"
 	verb  string
 	path  string // as the client sees it
+	canon string // where that lies, for the transfer logs
 	size  int64  // bytes that it will move; -1: nobody knows
 	begin string // text of the 150
 	ascii bool
@@ -257,6 +258,9 @@ func (t *transfer) over(good bool) {
 // When it returns the session may belong to another goroutine.
 func (s *session) start(t *transfer) {
 	t.s, t.door, t.prot, t.began = s, s.door, s.params.prot, time.Now()
+	if t.list == nil {
+		t.canon = s.canonical(t.path)
+	}
 	s.door = nil
 	if !s.admit(t) {
 		s.refuseTransfer(t, answer{450, crowdedText})
@@ -355,6 +359,7 @@ func (s *session) ended(t *transfer) {
 	default:
 		s.log.Info("transfer broken off", append(what, "error", t.err)...)
 	}
+	s.srv.logTransfer(t, a)
 	s.ses.Update(func(d *identity.Details) {
 		d.Doing, d.Transfer = "", nil
 		if d.State == identity.StateTransfer {

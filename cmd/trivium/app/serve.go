@@ -173,11 +173,12 @@ func (p *process) wait(ctx context.Context, o ServeOptions, lv *slog.LevelVar) e
 	}
 }
 
-// reload reads the certificate and the live keys again; what is wrong is said and the old stays.
+// reload reads the certificate and the live keys again, and opens the transfer logs anew; what is wrong is said and the old stays.
 func (p *process) reload(o ServeOptions, lv *slog.LevelVar) {
 	if err := p.certs.Reload(); err != nil {
 		p.log.Error("the certificate was not read again; the old one stays in use", "event", "reload", "err", err)
 	}
+	p.ftp.ReopenLogs()
 	if o.Reload == nil {
 		return
 	}
