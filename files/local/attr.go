@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -128,14 +129,19 @@ func (s *Store) read(f *os.File) (record, error) {
 	if !s.features.Attrs {
 		return record{}, nil
 	}
-	text, err := xattr.FGet(f, attrName)
-	if errors.Is(err, xattr.ENOATTR) || errors.Is(err, unix.EOPNOTSUPP) {
+	var buf [128]byte // more than any record of ours
+	var n int
+	err := again(func() (err error) { n, err = unix.Fgetxattr(int(f.Fd()), attrName, buf[:]); return err })
+	runtime.KeepAlive(f)
+	switch {
+	case err == nil:
+		return parse(string(buf[:n])), nil
+	case err == xattr.ENOATTR || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, files.ErrUnsupported):
 		return record{}, nil
+	case err == unix.ERANGE:
+		return closed(), nil
 	}
-	if err != nil {
-		return record{}, translate(err)
-	}
-	return parse(string(text)), nil
+	return record{}, err
 }
 
 // write replaces the record of an opened file. The caller holds s.attrs.

@@ -22,7 +22,10 @@ const partsName = "parts"
 
 // own opens one of the folders in the reserved one.
 func (t *tree) own(kind string, create bool) (*os.File, error) {
-	at := t.f
+	if f, err := openDeep(t.f, reserved+"/"+kind, unix.O_RDONLY|unix.O_DIRECTORY); err == nil {
+		return f, nil
+	}
+	at := t.f // it is to be made, or we learn here what is wrong
 	for i, name := range []string{reserved, kind} {
 		next, err := openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 		if create && errors.Is(err, fs.ErrNotExist) {
@@ -58,6 +61,15 @@ func (t *tree) Kept(_ context.Context, kind string, create bool) (files.Dir, err
 func (t *tree) Reserved(name string) bool { return t.hides(name) }
 
 func (t *tree) Part(_ context.Context, key string, create bool) (files.Part, error) {
+	if !create {
+		f, err := openDeep(t.f, reserved+"/"+partsName+"/"+key, unix.O_RDONLY)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, err // as nearly always, and known in one step
+		}
+		if err == nil {
+			_ = f.Close()
+		}
+	}
 	dir, err := t.parts(create)
 	if err != nil {
 		return nil, err

@@ -89,7 +89,10 @@ func (s *Store) Features() files.Features { return s.features }
 
 // Tree implements files.Backend.
 func (s *Store) Tree(_ context.Context, key string, create bool) (files.Top, error) {
-	at := &dir{s: s, f: s.top}
+	if f, err := openDeep(s.top, key, unix.O_RDONLY|unix.O_DIRECTORY); err == nil {
+		return &tree{dir: &dir{s: s, f: f, name: key[strings.LastIndexByte(key, '/')+1:], top: true}}, nil
+	}
+	at := &dir{s: s, f: s.top} // it is to be made, or we learn here what is wrong
 	for i, name := range strings.Split(key, "/") {
 		next, err := at.step(name)
 		if create && errors.Is(err, fs.ErrNotExist) {
