@@ -45,7 +45,7 @@ func (s *session) available(arg string) {
 func (s *session) combine(arg string) {
 	names, ok := parseNames(arg)
 	if !ok || len(names) < 2 {
-		s.reply(501, `COMB "<file>" "<part>" …`)
+		s.reply(501, `COMB "<file>" "<part>" ...`)
 		return
 	}
 	var all []string

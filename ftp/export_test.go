@@ -18,3 +18,36 @@ func (s *Server) Engines() (n int) {
 	}
 	return n
 }
+
+// OccupyHashing takes every turn of checksums, and makes the others wait no longer than d.
+func (s *Server) OccupyHashing(d time.Duration) (free func()) {
+	s.hashWait = d
+	for range cap(s.hashing) {
+		s.hashing <- struct{}{}
+	}
+	return func() {
+		for range cap(s.hashing) {
+			<-s.hashing
+		}
+	}
+}
+
+// Verbs lists the table, without what works before a log-in.
+func Verbs() (all []string) {
+	for name, v := range verbs() {
+		if !v.open && v.alias == "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// Sites lists the table of SITE, without the chat.
+func Sites() (all []string) {
+	for name, v := range siteVerbs() {
+		if !v.chat {
+			all = append(all, name)
+		}
+	}
+	return all
+}

@@ -106,13 +106,13 @@ func (s *session) hashed(arg string, folder int) (files.Info, string, bool) {
 
 // checksum computes beside the reader and answers by good, which gets the sum in lower-case hex.
 func (s *session) checksum(verb, p string, a files.Algorithm, from, to int64, good func(sum string) answer) {
-	tree, turns := s.tree, s.srv.hashing
+	tree, turns, wait := s.tree, s.srv.hashing, s.srv.hashWait
 	s.background(verb+" "+printable(p), func(ctx context.Context) answer {
 		select {
 		case turns <- struct{}{}:
 		case <-ctx.Done():
 			return failed
-		case <-time.After(hashPatience):
+		case <-time.After(wait):
 			return busyHashing
 		}
 		defer func() { <-turns }()

@@ -98,7 +98,8 @@ func parseLine(line []byte) (command, error) {
 		return command{}, errLineHTTP
 	}
 	for i := range len(verb) {
-		if c := verb[i] &^ 0x20; c < 'A' || c > 'Z' {
+		digit := i > 0 && verb[i] >= '0' && verb[i] <= '9' // XSHA256
+		if c := verb[i] &^ 0x20; (c < 'A' || c > 'Z') && !digit {
 			return command{}, nil
 		}
 	}

@@ -177,7 +177,7 @@ func parseMFF(arg string) (facts []pair, name string, ok bool) {
 func (s *session) mff(arg string) {
 	facts, name, ok := parseMFF(arg)
 	if !ok {
-		s.reply(501, "MFF <fact>=<value>;… <file>")
+		s.reply(501, "MFF <fact>=<value>;... <file>")
 		return
 	}
 	var changes []change

@@ -73,6 +73,7 @@ type Server struct {
 	chat     Chat
 	records  *recorder     // of Listen; nil: no transfer logs
 	hashing  chan struct{} // holds one for each checksum that is computed
+	hashWait time.Duration
 	verbs    map[string]verb
 	sites    map[string]siteVerb
 	ports    *ports
@@ -104,7 +105,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{cfg: o.Config, limits: o.Limits, name: o.SiteName, identity: o.Identity, registry: o.Registry,
 		files: o.Files, log: o.Log, ports: ports, engineLife: engineLife, chat: o.Chat,
-		hashing: make(chan struct{}, hashTurns()), down: make(chan struct{}), sessions: make(map[*session]struct{})}
+		hashing: make(chan struct{}, hashTurns()), hashWait: hashPatience, down: make(chan struct{}), sessions: make(map[*session]struct{})}
 	switch {
 	case o.Config.TLS == "off" && len(o.Config.TLSListen) == 0:
 	case o.TLS != nil:

@@ -86,17 +86,37 @@ func (s *session) siteSymlink(arg string) {
 		return
 	}
 	target := names[0]
-	if strings.HasPrefix(target, "/") {
-		if target, ok = s.path(target); !ok {
+	to, absolute := strings.CutPrefix(target, "/")
+	if absolute {
+		if to, ok = s.path("/" + to); !ok {
 			return
 		}
-		target = relative(path.Dir(link), target)
+		target = relative(path.Dir(link), to)
 	}
 	if err := s.tree.Symlink(s.ctx, target, link); err != nil {
 		s.fail(err)
 		return
 	}
+	if absolute && !s.same(to, link) {
+		// It is in another tree than the link, and links stay in theirs.
+		if err := s.tree.Remove(s.ctx, link); err != nil {
+			s.fail(err)
+			return
+		}
+		s.reply(550, "The link would lead into another tree; links stay inside of one.")
+		return
+	}
 	s.reply(200, "The link is made.")
+}
+
+// same reports whether two names are of one thing, or the first is of none.
+func (s *session) same(a, b string) bool {
+	i, err := s.tree.Stat(s.ctx, a)
+	if err != nil {
+		return true
+	}
+	j, err := s.tree.Stat(s.ctx, b)
+	return err == nil && i.Unique == j.Unique
 }
 
 // relative is the way from a folder to a path, both clean and absolute.

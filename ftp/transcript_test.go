@@ -30,6 +30,7 @@ var varying = []struct {
 	{regexp.MustCompile(`Unique=[^;]+;`), "Unique=U;"},
 	{regexp.MustCompile(`Modify=202\d{11};`), "Modify=NOW;"},
 	{regexp.MustCompile(`Create=\d{14};`), ""}, // not every file system knows
+	{regexp.MustCompile(`Free: \d+`), "Free: N"},
 	{regexp.MustCompile(`UNIX\.([ug])id=\d+;`), "UNIX.${1}id=N;"},
 	{regexp.MustCompile(`[A-Z][a-z]{2} [ \d]\d \d\d:\d\d `), "DATE "},
 	{regexp.MustCompile(`(drwx\S{6}) +\d+ `), "$1 N "},
@@ -172,6 +173,10 @@ var setups = map[string]func(*world){
 	"tls off":      func(w *world) { w.cfg.TLS = "off" },
 	"anonymous":    func(w *world) { w.cfg.Anonymous = true },
 	"public":       func(w *world) { w.cfg.PublicAddress = "192.0.2.10" },
+	"hello": func(w *world) {
+		w.fill = map[string]string{"hello.txt": "hello", "dir/inside": "in a folder", "empty": "", "x": "0123", "x 1 2": "a name with numbers",
+			"20220101000000 odd": "a name with a time"}
+	},
 	"rules": func(w *world) {
 		w.policy = map[string]string{"ftp:DELE": "admin", "ftp:SITE CHMOD": "admin", "ftp:MLST": "admin", "ftp:MKD": "never"}
 	},

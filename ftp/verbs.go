@@ -69,12 +69,12 @@ func verbs() map[string]verb {
 		"RNFR": {run: (*session).renameFrom, arg: something, syntax: "<old name>"},
 		"RNTO": {run: (*session).renameTo, arg: something, syntax: "<new name>"},
 		"AVBL": {run: (*session).available, arg: maybe, keep: true, syntax: "[<folder>]", feat: "AVBL"},
-		"COMB": {run: (*session).combine, arg: something, syntax: "<file> <part>…", feat: "COMB", also: rules("ftp:RETR", "ftp:STOR", "ftp:DELE")},
+		"COMB": {run: (*session).combine, arg: something, syntax: "<file> <part>...", feat: "COMB", also: rules("ftp:RETR", "ftp:STOR", "ftp:DELE")},
 		"SIZE": {run: (*session).size, arg: something, keep: true, syntax: "<file>", feat: "SIZE"},
 		// mff.go
 		"MDTM": {run: (*session).mdtm, arg: something, keep: true, syntax: "[YYYYMMDDHHMMSS] <file>", feat: "MDTM"},
 		"MFMT": {run: (*session).mfmt, arg: something, syntax: "YYYYMMDDHHMMSS <file>", feat: "MFMT"},
-		"MFF":  {run: (*session).mff, arg: something, syntax: "<fact>=<value>;… <file>", feat: "MFF"},
+		"MFF":  {run: (*session).mff, arg: something, syntax: "<fact>=<value>;... <file>", feat: "MFF"},
 		// hash.go
 		"HASH":    {run: (*session).hash, arg: something, syntax: "<file>", feat: "HASH"},
 		"MD5":     {run: (*session).md5, arg: something, syntax: "<file>", feat: "MD5", also: rules("ftp:HASH")},

@@ -33,6 +33,7 @@ type world struct {
 	// connections bounds those of one address that are not logged in; 0: no bound.
 	connections int
 	domains     []string
+	fill        map[string]string // files that are there
 	chat        ftp.Chat
 	identity    *identity.Service
 	log         *slog.Logger // of this road alone
@@ -72,6 +73,9 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 	ran := make(chan error, 1)
 	go func() { ran <- service.Run(ctx) }()
 	w.add("alice", identity.LevelUser)
+	_, err = service.AddUser(t.Context(), root, identity.NewUser{Login: "alice@" + w.domains[1], Level: identity.LevelUser,
+		Password: identity.NewSecret("of the other")})
+	must(t, err)
 
 	dir := t.TempDir()
 	store, err := local.Open(dir)
@@ -82,6 +86,12 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 	w.pub = filepath.Join(dir, "example.org", "pub")
 	for _, d := range []string{w.home, w.pub} {
 		must(t, os.MkdirAll(d, 0o755))
+	}
+	for name, content := range w.fill {
+		must(t, os.MkdirAll(filepath.Dir(filepath.Join(w.home, name)), 0o755))
+		w.write(name, []byte(content))
+		then := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+		must(t, os.Chtimes(filepath.Join(w.home, name), then, then))
 	}
 	src, err := certs.Load(certs.Options{Dir: t.TempDir(), Domains: []string{"example.org"}, Log: log})
 	must(t, err)
