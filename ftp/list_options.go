@@ -2,8 +2,11 @@ package ftp
 
 import "strings"
 
-// listOptions are those of ls that LIST, NLST and STAT take. Beside these, L, T, h and n are taken
-// and change nothing.
+// lsLetters are the options of ls. Those that mean nothing here are taken all the same: clients send
+// what they would send to ls (ncftpls: -CF).
+const lsLetters = "1aAbBcCdDfFgGhHiklLmnNopqQrRsStTuUvxXZ"
+
+// listOptions are those of ls that LIST, NLST and STAT heed.
 type listOptions struct {
 	long      bool // -l; -1 takes it away
 	dots      bool // -a: "." and ".." too
@@ -15,7 +18,8 @@ type listOptions struct {
 	marks     bool // -F
 }
 
-// set notes the letters of one group; false where one is unknown, and then the group is a name.
+// set notes the letters of one group; false where one is none of ls, and then the group is a
+// name.
 func (o *listOptions) set(letters string) bool {
 	next := *o
 	for i := range len(letters) {
@@ -38,9 +42,10 @@ func (o *listOptions) set(letters string) bool {
 			next.reverse = true
 		case 'F':
 			next.marks = true
-		case 'A', 'L', 'T', 'h', 'n': // names that begin with a dot are shown anyway
-		default:
-			return false
+		default: // -A too: names that begin with a dot are shown anyway
+			if !strings.ContainsRune(lsLetters, rune(letters[i])) {
+				return false
+			}
 		}
 	}
 	*o = next
