@@ -62,7 +62,7 @@ func (t *Tree) alter(ctx context.Context, op, p string, fn func(*view, *spot) (o
 	if !s.exists {
 		return failed(op, p, fs.ErrNotExist)
 	}
-	if !v.s.o.Backend.Features().Attrs {
+	if !v.s.features(s.m.key).Attrs {
 		return failed(op, p, ErrUnsupported)
 	}
 	defer v.s.lockNames(s.m.key)()

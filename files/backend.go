@@ -39,10 +39,11 @@ type Features struct {
 }
 
 // Backend is what Tree needs of a store. A tree is named by a key of clean segments, one of
-// "DOMAIN/home/LOGIN", "DOMAIN/groups/NAME" and "DOMAIN/pub". The mode given beside an Attr is the
-// whole mode, default or not, for a store that shows modes to others. A backend that has garbage of
-// its own has a method Sweep(ctx) (removed int, err error) too, which Service.Sweep calls. backendtest
-// holds the contract as a test.
+// "DOMAIN/home/LOGIN", "DOMAIN/groups/NAME" and "DOMAIN/pub"; the store of a Mount holds its tree
+// alone, "mounts/PATH". The mode given beside an Attr is the whole mode, default or not, for a store
+// that shows modes to others. A backend that has garbage of its own has a method
+// Sweep(ctx) (removed int, err error) too, which Service.Sweep calls. backendtest holds the contract
+// as a test.
 type Backend interface {
 	Features() Features
 	// Tree opens the top of a tree; where there is none it is made, or fs.ErrNotExist.

@@ -4,8 +4,9 @@
 // A Service holds what is common; Service.View gives one session its Tree. Paths of a Tree are
 // absolute, clean and slash-separated, as the client sees them: "/" is the home, "/groups/NAME"
 // a group's folder, "/pub" what is public. An anonymous session sees "/pub" alone, and "/" lists
-// it. Canonical paths (policy, token bounds, events) name the home too: "/home/alice/a.txt"; for
-// a user of another than the default domain "/home/alice@example.net/a.txt".
+// it. A Mount of the settings shows beside these, by its own path. Canonical paths (policy, token
+// bounds, events) name the home too: "/home/alice/a.txt"; for a user of another than the default
+// domain "/home/alice@example.net/a.txt".
 //
 // Who may do what is decided in perm.go and nowhere else: by the session's level (a path whose
 // level is too low does not exist), by what its token grants, and by POSIX permission bits

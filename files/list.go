@@ -170,7 +170,7 @@ func (l *listing) mounts(ctx context.Context, until string, fn func(*Info) error
 
 // shows reports whether the session may see the entry.
 func (l *listing) shows(name string, typ fs.FileMode) bool {
-	return typ&^(fs.ModeDir|fs.ModeSymlink) == 0 && speakable(name) && !(l.at == "/" && reservedTop(name)) && l.sight.sees(name)
+	return typ&^(fs.ModeDir|fs.ModeSymlink) == 0 && speakable(name) && !(l.at == "/" && l.v.s.reserved(name)) && l.sight.sees(name)
 }
 
 // info is view.info of an entry of the folder; false where it is no more.
@@ -199,9 +199,6 @@ func (l *listing) info(ctx context.Context, n *Node, i *Info) bool {
 	}
 	return true
 }
-
-// reservedTop reports whether the name at the top of a home is hidden by a mount.
-func reservedTop(name string) bool { return slices.Contains([]string{"groups", "pub"}, name) }
 
 // sight answers view.visible for the entries of one folder: the policy is asked once for all whose
 // names no rule says, and once for each of the others.

@@ -18,6 +18,8 @@ type mount struct {
 	canon string // canonical path of its top
 	house bool   // /pub: staff act as its owner
 
+	readOnly bool // nobody changes anything
+
 	uid, gid       uint32 // default owner and group
 	top, dir, file fs.FileMode
 
@@ -141,7 +143,11 @@ func (v *view) groups() []*mount {
 // resolve finds the mount of a clean client path and the rest of the path in it; nil where the path
 // is a folder that only holds mounts.
 func (v *view) resolve(p string) (*mount, string, error) {
-	switch segments := split(p); {
+	segments := split(p)
+	if len(segments) > 0 && len(v.s.o.Mounts) > 0 && !slices.Contains(reservedNames(), segments[0]) && v.s.reserved(segments[0]) {
+		return v.resolveExtra(p)
+	}
+	switch {
 	case len(segments) == 0 && v.c.Anonymous():
 		return nil, "", nil
 	case len(segments) > 0 && segments[0] == "pub":
@@ -167,6 +173,17 @@ func (v *view) resolve(p string) (*mount, string, error) {
 	}
 }
 
+// resolveExtra is resolve where mounts of the settings have the name.
+func (v *view) resolveExtra(p string) (*mount, string, error) {
+	for _, m := range v.extras(p) {
+		if inside(m.Path, p) {
+			return v.extra(m), p[len(m.Path):], nil
+		}
+		return nil, "", nil // on the way to it
+	}
+	return nil, "", fs.ErrNotExist
+}
+
 // under lists the mounts that a folder shows beside its own entries, by name.
 func (v *view) under(p string) []string {
 	switch p {
@@ -178,7 +195,9 @@ func (v *view) under(p string) []string {
 		if v.visible("/pub") {
 			names = append(names, "pub")
 		}
-		return names
+		names = append(names, segmentsBelow(v.extras("/"), "")...)
+		slices.Sort(names)
+		return slices.Compact(names)
 	case "/groups":
 		var names []string
 		for _, m := range v.groups() {
@@ -186,7 +205,9 @@ func (v *view) under(p string) []string {
 		}
 		return names
 	}
-	return nil
+	names := segmentsBelow(v.extras(p), p)
+	slices.Sort(names)
+	return names
 }
 
 // resource is what the policy is asked about a canonical path.

@@ -10,12 +10,13 @@ import (
 // This file decides who may do what; nothing else does. In this order:
 //
 //  1. the level: a canonical path that Policy does not allow does not exist, nor what is below it;
+//     whether a mount shows at all is sees, in extra.go;
 //  2. the token: outside of its path nothing exists, except the folders that lead there; without
 //     files:read nothing is read, without files:write nothing is changed;
 //  3. POSIX bits: the first of owner, group and others that the session is decides alone.
 //
-// LevelRoot passes the bits, but only in what its own mounts show: its home, its groups' folders
-// and /pub. No level opens another person's home. In /pub, sessions of LevelStaff and above act as
+// LevelRoot passes the bits, but only in what its own mounts show: its home, its groups' folders,
+// /pub and the further mounts that they see. No level opens another person's home. In /pub, sessions of LevelStaff and above act as
 // the owner of what belongs to root, which is everything that they put there.
 
 // The bits of a right, as in one digit of a mode.
@@ -74,17 +75,19 @@ func (v *view) read(m *mount, o owned, canon string) bool {
 	return v.bits(m, o, mayRead)
 }
 
-// change reports whether the token lets anything at that path be changed.
-func (v *view) change(canon string) bool { return v.c.MayWrite() && v.granted(canon) }
+// change reports whether the mount, and the token, let anything at that path be changed.
+func (v *view) change(m *mount, canon string) bool {
+	return !m.readOnly && v.c.MayWrite() && v.granted(canon)
+}
 
 // write reports whether a file's content may be changed.
 func (v *view) write(m *mount, o owned, canon string) bool {
-	return v.change(canon) && v.bits(m, o, mayWrite)
+	return v.change(m, canon) && v.bits(m, o, mayWrite)
 }
 
 // add reports whether an entry of that canonical path may be made in the folder.
 func (v *view) add(m *mount, dir owned, canon string) bool {
-	return v.change(canon) && v.bits(m, dir, mayWrite|mayExec)
+	return v.change(m, canon) && v.bits(m, dir, mayWrite|mayExec)
 }
 
 // take reports whether an entry may leave the folder: add, and in a sticky folder only by the owner
@@ -98,7 +101,7 @@ func (v *view) take(m *mount, dir, entry owned, canon string) bool {
 
 // attrs reports whether owner-only attributes (mode, group) may be changed.
 func (v *view) attrs(m *mount, o owned, canon string) bool {
-	return v.change(canon) && v.owns(m, o)
+	return v.change(m, canon) && v.owns(m, o)
 }
 
 // fresh is the ownership of a new entry in dir: a setgid folder gives its group, and itself to new

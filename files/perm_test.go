@@ -110,7 +110,7 @@ func TestGrant(t *testing.T) {
 			if got := v.read(&mount{}, owned{1, 1, 0o600}, tt.path); got != tt.read {
 				t.Errorf("read: %v", got)
 			}
-			if got := v.change(tt.path); got != tt.change {
+			if got := v.change(&mount{}, tt.path); got != tt.change {
 				t.Errorf("change: %v", got)
 			}
 		})

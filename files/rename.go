@@ -3,13 +3,15 @@ package files
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 )
 
 // Rename moves an entry, as rename(2) does: a file takes the place of a file; a folder replaces
 // nothing (fs.ErrExist), nor does a file replace a folder (ErrIsDir). Between mounts a file alone
-// can go, and keeps its owner; a folder is ErrUnsupported: copy it. A folder that holds what is
-// hidden from the session by level stays where it is: fs.ErrPermission.
+// can go, and keeps its owner, unless the other one is another store: then it is copied and removed,
+// as by Copy; a folder is ErrUnsupported: copy it. A folder that holds what is hidden from the
+// session by level stays where it is: fs.ErrPermission.
 func (t *Tree) Rename(ctx context.Context, oldpath, newpath string) error {
 	v, err := t.now()
 	if err != nil {
@@ -28,7 +30,11 @@ func (t *Tree) Rename(ctx context.Context, oldpath, newpath string) error {
 	if from.m == nil || to.m == nil || from.name == "" || to.name == "" {
 		return failed("rename", oldpath, fs.ErrPermission) // a mount or its top
 	}
-	if err := v.rename(ctx, from, to); err != nil {
+	err = v.rename(ctx, from, to)
+	if errors.Is(err, errOtherStore) {
+		return t.moveByCopy(ctx, oldpath, newpath)
+	}
+	if err != nil {
 		return failed("rename", oldpath, err)
 	}
 	return failed("rename", newpath, v.s.sync(ctx, to.dir, from.dir))
@@ -93,6 +99,22 @@ func (v *view) rename(ctx context.Context, from, to *spot) error {
 	return nil
 }
 
+// errOtherStore is the answer of cross where the other tree lies on another file system or store.
+var errOtherStore = fmt.Errorf("it would go to another store: %w", ErrUnsupported)
+
+// moveByCopy moves a file to another store. The copy is whole before the original goes; if that
+// cannot go after all, both stand.
+func (t *Tree) moveByCopy(ctx context.Context, oldpath, newpath string) error {
+	before, err := t.Lstat(ctx, newpath)
+	if err == nil && before.Link {
+		return failed("rename", newpath, ErrUnsupported) // a copy would go where it leads
+	}
+	if err := t.Copy(ctx, oldpath, newpath, CopyOptions{Over: true}); err != nil {
+		return err
+	}
+	return t.Remove(ctx, oldpath)
+}
+
 // cross moves a file to another tree: charged there before, and its owner and mode written out,
 // for the other tree has other defaults.
 func (v *view) cross(ctx context.Context, from, to *spot, src, dst *account) error {
@@ -117,12 +139,18 @@ func (v *view) cross(ctx context.Context, from, to *spot, src, dst *account) err
 	if err := v.s.grow(dst, bytes, entries); err != nil {
 		return err
 	}
-	err := v.setAttr(ctx, from.dir, from.name, o, v.s.keep(to.m.attr(o, false)))
+	err := v.setAttr(ctx, from.m, from.dir, from.name, o, v.s.keep(to.m, o))
 	if err == nil {
-		err = from.dir.Rename(ctx, from.name, to.dir, to.name, false)
+		if err = from.dir.Rename(ctx, from.name, to.dir, to.name, false); err != nil {
+			o := from.owned()
+			err = errors.Join(err, v.setAttr(ctx, from.m, from.dir, from.name, o, from.m.attr(o, false)))
+		}
 	}
 	if err != nil {
 		dst.change(-bytes, -entries)
+		if errors.Is(err, ErrUnsupported) {
+			return errOtherStore
+		}
 		return err
 	}
 	v.s.book.gone(from.m.key, from.inTree())
@@ -132,8 +160,8 @@ func (v *view) cross(ctx context.Context, from, to *spot, src, dst *account) err
 }
 
 // setAttr writes attributes, where the store can keep them.
-func (v *view) setAttr(ctx context.Context, dir Dir, name string, o owned, a Attr) error {
-	if !v.s.o.Backend.Features().Attrs {
+func (v *view) setAttr(ctx context.Context, m *mount, dir Dir, name string, o owned, a Attr) error {
+	if !v.s.features(m.key).Attrs {
 		return nil
 	}
 	return dir.SetAttr(ctx, name, o.mode&^fs.ModeType, a)

@@ -47,6 +47,8 @@ type Options struct {
 	Usage       UsageStore        // keeps the counts; nil: every tree is counted at its first use
 	HomeQuota   HomeQuota         // for Usages; nil: every account says 0
 
+	Mounts []Mount // trees beside homes, groups and /pub
+
 	Sums SumStore // where checksums of whole files are kept; nil: each is computed anew
 
 	// Active says whether an account may still log in; the locks of one that may not count for
@@ -77,6 +79,10 @@ func New(o Options) (*Service, error) {
 	if o.Backend == nil || o.Domain == "" {
 		return nil, errors.New("files: a backend and a domain are needed")
 	}
+	if err := checkMounts(o.Mounts); err != nil {
+		return nil, err
+	}
+	o.Backend = newBackends(o)
 	if o.PartLife <= 0 {
 		o.PartLife = partLife
 	}

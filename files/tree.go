@@ -68,7 +68,7 @@ func (t *Tree) Mkdir(ctx context.Context, p string) error {
 func mkdir(ctx context.Context) func(*view, *spot) (Op, error) {
 	return func(v *view, s *spot) (Op, error) {
 		o := v.fresh(s.m, s.diro, true)
-		return OpMkdir, s.dir.Mkdir(ctx, s.name, o.mode&^fs.ModeType, v.s.keep(s.m.attr(o, false)))
+		return OpMkdir, s.dir.Mkdir(ctx, s.name, o.mode&^fs.ModeType, v.s.keep(s.m, o))
 	}
 }
 
@@ -141,12 +141,12 @@ func (v *view) makeCounted(ctx context.Context, s *spot, fn func(*view, *spot) (
 	return done, err
 }
 
-// keep drops what the store cannot keep.
-func (s *Service) keep(a Attr) Attr {
-	if !s.o.Backend.Features().Attrs {
+// keep is what of an entry's ownership deviates, as far as the store can keep it.
+func (s *Service) keep(m *mount, o owned) Attr {
+	if !s.features(m.key).Attrs {
 		return Attr{}
 	}
-	return a
+	return m.attr(o, false)
 }
 
 // sync makes names durable, where that is wanted.

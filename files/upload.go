@@ -219,7 +219,7 @@ func (u *Upload) rename(ctx context.Context, v *view) error {
 	if err := u.charge.fits(old); err != nil {
 		return err
 	}
-	if err := u.part.Commit(ctx, s.dir, s.name, o.mode&^fs.ModeType, v.s.keep(s.m.attr(o, false)), u.exclusive); err != nil {
+	if err := u.part.Commit(ctx, s.dir, s.name, o.mode&^fs.ModeType, v.s.keep(s.m, o), u.exclusive); err != nil {
 		return err
 	}
 	u.account.change(-old.bytes, -old.files)

@@ -17,8 +17,8 @@ type HomeQuota func(ctx context.Context, domain, login string) (bytes, files int
 
 // TreeUsage is what one tree holds and may hold.
 type TreeUsage struct {
-	Key       string // in the store
-	Domain    string
+	Key       string    // in the store
+	Domain    string    // "" of a mount of the settings
 	Path      string    // canonical
 	User      string    // whose home it is; "" of others
 	Counted   bool      // false: Bytes and Files are of before, or 0: the tree is counted at its next use
@@ -117,6 +117,9 @@ func keyParts(key string) (domain, kind, name string) {
 
 // namesOf says what a tree is to people.
 func (s *Service) namesOf(key string) (domain, path, user string) {
+	if m := s.mountOf(key); m != nil {
+		return "", m.Path, ""
+	}
 	domain, kind, name := keyParts(key)
 	if kind != "home" {
 		return domain, strings.TrimPrefix(key, domain), ""
@@ -130,6 +133,9 @@ func (s *Service) namesOf(key string) (domain, path, user string) {
 
 // limitsByKey is limitsOf where no session is at hand.
 func (s *Service) limitsByKey(ctx context.Context, key string) (limits, error) {
+	if m := s.mountOf(key); m != nil {
+		return limits{limit(0, m.QuotaBytes), limit(0, m.QuotaFiles)}, nil
+	}
 	domain, kind, name := keyParts(key)
 	switch kind {
 	case "groups":

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -34,6 +35,63 @@ func TestContractWithoutAttributes(t *testing.T) {
 		s.features = files.Features{Links: true, Why: "it was taken away"}
 		return s
 	})
+}
+
+// beside is a store whose one tree is the one that the contract looks at.
+type beside struct {
+	*Store
+	one *Store
+}
+
+func (b beside) Tree(ctx context.Context, key string, create bool) (files.Top, error) {
+	if key == backendtest.Key {
+		return b.one.Tree(ctx, key, create)
+	}
+	return b.Store.Tree(ctx, key, create)
+}
+
+func (b beside) Keys(ctx context.Context, fn func(string) error) error {
+	return errors.Join(b.Store.Keys(ctx, fn), b.one.Keys(ctx, fn))
+}
+
+// TestContractOfOneTree: a folder that is one tree itself.
+func TestContractOfOneTree(t *testing.T) {
+	backendtest.Run(t, func(t *testing.T) files.Backend {
+		one, err := OpenTree(t.TempDir(), backendtest.Key, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = one.Close() })
+		if _, err := one.Tree(t.Context(), "example.org/pub", true); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("another tree: %v", err)
+		}
+		return beside{open(t), one}
+	})
+}
+
+// TestReadOnlyTree: nothing is written to the folder, which must be there.
+func TestReadOnlyTree(t *testing.T) {
+	dir := t.TempDir()
+	s, err := OpenTree(dir, "mounts/m", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	top, err := s.Tree(t.Context(), "mounts/m", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer top.Close()
+	if err := top.Parts(t.Context(), func(files.Node) error { return errors.New("a part") }); err != nil {
+		t.Error(err)
+	}
+	if l, err := os.ReadDir(dir); err != nil || len(l) != 0 {
+		t.Errorf("%v, %v", l, err)
+	}
+	if s, err := OpenTree(filepath.Join(dir, "none"), "mounts/n", false); err == nil {
+		_ = s.Close()
+		t.Error("a folder that is not there was opened")
+	}
 }
 
 // TestOnDisk: what others see of a file is what its mode says, with the owner's rights added, and

@@ -31,6 +31,8 @@ type Store struct {
 	root     *os.Root
 	top      *os.File // the same folder
 	features files.Features
+	only     string // the key of the one tree that the folder is; "": it holds trees
+	readOnly bool
 
 	attrs sync.Mutex // held while an attribute is read and then written
 }
@@ -43,11 +45,21 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, storeDir); err != nil {
 		return nil, err
 	}
+	return openStore(dir, &Store{})
+}
+
+// OpenTree opens a store whose folder dir, which must be there, is one tree itself, of that key: a
+// files.Mount. Nothing is written to one that is read only, so its file system may be.
+func OpenTree(dir, key string, readOnly bool) (*Store, error) {
+	return openStore(dir, &Store{only: key, readOnly: readOnly})
+}
+
+func openStore(dir string, s *Store) (*Store, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{root: root, features: files.Features{Links: true}}
+	s.root, s.features = root, files.Features{Links: true}
 	if s.top, err = root.Open("."); err != nil {
 		_ = root.Close()
 		return nil, err
@@ -59,8 +71,17 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
-// probe writes an attribute to a file made for it.
+// probe writes an attribute to a file made for it, or reads one of the folder, where nothing may be
+// written.
 func (s *Store) probe() error {
+	if s.readOnly {
+		_, err := xattr.FGet(s.top, attrName)
+		s.features.Attrs = err == nil || errors.Is(err, xattr.ENOATTR)
+		if !s.features.Attrs {
+			s.features.Why = "the file system keeps no extended attributes, so every file has the owner, group and mode of its folder's default"
+		}
+		return nil
+	}
 	name := reserved + "-probe"
 	f, err := s.root.OpenFile(name, os.O_CREATE|os.O_RDWR, partFile)
 	if err != nil {
@@ -89,6 +110,9 @@ func (s *Store) Features() files.Features { return s.features }
 
 // Tree implements files.Backend.
 func (s *Store) Tree(_ context.Context, key string, create bool) (files.Top, error) {
+	if s.only != "" {
+		return s.whole(key)
+	}
 	if f, err := openDeep(s.top, key, unix.O_RDONLY|unix.O_DIRECTORY); err == nil {
 		return &tree{dir: &dir{s: s, f: f, name: key[strings.LastIndexByte(key, '/')+1:], top: true}}, nil
 	}
@@ -110,6 +134,18 @@ func (s *Store) Tree(_ context.Context, key string, create bool) (files.Top, err
 	return &tree{dir: at}, nil
 }
 
+// whole opens the folder as the one tree that it is.
+func (s *Store) whole(key string) (files.Top, error) {
+	if key != s.only {
+		return nil, fs.ErrNotExist
+	}
+	f, err := openat(s.top, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &tree{dir: &dir{s: s, f: f, top: true}}, nil
+}
+
 // found makes a folder of the store, durably, or opens the one that another has just made.
 func (d *dir) found(name string) (*dir, error) {
 	err := mkdirat(d.f, name, storeDir)
@@ -124,6 +160,9 @@ func (d *dir) found(name string) (*dir, error) {
 
 // Keys implements files.Backend.
 func (s *Store) Keys(ctx context.Context, fn func(key string) error) error {
+	if s.only != "" {
+		return fn(s.only)
+	}
 	return folders(ctx, s.top, func(domain string, d *os.File) error {
 		return folders(ctx, d, func(kind string, d *os.File) error {
 			if kind == "pub" {

@@ -198,3 +198,20 @@ func TestControlWorksRunningAndStopped(t *testing.T) {
 	}
 	ask(false)
 }
+
+// TestStartWithMounts: a mount's folder must be there, and is opened and closed with the server.
+func TestStartWithMounts(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	root := t.TempDir()
+	cfg := loadTest(t, filepath.Join(t.TempDir(), "data"))
+	cfg.Mount = []config.Mount{{Path: "/media", Root: root, Owner: "root", Group: "root", Mode: "0755", Umask: "022", Level: "logged-in"}}
+	_, stop := serveTest(t, cfg)
+	if err := stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	cfg.Mount[0].Root = filepath.Join(root, "none")
+	err := Serve(t.Context(), cfg, ServeOptions{Version: "test", Stdout: io.Discard, Stderr: io.Discard, Started: time.Now()})
+	if err == nil || !strings.Contains(err.Error(), "mount /media: the folder "+cfg.Mount[0].Root) {
+		t.Errorf("without the folder: %v", err)
+	}
+}

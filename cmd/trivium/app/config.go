@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"trivium/config"
+	"trivium/files"
 	"trivium/identity"
 )
 
@@ -29,6 +30,7 @@ func LoadConfig(o config.Options) (*config.Config, error) {
 			_, err := identity.ParseDomain(s)
 			return err
 		},
+		"mount": files.CheckMountPath,
 		"class": func(s string) error {
 			_, err := identity.ParseUserName(s)
 			return err

@@ -84,11 +84,16 @@ func newFiles(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, s *identity.Ser
 	if err != nil {
 		return nil, err
 	}
+	extra, err := mounts(lc, cfg)
+	if err != nil {
+		return nil, err
+	}
 	f, err := files.New(files.Options{Backend: backend, Policy: s, Names: &ownerNames{identity: s, log: log, now: time.Now},
 		Active: s.MayLogIn, Mask: cfg.Files.Mask(), Sync: cfg.Files.Sync, Domain: cfg.Domain, Log: log,
 		QuotaBytes: int64(cfg.Files.Quota), QuotaFiles: int64(cfg.Files.QuotaFiles), GroupQuotaBytes: int64(cfg.Files.GroupQuota),
 		PubQuotaBytes: int64(cfg.Files.PubQuota), SoftPercent: cfg.Files.QuotaSoft, SoftGrace: cfg.Files.QuotaGrace,
 		HomeQuota: homeQuota(s), Usage: filestore.New(db), Sums: filestore.New(db), PartLife: cfg.Files.PartLife,
+		Mounts: extra,
 		Events: func(c files.Changed) { b.Publish(c) }, Passed: func(p files.QuotaPassed) { b.Publish(p) }})
 	if err != nil {
 		return nil, err
