@@ -22,6 +22,7 @@ type commands struct {
 	Ban      banCmd      `cmd:"" group:"live" help:"Addresses that may not connect."`
 	Audit    auditCmd    `cmd:"" group:"live" help:"Log-ins and changes, newest first."`
 
+	Quota   quotaCmd   `cmd:"" group:"server" help:"What homes, group folders and /pub hold and may hold."`
 	Status  statusCmd  `cmd:"" group:"server" help:"Problems first, then listeners and sessions."`
 	Policy  policyCmd  `cmd:"" group:"server" help:"Which level a resource needs, and why."`
 	Class   classCmd   `cmd:"" group:"server" help:"Classes of client addresses."`

@@ -99,9 +99,13 @@ func (c *userShowCmd) Run(s *shell) error {
 	if s.JSON {
 		return s.json(text)
 	}
+	var home quotaInfo
+	if _, err := s.get("/users"+at(c.Login)+"/quota", nil, &home); err != nil {
+		return err
+	}
 	return s.fields("user", u.User, "name", u.Display, "email", u.Email, "level", level(u.Level), "state", u.State,
 		"uid", strconv.Itoa(int(u.UID)), "gid", strconv.Itoa(int(u.GID))+" ("+u.Group+")", "groups", strings.Join(u.Groups, ", "),
-		"roads", orAll(u.Protocols), "quota", quota(u.QuotaBytes), "upload rate", rate(u.UploadRate), "download rate", rate(u.DownloadRate), "transfers", atOnce(u.Transfers),
+		"roads", orAll(u.Protocols), "quota", quota(u.QuotaBytes), "used", home.used(), "files", home.usedFiles(), "upload rate", rate(u.UploadRate), "download rate", rate(u.DownloadRate), "transfers", atOnce(u.Transfers),
 		"expires", day(u.ExpiresAt), "created", day(&u.CreatedAt), "last login", day(u.LastLogin),
 		"language", u.Lang, "time zone", u.TimeZone)
 }

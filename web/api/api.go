@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"trivium/config"
+	"trivium/files"
 	"trivium/identity"
 	"trivium/tokens"
 )
@@ -26,6 +27,7 @@ const Prefix = "/api/v1"
 type Options struct {
 	Identity *identity.Service
 	Tokens   *tokens.Service
+	Files    *files.Service // nil: questions about quotas are answered with unsupported
 	Config   *config.Config
 	Classes  []identity.Class // as identity got them
 
@@ -87,6 +89,7 @@ func New(o Options) (*API, error) {
 	a.huma = humago.NewWithPrefix(a.mux, Prefix, conf)
 	a.registerServer()
 	a.registerUsers()
+	a.registerQuotas()
 	a.registerGroups()
 	a.registerAliases()
 	a.registerTokens()

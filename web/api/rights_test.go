@@ -14,13 +14,13 @@ import (
 var levels = map[string]identity.Level{
 	"openapi": identity.LevelNone,
 
-	"me": identity.LevelLoggedIn, "version": identity.LevelLoggedIn,
+	"me": identity.LevelLoggedIn, "my-quota": identity.LevelLoggedIn, "version": identity.LevelLoggedIn,
 	"list-sessions": identity.LevelLoggedIn, "list-doing": identity.LevelLoggedIn, "list-transfers": identity.LevelLoggedIn, "stop-transfer": identity.LevelLoggedIn, "show-session": identity.LevelLoggedIn,
 	"end-session": identity.LevelLoggedIn, "end-sessions": identity.LevelLoggedIn,
 	"list-tokens": identity.LevelLoggedIn, "issue-token": identity.LevelLoggedIn, "show-token": identity.LevelLoggedIn,
 	"revoke-token": identity.LevelLoggedIn, "revoke-tokens": identity.LevelLoggedIn,
 
-	"status": identity.LevelStaff, "list-users": identity.LevelStaff, "show-user": identity.LevelStaff,
+	"status": identity.LevelStaff, "list-users": identity.LevelStaff, "show-user": identity.LevelStaff, "show-quota": identity.LevelStaff,
 	"list-groups": identity.LevelStaff, "show-group": identity.LevelStaff, "list-aliases": identity.LevelStaff,
 	"list-policy": identity.LevelStaff, "explain-policy": identity.LevelStaff, "list-classes": identity.LevelStaff, "test-class": identity.LevelStaff,
 	"list-bans": identity.LevelStaff, "list-audit": identity.LevelStaff,
@@ -30,7 +30,7 @@ var levels = map[string]identity.Level{
 	"add-group": identity.LevelAdmin, "set-group": identity.LevelAdmin, "remove-group": identity.LevelAdmin,
 	"add-members": identity.LevelAdmin, "remove-members": identity.LevelAdmin, "remove-member": identity.LevelAdmin,
 	"add-alias": identity.LevelAdmin, "remove-alias": identity.LevelAdmin,
-	"lift-ban": identity.LevelAdmin, "list-config": identity.LevelAdmin,
+	"list-quotas": identity.LevelAdmin, "recount": identity.LevelAdmin, "lift-ban": identity.LevelAdmin, "list-config": identity.LevelAdmin,
 
 	"setup-link": identity.LevelRoot,
 }

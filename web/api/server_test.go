@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"trivium/config"
+	"trivium/files"
+	disk "trivium/files/local"
 	"trivium/identity"
 	identitystore "trivium/identity/sqlstore"
 	"trivium/internal/sqldb"
@@ -35,6 +37,7 @@ type server struct {
 	tokens  *tokens.Service
 	control http.Handler
 	log     *log
+	files   string // folder of the file tree
 }
 
 // log keeps what the handler logs.
@@ -92,7 +95,13 @@ func startWith(t testing.TB, policy map[string]string, accounts ...identity.Leve
 	s.tokens = tokens.New(verifier, s.id, "example.org")
 	cfg, err := config.Load(config.Options{Dev: true, Dir: t.TempDir(), SystemDir: t.TempDir(), Set: []string{"domain=example.org"}})
 	check(t, err)
-	s.api, err = api.New(api.Options{Identity: s.id, Tokens: s.tokens, Config: cfg, Version: "1.2.3", Log: logger})
+	s.files = t.TempDir()
+	backend, err := disk.Open(s.files)
+	check(t, err)
+	t.Cleanup(func() { check(t, backend.Close()) })
+	tree, err := files.New(files.Options{Backend: backend, Domain: "example.org", QuotaBytes: 1000, SoftPercent: 80})
+	check(t, err)
+	s.api, err = api.New(api.Options{Identity: s.id, Tokens: s.tokens, Files: tree, Config: cfg, Version: "1.2.3", Log: logger})
 	check(t, err)
 	s.control = s.api.Control(root())
 	for _, l := range accounts {
