@@ -35,6 +35,9 @@ type DB struct {
 	write  *sql.DB
 	writer *writer
 
+	mu       sync.Mutex // guards prepared
+	prepared map[string]*sql.Stmt
+
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -49,7 +52,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 	if err := touch(path); err != nil {
 		return nil, err
 	}
-	db := &DB{path: path, log: log}
+	db := &DB{path: path, log: log, prepared: make(map[string]*sql.Stmt)}
 	// The write handle first: it turns on WAL, which a query_only connection could not.
 	if db.write, err = openPool(ctx, dsn(path, true), 1); err != nil {
 		return nil, openError(path, err)
@@ -88,11 +91,43 @@ func (db *DB) Path() string { return db.path }
 // QueryContext runs a query on a read connection. It sees everything that Write acknowledged
 // before. The caller must close the rows.
 func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if st := db.statement(ctx, query); st != nil {
+		return st.QueryContext(ctx, args...)
+	}
 	return db.read.QueryContext(ctx, query, args...)
+}
+
+// maxPrepared bounds the queries whose statements are kept: more than there are fixed ones.
+const maxPrepared = 256
+
+// statement gives the kept statement of a query, for parsing one takes longer than most take to
+// run; nil where there is none and none can be kept.
+func (db *DB) statement(ctx context.Context, query string) *sql.Stmt {
+	db.mu.Lock()
+	st, room := db.prepared[query], len(db.prepared) < maxPrepared
+	db.mu.Unlock()
+	if st != nil || !room {
+		return st
+	}
+	st, err := db.read.PrepareContext(ctx, query) // may wait for a connection
+	if err != nil {
+		return nil // the query itself says why
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if other := db.prepared[query]; other != nil {
+		_ = st.Close() // nothing hangs on it
+		return other
+	}
+	db.prepared[query] = st
+	return st
 }
 
 // QueryRowContext runs a query that answers at most one row on a read connection.
 func (db *DB) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if st := db.statement(ctx, query); st != nil {
+		return st.QueryRowContext(ctx, args...)
+	}
 	return db.read.QueryRowContext(ctx, query, args...)
 }
 
