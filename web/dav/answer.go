@@ -166,7 +166,7 @@ func condition(name, about string) string {
 // error is the answer.
 func (q *request) partly(err error) error {
 	var at *fs.PathError
-	if !errors.As(err, &at) || !strings.HasPrefix(at.Path, strings.TrimSuffix(q.path, "/")+"/") {
+	if !errors.As(err, &at) || at.Path == q.path || !strings.HasPrefix(at.Path, strings.TrimSuffix(q.path, "/")+"/") {
 		return err
 	}
 	f, known := answer(err)

@@ -87,6 +87,11 @@ func (q *request) receive(u *files.Upload, body *httpio.Body) error {
 	stop := q.endWithSession(func(rc *http.ResponseController) { _ = rc.SetReadDeadline(time.Now()) })
 	defer stop()
 	_, err := u.ReadFrom(&metered{body, meter})
+	select {
+	case <-q.ses.Ended():
+		return identity.ErrEnded
+	default:
+	}
 	if body.Broken != nil {
 		return body.Broken
 	}

@@ -120,14 +120,16 @@ func declared(t xml.StartElement) bool {
 func (n *node) write() string {
 	var b strings.Builder
 	b.WriteString("<" + n.name.Local + ` xmlns="` + escape(n.name.Space) + `"`)
-	for i, a := range n.attrs {
-		prefix := "a" + strconv.Itoa(i)
+	spaces := 0
+	for _, a := range n.attrs {
 		switch {
 		case a.Name.Space == "xmlns" || a.Name.Local == "xmlns" && a.Name.Space == "":
 			continue
 		case a.Name.Space == "xml" || a.Name.Space == xmlSpace:
 			b.WriteString(" xml:" + a.Name.Local)
 		case a.Name.Space != "":
+			prefix := "a" + strconv.Itoa(spaces)
+			spaces++
 			b.WriteString(" xmlns:" + prefix + `="` + escape(a.Name.Space) + `" ` + prefix + ":" + a.Name.Local)
 		default:
 			b.WriteString(" " + a.Name.Local)
