@@ -14,13 +14,13 @@ import (
 // typ is TYPE (RFC 959 section 3.1.1): ASCII non-print, image, and local bytes of eight bits.
 func (s *session) typ(arg string) {
 	switch strings.Join(strings.Fields(strings.ToUpper(arg)), " ") {
-	case "A", "A N":
+	case "A", "A N", "AN":
 		s.params.ascii = true
 		s.reply(200, "Type is ASCII.")
-	case "I", "L 8":
+	case "I", "L 8", "L8": // as some clients write it
 		s.params.ascii = false
 		s.reply(200, "Type is image (binary).")
-	case "E", "E N", "A T", "A C", "L", "L 7", "L 16", "L 32", "L 36":
+	case "E", "E N", "A T", "A C", "L", "L 7", "L7", "L 16", "L 32", "L 36":
 		s.reply(504, "TYPE A, I or L 8.")
 	default:
 		s.reply(501, "TYPE A, I or L 8.")
@@ -166,6 +166,13 @@ func (s *session) epsv(arg string) {
 	if port, ok := s.listen(); ok {
 		s.reply(229, fmt.Sprintf("Entering Extended Passive Mode (|||%d|).", port))
 	}
+}
+
+// abortIdle is ABOR where nothing runs: what was prepared for a transfer is closed (RFC 959 section
+// 4.1.3).
+func (s *session) abortIdle(string) {
+	s.shut()
+	s.abort("")
 }
 
 // listen opens a passive door in the place of what was prepared before.

@@ -77,6 +77,7 @@ type command struct {
 
 // Telnet (RFC 854): what stands in the stream beside text.
 const (
+	telnetSE   = 0xf0 // the first command
 	telnetWill = 0xfb
 	telnetDont = 0xfe
 	telnetIAC  = 0xff
@@ -124,9 +125,10 @@ func withoutTelnet(line []byte) []byte {
 			i++
 		case line[i+1] >= telnetWill && line[i+1] <= telnetDont:
 			i += 2
-		default:
+		case line[i+1] >= telnetSE:
 			i++
 		}
+		// Of a Synch whose urgent byte was lost nothing but IAC is left: what follows is text.
 	}
 	return out
 }

@@ -21,6 +21,7 @@ func TestParseLine(t *testing.T) {
 		{"spaces stay", "RETR  a ", "RETR", " a ", nil},
 		{"Telnet IP and Synch", "\xff\xf4\xff\xf2ABOR\r", "ABOR", "", nil},
 		{"Synch without its urgent byte", "\xff\xf4\xf2ABOR\r", "ABOR", "", nil},
+		{"IP and IAC without commands", "\xf4\xffabor\r", "ABOR", "", nil},
 		{"Telnet option", "\xff\xfd\x06NOOP", "NOOP", "", nil},
 		{"doubled IAC", "CWD a\xff\xffb", "CWD", "a\xffb", nil},
 		{"IAC at the end", "NOOP\xff", "NOOP", "", nil},

@@ -105,7 +105,7 @@ func verbs() map[string]verb {
 		"STOR": {run: (*session).stor, arg: something, syntax: "<file>"},
 		"APPE": {run: (*session).appe, arg: something, syntax: "<file>"},
 		"STOU": {run: (*session).stou, arg: maybe},
-		"ABOR": {run: onControl((*control).abort), now: (*control).abort},
+		"ABOR": {run: (*session).abortIdle, now: (*control).abort},
 		// site.go
 		"SITE": {run: (*session).site, arg: something, syntax: "<command>"},
 	}
