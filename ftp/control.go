@@ -38,7 +38,9 @@ type control struct {
 	conn        net.Conn   // raw, or TLS on it
 	handshaking bool       // nothing may be written
 	loggedIn    bool
+	opened      time.Time
 	loginBy     time.Time // without a log-in the connection ends then
+	quiet       time.Time // when the last transfer ended, or the log-in
 	idle        time.Duration
 	idleSince   time.Time
 	busy        *transfer
@@ -170,39 +172,55 @@ func (c *control) shutdown() {
 
 const shutdownText = "The server is shutting down."
 
-// deadline sets until when the next line must have come: before the log-in a fixed moment that
-// nothing renews; during a transfer none, for it has limits of its own. mu is held.
+// deadline sets until when the next line must have come. mu is held.
 func (c *control) deadline() {
-	var t time.Time
-	switch {
-	case c.closed:
+	if c.closed {
 		return // finish has set it
-	case !c.loggedIn:
-		t = c.loginBy
-	case !c.waiting():
-		t = c.idleSince.Add(c.idle)
 	}
-	_ = c.conn.SetReadDeadline(t)
+	at, _ := c.limit()
+	_ = c.conn.SetReadDeadline(at)
+}
+
+// limit is when the connection ends if nothing more is heard, and the words for it; zero for never.
+// Before the log-in it is a fixed moment that nothing renews; during a transfer, which has limits
+// of its own, the end of the session alone. mu is held.
+func (c *control) limit() (at time.Time, text string) {
+	l := &c.srv.limits
+	sooner := func(t time.Time, format string, d time.Duration) {
+		if at.IsZero() || t.Before(at) {
+			at, text = t, fmt.Sprintf(format, d)
+		}
+	}
+	if l.FTPSessionTimeout > 0 {
+		sooner(c.opened.Add(l.FTPSessionTimeout), "A session lasts %s at most, and this one has; closing.", l.FTPSessionTimeout)
+	}
+	if !c.loggedIn {
+		sooner(c.loginBy, "No log-in within %s; closing.", l.LoginTimeout)
+		return at, text
+	}
+	if c.waiting() {
+		return at, text
+	}
+	sooner(c.idleSince.Add(c.idle), "Nothing heard for %s; closing.", c.idle)
+	if l.FTPNoTransferTimeout > 0 {
+		sooner(c.quiet.Add(l.FTPNoTransferTimeout), "No transfer and no listing for %s; closing.", l.FTPNoTransferTimeout)
+	}
+	return at, text
 }
 
 // timedOut handles a read that found no line in time; false ends the connection.
 func (c *control) timedOut() bool {
 	c.mu.Lock()
-	now, text := time.Now(), ""
+	at, text := c.limit()
+	closed := c.closed
+	c.mu.Unlock()
 	switch {
-	case c.closed:
-	case !c.loggedIn && !now.Before(c.loginBy):
-		text = fmt.Sprintf("No log-in within %s; closing.", c.srv.limits.LoginTimeout)
-	case c.loggedIn && !c.waiting() && !now.Before(c.idleSince.Add(c.idle)):
-		text = fmt.Sprintf("Nothing heard for %s; closing.", c.idle)
-	default:
-		c.mu.Unlock()
+	case closed:
+		return false
+	case at.IsZero() || time.Now().Before(at):
 		return true
 	}
-	c.mu.Unlock()
-	if text != "" {
-		c.end(421, text)
-	}
+	c.end(421, text)
 	return false
 }
 

@@ -77,6 +77,7 @@ func (s *session) pass(secret string) {
 	s.mu.Lock()
 	s.loggedIn = true
 	s.idleSince = time.Now()
+	s.quiet = s.idleSince
 	s.write(line(230, "You are logged in."))
 	s.mu.Unlock()
 }

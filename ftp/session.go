@@ -72,6 +72,7 @@ func (srv *Server) handle(c net.Conn, implicit bool) {
 	now := time.Now()
 	s := &session{gone: make(chan struct{})}
 	s.srv, s.raw, s.conn = srv, raw, raw
+	s.opened = now
 	s.loginBy, s.idle, s.idleSince = now.Add(srv.limits.LoginTimeout), srv.limits.FTPIdleTimeout, now
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if !srv.add(s) {

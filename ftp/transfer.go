@@ -375,7 +375,7 @@ func (s *session) ended(t *transfer) {
 	s.write(text)
 	s.busy = nil
 	s.idleSince = time.Now()
-	s.transferred = s.idleSince
+	s.transferred, s.quiet = s.idleSince, s.idleSince
 	s.goOn()
 	s.keep(ln)
 }
