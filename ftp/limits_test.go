@@ -15,7 +15,7 @@ func TestNoTransferTimeout(t *testing.T) {
 	c.get("NLST")
 	listed := time.Now()
 	d := c.passive()
-	c.do(150, "STOR slow") // while it runs, the limit does not
+	c.do(150, "STOR slow")             // while it runs, the limit does not
 	pace := time.NewTicker(limit / 16) // of a slow sender
 	defer pace.Stop()
 	for time.Since(listed) < limit+limit/2 {

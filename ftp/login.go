@@ -73,12 +73,13 @@ func (s *session) pass(secret string) {
 	s.nameLog()
 	s.tree = s.srv.files.View(s.ses)
 	s.attempts = 0
+	welcome := s.display(230, s.srv.cfg.DisplayLogin)
 	s.ses.Update(func(d *identity.Details) { d.State = identity.StateReady })
 	s.mu.Lock()
 	s.loggedIn = true
 	s.idleSince = time.Now()
 	s.quiet = s.idleSince
-	s.write(line(230, "You are logged in."))
+	s.write(welcome + line(230, "You are logged in."))
 	s.mu.Unlock()
 }
 
@@ -120,6 +121,7 @@ func (s *session) rein(string) {
 
 // quit is QUIT; one that came during a transfer has waited for its end.
 func (s *session) quit(string) {
+	s.hold(s.display(221, s.srv.cfg.DisplayQuit))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {

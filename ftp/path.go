@@ -71,7 +71,7 @@ func (s *session) change(arg string, code int) {
 		s.fail(fs.ErrPermission)
 	default:
 		s.params.cwd = p
-		s.reply(code, quoted(p)+" is the current folder.")
+		s.send(s.note(code, p) + line(code, quoted(p)+" is the current folder."))
 	}
 }
 

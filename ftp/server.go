@@ -36,6 +36,7 @@ type Policy interface {
 type Registry interface {
 	Open(ctx context.Context, o identity.Opening) (*identity.Session, error)
 	List(f identity.Filter) []identity.Info
+	Count(f identity.Filter) int
 }
 
 // Options is what New needs.
@@ -43,6 +44,7 @@ type Options struct {
 	Config   config.FTP
 	Limits   config.Limits
 	SiteName string   // stands in the greeting
+	Contact  string   // of the administrator, for texts; may be ""
 	Domains  []string // of accounts, that HOST and TLS may name; the first is the default
 	Chat     Chat     // nil: there is none
 	Identity Identity
@@ -64,6 +66,7 @@ type Server struct {
 	cfg      config.FTP
 	limits   config.Limits
 	name     string
+	contact  string
 	identity Identity
 	registry Registry
 	files    *files.Service
@@ -103,7 +106,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: o.Config, limits: o.Limits, name: o.SiteName, identity: o.Identity, registry: o.Registry,
+	s := &Server{cfg: o.Config, limits: o.Limits, name: o.SiteName, contact: o.Contact, identity: o.Identity, registry: o.Registry,
 		files: o.Files, log: o.Log, ports: ports, engineLife: engineLife, chat: o.Chat,
 		hashing: make(chan struct{}, hashTurns()), hashWait: hashPatience, down: make(chan struct{}), sessions: make(map[*session]struct{})}
 	switch {
@@ -139,6 +142,7 @@ func (s *Server) Listen(ctx context.Context) error {
 		return err
 	}
 	s.records = records
+	s.checkTexts()
 	return nil
 }
 

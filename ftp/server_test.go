@@ -26,10 +26,11 @@ const patience = 20 * time.Second
 
 // client is a control connection in the hands of a test.
 type client struct {
-	t    testing.TB
-	conn net.Conn
-	in   *bufio.Reader
-	data net.Conn
+	t        testing.TB
+	conn     net.Conn
+	in       *bufio.Reader
+	data     net.Conn
+	greeting string
 }
 
 func dial(t testing.TB, addr string) *client {
@@ -40,7 +41,7 @@ func dial(t testing.TB, addr string) *client {
 	}
 	x := &client{t: t, conn: c, in: bufio.NewReader(c)}
 	t.Cleanup(x.close)
-	x.want(220)
+	x.greeting = x.want(220)
 	return x
 }
 
@@ -68,7 +69,7 @@ func (c *client) reply() (string, error) {
 		switch {
 		case err != nil:
 			return all.String(), err
-		case !strings.HasSuffix(l, "\r\n") || len(l) < 6:
+		case !strings.HasSuffix(l, "\r\n") || first == "" && len(l) < 6:
 			return all.String(), errors.New("no reply line")
 		case first == "" && l[3] == ' ':
 			return all.String(), nil

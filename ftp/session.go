@@ -38,7 +38,8 @@ type session struct {
 	pending  pending // for the next command
 	given    pending // what was pending for the command that runs
 	door     *door
-	verb     string // that runs, as the policy calls it: "STOR", "SITE CHMOD"
+	noted    map[string]bool // folders whose text has been shown
+	verb     string          // that runs, as the policy calls it: "STOR", "SITE CHMOD"
 	pbsz     bool
 	epsvAll  bool
 }
@@ -115,7 +116,7 @@ func (s *session) begin(implicit bool) bool {
 	s.reset()
 	s.lookUpIdent()
 	s.in = newLines(s.conn)
-	s.reply(220, printable(srv.name)+" FTP is ready.")
+	s.send(s.display(220, srv.cfg.DisplayConnect) + line(220, printable(srv.name)+" FTP is ready."))
 	return true
 }
 
@@ -358,7 +359,7 @@ func (s *session) shut() {
 func (s *session) reset() {
 	s.shut()
 	s.name, s.named, s.tree = "", false, nil
-	s.hostName, s.domain = "", ""
+	s.hostName, s.domain, s.noted = "", "", nil
 	s.params = params{cwd: "/", ascii: true, umask: -1, facts: allFacts, hash: firstHash}
 	s.pending, s.epsvAll = none(), false
 	s.params.prot, s.pbsz = s.implicit, s.implicit

@@ -29,6 +29,7 @@ type world struct {
 	cfg      config.FTP
 	limits   config.Limits
 	policy   map[string]string
+	contact  string
 	options  func(*identity.Options) // further ones; nil: none
 	// connections bounds those of one address that are not logged in; 0: no bound.
 	connections int
@@ -95,7 +96,7 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 	}
 	src, err := certs.Load(certs.Options{Dir: t.TempDir(), Domains: []string{"example.org"}, Log: log})
 	must(t, err)
-	w.srv, err = ftp.New(ftp.Options{Config: w.cfg, Limits: w.limits, SiteName: "Example", Domains: w.domains, Chat: w.chat, Identity: service,
+	w.srv, err = ftp.New(ftp.Options{Config: w.cfg, Limits: w.limits, SiteName: "Example", Contact: w.contact, Domains: w.domains, Chat: w.chat, Identity: service,
 		Registry: service.Registry, Files: tree, TLS: src.Config("ftp"), Log: w.log})
 	must(t, err)
 	must(t, w.srv.Listen(t.Context()))

@@ -49,7 +49,7 @@ func newAPI(cfg *config.Config, s *identity.Service, t *tokens.Service, f *files
 }
 
 func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *files.Service, src *certs.Source, st *status, log *slog.Logger) (*ftp.Server, error) {
-	srv, err := ftp.New(ftp.Options{Config: cfg.FTP, Limits: cfg.Limits, SiteName: siteName(cfg),
+	srv, err := ftp.New(ftp.Options{Config: cfg.FTP, Limits: cfg.Limits, SiteName: siteName(cfg), Contact: cfg.AdminContact,
 		Domains: append([]string{cfg.Domain}, cfg.Domains...), Identity: s, Registry: r, Files: f,
 		TLS: ftpTLS(src), Log: log})
 	if err != nil {
