@@ -59,7 +59,8 @@ func (v *view) mkdirIn(ctx context.Context, s *spot) error {
 // permissions at every folder. What may not be removed stays, with the folders above it, and the
 // first such thing is the error: fs.ErrPermission, ErrBusy. A folder that holds what is hidden from
 // the session by level stays as it is: fs.ErrPermission; what no client can name stays too, and its
-// folder is ErrNotEmpty.
+// folder is ErrNotEmpty. Where Throws says so, a folder all of which may be removed goes into the
+// trash as one thing, with what no client can name.
 func (t *Tree) RemoveAll(ctx context.Context, p string) error {
 	v, err := t.now()
 	if err != nil {
@@ -89,8 +90,22 @@ func (t *Tree) RemoveAll(ctx context.Context, p string) error {
 		return failed("remove", p, err)
 	}
 	defer d.Close()
-	r := &remover{t: t, v: v, s: s, a: a, rel: []byte(s.rel + "/" + s.name)}
-	r.from = len(r.rel)
+	start := func() *remover {
+		rel := s.rel + "/" + s.name
+		return &remover{t: t, v: v, s: s, a: a, rel: []byte(rel), from: len(rel)}
+	}
+	if v.throws() {
+		r := start()
+		r.looks = true
+		denied, err := r.inside(ctx, d, d, nil, 0)
+		if err != nil {
+			return failed("remove", p, err)
+		}
+		if !denied && r.first == nil && r.seen.files > 0 {
+			return failed("remove", p, v.throwDir(ctx, s, a, r.seen))
+		}
+	}
+	r := start()
 	denied, err := r.inside(ctx, d, d, nil, 0)
 	if err != nil {
 		return failed("remove", p, err)
@@ -109,6 +124,8 @@ type remover struct {
 	rel   []byte // of the folder that is being emptied, inside the mount
 	from  int    // how much of rel is the way to s
 	first error
+	looks bool  // whether all may be removed, and removes nothing
+	seen  tally // while it looks
 }
 
 // at is the path of the folder in hand, as the client says it.
@@ -140,13 +157,37 @@ func (r *remover) spot(d Dir, o owned, name string) *spot {
 
 // drop removes one entry; what went by itself is no error.
 func (r *remover) drop(ctx context.Context, s *spot, op Op, fn func(*view, *spot, *account) error, denied bool) {
-	err := r.v.dropAt(ctx, s, r.a, op, fn)
+	var err error
+	if r.looks {
+		if err = r.look(ctx, s); denied && err == nil {
+			err = fs.ErrPermission // nobody knows what is in it
+		}
+	} else {
+		err = r.v.dropAt(ctx, s, r.a, op, fn)
+	}
 	if denied && errors.Is(err, ErrNotEmpty) {
 		err = fs.ErrPermission
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.note(s.at, err)
 	}
+}
+
+// look asks what dropAt asks.
+func (r *remover) look(ctx context.Context, s *spot) error {
+	n, err := s.dir.Lstat(ctx, s.name)
+	if err != nil {
+		return err
+	}
+	r.seen.bytes += sizeOf(n)
+	r.seen.files++
+	switch {
+	case !r.v.take(s.m, s.diro, s.m.owned(n, false), s.canon()):
+		return fs.ErrPermission
+	case r.v.s.locks.holds(fileLock(n)):
+		return ErrBusy
+	}
+	return r.v.unlocked(ctx, s, aMember|allInside)
 }
 
 // owned reads whose an opened folder is.

@@ -55,6 +55,9 @@ type BinStore interface {
 	TrashAfter(ctx context.Context, tree, id string, limit int) ([]TrashRow, error)
 	DropTrash(ctx context.Context, ids ...string) error
 
+	// Held is what the rows of a tree say that lies in its trash and is kept of versions.
+	Held(ctx context.Context, tree string) (bytes, entries int64, err error)
+
 	PutVersion(ctx context.Context, r VersionRow) error
 	// Version returns one row, or fs.ErrNotExist.
 	Version(ctx context.Context, id string) (VersionRow, error)
@@ -96,6 +99,3 @@ const doomed = "-x"
 func thrown(id string) string { return "trash:" + id }
 
 func binLock(id string) string { return "bin:" + id }
-
-// path is the entry's path in its tree.
-func (s *spot) path() string { return s.rel + "/" + s.name }

@@ -3,7 +3,8 @@ package files
 import "sync"
 
 // locks is who writes what: "path:" and a tree's key and path for uploads, "part:" for a part that
-// is open, "file:" and Node.Unique for a file that is appended to in place.
+// is open, "file:" and Node.Unique for a file that is appended to in place, "bin:" and an ID for what comes to
+// or goes from the trash and the versions.
 type locks struct {
 	mu   sync.Mutex
 	held map[string]struct{}

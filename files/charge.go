@@ -75,6 +75,13 @@ func (c *charge) reserveAll(want int64) error {
 	return nil
 }
 
+// credit is how much more can be written in the place of what will be replaced.
+func (c *charge) credit() int64 {
+	c.a.mu.Lock()
+	defer c.a.mu.Unlock()
+	return c.creditBytes - c.lentBytes
+}
+
 // set takes loan bytes of the credit and rest bytes of the quota. The caller holds a.mu.
 func (c *charge) set(loan, rest int64) {
 	c.lentBytes += loan
@@ -136,6 +143,13 @@ func (c *charge) fits(old tally) error {
 func (c *charge) stays() bool {
 	c.giveBack()
 	return c.fits(tally{}) == nil
+}
+
+// lent is what the upload has taken on the credit of what it will replace.
+func (c *charge) lent() int64 {
+	c.a.mu.Lock()
+	defer c.a.mu.Unlock()
+	return c.lentBytes
 }
 
 // why is what to answer where the quota leaves nothing.

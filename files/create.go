@@ -77,7 +77,7 @@ func (u *Upload) begin(ctx context.Context, v *view, o UploadOptions) error {
 	if !u.lock(v.s, pathLock(s.m.key, s.rel+"/"+s.name)) || !u.lock(v.s, partLock(s.m.key, u.key)) {
 		return ErrBusy
 	}
-	if err := u.place(ctx, v, o); err != nil {
+	if err := v.withRoom(ctx, s.m, 0, 1, func() error { return u.place(ctx, v, o) }); err != nil {
 		return err
 	}
 	if err := u.reserveSize(ctx, o.Size); err != nil || u.head == 0 {
@@ -215,19 +215,22 @@ func (u *Upload) reserveSize(ctx context.Context, size int64) error {
 		return nil
 	}
 	free, err := u.spot.top.Free(ctx)
-	if errors.Is(err, ErrUnsupported) {
-		return u.charge.reserveAll(size)
-	}
-	if err != nil {
+	unknown := errors.Is(err, ErrUnsupported)
+	if err != nil && !unknown {
 		return err
 	}
-	if err := u.charge.reserveAll(size); err != nil {
+	if err := u.reserveAll(ctx, size); err != nil || unknown {
 		return err
 	}
 	if u.t.s.ledger.pending.Load() > free {
 		return ErrNoSpace
 	}
 	return nil
+}
+
+// reserveAll sets bytes aside, all or nothing, for which trash and versions make room.
+func (u *Upload) reserveAll(ctx context.Context, want int64) error {
+	return u.makeRoom(ctx, want-u.charge.credit(), func() error { return u.charge.reserveAll(want) })
 }
 
 // copyHead fills the part with the first bytes of the file that stands there.
@@ -238,7 +241,7 @@ func (u *Upload) copyHead(ctx context.Context) error {
 		return err
 	}
 	defer obj.Close()
-	if err := u.charge.reserveAll(n); err != nil {
+	if err := u.reserveAll(ctx, n); err != nil {
 		return err
 	}
 	var src io.Reader = obj

@@ -19,6 +19,8 @@ const (
 	OpRename  Op = "rename"
 	OpAttr    Op = "attr" // owner, group, mode or time
 	OpSymlink Op = "symlink"
+	OpRestore Op = "restore" // out of the trash, From says whence; or, without From, an old version
+	OpPurge   Op = "purge"   // removed from the trash, for ever
 )
 
 // QuotaPassed is the event of a tree that has come to hold more than its soft limit: once, until it

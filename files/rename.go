@@ -30,73 +30,113 @@ func (t *Tree) Rename(ctx context.Context, oldpath, newpath string) error {
 	if from.m == nil || to.m == nil || from.name == "" || to.name == "" {
 		return failed("rename", oldpath, fs.ErrPermission) // a mount or its top
 	}
-	err = v.rename(ctx, from, to)
+	var kept bool
+	err = v.withRoom(ctx, to.m, sizeOf(from.node), 1, func() (err error) {
+		kept, err = v.rename(ctx, from, to)
+		return err
+	})
 	if errors.Is(err, errOtherStore) {
 		return t.moveByCopy(ctx, oldpath, newpath)
 	}
 	if err != nil {
 		return failed("rename", oldpath, err)
 	}
+	v.tidy(ctx, from, to, kept)
 	return failed("rename", newpath, v.s.sync(ctx, to.dir, from.dir))
 }
 
-func (v *view) rename(ctx context.Context, from, to *spot) error {
+// tidy sees after the versions of what has been renamed: those that are too many go, and those that
+// cannot follow into another tree.
+func (v *view) tidy(ctx context.Context, from, to *spot, kept bool) {
+	ctx = context.WithoutCancel(ctx)
+	if kept {
+		if a, err := v.s.use(ctx, to.m); err == nil {
+			v.s.pruneVersions(ctx, a, to.top, to.inTree())
+			v.s.done(a)
+		}
+	}
+	if from.m.key == to.m.key {
+		return
+	}
+	if a, err := v.s.use(ctx, from.m); err == nil {
+		v.s.forgetVersions(ctx, a, from.top, from.inTree())
+		v.s.done(a)
+	}
+}
+
+// rename says whether what stood there became a version.
+func (v *view) rename(ctx context.Context, from, to *spot) (kept bool, err error) {
 	src, err := v.s.use(ctx, from.m)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer v.s.done(src)
 	dst, err := v.s.use(ctx, to.m)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer v.s.done(dst)
 	defer lockBoth(src, dst, from.m.key < to.m.key)()
 	if from.node, err = from.dir.Lstat(ctx, from.name); err != nil {
-		return err
+		return false, err
 	}
 	to.node, err = to.dir.Lstat(ctx, to.name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return false, err
 	}
 	to.exists = err == nil
 	if !v.take(from.m, from.diro, from.owned(), from.canon()) || !v.add(to.m, to.diro, to.canon()) {
-		return fs.ErrPermission
+		return false, fs.ErrPermission
 	}
 	if from.canon() == to.canon() || to.exists && to.node.Unique == from.node.Unique {
-		return nil // rename(2): two names of one file stay as they are
+		return false, nil // rename(2): two names of one file stay as they are
 	}
 	if err := v.unlockedBoth(ctx, from, to); err != nil {
-		return err
+		return false, err
 	}
 	isDir := from.node.Type.IsDir()
 	if to.exists {
 		switch {
 		case !v.take(to.m, to.diro, to.owned(), to.canon()):
-			return fs.ErrPermission
+			return false, fs.ErrPermission
 		case isDir:
-			return fs.ErrExist
+			return false, fs.ErrExist
 		case to.node.Type.IsDir():
-			return ErrIsDir
+			return false, ErrIsDir
 		case v.s.locks.holds(fileLock(to.node)):
-			return ErrBusy
+			return false, ErrBusy
 		}
 	}
 	if isDir && v.guarded(from.canon()) {
-		return fs.ErrPermission
+		return false, fs.ErrPermission
 	}
 	if from.m.key != to.m.key {
 		return v.cross(ctx, from, to, src, dst)
 	}
-	if err := from.dir.Rename(ctx, from.name, to.dir, to.name, false); err != nil {
-		return err
+	old, err := v.keepReplaced(ctx, to)
+	if err != nil {
+		return false, err
 	}
+	if err := from.dir.Rename(ctx, from.name, to.dir, to.name, false); err != nil {
+		old.undo(ctx)
+		return false, err
+	}
+	old.done()
+	v.s.moveVersions(ctx, from.m.key, from.inTree(), to.inTree())
 	v.s.book.gone(from.m.key, from.inTree())
-	if to.exists {
+	if to.exists && !old.is() {
 		dst.change(-sizeOf(to.node), -1)
 	}
 	v.emit(OpRename, to.canon(), from.canon(), sizeOf(from.node), 0)
-	return nil
+	return old.is(), nil
+}
+
+// keepReplaced keeps the file at to, if there is one, as a version.
+func (v *view) keepReplaced(ctx context.Context, to *spot) (oldVersion, error) {
+	if !v.keeps(to) {
+		return oldVersion{}, nil
+	}
+	return v.keepVersion(ctx, to, false)
 }
 
 // errOtherStore is the answer of cross where the other tree lies on another file system or store.
@@ -112,17 +152,19 @@ func (t *Tree) moveByCopy(ctx context.Context, oldpath, newpath string) error {
 	if err := t.Copy(ctx, oldpath, newpath, CopyOptions{Over: true}); err != nil {
 		return err
 	}
-	return t.Remove(ctx, oldpath)
+	moving := *t
+	moving.moved = true
+	return moving.Remove(ctx, oldpath)
 }
 
 // cross moves a file to another tree: charged there before, and its owner and mode written out,
 // for the other tree has other defaults.
-func (v *view) cross(ctx context.Context, from, to *spot, src, dst *account) error {
+func (v *view) cross(ctx context.Context, from, to *spot, src, dst *account) (kept bool, err error) {
 	if !from.node.Type.IsRegular() {
-		return ErrUnsupported
+		return false, ErrUnsupported
 	}
 	if v.s.locks.holds(fileLock(from.node)) {
-		return ErrBusy
+		return false, ErrBusy
 	}
 	o := from.owned()
 	if dir := to.diro; dir.mode&fs.ModeSetgid != 0 {
@@ -133,13 +175,23 @@ func (v *view) cross(ctx context.Context, from, to *spot, src, dst *account) err
 	}
 	size := sizeOf(from.node)
 	bytes, entries := size, int64(1)
-	if to.exists { // it goes, so what is more counts
+	keep := v.keeps(to) && v.s.fits(dst, bytes, entries)
+	if to.exists && !keep { // it goes, so what is more counts
 		bytes, entries = size-sizeOf(to.node), 0
 	}
 	if err := v.s.grow(dst, bytes, entries); err != nil {
-		return err
+		return false, err
 	}
-	err := v.setAttr(ctx, from.m, from.dir, from.name, o, v.s.keep(to.m, o))
+	var old oldVersion
+	if keep {
+		if old, err = v.keepVersion(ctx, to, false); err == nil && !old.is() {
+			dst.change(-sizeOf(to.node), -1) // the store keeps none
+			bytes, entries = size-sizeOf(to.node), 0
+		}
+	}
+	if err == nil {
+		err = v.setAttr(ctx, from.m, from.dir, from.name, o, v.s.keep(to.m, o))
+	}
 	if err == nil {
 		if err = from.dir.Rename(ctx, from.name, to.dir, to.name, false); err != nil {
 			o := from.owned()
@@ -147,16 +199,18 @@ func (v *view) cross(ctx context.Context, from, to *spot, src, dst *account) err
 		}
 	}
 	if err != nil {
+		old.undo(ctx)
 		dst.change(-bytes, -entries)
 		if errors.Is(err, ErrUnsupported) {
-			return errOtherStore
+			return false, errOtherStore
 		}
-		return err
+		return false, err
 	}
+	old.done()
 	v.s.book.gone(from.m.key, from.inTree())
 	src.change(-size, -1)
 	v.emit(OpRename, to.canon(), from.canon(), size, 0)
-	return nil
+	return old.is(), nil
 }
 
 // setAttr writes attributes, where the store can keep them.

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"trivium/identity"
@@ -49,6 +51,11 @@ type Options struct {
 
 	Mounts []Mount // trees beside homes, groups and /pub
 
+	Bin       BinStore      // rows of trash and versions; nil: there are neither
+	Trash     TrashMode     // "": TrashOff
+	TrashLife time.Duration // how long what was removed can be restored; 0: 30 days
+	Versions  int           // how many old versions of a file are kept; 0: none
+
 	Sums SumStore // where checksums of whole files are kept; nil: each is computed anew
 
 	// Active says whether an account may still log in; the locks of one that may not count for
@@ -63,10 +70,15 @@ type Options struct {
 
 // Service is the file tree of the server. Its methods are safe for any goroutine.
 type Service struct {
-	o       Options
-	ledger  ledger
-	locks   locks
-	book    *lockBook
+	o      Options
+	ledger ledger
+	locks  locks
+	book   *lockBook
+
+	hasVersions  atomic.Bool // some version may be kept, though Options.Versions says none
+	lookVersions sync.Once   // looks whether there are any
+	mended       sync.Map    // keys of the trees in which nothing is half since the start
+
 	summing chan struct{} // one in it for each sum that is being computed
 	started time.Time
 }
@@ -86,6 +98,9 @@ func New(o Options) (*Service, error) {
 	if o.PartLife <= 0 {
 		o.PartLife = partLife
 	}
+	if o.TrashLife <= 0 {
+		o.TrashLife = trashLife
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -102,14 +117,16 @@ func New(o Options) (*Service, error) {
 func (s *Service) Features() Features { return s.o.Backend.Features() }
 
 // Sweep removes the parts that nobody has written to for Options.PartLife, in every tree, and says
-// how many. It is called now and then; one that is being written to stays. Old checksums go too.
+// how many. It is called now and then; one that is being written to stays. It also empties the trash
+// of what is older than Options.TrashLife, mends what a crash has left half there, and drops old
+// checksums.
 func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 	s.book.sweepAll()
 	before := s.now().Add(-s.o.PartLife)
 	err = s.o.Backend.Keys(ctx, func(key string) error {
 		n, err := s.sweepTree(ctx, key, before)
 		removed += n
-		return err
+		return errors.Join(err, s.sweepBin(ctx, key))
 	})
 	if b, ok := s.o.Backend.(interface {
 		Sweep(ctx context.Context) (int, error)
@@ -117,7 +134,7 @@ func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 		_, swept := b.Sweep(ctx)
 		err = errors.Join(err, swept)
 	}
-	return removed, errors.Join(err, s.sweepSums(ctx))
+	return removed, errors.Join(err, s.sweepGone(ctx), s.sweepSums(ctx))
 }
 
 func (s *Service) sweepTree(ctx context.Context, key string, before time.Time) (removed int, err error) {

@@ -114,7 +114,11 @@ func (v *view) makeAt(ctx context.Context, s *spot, fn func(*view, *spot) (Op, e
 	if err := v.unlocked(ctx, s, aMember); err != nil {
 		return err
 	}
-	done, err := v.makeCounted(ctx, s, fn)
+	var done Op
+	err := v.withRoom(ctx, s.m, 0, 1, func() (err error) {
+		done, err = v.makeCounted(ctx, s, fn)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -163,7 +167,8 @@ func (s *Service) sync(ctx context.Context, dirs ...Dir) error {
 }
 
 // Remove removes a file or a link, or, where no file stands, one's own unfinished upload. A folder
-// is ErrIsDir; a file that is being appended to, ErrBusy.
+// is ErrIsDir; a file that is being appended to, ErrBusy. A file goes into the trash where Throws
+// says so, with its versions; else these go too.
 func (t *Tree) Remove(ctx context.Context, p string) error {
 	return t.drop(ctx, "remove", p, OpRemove, remove(ctx))
 }
@@ -213,33 +218,45 @@ func (t *Tree) drop(ctx context.Context, op, p string, event Op, fn func(*view, 
 	return failed(op, p, v.dropAt(ctx, s, a, event, fn))
 }
 
-// dropAt removes what stands where a path has led.
-func (v *view) dropAt(ctx context.Context, s *spot, a *account, event Op, fn func(*view, *spot, *account) error) (err error) {
+// dropAt removes what stands where a path has led, or throws it into the trash.
+func (v *view) dropAt(ctx context.Context, s *spot, a *account, event Op, fn func(*view, *spot, *account) error) error {
+	thrown, err := v.dropLocked(ctx, s, a, event, fn)
+	if err == nil && !thrown && s.node.Type.IsRegular() {
+		v.s.forgetVersions(ctx, a, s.top, s.inTree())
+	}
+	return err
+}
+
+func (v *view) dropLocked(ctx context.Context, s *spot, a *account, event Op, fn func(*view, *spot, *account) error) (thrown bool, err error) {
 	a.names.Lock()
 	defer a.names.Unlock()
 	s.node, err = s.dir.Lstat(ctx, s.name)
 	if errors.Is(err, fs.ErrNotExist) && event == OpRemove {
-		return v.removePart(ctx, s, a)
+		return false, v.removePart(ctx, s, a)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !v.take(s.m, s.diro, s.owned(), s.canon()) {
-		return fs.ErrPermission
+		return false, fs.ErrPermission
 	}
 	if v.s.locks.holds(fileLock(s.node)) {
-		return ErrBusy
+		return false, ErrBusy
 	}
 	if err := v.unlocked(ctx, s, aMember|allInside); err != nil {
-		return err
+		return false, err
 	}
-	if err := fn(v, s, a); err != nil {
-		return err
+	if thrown = event == OpRemove && s.node.Type.IsRegular() && v.throws(); thrown {
+		err = v.throw(ctx, s, sizeOf(s.node), 1)
+	} else if err = fn(v, s, a); err == nil {
+		a.change(-sizeOf(s.node), -1)
+	}
+	if err != nil {
+		return false, err
 	}
 	v.s.book.gone(s.m.key, s.inTree())
-	a.change(-sizeOf(s.node), -1)
 	v.emit(event, s.canon(), "", sizeOf(s.node), 0)
-	return nil
+	return thrown, nil
 }
 
 // removePart removes one's own unfinished upload.

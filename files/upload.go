@@ -85,7 +85,11 @@ func (u *Upload) readFrom(r io.Reader, goOn func() error) (int64, error) {
 		}
 		want := min(u.room(slice), bound-total)
 		if want == 0 {
-			return total, u.full(r)
+			n, err := u.full(r)
+			if total += n; n == 0 || err != nil {
+				return total, err
+			}
+			continue
 		}
 		n, err := u.w.ReadFrom(&io.LimitedReader{R: src, N: want})
 		u.wrote(n)
@@ -100,17 +104,25 @@ func (u *Upload) readFrom(r io.Reader, goOn func() error) (int64, error) {
 	return total, nil
 }
 
-// full answers ErrQuota if r has anything left.
-func (u *Upload) full(r io.Reader) error {
+// full reads one byte more, if r has anything left, and makes room for it, or answers ErrQuota.
+func (u *Upload) full(r io.Reader) (n int64, err error) {
 	var one [1]byte
-	n, err := io.ReadFull(r, one[:])
-	if n > 0 {
-		return failed("write", u.spot.at, u.charge.why())
+	if _, err := io.ReadFull(r, one[:]); err == io.EOF {
+		return 0, nil
+	} else if err != nil {
+		return 0, err
 	}
-	if err == io.EOF {
-		return nil
+	k, err := u.Write(one[:])
+	return int64(k), err
+}
+
+// makeRoom lets trash and versions go for bytes that the quota refuses to try.
+func (u *Upload) makeRoom(ctx context.Context, bytes int64, try func() error) error {
+	err := try()
+	if u.t.s.o.Bin == nil || !errors.Is(err, ErrQuota) {
+		return err
 	}
-	return err
+	return u.t.s.makeRoom(ctx, u.spot.m, bytes, 0, err, try)
 }
 
 // Write writes p, or what the quota leaves of it and ErrQuota.
@@ -123,6 +135,10 @@ func (u *Upload) Write(p []byte) (int, error) {
 		before := u.charge.aside.Load()
 		u.room(max(want, slice))
 		more = u.charge.aside.Load() > before
+	}
+	if missing := want - u.charge.aside.Load(); missing > 0 {
+		// No ctx is at hand, and what is removed is bounded by what lies there.
+		_ = u.makeRoom(context.Background(), missing, func() error { return u.charge.reserveAll(missing) })
 	}
 	fits := min(u.charge.aside.Load(), want)
 	n, err := u.w.Write(p[:fits])
@@ -154,16 +170,13 @@ func (u *Upload) commit(ctx context.Context) (Info, error) {
 		}
 	}
 	s := u.spot
-	u.account.names.Lock()
 	op := OpStore
 	if u.part == nil {
 		op = OpAppend
+		u.account.names.Lock()
 		u.look(ctx, v)
-	} else {
-		err = u.rename(ctx, v)
-	}
-	u.account.names.Unlock()
-	if err != nil {
+		u.account.names.Unlock()
+	} else if err := u.replace(ctx, v); err != nil {
 		return Info{}, err
 	}
 	if err := v.s.sync(ctx, s.dir); err != nil {
@@ -177,26 +190,45 @@ func (u *Upload) commit(ctx context.Context) (Info, error) {
 	return i, nil
 }
 
-// rename gives the part its name, under the lock of the tree's names.
-func (u *Upload) rename(ctx context.Context, v *view) error {
+// replace gives the part its name, and what stood there among the versions where that is wanted and
+// the quota has room for both.
+func (u *Upload) replace(ctx context.Context, v *view) error {
+	keep := v.keeps(u.spot) && u.makeRoom(ctx, u.charge.lent(), func() error {
+		if u.charge.stays() {
+			return nil
+		}
+		return ErrQuota
+	}) == nil
+	u.account.names.Lock()
+	kept, err := u.rename(ctx, v, keep)
+	u.account.names.Unlock()
+	if kept {
+		v.s.pruneVersions(context.WithoutCancel(ctx), u.account, u.spot.top, u.spot.inTree())
+	}
+	return err
+}
+
+// rename gives the part its name, under the lock of the tree's names, and says whether a version was
+// kept.
+func (u *Upload) rename(ctx context.Context, v *view, keep bool) (kept bool, err error) {
 	s := u.spot
 	dirNode, err := s.dir.Stat(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	s.diro = s.m.owned(dirNode, s.dir == Dir(s.top))
 	if !v.visible(s.canon()) {
-		return fs.ErrNotExist
+		return false, fs.ErrNotExist
 	}
 	if s.node, err = s.dir.Lstat(ctx, s.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return false, err
 	}
 	s.exists = err == nil
 	if err := u.allowed(v); err != nil {
-		return err
+		return false, err
 	}
 	if err := u.unlocked(ctx, v); err != nil {
-		return err
+		return false, err
 	}
 	o := v.fresh(s.m, s.diro, false)
 	if u.like != nil {
@@ -206,7 +238,7 @@ func (u *Upload) rename(ctx context.Context, v *view) error {
 	if s.exists {
 		old = tally{sizeOf(s.node), 1}
 		if v.s.locks.holds(fileLock(s.node)) {
-			return ErrBusy
+			return false, ErrBusy
 		}
 		o = s.owned() // as if it had been written in place
 	}
@@ -216,12 +248,23 @@ func (u *Upload) rename(ctx context.Context, v *view) error {
 	} else if s.exists { // they outlive the content (RFC 4918 section 9.7.1)
 		props, _ = s.dir.Props(ctx, s.name)
 	}
+	var version oldVersion
+	if keep && s.exists && u.charge.fits(tally{}) == nil {
+		if version, err = v.keepVersion(ctx, s, false); err != nil {
+			return false, err
+		}
+		if version.is() {
+			old = tally{}
+		}
+	}
 	if err := u.charge.fits(old); err != nil {
-		return err
+		return false, err
 	}
 	if err := u.part.Commit(ctx, s.dir, s.name, o.mode&^fs.ModeType, v.s.keep(s.m, o), u.exclusive); err != nil {
-		return err
+		version.undo(ctx)
+		return false, err
 	}
+	version.done()
 	u.account.change(-old.bytes, -old.files)
 	u.charge.end()
 	if props != nil {
@@ -234,7 +277,7 @@ func (u *Upload) rename(ctx context.Context, v *view) error {
 		}
 	}
 	u.look(ctx, v)
-	return nil
+	return version.is(), nil
 }
 
 // look reads what stands there now.

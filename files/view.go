@@ -25,6 +25,7 @@ type Tree struct {
 	who session
 
 	tokens []string // of locks, presented by With
+	moved  bool     // what is removed stands elsewhere: none of it goes into the trash
 }
 
 // View gives a session its view; it asks the session who it is at every operation, so a change of
@@ -39,6 +40,7 @@ type view struct {
 	c      identity.Credentials
 	domain string
 	tokens []string
+	moved  bool
 }
 
 // now answers fs.ErrPermission before a log-in and identity.ErrEnded after the session's end.
@@ -52,7 +54,7 @@ func (t *Tree) now() (*view, error) {
 	if !ok {
 		return nil, fs.ErrPermission
 	}
-	v := &view{s: t.s, ses: t.ses, who: t.who, c: c, domain: c.Domain, tokens: t.tokens}
+	v := &view{s: t.s, ses: t.ses, who: t.who, c: c, domain: c.Domain, tokens: t.tokens, moved: t.moved}
 	if v.domain == "" {
 		v.domain = t.s.o.Domain
 	}

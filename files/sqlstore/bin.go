@@ -61,6 +61,14 @@ func (s *Store) DropTrash(ctx context.Context, ids ...string) error {
 	return s.drop(ctx, `DELETE FROM file_trash WHERE id = $1`, ids)
 }
 
+// Held implements files.BinStore.
+func (s *Store) Held(ctx context.Context, tree string) (bytes, entries int64, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT CAST(COALESCE(sum(bytes), 0) AS BIGINT), CAST(COALESCE(sum(entries), 0) AS BIGINT) FROM (
+		SELECT bytes, entries FROM file_trash WHERE tree = $1
+		UNION ALL SELECT bytes, 1 FROM file_versions WHERE tree = $2) AS held`, tree, tree).Scan(&bytes, &entries)
+	return bytes, entries, err
+}
+
 // PutVersion implements files.BinStore.
 func (s *Store) PutVersion(ctx context.Context, r files.VersionRow) error {
 	return s.db.Write(ctx, func(tx *sqldb.Tx) error {

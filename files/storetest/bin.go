@@ -20,6 +20,23 @@ var then = time.Date(2026, 11, 21, 8, 0, 0, 123456000, time.UTC)
 
 // Bin checks the BinStore that open returns, an empty one at each call.
 func Bin(t *testing.T, open func(*testing.T) files.BinStore) {
+	t.Run("held", func(t *testing.T) {
+		s := open(t)
+		check := func(bytes, entries int64) {
+			t.Helper()
+			b, n, err := s.Held(context.Background(), home)
+			if err != nil || b != bytes || n != entries {
+				t.Errorf("%d bytes, %d entries, %v; want %d, %d", b, n, err, bytes, entries)
+			}
+		}
+		check(0, 0)
+		for i, tree := range []string{home, home, team} {
+			id := string(rune('a' + i))
+			ok(t, s.PutTrash(context.Background(), files.TrashRow{ID: id, Tree: tree, Path: "/x", Bytes: 10, Entries: 3, At: then}))
+			ok(t, s.PutVersion(context.Background(), files.VersionRow{ID: id, Tree: tree, Path: "/x", Bytes: 100, ModTime: then, At: then}))
+		}
+		check(220, 8)
+	})
 	t.Run("trash", func(t *testing.T) { trash(t, open) })
 	t.Run("versions", func(t *testing.T) { versions(t, open) })
 }
