@@ -74,8 +74,6 @@ func recount(t *testing.T, w *world, key string) (bytes, entries int64) {
 	return bytes, entries
 }
 
-const aliceKey = "example.org/home/alice"
-
 func TestTrashThrows(t *testing.T) {
 	for _, tt := range []struct {
 		mode  files.TrashMode

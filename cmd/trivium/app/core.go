@@ -93,8 +93,10 @@ func newFiles(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, s *identity.Ser
 		QuotaBytes: int64(cfg.Files.Quota), QuotaFiles: int64(cfg.Files.QuotaFiles), GroupQuotaBytes: int64(cfg.Files.GroupQuota),
 		PubQuotaBytes: int64(cfg.Files.PubQuota), SoftPercent: cfg.Files.QuotaSoft, SoftGrace: cfg.Files.QuotaGrace,
 		HomeQuota: homeQuota(s), Usage: filestore.New(db), Sums: filestore.New(db), PartLife: cfg.Files.PartLife,
-		Mounts: extra,
-		Events: func(c files.Changed) { b.Publish(c) }, Passed: func(p files.QuotaPassed) { b.Publish(p) }})
+		Bin: filestore.New(db), Trash: files.TrashMode(cfg.Files.Trash), TrashLife: time.Duration(cfg.Files.TrashDays) * 24 * time.Hour,
+		Versions: cfg.Files.Versions,
+		Mounts:   extra,
+		Events:   func(c files.Changed) { b.Publish(c) }, Passed: func(p files.QuotaPassed) { b.Publish(p) }})
 	if err != nil {
 		return nil, err
 	}
