@@ -1,40 +1,260 @@
-// Command bench measures what ARCHITECTURE promises of speed and memory: the start, the kernel's
-// fast path of plain transfers, idle XMPP sessions, and a storm of wrong passwords. It starts the
-// server itself on free ports and prints one line a figure. Figures are for reading side by side
-// on one machine; nothing here passes or fails.
+// Command bench measures what is promised of speed and memory. It starts the servers itself on free
+// ports: this program's, Debian's vsftpd, ProFTPD and Pure-FTPd where they are there, and one that
+// does nothing but copy, which is the limit of the machine. The servers take turns, figure by figure;
+// medians are printed, and how ours stands to the best. Other figures are of our server alone.
+// Figures are for reading side by side on one machine; nothing here passes or fails.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 )
 
+// options are the flags.
+type options struct {
+	bin, figures, servers, peers  string
+	full, unpack                  bool
+	size                          int64
+	rounds, files, logs, sessions int
+	soak, crowd                   int
+}
+
 func main() {
-	bin := flag.String("bin", "bin/trivium", "the server's binary")
-	only := flag.String("only", "", "one figure: start, fastpath, idle, storm")
-	sessions := flag.Int("sessions", 1000, "idle XMPP sessions")
+	var o options
+	flag.StringVar(&o.bin, "bin", "bin/trivium", "the server's binary")
+	flag.StringVar(&o.figures, "figures", "", "some, by commas; none: a quick choice; all; or:\n"+describe())
+	flag.StringVar(&o.servers, "servers", "", "to compare, by commas: trivium, trivium-sync, limit, vsftpd, proftpd, pure-ftpd; none: all that are there")
+	flag.StringVar(&o.peers, "peers", filepath.Join(os.TempDir(), "trivium-bench-peers"), "where the peers' packages are unpacked")
+	flag.BoolVar(&o.unpack, "unpack", false, "fetch the peers' packages first, by apt-get, without installing them")
+	flag.BoolVar(&o.full, "full", false, "all figures at full length: 1 GiB, 3 rounds, a soak of 100,000")
+	flag.Int64Var(&o.size, "size", 256, "bulk transfer, MiB")
+	flag.IntVar(&o.rounds, "rounds", 1, "how often each figure is taken; the median counts")
+	flag.IntVar(&o.files, "files", 500, "small files of one measurement")
+	flag.IntVar(&o.logs, "logins", 400, "log-ins of one measurement")
+	flag.IntVar(&o.sessions, "sessions", 1000, "idle XMPP sessions; a fifth of it idle FTP sessions")
+	flag.IntVar(&o.crowd, "crowd", 1000, "FTP sessions with transfers at once")
+	flag.IntVar(&o.soak, "soak", 2000, "log-ins of the soak")
+	bareHome := flag.String(bareFlag, "", "serve a folder as the limit (used by this program itself)")
+	cert := flag.String("cert", "", "certificate and key for that")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	for _, f := range []struct {
-		name string
-		run  func(context.Context, string) error
-	}{
-		{"start", benchStart},
-		{"fastpath", benchFastPath},
-		{"idle", func(ctx context.Context, bin string) error { return benchIdle(ctx, bin, *sessions) }},
-		{"storm", benchStorm},
-	} {
-		if *only != "" && *only != f.name {
-			continue
-		}
-		if err := f.run(ctx, *bin); err != nil {
-			fmt.Fprintf(os.Stderr, "bench %s: %v\n", f.name, err)
-			stop()
-			os.Exit(1) //nolint:gocritic // stop has run
+	if *bareHome != "" {
+		exit(serveBare(*bareHome, *cert))
+	}
+	if o.full {
+		given := map[string]bool{}
+		flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+		for name, value := range map[string]string{"figures": "all", "size": "1024", "rounds": "3", "files": "2000", "logins": "1600", "soak": "100000"} {
+			if !given[name] {
+				exit(flag.Set(name, value))
+			}
 		}
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := o.run(ctx)
+	stop()
+	exit(err)
+	os.Exit(0)
+}
+
+// exit ends the program with an error, if there is one.
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// alone are the figures of our server alone.
+func (o *options) alone() []struct {
+	name, about string
+	quick       bool
+	run         func(context.Context, string) error
+} {
+	return []struct {
+		name, about string
+		quick       bool
+		run         func(context.Context, string) error
+	}{
+		{"start", "start to ready", true, benchStart},
+		{"fastpath", "system calls of a plain transfer", true, benchFastPath},
+		{"idle-xmpp", "memory of idle XMPP sessions", true, func(ctx context.Context, bin string) error { return benchIdle(ctx, bin, o.sessions) }},
+		{"storm", "log-ins amid wrong passwords", true, benchStorm},
+		{"crowd", "many FTP sessions with transfers at once", true, func(ctx context.Context, bin string) error { return benchCrowd(ctx, bin, o.crowd) }},
+		{"soak", "what the server holds after many log-ins and transfers", true, func(ctx context.Context, bin string) error { return benchSoak(ctx, bin, o.soak) }},
+	}
+}
+
+// describe lists the figures.
+func describe() string {
+	var b strings.Builder
+	for _, f := range compared() {
+		fmt.Fprintf(&b, "  %-10s %s\n", f.name, f.about)
+	}
+	for _, f := range new(options).alone() {
+		fmt.Fprintf(&b, "  %-10s %s (ours alone)\n", f.name, f.about)
+	}
+	return b.String()
+}
+
+// wants reports whether a figure is to be taken.
+func (o *options) wants(name string) bool {
+	return o.figures == "" || o.figures == "all" || slices.Contains(strings.Split(o.figures, ","), name)
+}
+
+func (o *options) wantsServer(name string) bool {
+	return o.servers == "" || slices.Contains(strings.Split(o.servers, ","), name)
+}
+
+func (o *options) run(ctx context.Context) error {
+	o.size <<= 20
+	if err := o.known(); err != nil {
+		return err
+	}
+	if o.unpack {
+		if err := unpackPeers(ctx, o.peers); err != nil {
+			return err
+		}
+	}
+	load, err := os.ReadFile("/proc/loadavg")
+	if err == nil {
+		fmt.Printf("load of the machine when it began: %s", load)
+	}
+	for _, f := range o.alone() {
+		if !o.wants(f.name) {
+			continue
+		}
+		if err := f.run(ctx, o.bin); err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+	}
+	var figures []figure
+	for _, f := range compared() {
+		if o.wants(f.name) {
+			figures = append(figures, f)
+		}
+	}
+	if len(figures) == 0 {
+		return nil
+	}
+	return o.compare(ctx, figures)
+}
+
+// known refuses names that mean nothing.
+func (o *options) known() error {
+	var names []string
+	for _, f := range compared() {
+		names = append(names, f.name)
+	}
+	for _, f := range o.alone() {
+		names = append(names, f.name)
+	}
+	for _, n := range strings.Split(o.figures, ",") {
+		if n != "" && n != "all" && !slices.Contains(names, n) {
+			return fmt.Errorf("there is no figure %q; there are %s", n, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+// compare takes the figures of all servers.
+func (o *options) compare(ctx context.Context, figures []figure) error {
+	dir, err := os.MkdirTemp(scratch(), "trivium-bench-peers-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the peers serve as another account
+		return err
+	}
+	targets, err := o.servings(ctx, dir)
+	for _, t := range targets {
+		defer t.stop()
+	}
+	if err != nil {
+		return err
+	}
+	h, err := newHomes(o.size)
+	if err != nil {
+		return err
+	}
+	defer h.remove()
+	for _, t := range targets {
+		if err := h.furnish(t); err != nil {
+			return err
+		}
+	}
+	b := &bench{ctx: ctx, table: newTable(), size: o.size, files: o.files, logs: o.logs, idle: max(o.sessions/5, 1)}
+	for _, t := range targets {
+		b.table.names = append(b.table.names, t.name)
+	}
+	begin := time.Now()
+	for round := range o.rounds {
+		for _, f := range figures {
+			for i := range targets {
+				t := targets[(i+round)%len(targets)] // nobody is always the first
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				if !t.does(f.name) {
+					continue
+				}
+				if err := f.run(b, t); err != nil {
+					fmt.Fprintf(os.Stderr, "bench %s: %v\n", f.name, err) // a peer's fault is no reason to know nothing of the others
+				}
+			}
+		}
+		fmt.Fprintf(os.Stderr, "round %d of %d done after %.0f s\n", round+1, o.rounds, time.Since(begin).Seconds())
+	}
+	fmt.Printf("\n%d MiB, median of %d; servers that take turns; ratios: 1.00 is the same, more is better\n\n", o.size>>20, o.rounds)
+	b.table.print(os.Stdout)
+	return nil
+}
+
+// servings starts the servers; those that have started are returned with an error too.
+func (o *options) servings(ctx context.Context, dir string) (all []*target, err error) {
+	pair, err := newKeyPair(dir)
+	if err != nil {
+		return nil, err
+	}
+	add := func(name string, start func() (*target, error)) error {
+		if !o.wantsServer(name) {
+			return nil
+		}
+		t, err := start()
+		if errors.Is(err, errNoPeer) {
+			fmt.Printf("%s: left out, %v; -unpack fetches it\n", name, err)
+			return nil
+		}
+		if err == nil {
+			all = append(all, t)
+		}
+		return err
+	}
+	err = add("limit", func() (*target, error) { return startBare(ctx, dir, pair) })
+	for _, p := range peers() {
+		if err == nil {
+			err = add(p.name, func() (*target, error) { return startPeer(ctx, p, o.peers, dir, pair) })
+		}
+	}
+	if err == nil {
+		err = add("trivium", func() (*target, error) { return own(ctx, o.bin, false) })
+	}
+	if err == nil {
+		err = add("trivium-sync", func() (*target, error) {
+			t, err := own(ctx, o.bin, true)
+			if err == nil {
+				t.only = []string{"up", "small"}
+			}
+			return t, err
+		})
+	}
+	return all, err
 }

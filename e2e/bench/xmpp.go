@@ -29,7 +29,7 @@ func benchIdle(ctx context.Context, bin string, n int) error {
 		}
 		_ = c.Close()
 	}
-	before, err := s.kib("VmRSS")
+	before, err := kib(s.status(), "VmRSS")
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func benchIdle(ctx context.Context, bin string, n int) error {
 		}
 		defer func() { _ = c.Close() }()
 	}
-	after, err := s.kib("VmRSS")
+	after, err := kib(s.status(), "VmRSS")
 	if err != nil {
 		return err
 	}
