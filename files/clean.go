@@ -44,7 +44,16 @@ func split(p string) []string {
 // speakable reports whether a client could say the name; one that came from elsewhere and cannot
 // be said is not shown either.
 func speakable(name string) bool {
-	return utf8.ValidString(name) && !strings.ContainsAny(name, "\x00\r\n/") && name != "." && name != ".." && name != ""
+	ascii := true
+	for i := range len(name) { // once for each line of a listing, so without strings.ContainsAny
+		switch c := name[i]; {
+		case c == 0, c == '\r', c == '\n', c == '/':
+			return false
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	return name != "" && name != "." && name != ".." && (ascii || utf8.ValidString(name))
 }
 
 // inside reports whether p is base or below it.

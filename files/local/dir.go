@@ -113,23 +113,11 @@ func (d *dir) ReadDir(ctx context.Context, fn func(files.Node) error) error {
 	if err != nil {
 		return err
 	}
-	return eachName(ctx, d.f, func(name string, _ fs.FileMode) error {
-		if d.hides(name) {
-			return nil
-		}
-		n, err := d.lstat(name, r.mark)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, files.ErrNotDir) {
-			return nil // gone meanwhile, or exchanged for a link
-		}
-		if err != nil {
-			return err
-		}
-		return fn(n)
-	})
+	return d.s.eachBatch(ctx, d.f, func(b *batch) error { return d.eachNode(ctx, b, r.mark, fn) })
 }
 
 func (d *dir) ReadNames(ctx context.Context, fn func(name string, typ fs.FileMode) error) error {
-	return eachName(ctx, d.f, func(name string, typ fs.FileMode) error {
+	return d.s.eachName(ctx, d.f, func(name string, typ fs.FileMode) error {
 		if d.hides(name) {
 			return nil
 		}

@@ -25,31 +25,51 @@ const unknownType = fs.ModeIrregular | fs.ModeTemporary
 
 // eachName calls fn with each name in a folder and its type, sorted by the bytes of the names. What
 // comes or goes meanwhile is left out or given, but nothing is given twice.
-func eachName(ctx context.Context, at *os.File, fn func(name string, typ fs.FileMode) error) error {
+func (s *Store) eachName(ctx context.Context, at *os.File, fn func(name string, typ fs.FileMode) error) error {
+	return s.eachBatch(ctx, at, func(b *batch) error {
+		for i := range b.names {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := fn(b.string(i), b.names[i].typ.mode()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// eachBatch calls fn with as many names at a time as may be held; mostly that is all of them.
+func (s *Store) eachBatch(ctx context.Context, at *os.File, fn func(*batch) error) error {
 	f, err := openat(at, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0) // a position of its own
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	b := batch{most: maxNames, mostText: maxNameText}
+	b, ok := s.batches.Get().(*batch)
+	if !ok {
+		b = new(batch)
+	}
+	defer func() {
+		if b.small() {
+			s.batches.Put(b)
+		}
+	}()
+	b.most, b.mostText, b.after = maxNames, maxNameText, ""
 	for {
 		if err := b.fill(f); err != nil {
 			return err
 		}
-		text := string(b.text)
-		for _, n := range b.names {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := fn(text[n.at:n.at+uint32(n.size)], n.typ.mode()); err != nil {
-				return err
-			}
+		b.given = string(b.text)
+		err := fn(b)
+		if err != nil || !b.more {
+			b.given, b.after = "", ""
+			return err
 		}
-		if !b.more {
-			return nil
+		b.after = b.string(len(b.names) - 1)
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		last := b.names[len(b.names)-1]
-		b.after = text[last.at : last.at+uint32(last.size)]
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
@@ -60,8 +80,10 @@ func eachName(ctx context.Context, at *os.File, fn func(name string, typ fs.File
 type batch struct {
 	most, mostText int
 
+	buf   []byte // for getdents(2)
 	after string // the last name of the batch before; "" for the first
 	text  []byte // the names, one behind the other
+	given string // text, when all have been found
 	names []name
 	more  bool   // there are names beyond limit
 	limit []byte // the first name that no longer counts; nil for none
@@ -78,7 +100,8 @@ type name struct {
 // fill reads the folder.
 func (b *batch) fill(f *os.File) error {
 	b.text, b.names, b.more, b.limit = b.text[:0], b.names[:0], false, nil
-	err := readDirents(f, func(s []byte, typ kind) {
+	var err error
+	b.buf, err = readDirents(f, b.buf, func(s []byte, typ kind) {
 		if b.after != "" && string(s) <= b.after {
 			return
 		}
@@ -99,6 +122,18 @@ func (b *batch) fill(f *os.File) error {
 	}
 	b.sort()
 	return nil
+}
+
+// small reports whether it may be kept for the next folder.
+func (b *batch) small() bool {
+	const keep = 1 << 20 // bytes of text; names are bigger in about that measure
+	return cap(b.text) <= keep && cap(b.names) <= keep/8
+}
+
+// string is the name with that number.
+func (b *batch) string(i int) string {
+	n := b.names[i]
+	return b.given[n.at : n.at+uint32(n.size)]
 }
 
 func (b *batch) name(n name) []byte { return b.text[n.at : n.at+uint32(n.size)] }

@@ -37,25 +37,27 @@ const (
 // Sizes of the buffer for getdents(2): most folders are small, and in a big one each call costs.
 const (
 	smallDirents = 8 << 10
-	bigDirents   = 256 << 10
+	bigDirents   = 64 << 10
 )
 
 // readDirents calls fn with each name in an opened folder from its position on; the name is good until
-// fn returns.
-func readDirents(f *os.File, fn func(name []byte, typ kind)) error {
+// fn returns. It reads into buf, or a bigger one, which it returns.
+func readDirents(f *os.File, buf []byte, fn func(name []byte, typ kind)) ([]byte, error) {
 	defer runtime.KeepAlive(f)
 	fd := int(f.Fd())
-	buf := make([]byte, smallDirents)
+	if buf == nil {
+		buf = make([]byte, smallDirents)
+	}
 	for {
 		var n int
 		err := again(func() (err error) { n, err = unix.Getdents(fd, buf); return err })
 		if err != nil || n <= 0 {
-			return err
+			return buf, err
 		}
 		for rest := buf[:n]; len(rest) > direntName; {
 			length := int(binary.NativeEndian.Uint16(rest[direntLength:]))
 			if length <= direntName || length > len(rest) {
-				return unix.EIO // no kernel says so
+				return buf, unix.EIO // no kernel says so
 			}
 			s := rest[direntName:length]
 			if end := bytes.IndexByte(s, 0); end >= 0 {

@@ -18,7 +18,7 @@ func (k kind) mode() fs.FileMode { return fs.FileMode(k) }
 const direntsAtOnce = 1024
 
 // readDirents calls fn with each name in an opened folder from its position on.
-func readDirents(f *os.File, fn func(name []byte, typ kind)) error {
+func readDirents(f *os.File, _ []byte, fn func(name []byte, typ kind)) ([]byte, error) {
 	for {
 		all, err := f.ReadDir(direntsAtOnce)
 		for _, e := range all {
@@ -29,10 +29,10 @@ func readDirents(f *os.File, fn func(name []byte, typ kind)) error {
 			fn([]byte(e.Name()), kind(typ))
 		}
 		if errors.Is(err, io.EOF) {
-			return nil
+			return nil, nil
 		}
 		if err != nil {
-			return translate(err)
+			return nil, translate(err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -8,6 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"trivium/files"
+	"trivium/files/backendtest"
 )
 
 // TestBatches: a folder is read in order, each name once, however few names are held at a time.
@@ -58,5 +62,63 @@ func TestBatches(t *testing.T) {
 				t.Errorf("%d names, want %d", len(got), len(want))
 			}
 		})
+	}
+}
+
+// TestManyEntries: a folder that two goroutines look at is listed as any other.
+func TestManyEntries(t *testing.T) {
+	s := open(t)
+	top, err := s.Tree(t.Context(), backendtest.Key, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer top.Close()
+	home := filepath.Join(s.root.Name(), backendtest.Key)
+	const entries = 10*piece + 7
+	for i := range entries {
+		if err := os.WriteFile(filepath.Join(home, fmt.Sprintf("%05d", i)), make([]byte, i), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := func(fn func(n files.Node) error) (got int, err error) {
+		err = top.ReadDir(t.Context(), func(n files.Node) error {
+			if want := fmt.Sprintf("%05d", n.Size); n.Name != want {
+				t.Fatalf("%s has the size of %s", n.Name, want)
+			}
+			got++
+			return fn(n)
+		})
+		return got, err
+	}
+	if got, err := list(func(files.Node) error { return nil }); got != entries || err != nil {
+		t.Errorf("%d, %v", got, err)
+	}
+	enough := errors.New("enough")
+	for _, at := range []int{1, piece, piece + 1, 3 * piece} {
+		calls := 0
+		got, err := list(func(files.Node) error {
+			if calls++; calls == at {
+				return enough
+			}
+			return nil
+		})
+		if got != at || err != enough {
+			t.Errorf("stopped at %d: %d, %v", at, got, err)
+		}
+	}
+	// What goes while the folder is read may still be given or not, and is no error.
+	got, err := list(func(n files.Node) error {
+		if n.Size != 0 {
+			return nil
+		}
+		for i := 1; i < entries; i++ {
+			if err := os.Remove(filepath.Join(home, fmt.Sprintf("%05d", i))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || got > 2*piece {
+		t.Errorf("%d, %v", got, err)
 	}
 }

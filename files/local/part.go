@@ -127,7 +127,7 @@ func (t *tree) Parts(ctx context.Context, fn func(files.Node) error) error {
 		return err
 	}
 	defer dir.Close()
-	return eachName(ctx, dir, func(name string, _ fs.FileMode) error {
+	return t.s.eachName(ctx, dir, func(name string, _ fs.FileMode) error {
 		st, err := statat(dir, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil

@@ -34,7 +34,8 @@ type Store struct {
 	only     string // the key of the one tree that the folder is; "": it holds trees
 	readOnly bool
 
-	attrs sync.Mutex // held while an attribute is read and then written
+	batches sync.Pool  // of *batch
+	attrs   sync.Mutex // held while an attribute is read and then written
 }
 
 var _ files.Backend = (*Store)(nil)
@@ -163,22 +164,22 @@ func (s *Store) Keys(ctx context.Context, fn func(key string) error) error {
 	if s.only != "" {
 		return fn(s.only)
 	}
-	return folders(ctx, s.top, func(domain string, d *os.File) error {
-		return folders(ctx, d, func(kind string, d *os.File) error {
+	return s.folders(ctx, s.top, func(domain string, d *os.File) error {
+		return s.folders(ctx, d, func(kind string, d *os.File) error {
 			if kind == "pub" {
 				return fn(domain + "/pub")
 			}
 			if kind != "home" && kind != "groups" {
 				return nil
 			}
-			return folders(ctx, d, func(name string, _ *os.File) error { return fn(domain + "/" + kind + "/" + name) })
+			return s.folders(ctx, d, func(name string, _ *os.File) error { return fn(domain + "/" + kind + "/" + name) })
 		})
 	})
 }
 
 // folders calls fn with each folder in a folder.
-func folders(ctx context.Context, at *os.File, fn func(name string, d *os.File) error) error {
-	return eachName(ctx, at, func(name string, _ fs.FileMode) error {
+func (s *Store) folders(ctx context.Context, at *os.File, fn func(name string, d *os.File) error) error {
+	return s.eachName(ctx, at, func(name string, _ fs.FileMode) error {
 		d, err := openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, files.ErrNotDir) {
 			return nil
