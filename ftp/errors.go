@@ -72,6 +72,10 @@ var failed = answer{451, "The server could not do that; the administrator's log 
 
 // replyTo finds the answer to an error of identity or files.
 func replyTo(err error) answer {
+	var soft *files.SoftLimitError
+	if errors.As(err, &soft) { // it says since when, and what to do
+		return answer{552, "Refused: " + soft.Error() + "."}
+	}
 	for _, a := range answers {
 		if errors.Is(err, a.err) {
 			return a.answer

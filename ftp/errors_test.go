@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"trivium/files"
 	"trivium/identity"
@@ -65,5 +67,14 @@ func TestTransferReply(t *testing.T) {
 				t.Errorf("%d %s, want %d", a.code, a.text, tt.code)
 			}
 		})
+	}
+}
+
+// TestSoftLimitTellsItsStory: who is refused by the soft limit reads since when it is passed.
+func TestSoftLimitTellsItsStory(t *testing.T) {
+	at := time.Date(2026, 11, 14, 9, 0, 0, 0, time.UTC)
+	a := replyTo(fmt.Errorf("stor: %w", &files.SoftLimitError{SoftBytes: 100, SoftFiles: -1, Since: at, Ended: at.AddDate(0, 0, 7)}))
+	if a.code != 552 || !strings.Contains(a.text, "(100 bytes) has been passed since 2026-11-14 09:00:00 UTC") || !strings.Contains(a.text, "ended on 2026-11-21 09:00:00 UTC") {
+		t.Errorf("%+v", a)
 	}
 }

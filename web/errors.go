@@ -115,6 +115,10 @@ func (a answer) words(err error) string {
 			return sentence(own)
 		}
 	}
+	var soft *files.SoftLimitError
+	if errors.As(err, &soft) {
+		return sentence(soft.Error())
+	}
 	if after := identity.RetryAfter(err); after > 0 {
 		return a.text + " Try again in " + spell(after) + "."
 	}

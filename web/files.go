@@ -87,7 +87,7 @@ func (s *Server) showFiles(v *visit, status int, tree *files.Tree, dir files.Inf
 	if p == "" {
 		p = "/"
 	}
-	view := &filesView{Path: p, Here: filesHref(p), Quota: s.quota(v), Access: tree.Access(dir),
+	view := &filesView{Path: p, Here: filesHref(p), Access: tree.Access(dir),
 		NewName: field{ID: "folder", Name: "name", Label: "Folder name", Type: "text", Autocomplete: "off", Required: true}}
 	var list []files.Info
 	err := tree.ReadDir(v.ctx(), p, func(i files.Info) error {
@@ -109,6 +109,7 @@ func (s *Server) showFiles(v *visit, status int, tree *files.Tree, dir files.Inf
 		name = path.Base(p)
 	}
 	v.fill(&view.page, "files", name)
+	view.Quota = s.quota(v, &view.page, p)
 	for _, i := range list[first:last] {
 		view.Rows = append(view.Rows, s.fileRow(&view.page, tree, p, i))
 	}

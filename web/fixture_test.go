@@ -78,7 +78,7 @@ func newSite(t *testing.T, changes ...change) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := files.New(files.Options{Backend: backend, Policy: s.identity, Mask: 0o027, Domain: "example.org", QuotaBytes: 50_000_000})
+	tree, err := files.New(files.Options{Backend: backend, Policy: s.identity, Mask: 0o027, Domain: "example.org", QuotaBytes: 50_000_000, SoftPercent: 90, SoftGrace: 24 * time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,39 +29,15 @@ type connectCard struct {
 // copyField is a value to copy: a readonly input, and a button where script runs.
 type copyField struct{ ID, Label, Value string }
 
-// quota is the bar of used space.
-type quota struct {
-	Used, Limit int64
-	Percent     int
-}
-
-func (q quota) Words() string {
-	if q.Limit <= 0 {
-		return formatBytes(q.Used) + " used"
-	}
-	return formatBytes(q.Used) + " of " + formatBytes(q.Limit) + " used"
-}
-
-func (s *Server) quota(v *visit) *quota {
-	used, limit, ok := s.opt.Files.View(v.browser.Session).Usage(v.ctx())
-	if !ok {
-		return nil
-	}
-	q := &quota{Used: used, Limit: limit}
-	if limit > 0 {
-		q.Percent = int(min(100, used*100/limit))
-	}
-	return q
-}
-
 func (s *Server) getHome(v *visit) error {
 	a, err := s.opt.Identity.UserByID(v.ctx(), v.creds.UserID)
 	if err != nil {
 		return err
 	}
-	view := &homeView{Account: s.card(a), Address: v.creds.BareJID(), Quota: s.quota(v), Contact: s.opt.AdminContact,
+	view := &homeView{Account: s.card(a), Address: v.creds.BareJID(), Contact: s.opt.AdminContact,
 		Cards: s.cards(v)}
 	v.fill(&view.page, "home", "Connect")
+	view.Quota = s.quota(v, &view.page, "/")
 	return s.write(v, http.StatusOK, "home", view)
 }
 

@@ -50,7 +50,7 @@ func views() map[string][2]any {
 	withOptions.Options = opts
 	withRows := fullField("about")
 	withRows.Rows = 3
-	q := &quota{Used: 95, Limit: 100, Percent: 95}
+	q := &quota{Quota: files.Quota{Bytes: 95, LimitBytes: 100, SoftBytes: 80, GraceEnds: noon}, Percent: 95, Grace: p.Stamp(noon)}
 	info := files.Info{Name: nasty, Path: "/" + nasty, Size: 1234567, Mode: 0o640, ModTime: noon, Owner: nasty, Group: nasty, Target: nasty, Link: true, Part: true}
 	path := nasty
 	return map[string][2]any{

@@ -1,0 +1,66 @@
+package web
+
+import (
+	"strconv"
+
+	"trivium/files"
+)
+
+// quota is the bar of used space.
+type quota struct {
+	files.Quota
+	Percent int   // of the limit that is nearer: bytes or files
+	Grace   stamp // when the soft limit becomes the limit; zero: it is not passed
+	Ended   bool  // it has
+}
+
+// Limited reports whether there is a bar to show.
+func (q quota) Limited() bool { return q.LimitBytes > 0 || q.LimitFiles > 0 }
+
+// Words says what is used, of how much.
+func (q quota) Words() string {
+	if q.LimitBytes <= 0 {
+		return formatBytes(q.Bytes) + " used"
+	}
+	return formatBytes(q.Bytes) + " of " + formatBytes(q.LimitBytes) + " used"
+}
+
+// FileWords says how many files and folders there are.
+func (q quota) FileWords() string {
+	if q.LimitFiles <= 0 {
+		return plural(int(q.Files), "file", "files")
+	}
+	return strconv.FormatInt(q.Files, 10) + " of " + plural(int(q.LimitFiles), "file", "files")
+}
+
+// SoftWords is the soft limit that is passed.
+func (q quota) SoftWords() string {
+	if q.SoftBytes >= 0 && q.Bytes > q.SoftBytes {
+		return formatBytes(q.SoftBytes)
+	}
+	return plural(int(q.SoftFiles), "file", "files")
+}
+
+// quota is the quota of the tree in which p lies; nil where there is none to show.
+func (s *Server) quota(v *visit, at *page, p string) *quota {
+	if v.creds.Anonymous() {
+		return nil
+	}
+	held, err := s.opt.Files.View(v.browser.Session).Quota(v.ctx(), p)
+	if err != nil || held.Free < 0 && held.LimitBytes < 0 && held.Bytes == 0 {
+		return nil // only mounts
+	}
+	q := &quota{Quota: held, Percent: max(percent(held.Bytes, held.LimitBytes), percent(held.Files, held.LimitFiles))}
+	if !held.GraceEnds.IsZero() {
+		q.Grace, q.Ended = at.Stamp(held.GraceEnds), !s.now().Before(held.GraceEnds)
+	}
+	return q
+}
+
+// percent is at most 100; 0 where there is no limit.
+func percent(n, limit int64) int {
+	if limit <= 0 {
+		return 0
+	}
+	return int(min(100, float64(n)/float64(limit)*100))
+}
