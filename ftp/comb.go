@@ -49,8 +49,12 @@ func (s *session) combine(arg string) {
 		return
 	}
 	var all []string
-	for _, name := range names {
-		p, ok := s.path(name)
+	for i, name := range names {
+		twins := []string{s.verb, "STOR"}
+		if i > 0 {
+			twins = []string{s.verb, "RETR", "DELE"}
+		}
+		p, ok := s.pathFor(name, twins...)
 		if !ok {
 			return
 		}

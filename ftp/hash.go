@@ -86,7 +86,7 @@ func (s *session) hash(arg string) {
 
 // hashed finds the file of a checksum; where there is none, or it is a folder, it has answered.
 func (s *session) hashed(arg string, folder int) (files.Info, string, bool) {
-	p, ok := s.path(arg)
+	p, ok := s.pathFor(arg, s.verb, "HASH")
 	if !ok {
 		return files.Info{}, "", false
 	}

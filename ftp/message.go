@@ -223,7 +223,7 @@ func (s *session) note(code int, folder string) string {
 		return ""
 	}
 	at := path.Join(folder, name)
-	if !s.allowed("ftp:RETR") || s.limitedTo("RETR", at) {
+	if !s.allowed("ftp:RETR") || s.limited(s.ctx, at, "RETR") {
 		return ""
 	}
 	if info, err := s.tree.Stat(s.ctx, at); err != nil || info.Dir || info.Part {

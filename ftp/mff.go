@@ -65,7 +65,7 @@ func (s *session) mfmt(arg string) {
 }
 
 func (s *session) setTime(t time.Time, name string) {
-	p, ok := s.path(name)
+	p, ok := s.pathFor(name, s.verb, "MFMT")
 	if !ok {
 		return
 	}
@@ -181,6 +181,7 @@ func (s *session) mff(arg string) {
 		return
 	}
 	var changes []change
+	twins := []string{s.verb}
 	var shown []func(files.Info) string
 	for _, fact := range facts {
 		found := false
@@ -195,6 +196,7 @@ func (s *session) mff(arg string) {
 				return
 			}
 			changes = append(changes, c)
+			twins = append(twins, strings.TrimPrefix(string(f.rule), "ftp:"))
 			shown = append(shown, func(i files.Info) string { return f.name + "=" + f.now(i) + ";" })
 		}
 		if !found {
@@ -202,7 +204,7 @@ func (s *session) mff(arg string) {
 			return
 		}
 	}
-	p, ok := s.path(name)
+	p, ok := s.pathFor(name, twins...)
 	if !ok {
 		return
 	}

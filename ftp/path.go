@@ -10,18 +10,7 @@ import (
 
 // path makes the argument absolute; false when it has been refused. Every verb that names a path
 // takes it from here.
-func (s *session) path(arg string) (string, bool) {
-	p, err := files.Clean(s.params.cwd, arg)
-	if err != nil {
-		s.fail(err)
-		return "", false
-	}
-	if s.limited(p) {
-		s.reply(550, absent)
-		return "", false
-	}
-	return p, true
-}
+func (s *session) path(arg string) (string, bool) { return s.pathFor(arg, s.verb) }
 
 // fail answers an error of files. What is not ours to explain goes to the log.
 func (s *session) fail(err error) {

@@ -238,7 +238,7 @@ func (s *session) siteUtime(arg string) {
 		s.reply(501, "SITE UTIME YYYYMMDDhhmm[ss] <path>, or SITE UTIME <path> <access> <change> <creation> UTC")
 		return
 	}
-	p, ok := s.path(name)
+	p, ok := s.pathFor(name, s.verb, "MFMT")
 	if !ok {
 		return
 	}

@@ -14,7 +14,7 @@ func (s *session) siteCopyFrom(arg string) {
 		s.reply(501, "SITE CPFR <from>")
 		return
 	}
-	p, ok := s.path(arg)
+	p, ok := s.pathFor(arg, copyReads...)
 	if !ok {
 		return
 	}
@@ -37,7 +37,7 @@ func (s *session) siteCopyTo(arg string) {
 	case arg == "":
 		s.reply(501, "SITE CPTO <to>")
 	default:
-		if to, ok := s.path(arg); ok {
+		if to, ok := s.pathFor(arg, copyWrites...); ok {
 			s.copy("SITE CPTO", s.given.cpfr, to)
 		}
 	}
@@ -45,32 +45,52 @@ func (s *session) siteCopyTo(arg string) {
 
 // siteCopy is SITE COPY; names with spaces stand in quotes.
 func (s *session) siteCopy(arg string) {
-	from, to, ok := s.twoPaths(arg, `SITE COPY "<from>" "<to>"`)
-	if ok {
+	names, ok := parseNames(arg)
+	if !ok || len(names) != 2 {
+		s.reply(501, `SITE COPY "<from>" "<to>"`)
+		return
+	}
+	from, ok := s.pathFor(names[0], copyReads...)
+	if !ok {
+		return
+	}
+	if to, ok := s.pathFor(names[1], copyWrites...); ok {
 		s.copy("SITE COPY", from, to)
 	}
 }
 
-// twoPaths reads two names; false when it has answered.
-func (s *session) twoPaths(arg, syntax string) (a, b string, ok bool) {
-	names, ok := parseNames(arg)
-	if !ok || len(names) != 2 {
-		s.reply(501, syntax)
-		return "", "", false
-	}
-	if a, ok = s.path(names[0]); ok {
-		b, ok = s.path(names[1])
-	}
-	return a, b, ok
-}
+// The verbs whose rules on paths a copy has to keep.
+var (
+	copyReads  = []string{"SITE CPFR", "RETR"}
+	copyWrites = []string{"SITE COPY", "SITE CPTO", "STOR"}
+)
 
 // copy copies on the server, beside the reader. A folder is copied with all in it; a file may take
 // the place of a file, as in an upload.
 func (s *session) copy(verb, from, to string) {
 	tree := s.tree
 	s.background(verb+" "+printable(to), func(ctx context.Context) answer {
-		return s.outcome(tree.Copy(ctx, from, to, files.CopyOptions{Over: true, Deep: true}), answer{250, "Copied."})
+		err := s.copyable(ctx, from, to)
+		if err == nil {
+			err = tree.Copy(ctx, from, to, files.CopyOptions{Over: true, Deep: true})
+		}
+		return s.outcome(err, answer{250, "Copied."})
 	})
+}
+
+// copyable asks the rules on paths for all that is in a folder.
+func (s *session) copyable(ctx context.Context, from, to string) error {
+	if !s.confined(copyReads) && !s.confined(copyWrites) {
+		return nil
+	}
+	info, err := s.tree.Stat(ctx, from)
+	if err != nil || !info.Dir {
+		return err
+	}
+	if err := s.below(ctx, from, from, copyReads...); err != nil {
+		return err
+	}
+	return s.below(ctx, from, to, copyWrites...)
 }
 
 // siteSymlink is SITE SYMLINK. A target that is absolute for the client is stored relative to the
@@ -88,7 +108,9 @@ func (s *session) siteSymlink(arg string) {
 	target := names[0]
 	to, absolute := strings.CutPrefix(target, "/")
 	if absolute {
-		if to, ok = s.path("/" + to); !ok {
+		var err error
+		if to, err = files.Clean("/", to); err != nil {
+			s.fail(err)
 			return
 		}
 		target = relative(path.Dir(link), to)

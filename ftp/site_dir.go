@@ -17,7 +17,7 @@ func (s *session) siteMkdir(arg string) {
 		s.reply(501, "SITE MKDIR [-p] <path>")
 		return
 	}
-	p, ok := s.path(name)
+	p, ok := s.pathFor(name, s.verb, "MKD")
 	if !ok {
 		return
 	}
@@ -70,7 +70,7 @@ func (s *session) siteRmdir(arg string) {
 		s.reply(502, notHere)
 		return
 	}
-	p, ok := s.path(name)
+	p, ok := s.pathFor(name, s.verb, "RMD")
 	if !ok {
 		return
 	}
@@ -93,6 +93,9 @@ func (s *session) siteRmdir(arg string) {
 	}
 	tree := s.tree
 	s.background("SITE RMDIR -r "+printable(p), func(ctx context.Context) answer {
+		if err := s.below(ctx, p, p, "SITE RMDIR", "RMD", "DELE"); err != nil {
+			return s.outcome(err, answer{})
+		}
 		return s.outcome(tree.RemoveAll(ctx, p), answer{200, "The folder is removed, with all that was in it."})
 	})
 }

@@ -506,3 +506,57 @@ func TestAvailable(t *testing.T) {
 		t.Errorf("%d, %v", free, err)
 	}
 }
+
+// TestPathRulesOfTwins sees that no verb goes round a rule on paths of one that does the same, nor
+// a copy or a removal of a folder round a rule on what is in it.
+func TestPathRulesOfTwins(t *testing.T) {
+	const home = "/home/bob"
+	w := newWorld(t, func(w *world) {
+		w.policy = map[string]string{
+			"ftp:STOR:" + home + "/fixed/**":   "never",
+			"ftp:RETR:" + home + "/secret":     "never",
+			"ftp:DELE:" + home + "/tree/keep":  "never",
+			"ftp:HASH:" + home + "/secret":     "never",
+			"ftp:MFMT:" + home + "/secret":     "never",
+			"ftp:MKD:" + home + "/fixed/**":    "never",
+			"ftp:RMD:" + home + "/fixed/**":    "never",
+			"ftp:RETR:" + home + "/mixed/deep": "never",
+		}
+	})
+	w.add("bob", identity.LevelStaff)
+	bob := filepath.Join(filepath.Dir(w.home), "bob")
+	for _, d := range []string{"fixed/sub", "tree/below", "mixed", "free/in"} {
+		must(t, os.MkdirAll(filepath.Join(bob, d), 0o755))
+	}
+	for _, f := range []string{"secret", "plain", "part", "tree/keep", "tree/below/x", "mixed/deep", "free/in/x"} {
+		must(t, os.WriteFile(filepath.Join(bob, f), []byte("content"), 0o644))
+	}
+	c := dial(t, w.addr).login("bob", w.password)
+	absent := c.do(550, "SIZE nosuch")
+	for _, l := range []string{
+		"SITE COPY plain fixed/copy", "SITE COPY secret copy", "SITE CPFR secret", "COMB fixed/all part", "COMB all secret", "COMB all tree/keep",
+		"XCRC secret", "MD5 secret", "HASH secret", "SITE UTIME 202001010000 secret", "MFF Modify=20200101000000; secret", "MDTM 20200101000000 secret",
+		"SITE MKDIR fixed/new", "SITE RMDIR fixed/sub",
+	} {
+		if r := c.do(550, l); r != absent {
+			t.Errorf("%s: %q", l, r)
+		}
+	}
+	c.do(550, "SITE RMDIR -r tree")
+	c.do(550, "SITE COPY mixed copy")
+	c.do(550, "SITE COPY free fixed/free")
+	for _, f := range []string{"tree/keep", "tree/below/x"} {
+		if _, err := os.Stat(filepath.Join(bob, f)); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, f := range []string{"copy", "fixed/free"} {
+		if _, err := os.Stat(filepath.Join(bob, f)); err == nil {
+			t.Errorf("%s was made", f)
+		}
+	}
+	c.do(250, "SITE COPY free copy")
+	c.do(200, "SITE RMDIR -r free")
+	c.do(250, "COMB all plain part")
+	c.do(213, "MFF UNIX.mode=600; secret")
+}
