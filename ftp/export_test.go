@@ -5,6 +5,9 @@ import "time"
 // SetEngineLife changes how long an idle engine is kept.
 func (s *Server) SetEngineLife(d time.Duration) { s.engineLife = d }
 
+// SetIdent changes where and how long the client's host is asked who is calling.
+func (s *Server) SetIdent(port uint16, d time.Duration) { s.identPort, s.identTimeout = port, d }
+
 // Engines counts the engines that are kept.
 func (s *Server) Engines() (n int) {
 	s.mu.Lock()

@@ -26,10 +26,10 @@ func (s *session) lookUpIdent() {
 	s.ident = make(chan struct{})
 	go func() {
 		defer close(s.ident)
-		ctx, cancel := context.WithTimeout(s.ctx, identTimeout)
+		ctx, cancel := context.WithTimeout(s.ctx, s.srv.identTimeout)
 		defer cancel()
 		remote, local := s.ses.Remote(), s.ses.Local()
-		if name, ok := askIdent(ctx, netip.AddrPortFrom(remote.Addr(), identPort), remote, local); ok {
+		if name, ok := askIdent(ctx, netip.AddrPortFrom(remote.Addr(), s.srv.identPort), remote, local); ok {
 			s.ses.SetIdent(name)
 		}
 	}()

@@ -83,7 +83,9 @@ type Server struct {
 	pads     pads
 	gates    gates
 
-	engineLife time.Duration
+	engineLife   time.Duration
+	identTimeout time.Duration // of RFC 1413 look-ups
+	identPort    uint16
 
 	down     chan struct{}  // closed by Shutdown
 	handlers sync.WaitGroup // one for each connection and for each goroutine of one
@@ -107,7 +109,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: o.Config, limits: o.Limits, name: o.SiteName, contact: o.Contact, identity: o.Identity, registry: o.Registry,
-		files: o.Files, log: o.Log, ports: ports, engineLife: engineLife, chat: o.Chat,
+		files: o.Files, log: o.Log, ports: ports, engineLife: engineLife, identTimeout: identTimeout, identPort: identPort, chat: o.Chat,
 		hashing: make(chan struct{}, hashTurns()), hashWait: hashPatience, down: make(chan struct{}), sessions: make(map[*session]struct{})}
 	switch {
 	case o.Config.TLS == "off" && len(o.Config.TLSListen) == 0:

@@ -45,8 +45,8 @@ func (c *Class) capped(l Level) Level {
 	return l.Min(c.MaxLevel)
 }
 
-// resolver is what classes need of the DNS.
-type resolver interface {
+// Resolver is what classes need of the DNS.
+type Resolver interface {
 	LookupAddr(ctx context.Context, addr string) ([]string, error)
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
@@ -63,7 +63,7 @@ const (
 type classTable struct {
 	list   []Class
 	byName map[string]*Class
-	dns    resolver
+	dns    Resolver
 	now    func() time.Time
 
 	mu    sync.Mutex // guards hosts

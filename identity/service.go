@@ -50,6 +50,7 @@ type Options struct {
 	Domain          string   // the default domain
 	Domains         []string // further ones
 	Classes         []Class
+	Resolver        Resolver          // of the host names that classes ask for; nil: net.DefaultResolver
 	Policy          map[string]string // resource pattern → level, from config
 	Limits          Limits
 	UIDMin          uint32 // first uid and gid given out; 0: 10000
@@ -119,6 +120,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	classes, err := newClassTable(o.Classes, o.Now)
 	if err != nil {
 		return nil, err
+	}
+	if o.Resolver != nil {
+		classes.dns = o.Resolver
 	}
 	s.Registry = newRegistry(o, classes)
 	s.Registry.banned, s.Registry.onEnd = s.throttle.banned, s.sessionsEnded
