@@ -165,11 +165,11 @@ func TestIdentityOfSession(t *testing.T) {
 		t.Helper()
 		w := newWorld(t, withAnonymous, withClasses, func(w *world) {
 			w.cfg.IdentLookups = true
+			w.prepare = func(s *ftp.Server) { s.SetIdent(identd(t, "bob the\x01builder"), patience) }
 			if set != nil {
 				set(w)
 			}
 		})
-		w.srv.SetIdent(identd(t, "bob the\x01builder"), patience)
 		_, err := w.identity.AddGroup(t.Context(), root, "staff", 20000)
 		must(t, err)
 		_, err = w.identity.AddGroup(t.Context(), root, "ants", 20001)
@@ -265,10 +265,11 @@ func TestIdentUnknown(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(w *world) { w.cfg.IdentLookups = set != nil })
-			if set != nil {
-				set(t, w.srv)
-			}
+			w := newWorld(t, func(w *world) {
+				if w.cfg.IdentLookups = set != nil; set != nil {
+					w.prepare = func(s *ftp.Server) { set(t, s) }
+				}
+			})
 			start := time.Now()
 			dial(t, w.addr).login("alice", w.password)
 			if took := time.Since(start); took > 10*time.Second {

@@ -30,6 +30,7 @@ type world struct {
 	limits   config.Limits
 	policy   map[string]string
 	contact  string
+	prepare  func(*ftp.Server)       // before it listens; nil: nothing
 	options  func(*identity.Options) // further ones; nil: none
 	// connections bounds those of one address that are not logged in; 0: no bound.
 	connections int
@@ -99,6 +100,9 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 	w.srv, err = ftp.New(ftp.Options{Config: w.cfg, Limits: w.limits, SiteName: "Example", Contact: w.contact, Domains: w.domains, Chat: w.chat, Identity: service,
 		Registry: service.Registry, Files: tree, TLS: src.Config("ftp"), Log: w.log})
 	must(t, err)
+	if w.prepare != nil {
+		w.prepare(w.srv)
+	}
 	must(t, w.srv.Listen(t.Context()))
 	for _, b := range w.srv.Addrs() {
 		switch b.Name {
