@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // MkdirAll makes a folder and those above it that are missing; one that is there is no error, what
@@ -42,6 +44,7 @@ func (t *Tree) MkdirAll(ctx context.Context, p string) error {
 
 // mkdirIn makes the folder, unless another has just done so, and enters it.
 func (v *view) mkdirIn(ctx context.Context, s *spot) error {
+	s.name = norm.NFC.String(s.name)
 	if !v.visible(s.canon()) {
 		return fs.ErrNotExist
 	}

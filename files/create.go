@@ -60,9 +60,6 @@ func (u *Upload) begin(ctx context.Context, v *view, o UploadOptions) error {
 	if s.m == nil || s.name == "" {
 		return ErrIsDir
 	}
-	if s.dir == Dir(s.top) && s.top.Reserved(s.name) {
-		return ErrName // now, and not when everything has come
-	}
 	if err := u.allowed(v); err != nil {
 		return err
 	}
@@ -103,6 +100,9 @@ func (u *Upload) place(ctx context.Context, v *view, o UploadOptions) (err error
 	}
 	if s.exists {
 		return u.over(ctx, v, o)
+	}
+	if err := v.newName(ctx, s, ""); err != nil { // now, and not when everything has come
+		return err
 	}
 	return u.anew(ctx, v, o)
 }

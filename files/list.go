@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // ReadDir calls fn with each entry, sorted by the bytes of the names, while the folder is read; an
@@ -244,7 +246,7 @@ func apart(pattern, folder []string) (string, bool) {
 }
 
 func (g *sight) sees(name string) bool {
-	if g.each || slices.Contains(g.named, name) {
+	if g.each || slices.Contains(g.named, name) || !norm.NFC.IsNormalString(name) {
 		return g.v.visible(g.base + "/" + name)
 	}
 	if !g.asked {

@@ -4,6 +4,8 @@ import (
 	"io/fs"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"trivium/identity"
 )
 
@@ -28,6 +30,9 @@ const (
 
 // visible is steps 1 and 2 for seeing that a canonical path exists.
 func (v *view) visible(canon string) bool {
+	if !norm.NFC.IsNormalString(canon) && !v.visible(norm.NFC.String(canon)) {
+		return false // a rule is about what people read, whatever bytes it is written in
+	}
 	if v.s.o.Policy != nil && !v.s.o.Policy.Allowed(v.ses, resource(canon)) {
 		return false
 	}

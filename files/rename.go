@@ -107,6 +107,15 @@ func (v *view) rename(ctx context.Context, from, to *spot) (kept bool, err error
 			return false, ErrBusy
 		}
 	}
+	if !to.exists {
+		except := ""
+		if from.m.key == to.m.key && from.rel == to.rel {
+			except = from.name
+		}
+		if err := v.newName(ctx, to, except); err != nil {
+			return false, err
+		}
+	}
 	if isDir && v.guarded(from.canon()) {
 		return false, fs.ErrPermission
 	}

@@ -49,6 +49,9 @@ type Options struct {
 	Usage       UsageStore        // keeps the counts; nil: every tree is counted at its first use
 	HomeQuota   HomeQuota         // for Usages; nil: every account says 0
 
+	UniqueCase    bool // no new name differs from another of its folder in case alone
+	PortableNames bool // no new name that Windows cannot hold
+
 	Mounts []Mount // trees beside homes, groups and /pub
 
 	Bin       BinStore      // rows of trash and versions; nil: there are neither

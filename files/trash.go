@@ -321,8 +321,6 @@ func (v *view) restore(ctx context.Context, y *tray, r TrashRow, to string) erro
 		return fs.ErrExist
 	case s.m.key != r.Tree:
 		return ErrUnsupported
-	case s.dir == Dir(s.top) && s.top.Reserved(s.name):
-		return ErrName
 	}
 	lock := pathLock(s.m.key, s.inTree())
 	if !v.s.locks.take(lock) {
@@ -356,6 +354,9 @@ func (v *view) putBack(ctx context.Context, y *tray, r TrashRow, s *spot) error 
 		return fs.ErrPermission
 	}
 	if err := v.unlocked(ctx, s, aMember); err != nil {
+		return err
+	}
+	if err := v.newName(ctx, s, ""); err != nil {
 		return err
 	}
 	return y.kept.Rename(ctx, r.ID, s.dir, s.name, true)

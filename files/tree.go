@@ -133,8 +133,10 @@ func (v *view) makeCounted(ctx context.Context, s *spot, fn func(*view, *spot) (
 		return "", err
 	}
 	defer v.s.done(a)
-	a.names.RLock()
-	defer a.names.RUnlock()
+	defer v.s.holdNames(a)()
+	if err := v.newName(ctx, s, ""); err != nil {
+		return "", err
+	}
 	if err := v.s.grow(a, 0, 1); err != nil {
 		return "", err
 	}

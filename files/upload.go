@@ -230,6 +230,11 @@ func (u *Upload) rename(ctx context.Context, v *view, keep bool) (kept bool, err
 	if err := u.unlocked(ctx, v); err != nil {
 		return false, err
 	}
+	if !s.exists {
+		if err := v.newName(ctx, s, ""); err != nil {
+			return false, err
+		}
+	}
 	o := v.fresh(s.m, s.diro, false)
 	if u.like != nil {
 		o.mode = copied(u.like, s.m, o)

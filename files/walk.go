@@ -118,14 +118,33 @@ func (v *view) descend(ctx context.Context, s *spot, segments []string, follow b
 		s.exists = true
 		return nil, nil
 	}
-	for links := 0; ; {
+	links := 0
+	formed := false // the segment has been looked for in other forms
+	again := func() error {
+		stands, err := v.otherForm(ctx, s)
+		last := len(segments) == 1
+		if segments[0], formed = s.name, true; last && links == 0 {
+			s.at = path.Join(path.Dir(s.at), s.name)
+		}
+		if err == nil && !stands && !last {
+			err = fs.ErrNotExist
+		}
+		return err
+	}
+	for {
 		s.name = segments[0]
 		last := len(segments) == 1
 		if !v.enter(s.m, s.diro) {
 			return nil, fs.ErrPermission
 		}
 		if !v.visible(s.canon()) {
-			return nil, fs.ErrNotExist
+			if formed || ascii(s.name) {
+				return nil, fs.ErrNotExist
+			}
+			if err := again(); err != nil {
+				return segments, err
+			}
+			continue
 		}
 		if !last {
 			next, err := s.dir.Dir(ctx, s.name)
@@ -133,17 +152,23 @@ func (v *view) descend(ctx context.Context, s *spot, segments []string, follow b
 				if err := s.step(ctx, next); err != nil {
 					return nil, err
 				}
-				segments = segments[1:]
+				segments, formed = segments[1:], false
 				continue
 			}
-			if !errors.Is(err, ErrNotDir) {
+			if !errors.Is(err, ErrNotDir) && (!errors.Is(err, fs.ErrNotExist) || ascii(s.name)) {
 				return segments, err
 			}
 		}
 		node, err := s.dir.Lstat(ctx, s.name)
 		switch {
+		case errors.Is(err, fs.ErrNotExist) && !formed && !ascii(s.name):
+			if err := again(); err != nil {
+				return segments, err
+			}
 		case last && errors.Is(err, fs.ErrNotExist):
 			return segments, nil
+		case errors.Is(err, fs.ErrNotExist):
+			return segments, err
 		case err != nil:
 			return nil, err
 		case node.Type&fs.ModeSymlink != 0 && (!last || follow):
@@ -158,7 +183,7 @@ func (v *view) descend(ctx context.Context, s *spot, segments []string, follow b
 			if !ok {
 				return nil, fs.ErrNotExist
 			}
-			segments = append(split(to), segments[1:]...)
+			segments, formed = append(split(to), segments[1:]...), false
 			if err := s.restart(ctx); err != nil {
 				return nil, err
 			}

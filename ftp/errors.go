@@ -76,6 +76,9 @@ func replyTo(err error) answer {
 	if errors.As(err, &soft) { // it says since when, and what to do
 		return answer{552, "Refused: " + soft.Error() + "."}
 	}
+	if name := (*files.NameError)(nil); errors.As(err, &name) {
+		return answer{553, "That name is not allowed: " + name.Why + "."}
+	}
 	for _, a := range answers {
 		if errors.Is(err, a.err) {
 			return a.answer

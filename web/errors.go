@@ -109,6 +109,9 @@ func answerTo(err error) answer {
 
 // words is a sentence: what the error itself says, where that was written for people.
 func (a answer) words(err error) string {
+	if name := (*files.NameError)(nil); errors.As(err, &name) {
+		return sentence(name.Error())
+	}
 	if a.err != nil && a.explains {
 		own := strings.TrimSuffix(err.Error(), ": "+a.err.Error())
 		if own != "" && own != a.err.Error() {

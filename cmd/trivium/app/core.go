@@ -95,8 +95,8 @@ func newFiles(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, s *identity.Ser
 		HomeQuota: homeQuota(s), Usage: filestore.New(db), Sums: filestore.New(db), PartLife: cfg.Files.PartLife,
 		Bin: filestore.New(db), Trash: files.TrashMode(cfg.Files.Trash), TrashLife: time.Duration(cfg.Files.TrashDays) * 24 * time.Hour,
 		Versions: cfg.Files.Versions,
-		Mounts:   extra,
-		Events:   func(c files.Changed) { b.Publish(c) }, Passed: func(p files.QuotaPassed) { b.Publish(p) }})
+		Mounts:   extra, UniqueCase: cfg.Files.Case == "unique", PortableNames: cfg.Files.PortableNames,
+		Events: func(c files.Changed) { b.Publish(c) }, Passed: func(p files.QuotaPassed) { b.Publish(p) }})
 	if err != nil {
 		return nil, err
 	}
