@@ -74,6 +74,12 @@ func (s *Server) cards(v *visit) []connectCard {
 			copyField{Label: "Server", Value: host}, copyField{Label: "Port", Value: port}, copyField{Label: "User", Value: user},
 			copyField{Label: "One line", Value: "lftp -u " + user + " " + address("ftps", host, port, "990")})
 	}
+	if s.opt.DAV != nil {
+		base := s.base(v.Request())
+		c := connectCard{ID: "dav", Title: "Files: WebDAV", Icon: "folder", Security: "The name and password of the account, or an app password", Plain: strings.HasPrefix(base, "http:")}
+		add(c, copyField{Label: "Address", Value: base + "/dav/"}, copyField{Label: "User", Value: user},
+			copyField{Label: "One line", Value: "curl -u " + user + " -T FILE " + base + "/dav/"})
+	}
 	for _, n := range []struct{ name, title, security string }{
 		{"xmpp", "Chat: XMPP", "STARTTLS"}, {"xmpps", "Chat: XMPP", "Direct TLS"},
 	} {
