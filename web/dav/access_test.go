@@ -14,7 +14,7 @@ import (
 // Who gets in, and with what.
 func TestWhoGetsIn(t *testing.T) {
 	s := newSite(t, func(o *identity.Options, _ *files.Options) {
-		o.Policy = map[string]string{"web:/dav/groups/**": "staff"}
+		o.Policy = map[string]string{"web:/dav/groups/team/**": "staff"}
 	})
 	s.do("", "PROPFIND", "/dav/", "", "Depth: 0").is(t, http.StatusUnauthorized)
 	a := s.do("", http.MethodGet, "/dav/f", "")
@@ -32,6 +32,10 @@ func TestWhoGetsIn(t *testing.T) {
 	// Hidden and absent look the same, whatever the method.
 	for _, method := range []string{"GET", "PUT", "DELETE", "PROPFIND", "LOCK", "MKCOL", "POST", "OPTIONS"} {
 		s.do("alice", method, "/dav/groups/team/f", "").is(t, http.StatusNotFound, "There is nothing here.")
+	}
+	s.do("alice", "COPY", "/dav/f", "", "Destination: /dav/groups/team/f").is(t, http.StatusConflict)
+	if a := s.do("alice", "PROPFIND", "/dav/groups", "", "Depth: 1").is(t, http.StatusMultiStatus); strings.Contains(a.body, "team") {
+		t.Error("what is hidden is listed")
 	}
 	s.do("alice", http.MethodGet, "/dav/none", "").is(t, http.StatusNotFound, "There is nothing here.")
 	s.do("alice", "REPORT", "/dav/f", "").is(t, http.StatusNotFound)

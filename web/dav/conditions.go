@@ -43,7 +43,7 @@ func (q *request) holds(l ifList) bool {
 	p := q.path
 	if l.resource != "" {
 		var err error
-		if p, _, err = q.local(l.resource); err != nil {
+		if p, _, err = q.local(l.resource); err != nil || !q.sees(p) {
 			return false
 		}
 	}

@@ -70,6 +70,9 @@ func (q *request) destination(src files.Info) (goal, error) {
 	if err != nil {
 		return goal{}, err
 	}
+	if !q.sees(p) {
+		return goal{}, errParent
+	}
 	if p == q.path || strings.HasPrefix(q.path, strings.TrimSuffix(p, "/")+"/") || src.Dir && strings.HasPrefix(p, strings.TrimSuffix(q.path, "/")+"/") {
 		return goal{}, errItself
 	}

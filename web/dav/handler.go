@@ -140,8 +140,7 @@ func (q *request) serve() error {
 		return err
 	}
 	q.slash = strings.HasSuffix(rest, "/")
-	need := q.h.o.Identity.Required(identity.Resource("web:"+strings.TrimSuffix(Prefix+q.path, "/")), identity.LevelLoggedIn)
-	if !q.ses.Level().Allows(need) || !slices.Contains(Methods(), q.r.Method) {
+	if !q.sees(q.path) || !slices.Contains(Methods(), q.r.Method) {
 		return errHidden
 	}
 	q.w = &httpio.Sender{ResponseWriter: q.w, Session: q.ses, Ended: identity.ErrEnded}
@@ -151,6 +150,13 @@ func (q *request) serve() error {
 	}
 	defer q.doing()()
 	return q.dispatch()
+}
+
+// sees reports whether the session's level lets it know of a path below /dav/; rules about files
+// are asked by package files.
+func (q *request) sees(p string) bool {
+	need := q.h.o.Identity.Required(identity.Resource("web:"+strings.TrimSuffix(Prefix+p, "/")), identity.LevelLoggedIn)
+	return q.ses.Level().Allows(need)
 }
 
 func (q *request) dispatch() error {

@@ -189,6 +189,9 @@ func (e *entry) Readdir(int) ([]fs.FileInfo, error) {
 	var out []fs.FileInfo
 	e.v.kept = map[string]files.Info{}
 	err := e.v.q.tree.ReadDir(e.v.q.ctx, e.info.Path, func(i files.Info) error {
+		if !e.v.q.sees(i.Path) {
+			return nil
+		}
 		if len(e.v.kept) < keepMost && !i.Link {
 			e.v.kept[i.Path] = i
 		}
