@@ -104,7 +104,7 @@ func (t *Tree) RemoveAll(ctx context.Context, p string) error {
 		if err != nil {
 			return failed("remove", p, err)
 		}
-		if !denied && r.first == nil && r.seen.files > 0 {
+		if !denied && r.first == nil {
 			return failed("remove", p, v.throwDir(ctx, s, a, r.seen))
 		}
 	}

@@ -30,6 +30,9 @@ func (t *Tree) Throws() bool {
 	return err == nil && v.throws()
 }
 
+// TrashLife is how long what was removed can be restored.
+func (s *Service) TrashLife() time.Duration { return s.o.TrashLife }
+
 func (v *view) throws() bool {
 	switch {
 	case v.s.o.Bin == nil || v.c.Anonymous() || v.moved:

@@ -38,6 +38,9 @@ func (t *Tree) Versions(ctx context.Context, p string) ([]Version, error) {
 	return list, nil
 }
 
+// KeepsVersions reports whether files may have old versions at all.
+func (t *Tree) KeepsVersions() bool { return t.s.anyVersions(context.Background()) }
+
 func (v *view) mayRead(s *spot) bool  { return v.read(s.m, s.owned(), s.canon()) }
 func (v *view) mayWrite(s *spot) bool { return v.write(s.m, s.owned(), s.canon()) }
 

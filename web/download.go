@@ -24,6 +24,11 @@ func (s *Server) download(v *visit, tree *files.Tree, p string) error {
 	if err != nil {
 		return err
 	}
+	return s.sendFile(v, f, p)
+}
+
+// sendFile sends what has been opened, and closes it; p gives it its name.
+func (s *Server) sendFile(v *visit, f *files.File, p string) error {
 	defer f.Close() // only read
 	info := f.Info()
 	name := path.Base(p)

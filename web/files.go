@@ -40,6 +40,7 @@ type fileRow struct {
 	Kind           string // dir, file, link, part
 	Href           string
 	Rename, Delete string // addresses of the forms; "" where one may not
+	Versions       string // address of the page; "" where there are none
 	Changed        stamp
 	ModeText       string
 }
@@ -74,6 +75,9 @@ func (s *Server) getFiles(v *visit) error {
 		return s.download(v, tree, p)
 	}
 	q := v.Request().URL.Query()
+	if q.Has("versions") {
+		return s.showVersions(v, tree, p, q.Get("versions"), q.Get("id"))
+	}
 	for _, verb := range []string{"rename", "delete"} {
 		if q.Has(verb) {
 			return s.showFileForm(v, tree, p, verb, q.Get(verb))
@@ -132,6 +136,9 @@ func (s *Server) fileRow(p *page, tree *files.Tree, dir string, i files.Info) fi
 	at := filesHref(dir)
 	if a.Rename {
 		r.Rename = at + "?rename=" + url.QueryEscape(i.Name)
+	}
+	if r.Kind == "file" && a.Read && tree.KeepsVersions() {
+		r.Versions = at + "?versions=" + url.QueryEscape(i.Name)
 	}
 	if a.Delete {
 		r.Delete = at + "?delete=" + url.QueryEscape(i.Name)
@@ -201,6 +208,7 @@ type fileFormView struct {
 	page
 	Verb, Name, Here string
 	Dir              bool
+	Trash            int // days for which it can be restored; 0: it goes for ever
 	NewName          field
 }
 
@@ -216,6 +224,9 @@ func (s *Server) showFileForm(v *visit, tree *files.Tree, dir, verb, name string
 	}
 	view := &fileFormView{Verb: verb, Name: name, Here: filesHref(dir), Dir: info.Dir,
 		NewName: field{ID: "to", Name: "to", Label: "New name", Type: "text", Autocomplete: "off", Value: name, Required: true, Focus: true}}
+	if tree.Throws() {
+		view.Trash = max(s.trashDays(), 1)
+	}
 	title := map[string]string{"rename": "Rename", "delete": "Delete"}[verb] + " " + name
 	v.fill(&view.page, "files", title)
 	return s.write(v, http.StatusOK, "file_form", view)
@@ -229,8 +240,8 @@ func member(dir, name string) (string, error) {
 	return files.Clean(dir, name)
 }
 
-// postFiles changes the folder that the address names: `do` is mkdir, rename or delete; a
-// multipart body is an upload.
+// postFiles changes the folder that the address names: `do` is mkdir, rename, delete or, for a version,
+// restore; a multipart body is an upload.
 func (s *Server) postFiles(v *visit) error {
 	dir, err := v.place()
 	if err != nil {
@@ -267,15 +278,25 @@ func (s *Server) postFiles(v *visit) error {
 		return v.done(here, "%s is now called %s.", quoted(name), quoted(path.Base(to)))
 	case "delete":
 		info, err := tree.Lstat(v.ctx(), target)
-		if err == nil && info.Dir {
+		thrown := err == nil && !info.Link && !info.Part && tree.Throws()
+		switch {
+		case err != nil:
+		case info.Dir && thrown:
+			err = tree.RemoveAll(v.ctx(), target)
+		case info.Dir:
 			err = tree.RemoveDir(v.ctx(), target)
-		} else if err == nil {
+		default:
 			err = tree.Remove(v.ctx(), target)
 		}
 		if err != nil {
 			return v.refused(here, quoted(name)+" was not deleted.", err)
 		}
+		if thrown {
+			return v.done(here, "%s was deleted. It can be restored from the trash.", quoted(name))
+		}
 		return v.done(here, "%s was deleted.", quoted(name))
+	case "restore":
+		return s.restoreVersion(v, tree, here, target)
 	}
 	return errMalformed
 }

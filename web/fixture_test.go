@@ -19,6 +19,7 @@ import (
 	"trivium/config"
 	"trivium/files"
 	"trivium/files/local"
+	filestore "trivium/files/sqlstore"
 	"trivium/identity"
 	identitystore "trivium/identity/sqlstore"
 	"trivium/internal/certs"
@@ -40,6 +41,7 @@ type site struct {
 	tokens   *tokens.Service
 	files    *files.Service
 	dir      string // of the files
+	bin      bool   // there are trash and versions
 	plain    string // base addresses
 	https    string
 }
@@ -48,12 +50,23 @@ type change func(*web.Options, *identity.Options)
 
 func newSite(t *testing.T, changes ...change) *site {
 	t.Helper()
+	return openSite(t, &site{}, changes...)
+}
+
+// newBinSite is one with trash and versions.
+func newBinSite(t *testing.T, changes ...change) *site {
+	t.Helper()
+	return openSite(t, &site{bin: true}, changes...)
+}
+
+func openSite(t *testing.T, s *site, changes ...change) *site {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	db := sqltest.Open(t)
 	if err := errors.Join(identitystore.Migrate(ctx, db), tokenstore.Migrate(ctx, db)); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, dir: filepath.Join(t.TempDir(), "files")}
+	s.t, s.dir = t, filepath.Join(t.TempDir(), "files")
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
 	verifier := tokens.NewVerifier(tokenstore.New(db), time.Now)
@@ -78,7 +91,14 @@ func newSite(t *testing.T, changes ...change) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := files.New(files.Options{Backend: backend, Policy: s.identity, Mask: 0o027, Domain: "example.org", QuotaBytes: 50_000_000, SoftPercent: 90, SoftGrace: 24 * time.Hour})
+	fo := files.Options{Backend: backend, Policy: s.identity, Mask: 0o027, Domain: "example.org", QuotaBytes: 50_000_000, SoftPercent: 90, SoftGrace: 24 * time.Hour}
+	if s.bin {
+		if err := filestore.Migrate(ctx, db); err != nil {
+			t.Fatal(err)
+		}
+		fo.Bin, fo.Trash, fo.Versions = filestore.New(db), files.TrashWeb, 3
+	}
+	tree, err := files.New(fo)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,6 +71,7 @@ var icons = map[string]string{
 	"home":     `<path d="M4 11.5 12 4l8 7.5V20h-5v-6H9v6H4z"/>`,
 	"folder":   `<path d="M3 6.5h6l2 2.5h10v10H3z"/>`,
 	"file":     `<path d="M6 3h8l4 4v14H6z"/><path d="M14 3v4h4"/>`,
+	"trash":    `<path d="M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5m4-5v5"/>`,
 	"sessions": `<path d="M3 12h4l3-7 4 14 3-7h4"/>`,
 	"key":      `<circle cx="8" cy="14" r="4"/><path d="m11 11 9-8m-4 3.5 3 3"/>`,
 	"person":   `<circle cx="12" cy="8" r="4"/><path d="M4 21c1-5 4-7 8-7s7 2 8 7"/>`,

@@ -67,6 +67,8 @@ func (s *Server) table() []route {
 		{Method: get, Path: "/files/*", Level: in, Page: "files", nav: "Files", icon: "folder", group: navYou, handle: s.getFiles},
 		{Method: get, Path: "/files", Level: in, Page: "files", handle: s.toFiles},
 		{Method: post, Path: "/files/*", Level: in, Page: "files", upload: true, handle: s.postFiles},
+		{Method: get, Path: "/trash", Level: in, Page: "trash", nav: "Trash", icon: "trash", group: navYou, handle: s.getTrash},
+		{Method: post, Path: "/trash", Level: in, Page: "trash", handle: s.postTrash},
 		{Method: get, Path: "/sessions", Level: in, Page: "sessions", nav: "Sessions", icon: "sessions", group: navYou, handle: s.getSessions},
 		{Method: get, Path: "/sessions/events", Level: in, Page: "sessions", handle: s.getSessionEvents},
 		{Method: post, Path: "/sessions/end-others", Level: in, Page: "sessions", handle: s.postEndOthers},
