@@ -138,7 +138,7 @@ func TestTrashRestore(t *testing.T) {
 		_, err := tree.Stat(t.Context(), p)
 		want(t, p, err, fs.ErrNotExist)
 	}
-	no(t, tree.RemoveDir(t.Context(), "/a")) // an empty one is simply gone
+	no(t, tree.RemoveDir(t.Context(), "/a"))        // an empty one is simply gone
 	no(t, tree.RestoreTrash(t.Context(), x.ID, "")) // its folder is made again
 	if get(t, tree, "/a/b/c/g") != "deep" || get(t, tree, "/a/b/f") != "file" {
 		t.Error("not what it was")
