@@ -80,7 +80,7 @@ func (u *Upload) begin(ctx context.Context, v *view, o UploadOptions) error {
 	if err := u.reserveSize(ctx, o.Size); err != nil || u.head == 0 {
 		return err
 	}
-	return u.copyHead(ctx)
+	return u.openHead(ctx)
 }
 
 // place opens what is written to. It shares the names of the tree, as it makes an entry.
@@ -118,6 +118,14 @@ func (u *Upload) over(ctx context.Context, v *view, o UploadOptions) error {
 			return u.openPart(ctx, v, false)
 		}
 		if o.Offset > node.Size {
+			return ErrOffset
+		}
+	}
+	if o.Offset > 0 && o.Offset == node.Size && !o.Append {
+		// Whoever has begun to replace the file and asks for its size hears that of the old one:
+		// the new file's end does not belong behind it.
+		part, err := u.spot.top.StatPart(ctx, u.key)
+		if err == nil && part.Size > 0 && part.Size != o.Offset && !part.ModTime.Before(node.ModTime) {
 			return ErrOffset
 		}
 	}
@@ -233,26 +241,56 @@ func (u *Upload) reserveAll(ctx context.Context, want int64) error {
 	return u.makeRoom(ctx, want-u.charge.credit(), func() error { return u.charge.reserveAll(want) })
 }
 
-// copyHead fills the part with the first bytes of the file that stands there.
-func (u *Upload) copyHead(ctx context.Context) error {
-	n := u.head
+// openHead sets the space for the first bytes of the file that stands there aside, and opens it:
+// it is copied by Prepare.
+func (u *Upload) openHead(ctx context.Context) error {
 	obj, err := u.spot.dir.Open(ctx, u.spot.name)
 	if err != nil {
 		return err
 	}
-	defer obj.Close()
-	if err := u.reserveAll(ctx, n); err != nil {
+	if err := u.reserveAll(ctx, u.head); err != nil {
+		_ = obj.Close() // it was read
 		return err
 	}
-	var src io.Reader = obj
-	if file, ok := obj.OS(); ok {
-		src = file
+	u.source = obj
+	return nil
+}
+
+// headSlice is how much of a head is copied before the context is asked.
+const headSlice = 64 << 20
+
+// Prepare copies what the upload begins with, where UploadOptions.Offset lies inside a finished
+// file, which may take long; ctx stops it. Elsewhere it does nothing. The first write does it
+// otherwise.
+func (u *Upload) Prepare(ctx context.Context) error {
+	if u.source == nil {
+		return nil
 	}
-	copied, err := u.w.ReadFrom(&io.LimitedReader{R: src, N: n})
-	u.start = copied
-	u.charge.wrote(copied)
-	if err == nil && copied < n {
-		err = io.ErrUnexpectedEOF
+	var src io.Reader = u.source
+	if file, ok := u.source.OS(); ok {
+		src = file // the system copies by itself, or shares the blocks
 	}
-	return err
+	for u.start < u.head {
+		if err := ctx.Err(); err != nil {
+			return failed("copy", u.spot.at, err)
+		}
+		n, err := u.w.ReadFrom(&io.LimitedReader{R: src, N: min(headSlice, u.head-u.start)})
+		u.start += n
+		u.charge.wrote(n)
+		if err == nil && n == 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return failed("copy", u.spot.at, err)
+		}
+	}
+	u.closeSource()
+	return nil
+}
+
+func (u *Upload) closeSource() {
+	if u.source != nil {
+		_ = u.source.Close() // it was read
+		u.source = nil
+	}
 }

@@ -25,8 +25,9 @@ type Upload struct {
 	like      *Info  // of a copy: whose mode and time a new file gets
 	props     []byte // of a copy: its original's properties
 	charge    *charge
-	start     int64 // bytes that were there before
-	head      int64 // of the file that stands there, to begin with
+	start     int64  // bytes that were there before
+	head      int64  // of the file that stands there, to begin with
+	source    Object // that file, until its head has been copied; nil: there is nothing to copy
 	written   atomic.Int64
 	held      []string
 	closed    bool
@@ -72,6 +73,9 @@ func (u *Upload) ReadFrom(r io.Reader) (int64, error) {
 func (u *Upload) readFrom(r io.Reader, goOn func() error) (int64, error) {
 	if u.closed {
 		return 0, errClosed
+	}
+	if err := u.Prepare(context.Background()); err != nil {
+		return 0, err
 	}
 	bound, src := int64(math.MaxInt64), r
 	lr, bounded := r.(*io.LimitedReader)
@@ -130,6 +134,9 @@ func (u *Upload) Write(p []byte) (int, error) {
 	if u.closed {
 		return 0, errClosed
 	}
+	if err := u.Prepare(context.Background()); err != nil {
+		return 0, err
+	}
 	want := int64(len(p))
 	for more := true; more && u.charge.aside.Load() < want; {
 		before := u.charge.aside.Load()
@@ -154,6 +161,9 @@ func (u *Upload) Write(p []byte) (int, error) {
 func (u *Upload) Commit(ctx context.Context) (Info, error) {
 	if u.closed {
 		return Info{}, errClosed
+	}
+	if err := u.Prepare(ctx); err != nil {
+		return Info{}, err
 	}
 	i, err := u.commit(ctx)
 	return i, failed("store", u.spot.at, err)
@@ -350,6 +360,7 @@ func (u *Upload) discard() error {
 // end gives back what is not written, the locks and the folders.
 func (u *Upload) end() {
 	u.closed = true
+	u.closeSource()
 	if u.charge != nil {
 		u.account.names.RLock()
 		u.charge.end()

@@ -1,14 +1,11 @@
 package ftp
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // typ is TYPE (RFC 959 section 3.1.1): ASCII non-print, image, and local bytes of eight bits.
@@ -105,7 +102,7 @@ func (s *session) pasv(string) {
 		s.reply(425, "PASV is for IPv4; use EPSV.")
 		return
 	}
-	addr, err := s.announced()
+	addr, err := s.srv.announcer.to(s.ctx, s.ses.Remote().Addr(), s.ses.Local().Addr())
 	if err != nil {
 		s.log.Error("ftp.public_address", "error", err)
 		s.reply(425, "The server's public address is not known now; use EPSV.")
@@ -117,32 +114,6 @@ func (s *session) pasv(string) {
 	}
 	a := addr.As4()
 	s.reply(227, fmt.Sprintf("Entering Passive Mode (%d,%d,%d,%d,%d,%d).", a[0], a[1], a[2], a[3], port>>8, port&0xff))
-}
-
-// announced is the address for a reply to PASV.
-func (s *session) announced() (netip.Addr, error) {
-	public := s.srv.cfg.PublicAddress
-	if public == "" || public == "auto" {
-		return s.ses.Local().Addr(), nil
-	}
-	if a, err := netip.ParseAddr(public); err == nil {
-		a = a.Unmap()
-		if !a.Is4() {
-			return s.ses.Local().Addr(), nil
-		}
-		return a, nil
-	}
-	const limit = 2 * time.Second
-	ctx, cancel := context.WithTimeout(s.ctx, limit)
-	defer cancel()
-	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", public)
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	if len(all) == 0 {
-		return netip.Addr{}, fmt.Errorf("%s has no IPv4 address", public)
-	}
-	return all[0].Unmap(), nil
 }
 
 // epsv is EPSV (RFC 2428 section 3).
@@ -194,7 +165,11 @@ func (s *session) listen() (port uint16, ok bool) {
 			return 0, false
 		}
 	}
-	s.door = openDoor(s.ctx, ln, s.ses.Remote().Addr(), s.srv.limits.FTPDataTimeout)
+	peer := s.ses.Remote().Addr()
+	if s.fxp() {
+		peer = netip.Addr{}
+	}
+	s.door = openDoor(s.ctx, ln, peer, s.srv.limits.FTPDataTimeout)
 	return ln.port, true
 }
 
@@ -221,15 +196,15 @@ func (s *session) eprt(arg string) {
 	}
 }
 
-// active prepares to dial. Nobody else may be dialled than the client itself, and no port of a
-// service (RFC 2577 section 3).
+// active prepares to dial. Nobody else may be dialled than the client itself, unless the class lets
+// it, and no port of a service (RFC 2577 section 3).
 func (s *session) active(to netip.AddrPort) {
 	const lowest = 1024
 	switch {
 	case s.epsvAll:
 		s.reply(503, "You sent EPSV ALL.")
 		return
-	case to.Addr() != s.ses.Remote().Addr():
+	case !s.dialable(to.Addr()):
 		s.reply(501, "Data connections go to your own address alone.")
 		return
 	case to.Port() < lowest:

@@ -56,7 +56,7 @@ var answers = []struct {
 	{files.ErrIsDir, answer{550, "It is a folder."}},
 	{files.ErrNotDir, answer{550, "It is not a folder."}},
 	{files.ErrNotEmpty, answer{550, "The folder is not empty."}},
-	{files.ErrOffset, answer{554, "REST does not fit: ask for the size and begin there."}}, // RFC 1123 section 4.1.3.4
+	{files.ErrOffset, answer{554, "REST does not fit: go on at the size of what has come, or send the whole file."}}, // RFC 1123 section 4.1.3.4
 	{files.ErrBusy, answer{450, "Somebody is writing it; try again when that is done."}},
 	{files.ErrLocked, answer{450, "Somebody has locked it; try again when the lock has ended."}},
 	{files.ErrNoLock, answer{450, "There is no such lock any more."}},
@@ -119,6 +119,7 @@ var (
 	errAborted   = errors.New("the transfer was stopped")
 	errCutOff    = errors.New("the upload ended without a proper end")
 	errShort     = errors.New("fewer bytes came than ALLO had said")
+	errShrunk    = errors.New("the file became shorter while it was sent")
 	errHandshake = errors.New("the TLS handshake of the data connection failed")
 )
 
@@ -146,6 +147,8 @@ func transferReply(err error, upload bool) answer {
 		return answer{426, "The data connection broke off; what came is kept and can be resumed."}
 	case errors.Is(err, errSpan):
 		return answer{551, "More bytes came than RANG said; nothing was stored."}
+	case errors.Is(err, errShrunk):
+		return answer{451, "The file became shorter while it was sent; ask for it again."}
 	case errors.Is(err, errShort):
 		return answer{426, "Fewer bytes came than ALLO said; what came is kept and can be resumed."}
 	case errors.As(err, &ne) && ne.Timeout(), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):

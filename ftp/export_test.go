@@ -8,6 +8,16 @@ func (s *Server) SetEngineLife(d time.Duration) { s.engineLife = d }
 // SetIdent changes where and how long the client's host is asked who is calling.
 func (s *Server) SetIdent(port uint16, d time.Duration) { s.identPort, s.identTimeout = port, d }
 
+// SetLarge changes from which size on the library moves a file.
+func (s *Server) SetLarge(n int64) { s.large = n }
+
+// FreePorts is how many passive ports can be had.
+func (s *Server) FreePorts() int {
+	s.ports.mu.Lock()
+	defer s.ports.mu.Unlock()
+	return len(s.ports.free)
+}
+
 // Engines counts the engines that are kept.
 func (s *Server) Engines() (n int) {
 	s.mu.Lock()

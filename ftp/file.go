@@ -25,10 +25,22 @@ func (s *session) ready() bool {
 	return false
 }
 
+// mayMove is ready where there is also a place for one more transfer of a file.
+func (s *session) mayMove() bool {
+	if !s.ready() {
+		return false
+	}
+	if s.crowded() {
+		s.reply(450, crowdedText)
+		return false
+	}
+	return true
+}
+
 // retr is RETR.
 func (s *session) retr(arg string) {
 	p, ok := s.path(arg)
-	if !ok || !s.spanFits() || !s.ready() {
+	if !ok || !s.spanFits() || !s.mayMove() {
 		return
 	}
 	f, err := s.tree.Open(s.ctx, p)
@@ -117,7 +129,7 @@ func (s *session) stou(arg string) {
 // receive begins an upload. The file appears when it is complete; until then it is a part.
 func (s *session) receive(verb, arg string, o files.UploadOptions, begin string) {
 	p, ok := s.path(arg)
-	if !ok || !s.spanFits() || !s.ready() {
+	if !ok || !s.spanFits() || !s.mayMove() {
 		return
 	}
 	o.Size = -1

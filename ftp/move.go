@@ -22,12 +22,18 @@ func (t *transfer) send(w io.Writer, conn *net.TCPConn) error {
 		if err := t.pass(counted); err != nil {
 			return err
 		}
+		if err := t.whole(); err != nil {
+			return err
+		}
 		if err := secure.CloseWrite(); err != nil {
 			return err
 		}
 		return t.wire.flush() // close_notify goes with the last record
 	case t.list != nil, t.ascii, osf == nil, t.size >= 0 && t.size <= small:
-		return t.pass(counted)
+		if err := t.pass(counted); err != nil {
+			return err
+		}
+		return t.whole()
 	}
 	t.fast.Store(true)
 	for {
@@ -38,7 +44,7 @@ func (t *transfer) send(w io.Writer, conn *net.TCPConn) error {
 		case err != nil:
 			return err
 		case part.N > 0:
-			return nil
+			return t.whole()
 		case t.stopped.Load():
 			return errAborted
 		}
@@ -46,6 +52,14 @@ func (t *transfer) send(w io.Writer, conn *net.TCPConn) error {
 			return err
 		}
 	}
+}
+
+// whole reports whether all went out that the reply 150 has announced.
+func (t *transfer) whole() error {
+	if t.file != nil && t.size >= 0 && t.moved.Load() < t.size {
+		return errShrunk
+	}
+	return nil
 }
 
 // pass sends what passes through us.
@@ -96,6 +110,9 @@ func (t *transfer) paced(n int) error {
 
 // receive copies from the client and decides whether the end was a proper one.
 func (t *transfer) receive(r io.Reader, conn *net.TCPConn) error {
+	if err := t.upload.Prepare(t.door.ctx); err != nil {
+		return err
+	}
 	t.heard.Store(time.Now().UnixNano())
 	_, secure := r.(*tls.Conn)
 	if err := t.take(r, conn, secure); err != nil {

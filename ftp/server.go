@@ -51,6 +51,7 @@ type Options struct {
 	Registry Registry
 	Files    *files.Service
 	TLS      *tls.Config // with the certificate; nil: there is no TLS
+	Resolver Resolver    // for host names in public_address; nil: the system's
 	Log      *slog.Logger
 }
 
@@ -63,27 +64,29 @@ type Bound struct {
 
 // Server is the FTP road.
 type Server struct {
-	cfg      config.FTP
-	limits   config.Limits
-	name     string
-	contact  string
-	identity Identity
-	registry Registry
-	files    *files.Service
-	tls      *tls.Config // nil: none; its ticket keys are those of all connections
-	log      *slog.Logger
-	domains  []string // in the form of identity.ParseDomain
-	chat     Chat
-	records  *recorder     // of Listen; nil: no transfer logs
-	hashing  chan struct{} // holds one for each checksum that is computed
-	hashWait time.Duration
-	verbs    map[string]verb
-	sites    map[string]siteVerb
-	ports    *ports
-	pads     pads
-	gates    gates
+	cfg       config.FTP
+	limits    config.Limits
+	name      string
+	contact   string
+	identity  Identity
+	registry  Registry
+	files     *files.Service
+	tls       *tls.Config // nil: none; its ticket keys are those of all connections
+	log       *slog.Logger
+	domains   []string // in the form of identity.ParseDomain
+	chat      Chat
+	records   *recorder     // of Listen; nil: no transfer logs
+	hashing   chan struct{} // holds one for each checksum that is computed
+	hashWait  time.Duration
+	verbs     map[string]verb
+	sites     map[string]siteVerb
+	ports     *ports
+	pads      pads
+	announcer *announcer
+	gates     gates
 
 	engineLife   time.Duration
+	large        int64         // from how many bytes on the library moves a file
 	identTimeout time.Duration // of RFC 1413 look-ups
 	identPort    uint16
 
@@ -104,12 +107,15 @@ type listener struct {
 
 // New checks the options; nothing is opened yet.
 func New(o Options) (*Server, error) {
+	if o.Resolver == nil {
+		o.Resolver = net.DefaultResolver
+	}
 	ports, err := parsePorts(o.Config.PassivePorts)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{cfg: o.Config, limits: o.Limits, name: o.SiteName, contact: o.Contact, identity: o.Identity, registry: o.Registry,
-		files: o.Files, log: o.Log, ports: ports, engineLife: engineLife, identTimeout: identTimeout, identPort: identPort, chat: o.Chat,
+		files: o.Files, log: o.Log, ports: ports, announcer: newAnnouncer(o.Config, o.Resolver), engineLife: engineLife, large: large, identTimeout: identTimeout, identPort: identPort, chat: o.Chat,
 		hashing: make(chan struct{}, hashTurns()), hashWait: hashPatience, down: make(chan struct{}), sessions: make(map[*session]struct{})}
 	switch {
 	case o.Config.TLS == "off" && len(o.Config.TLSListen) == 0:

@@ -320,7 +320,7 @@ func (s *session) engineFor(t *transfer) (engine, error) {
 	if s.closed {
 		return nil, errAborted
 	}
-	if t.size < large {
+	if t.size < s.srv.large {
 		return direct{s.srv}, nil
 	}
 	if s.engine == nil {

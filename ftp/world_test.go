@@ -39,6 +39,8 @@ type world struct {
 	chat        ftp.Chat
 	identity    *identity.Service
 	log         *slog.Logger // of this road alone
+	resolver    ftp.Resolver
+	disk        string // where the files lie; "": in a folder of the test
 	home        string
 	pub         string
 }
@@ -79,7 +81,10 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 		Password: identity.NewSecret("of the other")})
 	must(t, err)
 
-	dir := t.TempDir()
+	dir := w.disk
+	if dir == "" {
+		dir = t.TempDir()
+	}
 	store, err := local.Open(dir)
 	must(t, err)
 	tree, err := files.New(files.Options{Backend: store, Policy: service, Mask: 0o027, Sync: true, Domain: "example.org", Log: log})
@@ -97,7 +102,7 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 	}
 	src, err := certs.Load(certs.Options{Dir: t.TempDir(), Domains: []string{"example.org"}, Log: log})
 	must(t, err)
-	w.srv, err = ftp.New(ftp.Options{Config: w.cfg, Limits: w.limits, SiteName: "Example", Contact: w.contact, Domains: w.domains, Chat: w.chat, Identity: service,
+	w.srv, err = ftp.New(ftp.Options{Resolver: w.resolver, Config: w.cfg, Limits: w.limits, SiteName: "Example", Contact: w.contact, Domains: w.domains, Chat: w.chat, Identity: service,
 		Registry: service.Registry, Files: tree, TLS: src.Config("ftp"), Log: w.log})
 	must(t, err)
 	if w.prepare != nil {
