@@ -11,9 +11,14 @@
 //	RFC 2640  UTF-8 names; LANG EN
 //	RFC 3659  MDTM, SIZE, REST STREAM, MLST, MLSD; TVFS
 //	RFC 4217  AUTH TLS; PROT C and P; 521, 522, 534
-//	drafts    MFMT (draft-somers-ftp-mfxx)
+//	RFC 5797  502 for what is registered and not done, 500 for the rest
+//	RFC 7151  HOST, and TLS that names a host
+//	drafts    MFMT, MFF (draft-somers-ftp-mfxx), HASH (draft-bryan-ftpext-hash), RANG
+//	          (draft-bryan-ftp-range), MD5 (draft-twine-ftpmd5), AVBL, CSID
+//	          (draft-peterson-streamlined-ftp-command-extensions)
+//	usage     XCRC, XMD5, XSHA*, COMB, CLNT, MDTM with a time, SITE
 //
-// Not here: MODE Z and B, HOST (RFC 7151), HASH, CCC, client certificates, MFF.
+// docs/ftp.md says verb by verb what is done and what is left out.
 //
 // # Who owns what
 //
@@ -21,6 +26,7 @@
 // on reading: NOOP, STAT without a path and ABOR are answered at once, other lines wait in a
 // queue, which the end of the transfer starts to run in a goroutine of its own. So the fields of
 // session belong to whoever runs commands, the reader or that goroutine, never both; the fields
-// of control are guarded by control.mu and are all that a verb may touch that overtakes. The
-// order of locks is control.mu, then door.mu.
+// of control are guarded by control.mu and are all that a verb may touch that overtakes. A job
+// is work that takes long and needs no data connection, a checksum or a copy on the server: it
+// runs beside the reader as a transfer does. The order of locks is control.mu, then door.mu.
 package ftp

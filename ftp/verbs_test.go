@@ -560,3 +560,18 @@ func TestPathRulesOfTwins(t *testing.T) {
 	c.do(250, "COMB all plain part")
 	c.do(213, "MFF UNIX.mode=600; secret")
 }
+
+// TestManual sees that the manual has every verb, and every SITE command.
+func TestManual(t *testing.T) {
+	b, err := os.ReadFile("../docs/ftp.md")
+	must(t, err)
+	words := make(map[string]bool)
+	for _, word := range strings.FieldsFunc(string(b), func(r rune) bool { return (r < 'A' || r > 'Z') && (r < '0' || r > '9') }) {
+		words[word] = true
+	}
+	for _, name := range append(ftp.Verbs(), ftp.Sites()...) {
+		if !words[name] {
+			t.Errorf("docs/ftp.md does not have %s", name)
+		}
+	}
+}
