@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -60,9 +62,13 @@ func TestLogKeys(t *testing.T) {
 	c.put("STOR a", []byte("x"))
 	c.do(220, "REIN")
 	c.login("bob", w.password)
-	c.put("STOR b\xe2\x80\xa8\x1b[31m", []byte("x"))
+	const odd = "b\xe2\x80\xa8\x1b[31m" // no client may make such a name, but it may be there
+	bob := filepath.Join(filepath.Dir(w.home), "bob")
+	must(t, os.MkdirAll(bob, 0o755))
+	must(t, os.WriteFile(filepath.Join(bob, odd), []byte("x"), 0o644))
+	c.get("RETR " + odd)
 	remote := c.conn.LocalAddr().String()
-	for _, tt := range []struct{ doing, user string }{{"STOR /a", "alice"}, {"STOR /b??[31m", "bob"}} {
+	for _, tt := range []struct{ doing, user string }{{"STOR /a", "alice"}, {"RETR /b??[31m", "bob"}} {
 		m := log.find(t, "transfer done", tt.doing)
 		if m["user"] != tt.user || m["remote"] != remote || m["protocol"] != "ftp" || m["sess"] != w.sessions()[0].ID {
 			t.Errorf("%v", m)
