@@ -21,7 +21,7 @@ const Prefix = "/dav"
 // Identity is what the handler needs of identity.Service.
 type Identity interface {
 	Request(ctx context.Context, p identity.Protocol, v identity.Visit, l identity.Login) (*identity.Session, error)
-	Required(r identity.Resource, def ...identity.Level) identity.Level
+	RequiredOf(ses *identity.Session, r identity.Resource, def ...identity.Level) identity.Level
 }
 
 // Options is what New needs. Identity and Files are required.
@@ -155,7 +155,7 @@ func (q *request) serve() error {
 // sees reports whether the session's level lets it know of a path below /dav/; rules about files
 // are asked by package files.
 func (q *request) sees(p string) bool {
-	need := q.h.o.Identity.Required(identity.Resource("web:"+strings.TrimSuffix(Prefix+p, "/")), identity.LevelLoggedIn)
+	need := q.h.o.Identity.RequiredOf(q.ses, identity.Resource("web:"+strings.TrimSuffix(Prefix+p, "/")), identity.LevelLoggedIn)
 	return q.ses.Level().Allows(need)
 }
 
