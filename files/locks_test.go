@@ -359,3 +359,34 @@ func TestProps(t *testing.T) {
 		t.Error("nothing is listed")
 	}
 }
+
+func TestShelf(t *testing.T) {
+	_, alice, bob := team(t)
+	ctx := t.Context()
+	no(t, alice.SetProps(ctx, folder+"/f", []byte("one")))
+	no(t, alice.SetProps(ctx, folder+"/h", []byte("hidden")))
+	no(t, alice.Chmod(ctx, folder+"/h", 0o600))
+	no(t, alice.Symlink(ctx, "f", folder+"/l"))
+	shelf, err := bob.Shelf(ctx, folder)
+	no(t, err)
+	defer shelf.Close()
+	no(t, bob.ReadDir(ctx, folder, func(i files.Info) error {
+		data, ok, err := shelf.Props(ctx, i)
+		if want := map[string]string{"f": "one"}[i.Name]; err != nil || string(data) != want || ok == i.Link {
+			t.Errorf("%s: %q, %v, %v; want %q", i.Name, data, ok, err, want)
+		}
+		return nil
+	}))
+	other, err := bob.Lstat(ctx, "/groups/team/other")
+	no(t, err)
+	if _, ok, _ := shelf.Props(ctx, other); ok {
+		t.Error("an entry of another folder")
+	}
+	_, err = bob.Shelf(ctx, folder+"/none")
+	want(t, "no folder", err, fs.ErrNotExist)
+	_, err = bob.Shelf(ctx, folder+"/f")
+	want(t, "a file", err, fs.ErrPermission) // it has no x bit
+	top, err := alice.Shelf(ctx, "/groups")
+	no(t, err)
+	top.Close()
+}

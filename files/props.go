@@ -83,3 +83,66 @@ func (s *Service) putProps(ctx context.Context, at *spot, data []byte) {
 		s.o.Log.WarnContext(ctx, "files: properties were lost", "tree", at.m.key, "err", err)
 	}
 }
+
+// Shelf reads the properties of what lies in one folder, without a walk for each. It is for one
+// goroutine, and must be closed.
+type Shelf struct {
+	t     *Tree
+	s     *spot
+	dir   Dir
+	canon string
+}
+
+// Shelf opens a folder that may be entered.
+func (t *Tree) Shelf(ctx context.Context, p string) (*Shelf, error) {
+	v, s, err := t.propsAt(ctx, p)
+	if err != nil {
+		return nil, failed("props", p, err)
+	}
+	h := &Shelf{t: t, s: s}
+	switch {
+	case s.m == nil:
+		return h, nil
+	case !v.enter(s.m, s.owned()):
+		err = fs.ErrPermission
+	default:
+		h.canon, h.dir = s.canon(), s.dir
+		if s.name != "" {
+			h.dir, err = s.dir.Dir(ctx, s.name)
+		}
+	}
+	if err != nil {
+		s.close()
+		return nil, failed("props", p, err)
+	}
+	return h, nil
+}
+
+// Props is Tree.Props for an entry that ReadDir gave of that folder; false where it is no file or
+// folder of the same tree, and Tree.Props has to be asked.
+func (h *Shelf) Props(ctx context.Context, i Info) (data []byte, ok bool, err error) {
+	at := i.place
+	if h.dir == nil || i.Link || at.m == nil || at.m.key != h.s.m.key || at.canon != h.canon+"/"+i.Name {
+		return nil, false, nil
+	}
+	v, err := h.t.now()
+	if err != nil {
+		return nil, false, err
+	}
+	if !v.read(at.m, owned{uid: i.UID, gid: i.GID, mode: i.Mode}, at.canon) {
+		return nil, true, nil
+	}
+	data, err = h.dir.Props(ctx, i.Name)
+	if errors.Is(err, ErrUnsupported) || errors.Is(err, fs.ErrNotExist) {
+		return nil, true, nil
+	}
+	return data, true, failed("props", i.Path, err)
+}
+
+// Close gives the folder back.
+func (h *Shelf) Close() {
+	if h.dir != nil && h.dir != h.s.dir {
+		_ = h.dir.Close()
+	}
+	h.s.close()
+}

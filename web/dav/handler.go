@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"trivium/files"
@@ -38,6 +39,8 @@ type Handler struct {
 	o     Options
 	log   *slog.Logger
 	cross *http.CrossOriginProtection
+
+	buffers sync.Pool // of *[]byte, for bodies
 }
 
 // New makes the handler.

@@ -77,6 +77,9 @@ func (q *request) hand(body []byte, wanted asked) error {
 		}
 	}
 	h.ServeHTTP(q.w, r)
+	if v.shelf != nil {
+		v.shelf.Close()
+	}
 	return nil
 }
 
@@ -128,6 +131,7 @@ type propsView struct {
 	q      *request
 	wanted asked
 	kept   map[string]files.Info
+	shelf  *files.Shelf // of the folder that is listed; nil: none
 	quota  *files.Quota // of the entry, once asked for
 }
 
@@ -188,6 +192,11 @@ func (e *entry) Seek(int64, int) (int64, error) { return 0, files.ErrUnsupported
 func (e *entry) Readdir(int) ([]fs.FileInfo, error) {
 	var out []fs.FileInfo
 	e.v.kept = map[string]files.Info{}
+	if e.v.shelf == nil {
+		if shelf, err := e.v.q.tree.Shelf(e.v.q.ctx, e.info.Path); err == nil {
+			e.v.shelf = shelf // without it each is looked up by its path
+		}
+	}
 	err := e.v.q.tree.ReadDir(e.v.q.ctx, e.info.Path, func(i files.Info) error {
 		if !e.v.q.sees(i.Path) {
 			return nil
@@ -282,7 +291,7 @@ func (e *entry) DeadProps() (map[xml.Name]webdav.Property, error) {
 
 // stored are the properties that clients have set.
 func (e *entry) stored() (deadProps, error) {
-	data, err := e.v.q.tree.Props(e.v.q.ctx, e.info.Path)
+	data, err := e.bytes()
 	if err != nil {
 		return nil, err
 	}
@@ -292,6 +301,15 @@ func (e *entry) stored() (deadProps, error) {
 		return deadProps{}, nil
 	}
 	return p, nil
+}
+
+func (e *entry) bytes() ([]byte, error) {
+	if e.v.shelf != nil {
+		if data, ok, err := e.v.shelf.Props(e.v.q.ctx, e.info); ok || err != nil {
+			return data, err
+		}
+	}
+	return e.v.q.tree.Props(e.v.q.ctx, e.info.Path)
 }
 
 // live is the value of a live property, where the entry has it.

@@ -4,6 +4,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -120,7 +122,15 @@ func TestListing(t *testing.T) {
 	for _, n := range names {
 		s.do("alice", http.MethodPut, "/dav/d/"+strings.NewReplacer("<", "%3C", ">", "%3E").Replace(n), "x").is(t, http.StatusCreated)
 	}
-	a := s.do("alice", "PROPFIND", "/dav/d", "", "Depth: 1").is(t, http.StatusMultiStatus, "<D:href>/dav/d/</D:href>", "/dav/d/a%20b", "/dav/d/%C3%A4", "/dav/d/x&amp;y")
+	s.do("alice", "PROPPATCH", "/dav/d/x&y", set(`<colour xmlns="urn:x">blue</colour>`)).is(t, http.StatusMultiStatus, "200 OK")
+	s.do("alice", "PROPFIND", "/dav/d", ask(`<colour xmlns="urn:x"/>`), "Depth: 1").is(t, http.StatusMultiStatus, `<colour xmlns="urn:x">blue</colour>`, "404 Not Found")
+	no(t, os.Symlink("x&y", filepath.Join(s.dir, "example.org/home/alice/d/link")))
+	no(t, os.Symlink("/etc/passwd", filepath.Join(s.dir, "example.org/home/alice/d/out")))
+	names = append(names, "link") // what leads out is not there
+	a := s.do("alice", "PROPFIND", "/dav/d", "", "Depth: 1").is(t, http.StatusMultiStatus, "<D:href>/dav/d/</D:href>", "/dav/d/a%20b", "/dav/d/%C3%A4", "/dav/d/x&amp;y", "/dav/d/link", "blue")
+	if strings.Count(a.body, ">blue<") != 2 {
+		t.Error("the link has other properties than what it leads to")
+	}
 	var got struct {
 		Response []struct {
 			Href string `xml:"href"`

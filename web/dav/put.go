@@ -19,6 +19,9 @@ import (
 // that sends before it listens.
 const drainMost = 16 << 20
 
+// bufferSize is how much of a body is read at once, in bytes.
+const bufferSize = 256 << 10
+
 // put stores a file: what has come is there when all of it has, and of a body that was cut nothing
 // is (RFC 9110 section 9.3.4).
 func (q *request) put() error {
@@ -87,7 +90,13 @@ func (q *request) receive(u *files.Upload, body *httpio.Body) error {
 	defer meter.end()
 	stop := q.endWithSession(func(rc *http.ResponseController) { _ = rc.SetReadDeadline(time.Now()) })
 	defer stop()
-	_, err := u.ReadFrom(&metered{body, meter})
+	buffer, ok := q.h.buffers.Get().(*[]byte)
+	if !ok {
+		b := make([]byte, bufferSize)
+		buffer = &b
+	}
+	defer q.h.buffers.Put(buffer)
+	_, err := io.CopyBuffer(struct{ io.Writer }{u}, &metered{body, meter}, *buffer)
 	select {
 	case <-q.ses.Ended():
 		return identity.ErrEnded
