@@ -33,15 +33,31 @@ func (s *Service) charge(a *account, part, file string, taken int64, replaces *N
 	c := &charge{s: s, a: a, part: part, file: file, taken: taken}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	c.begin(replaces)
+	return c
+}
+
+// chargeNew is charge for a new part, which counts from then on.
+func (s *Service) chargeNew(a *account, part string, replaces *Node) *charge {
+	c := &charge{s: s, a: a, part: part}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.files++
+	c.begin(replaces)
+	return c
+}
+
+// begin enters the charge. The caller holds a.mu.
+func (c *charge) begin(replaces *Node) {
+	a := c.a
 	if replaces != nil {
 		c.creditBytes, c.lentFiles = sizeOf(*replaces), 1
-		c.lentBytes = min(taken, c.creditBytes)
+		c.lentBytes = min(c.taken, c.creditBytes)
 	}
 	a.lentBytes += c.lentBytes
 	a.lentFiles += c.lentFiles
 	a.charges[c] = struct{}{}
 	a.changes++
-	return c
 }
 
 // reserve sets aside up to want bytes of what the limit leaves. Near the limit it leaves half for
@@ -89,7 +105,7 @@ func (c *charge) set(loan, rest int64) {
 	c.taken += loan + rest
 	c.a.bytes += loan + rest
 	c.aside.Add(loan + rest)
-	c.s.ledger.pending.Add(loan + rest)
+	c.a.pending.Add(loan + rest)
 }
 
 // wrote settles n bytes of what was set aside. A store that writes more than it was given is charged
@@ -101,14 +117,14 @@ func (c *charge) wrote(n int64) {
 		c.a.mu.Unlock()
 	}
 	c.aside.Add(-n)
-	c.s.ledger.pending.Add(-n)
+	c.a.pending.Add(-n)
 }
 
 // giveBack returns what was set aside and not written.
 func (c *charge) giveBack() {
 	n := c.aside.Swap(0)
 	c.drop(n)
-	c.s.ledger.pending.Add(-n)
+	c.a.pending.Add(-n)
 }
 
 // drop takes n bytes out of the count.
@@ -117,13 +133,11 @@ func (c *charge) drop(n int64) {
 	defer c.a.mu.Unlock()
 	c.taken -= n
 	c.a.bytes -= n
-	less := c.lentBytes - min(c.lentBytes, max(c.taken, 0))
-	c.lentBytes -= less
-	c.a.lentBytes -= less
+	c.repay(c.lentBytes-min(c.lentBytes, max(c.taken, 0)), 0)
 }
 
 // fits asks whether the upload may take the place of what is old, which may be nothing: ErrQuota
-// where less is there than was lent.
+// where less is there than was lent. What fits is taken from the quota, and no longer lent.
 func (c *charge) fits(old tally) error {
 	a := c.a
 	a.mu.Lock()
@@ -135,7 +149,16 @@ func (c *charge) fits(old tally) error {
 	if c.lentFiles > old.files && most.files >= 0 && a.files-a.lentFiles+c.lentFiles-old.files > most.files {
 		return err
 	}
+	c.repay(c.lentBytes-min(c.lentBytes, old.bytes), c.lentFiles-min(c.lentFiles, old.files))
 	return nil
+}
+
+// repay takes what is lent for taken. The caller holds a.mu.
+func (c *charge) repay(bytes, files int64) {
+	c.lentBytes -= bytes
+	c.a.lentBytes -= bytes
+	c.lentFiles -= files
+	c.a.lentFiles -= files
 }
 
 // stays gives back what is set aside and asks whether the rest may stay beside what it was to
@@ -162,7 +185,11 @@ func (c *charge) why() error {
 
 // end gives back what is left over, and forgets the upload; what it has written stays counted. The
 // caller holds a.names, shared at least.
-func (c *charge) end() {
+func (c *charge) end() { c.replace(tally{}) }
+
+// replace is end for an upload that has taken the place of what was old, and takes that out of the
+// count in the same moment.
+func (c *charge) replace(old tally) {
 	c.giveBack()
 	a := c.a
 	a.mu.Lock()
@@ -171,7 +198,8 @@ func (c *charge) end() {
 		return
 	}
 	delete(a.charges, c)
-	a.lentBytes -= c.lentBytes
-	a.lentFiles -= c.lentFiles
+	a.bytes -= old.bytes
+	a.files -= old.files
+	c.repay(c.lentBytes, c.lentFiles)
 	a.changes++
 }

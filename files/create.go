@@ -186,16 +186,7 @@ func (u *Upload) openPart(ctx context.Context, v *view, empty bool) error {
 	}
 	part, err := s.top.Part(ctx, u.key, false)
 	if errors.Is(err, fs.ErrNotExist) {
-		if s.exists {
-			u.account.change(0, 1) // it will take the place of one, and is lent that
-		} else if err := v.s.grow(u.account, 0, 1); err != nil {
-			return err
-		}
-		if part, err = s.top.Part(ctx, u.key, true); err != nil {
-			u.account.change(0, -1)
-			return err
-		}
-		u.made = true
+		return u.newPart(ctx, v, old)
 	}
 	if err != nil {
 		return err
@@ -215,6 +206,25 @@ func (u *Upload) openPart(ctx context.Context, v *view, empty bool) error {
 	return nil
 }
 
+// newPart makes a part. One that will take the place of a file is lent the entry.
+func (u *Upload) newPart(ctx context.Context, v *view, old *Node) error {
+	if old == nil {
+		if err := v.s.grow(u.account, 0, 1); err != nil {
+			return err
+		}
+		u.charge = v.s.charge(u.account, u.key, "", 0, nil)
+	} else {
+		u.charge = v.s.chargeNew(u.account, u.key, old)
+	}
+	part, err := u.spot.top.Part(ctx, u.key, true)
+	if err != nil {
+		u.charge.replace(tally{0, 1})
+		return err
+	}
+	u.w, u.part, u.made = part, part, true
+	return nil
+}
+
 // reserveSize sets the declared size aside, in the quota and, less exactly, on the disk: what the
 // file system has left, without what other uploads have set aside and not yet written. What was
 // made for this upload goes again if there is no room for it.
@@ -230,7 +240,7 @@ func (u *Upload) reserveSize(ctx context.Context, size int64) error {
 	if err := u.reserveAll(ctx, size); err != nil || unknown {
 		return err
 	}
-	if u.t.s.ledger.pending.Load() > free {
+	if u.account.pending.Load() > free {
 		return ErrNoSpace
 	}
 	return nil

@@ -50,3 +50,11 @@ func (s *Service) ReserveTwice(ctx context.Context, key string, n int64) error {
 	}
 	return nil
 }
+
+// NetOf is the count of a tree without what uploads will replace.
+func (s *Service) NetOf(key string) (bytes, files int64) {
+	a := s.ledger.of(key)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.bytes - a.lentBytes, a.files - a.lentFiles
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +18,7 @@ type ledger struct {
 	mu    sync.Mutex // guards trees
 	trees map[string]*account
 
-	pending atomic.Int64 // bytes that uploads have set aside and not yet written, in all trees
+	pending atomic.Int64 // bytes that uploads have set aside and not yet written, in the main store
 }
 
 // of returns a tree's account, counted or not.
@@ -26,7 +27,10 @@ func (l *ledger) of(key string) *account {
 	defer l.mu.Unlock()
 	a := l.trees[key]
 	if a == nil {
-		a = &account{key: key, charges: make(map[*charge]struct{})}
+		a = &account{key: key, charges: make(map[*charge]struct{}), pending: &l.pending}
+		if strings.HasPrefix(key, mountKeys+"/") {
+			a.pending = new(atomic.Int64) // a mount of the settings may have a disk of its own
+		}
 		l.trees[key] = a
 	}
 	return a
@@ -63,7 +67,8 @@ const (
 
 // account is the count of one tree: sizes of files, parts and reservations, number of entries.
 type account struct {
-	key string
+	key     string
+	pending *atomic.Int64 // bytes set aside and not yet written, of all trees on the same disk
 
 	// names is held while an entry is looked at and then changed, so that each is counted once and
 	// a check and what hangs on it are one. Who only makes an entry shares it: it keeps away the

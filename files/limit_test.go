@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"trivium/files"
+	"trivium/files/local"
 	"trivium/identity"
 )
 
@@ -276,7 +277,7 @@ func TestManyWriters(t *testing.T) {
 						return
 					default:
 					}
-					if bytes, entries := w.s.UsageOf(key); bytes > tt.limitBytes || entries > tt.limitEntries {
+					if bytes, entries := w.s.NetOf(key); bytes > tt.limitBytes || entries > tt.limitEntries {
 						t.Errorf("%d bytes, %d files", bytes, entries)
 						return
 					}
@@ -289,6 +290,9 @@ func TestManyWriters(t *testing.T) {
 					r := rand.New(rand.NewPCG(1, uint64(i)))
 					for j := range 6 {
 						p := fmt.Sprintf("%s%d-%d", at, i, j)
+						if r.IntN(2) == 0 {
+							p = fmt.Sprintf("%sshared%d", at, r.IntN(8)) // replaced again and again
+						}
 						n := r.IntN(200 << 10)
 						o := files.UploadOptions{Size: -1}
 						if r.IntN(2) == 0 {
@@ -297,6 +301,9 @@ func TestManyWriters(t *testing.T) {
 						u, err := tree.Create(t.Context(), p, o)
 						if errors.Is(err, files.ErrQuota) {
 							refused.Add(1)
+							continue
+						}
+						if errors.Is(err, files.ErrBusy) {
 							continue
 						}
 						if err != nil {
@@ -308,10 +315,16 @@ func TestManyWriters(t *testing.T) {
 						case errors.Is(err, files.ErrQuota):
 							refused.Add(1)
 							err = u.Discard()
-						case err == nil && r.IntN(3) == 0:
+						case err == nil && r.IntN(3) > 0:
 							_, err = u.Commit(t.Context())
-							if r.IntN(2) == 0 {
-								err = errors.Join(err, tree.Remove(t.Context(), p))
+							if errors.Is(err, files.ErrQuota) { // what it was to replace has been removed
+								refused.Add(1)
+								err = u.Discard()
+							} else if r.IntN(2) == 0 {
+								err = tree.Remove(t.Context(), p)
+								if errors.Is(err, fs.ErrNotExist) || errors.Is(err, files.ErrBusy) {
+									err = nil
+								}
 							}
 						case err == nil && r.IntN(2) == 0:
 							err = u.Suspend()
@@ -331,6 +344,9 @@ func TestManyWriters(t *testing.T) {
 				t.Error("nobody was refused: the test proves nothing")
 			}
 			bytes, entries := w.s.UsageOf(key)
+			if bytes > tt.limitBytes || entries > tt.limitEntries {
+				t.Errorf("%d bytes, %d files in the end", bytes, entries)
+			}
 			again, more, err := w.s.Recount(t.Context(), key)
 			if err != nil || again != bytes || more != entries || w.s.Pending() != 0 || w.s.Held() != 0 {
 				t.Errorf("counted %d bytes, %d files; there are %d, %d; %v; pending %d, held %d", bytes, entries, again, more, err, w.s.Pending(), w.s.Held())
@@ -342,11 +358,15 @@ func TestManyWriters(t *testing.T) {
 // TestLedgerIsTheTruth: whatever is done, in whatever order, a walk finds what was counted, also
 // while uploads are open.
 func TestLedgerIsTheTruth(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(16) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			w, _ := start(t, t.TempDir(), usageStore(t), func(o *files.Options) {
+			store := usageStore(t)
+			w, _ := start(t, t.TempDir(), store, func(o *files.Options) {
 				o.QuotaBytes, o.QuotaFiles, o.PubQuotaBytes = 4000, 30, 3000
+				if seed%2 > 0 {
+					o.Bin, o.Trash, o.Versions = store, files.TrashAll, 2
+				}
 			})
 			who := session("alice", aliceUID, identity.LevelStaff)
 			tree, ctx := w.s.ViewOf(who), t.Context()
@@ -406,6 +426,18 @@ func TestLedgerIsTheTruth(t *testing.T) {
 					did(tree.Copy(ctx, p, to, files.CopyOptions{Over: true, Deep: true}), "copy %s %s", p, to)
 				case n == 15 && r.IntN(4) == 0:
 					did(tree.RemoveAll(ctx, "/d"), "remove all")
+				case n == 15 && seed%2 > 0:
+					thrown, err := tree.Trash(ctx)
+					did(err, "trash %d", len(thrown))
+					if len(thrown) == 0 {
+						continue
+					}
+					id := thrown[r.IntN(len(thrown))].ID
+					if r.IntN(3) == 0 {
+						did(tree.EmptyTrash(ctx, id), "purge")
+					} else {
+						did(tree.RestoreTrash(ctx, id, ""), "restore")
+					}
 				default:
 					did(tree.Remove(ctx, p), "remove %s", p)
 				}
@@ -437,5 +469,31 @@ func TestLedgerIsTheTruth(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDiskIsReserved: uploads that have begun and said their size leave the rest of their disk to
+// others; another disk is another matter.
+func TestDiskIsReserved(t *testing.T) {
+	media, err := local.OpenTree(t.TempDir(), files.MountKey("/media"), false)
+	no(t, err)
+	t.Cleanup(func() { no(t, media.Close()) })
+	w := newWorld(t, func(o *files.Options) {
+		o.Mounts = []files.Mount{{Path: "/media", Backend: media, Mode: 0o777}}
+	})
+	tree := w.alice()
+	q := quotaOf(t, tree)
+	if q.Free <= 0 || q.LimitBytes != -1 {
+		t.Fatalf("%+v", q)
+	}
+	most := files.UploadOptions{Size: q.Free / 10 * 6}
+	one := create(t, tree, "/one", most)
+	_, err = tree.Create(t.Context(), "/two", most)
+	want(t, "as much again", err, files.ErrNoSpace)
+	no(t, create(t, tree, "/media/two", most).Discard())
+	no(t, one.Discard())
+	no(t, create(t, tree, "/two", most).Discard())
+	if w.s.Pending() != 0 || w.s.Held() != 0 {
+		t.Errorf("pending %d, held %d", w.s.Pending(), w.s.Held())
 	}
 }

@@ -280,8 +280,7 @@ func (u *Upload) rename(ctx context.Context, v *view, keep bool) (kept bool, err
 		return false, err
 	}
 	version.done()
-	u.account.change(-old.bytes, -old.files)
-	u.charge.end()
+	u.charge.replace(old)
 	if props != nil {
 		v.s.putProps(ctx, s, props)
 	}
@@ -349,11 +348,7 @@ func (u *Upload) discard() error {
 	if err := u.spot.top.RemovePart(context.Background(), u.key); err != nil {
 		return err
 	}
-	if u.charge != nil {
-		u.charge.drop(u.start + u.Written())
-		u.charge.end()
-	}
-	u.account.change(0, -1)
+	u.charge.replace(tally{u.start + u.Written(), 1})
 	return nil
 }
 
