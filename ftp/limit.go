@@ -34,6 +34,16 @@ func (s *session) confined(verbs []string) bool {
 	return slices.ContainsFunc(verbs, s.srv.identity.Confines)
 }
 
+// guarded reports whether a rule on paths keeps the verb that runs from something in the folder, so
+// that nobody moves the folder to get round it.
+func (s *session) guarded(p string) bool {
+	if !s.srv.identity.Confines(s.verb) {
+		return false
+	}
+	at, _ := s.tree.Canonical(s.ctx, p)
+	return s.srv.identity.Guards(s.ses, s.verb, at)
+}
+
 // pathFor is path where other verbs do the same as the one that runs, or do more than it says: the
 // rules of all of them count.
 func (s *session) pathFor(arg string, verbs ...string) (string, bool) {

@@ -20,6 +20,7 @@ func TestPathRules(t *testing.T) {
 			"ftp:WRITE:/home/alice/In/** for group:trusty": "user",
 			"ftp:ALL:/home/alice/hidden/**":                "never",
 			"ftp:RETR:/home/alice/one":                     "admin",
+			"ftp:WRITE:/home/alice/moving/fixed/**":        "never",
 			"ftp:APPE for user:alice":                      "never",
 			"ftp:APPE:/home/bob/x":                         "never",
 			"ftp:SITE CHMOD:/home/alice/fixed":             "never",
@@ -81,6 +82,23 @@ func TestPathRules(t *testing.T) {
 	c.do(200, "TYPE I")
 	c.do(213, "SIZE one")
 	c.do(200, "SITE CHMOD 600 two")
+	must(t, os.Mkdir(filepath.Join(w.home, "deep"), 0o755))
+	must(t, os.Rename(filepath.Join(w.home, "in"), filepath.Join(w.home, "deep", "free")))
+	c.do(550, "RNFR moving") // no folder may be moved out of the reach of a rule below it
+	must(t, os.MkdirAll(filepath.Join(w.home, "moving", "fixed"), 0o755))
+	if r := c.do(550, "RNFR moving"); !strings.Contains(r, "denied") {
+		t.Errorf("%q", r)
+	}
+	c.do(350, "RNFR deep")
+	if r := string(c.get("LIST -1R")); strings.Contains(r, "hidden:") || !strings.Contains(r, "free:") {
+		t.Errorf("%q", r)
+	}
+	if r := string(c.get("NLST h*/a")); r != "" {
+		t.Errorf("%q", r)
+	}
+	if r := string(c.get("NLST de*/f*/a")); r != "deep/free/a\r\n" {
+		t.Errorf("%q", r)
+	}
 	c.do(250, "DELE other") // the rule is for another class
 	bob := dial(t, w.addr).login("bob", w.password)
 	bob.put("APPE y", []byte("x"))

@@ -27,6 +27,7 @@ var errListBounds = errors.New("the listing would be too long")
 // ask is what one LIST, NLST or STAT is about: a folder, or one entry, or a pattern.
 type ask struct {
 	s       *session
+	verb    string // as the policy calls it
 	o       listOptions
 	nlst    bool
 	path    string // of the folder or the entry; of the folder where a pattern begins
@@ -49,7 +50,7 @@ type branch struct {
 // ask finds out what the argument names; nil when it has been refused. What has that very name comes
 // before what a pattern means.
 func (s *session) ask(arg string, o listOptions, nlst bool) *ask {
-	a := &ask{s: s, o: o, nlst: nlst, stamps: stamps{now: time.Now()}, stopped: func() bool { return false }}
+	a := &ask{s: s, verb: s.verb, o: o, nlst: nlst, stamps: stamps{now: time.Now()}, stopped: func() bool { return false }}
 	said := arg
 	if arg == "" {
 		arg = "."
@@ -263,6 +264,9 @@ func (a *ask) deep(ctx context.Context, p *page) error {
 	for len(waiting) > 0 {
 		b := waiting[len(waiting)-1]
 		waiting = waiting[:len(waiting)-1]
+		if b.depth > 0 && a.s.limited(ctx, b.path, a.verb) {
+			continue
+		}
 		if !a.nlst {
 			a.heading(p, b)
 		}
@@ -313,6 +317,9 @@ func (a *ask) matches(ctx context.Context, p *page) error {
 	for len(waiting) > 0 {
 		b := waiting[len(waiting)-1]
 		waiting = waiting[:len(waiting)-1]
+		if b.depth > 0 && a.s.limited(ctx, b.path, a.verb) {
+			continue
+		}
 		here := &a.pattern[b.depth]
 		last := b.depth == len(a.pattern)-1
 		var err error
@@ -345,7 +352,11 @@ func (b branch) below(name string) branch {
 
 // named writes the entry of that name, if there is one.
 func (a *ask) named(ctx context.Context, p *page, b branch, name string) error {
-	i, err := a.s.tree.Lstat(ctx, path.Join(b.path, name))
+	at := path.Join(b.path, name)
+	if a.s.limited(ctx, at, a.verb) {
+		return nil
+	}
+	i, err := a.s.tree.Lstat(ctx, at)
 	if err == nil {
 		err = a.entry(p, &i, b.said+name)
 	} else if replyTo(err).text == absent {

@@ -108,7 +108,11 @@ func (s *session) renameFrom(arg string) {
 	if !ok {
 		return
 	}
-	if _, err := s.tree.Lstat(s.ctx, p); err != nil {
+	info, err := s.tree.Lstat(s.ctx, p)
+	if err == nil && info.Dir && s.guarded(p) {
+		err = fs.ErrPermission
+	}
+	if err != nil {
 		s.fail(err)
 		return
 	}

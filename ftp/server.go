@@ -30,6 +30,8 @@ type Policy interface {
 	Required(r identity.Resource, def ...identity.Level) identity.Level
 	// Confines reports whether any rule is about paths behind the verb.
 	Confines(verb string) bool
+	// Guards reports whether a rule keeps the session from the verb below a canonical path.
+	Guards(ses *identity.Session, verb, canon string) bool
 }
 
 // Registry is what this road needs of identity.Registry.

@@ -64,3 +64,44 @@ func TestExplainNarrowed(t *testing.T) {
 		t.Errorf("logging %s in: %v", bob.Login, err)
 	}
 }
+
+func TestGuards(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(o *identity.Options) {
+		o.Policy = map[string]string{
+			"ftp:WRITE:/a/b/**":                    "never",
+			"ftp:WRITE:/a/b/** for user:bob":       "user",
+			"ftp:RNFR:/x/*/z":                      "staff",
+			"ftp:STOR:/only/stor/**":               "never",
+			"ftp:WRITE:/c/d for user:alice":        "never",
+			"ftp:WRITE:/whole/**":                  "user",
+			"ftp:WRITE:/whole/part/x for user:bob": "admin",
+		}
+	})
+	h.person("alice", nil)
+	h.person("bob", nil)
+	alice, _ := h.in(identity.ProtocolFTP, "alice", testPassword)
+	bob, _ := h.in(identity.ProtocolFTP, "bob", testPassword)
+	for _, tt := range []struct {
+		folder     string
+		alice, bob bool
+	}{
+		{"/", true, true}, // /x/*/z is below
+		{"/a", true, false},
+		{"/a/b", false, false}, // asked for itself
+		{"/x", true, true},
+		{"/x/y", true, true},
+		{"/x/y/z", false, false},
+		{"/only", false, false},
+		{"/c", true, false},
+		{"/whole", false, true},
+		{"/whole/other", false, false},
+	} {
+		if got := h.Guards(alice, "RNFR", tt.folder); got != tt.alice {
+			t.Errorf("alice moves %s: guarded %v", tt.folder, got)
+		}
+		if got := h.Guards(bob, "RNFR", tt.folder); got != tt.bob {
+			t.Errorf("bob moves %s: guarded %v", tt.folder, got)
+		}
+	}
+}

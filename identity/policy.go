@@ -119,6 +119,27 @@ func (s *Service) Confines(verb string) bool {
 	return len(s.policy.kinds[kindFTP]) > 0 && len(s.policy.ofVerb(strings.ToUpper(verb)).path) > 0
 }
 
+// Guards reports whether a rule keeps the session from a verb of FTP somewhere below a canonical path:
+// what takes the whole folder away would carry that out of the rule's reach. Where rules of the same
+// pattern are narrowed, the one that counts for the session does.
+func (s *Service) Guards(ses *Session, verb, canon string) bool {
+	who, level, _ := ses.subject()
+	here := pathSegments(canon)
+	seen := map[string]bool{}
+	rules := s.policy.ofVerb(verb).path
+	for i := range rules {
+		r := &rules[i]
+		if !r.concerns(who) || seen[r.Resource] {
+			continue
+		}
+		seen[r.Resource] = true
+		if !level.Allows(r.Level) && r.reachesBelow(here) {
+			return true
+		}
+	}
+	return false
+}
+
 // UseRoutes tells Explain the levels that a road's own table asks (the web's routes); false means
 // that the road knows no such resource. It is called before Run.
 func (s *Service) UseRoutes(levelOf func(Resource) (Level, bool)) { s.routeLevel = levelOf }

@@ -196,6 +196,21 @@ func (a *policyRule) before(b *policyRule) int {
 		-cmp.Compare(len(a.segments), len(b.segments)), verb, -cmp.Compare(a.Level, b.Level), strings.Compare(a.Pattern, b.Pattern))
 }
 
+// reachesBelow reports whether the pattern of a verb with a path can stand for something below the
+// folder that it does not stand for itself.
+func (r *policyRule) reachesBelow(folder []string) bool {
+	path := r.segments[1:]
+	if len(path) <= len(folder) {
+		return false // with a ** it covers the folder too, which is asked for itself
+	}
+	for i, segment := range folder {
+		if path[i] != "*" && path[i] != segment {
+			return false
+		}
+	}
+	return true
+}
+
 // matches reports whether the pattern stands for the resource, which is of the rule's kind.
 func (r *policyRule) matches(a asked) bool {
 	if len(a.segments) < len(r.segments) || len(a.segments) > len(r.segments) && !r.rest {
