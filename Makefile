@@ -67,8 +67,9 @@ fuzz: ## each fuzz target for FUZZTIME (1m)
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz' || true); do \
 	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
 
-bench: build ## speed and memory: start, idle sessions, transfers, a storm of wrong passwords
-	$(GO) run ./e2e/bench -bin bin/trivium
+bench: build ## speed and memory; FIGURES=down,up picks some, FULL=1 takes all at length, UNPACK=1 fetches peers to compare with
+	$(GO) build -o bin/bench ./e2e/bench
+	bin/bench -bin bin/trivium $(if $(FULL),-full) $(if $(UNPACK),-unpack) $(if $(FIGURES),-figures $(FIGURES)) $(BENCHFLAGS)
 
 cover: ## coverage of all tests
 	@mkdir -p coverage

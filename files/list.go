@@ -105,8 +105,10 @@ func (l *listing) infos(ctx context.Context, fn func(*Info) error) error {
 	var one Info
 	var stopped error
 	err := l.dir.ReadDir(ctx, func(n Node) error {
-		if stopped = l.mounts(ctx, n.Name, fn); stopped != nil {
-			return stopped
+		if len(l.shown) > 0 {
+			if stopped = l.mounts(ctx, n.Name, fn); stopped != nil {
+				return stopped
+			}
 		}
 		if !l.shows(n.Name, n.Type) {
 			return nil
@@ -134,8 +136,10 @@ func (l *listing) names(ctx context.Context, fn func(name string, typ fs.FileMod
 	}
 	var stopped error
 	err := l.dir.ReadNames(ctx, func(name string, typ fs.FileMode) error {
-		if stopped = l.mounts(ctx, name, mount); stopped != nil {
-			return stopped
+		if len(l.shown) > 0 {
+			if stopped = l.mounts(ctx, name, mount); stopped != nil {
+				return stopped
+			}
 		}
 		if l.shows(name, typ) {
 			stopped = fn(name, typ)

@@ -190,12 +190,27 @@ func (c *client) put(command string, buf []byte, n int64) error {
 		_, err = d.Write(part)
 		n -= int64(len(part))
 	}
-	if cerr := d.Close(); err == nil {
-		err = cerr
+	if err == nil {
+		err = finish(d)
 	}
+	_ = d.Close()
 	if err != nil {
 		return fmt.Errorf("%s: %w", command, err)
 	}
 	_, err = c.reply("226")
+	return err
+}
+
+// finish ends an upload. Under TLS what the server has sent meanwhile (session tickets) must be read:
+// a close with unread bytes resets the connection, and takes the end of the upload with it.
+func finish(d net.Conn) error {
+	t, ok := d.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	if err := t.CloseWrite(); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, t)
 	return err
 }

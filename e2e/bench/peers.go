@@ -117,20 +117,20 @@ func (s peerSetup) path(name string) string { return filepath.Join(s.Dir, name) 
 // peers lists them.
 func peers() []peer {
 	return []peer{
-		{name: "vsftpd", program: "usr/sbin/vsftpd", args: []string{"{{.Dir}}/vsftpd.conf"},
-			files: map[string]string{"vsftpd.conf": vsftpdConf, "vsftpd-pam.d/bench": "auth required pam_unix.so\naccount required pam_unix.so\n",
-				"vsftpd-passwd": "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n{{.User}}:x:{{.ID}}:{{.ID}}::{{.Home}}:/bin/sh\n",
-				"vsftpd-shadow": "root:*:1::::::\nnobody:*:1::::::\n{{.User}}:{{.Hash}}:1::::::\n", "empty/.keep": ""},
-			bind: [][2]string{{"vsftpd-pam.d", "/etc/pam.d"}, {"vsftpd-passwd", "/etc/passwd"}, {"vsftpd-shadow", "/etc/shadow"}}},
-		{name: "proftpd", program: "usr/sbin/proftpd", args: []string{"-n", "-q", "-c", "{{.Dir}}/proftpd.conf"},
-			files: map[string]string{"proftpd.conf": proftpdConf,
-				"proftpd-passwd": "nobody:*:65534:65534::/:/bin/sh\n{{.User}}:{{.Hash}}:{{.ID}}:{{.ID}}::{{.Home}}:/bin/sh\n",
-				"proftpd-group":  "nogroup:*:65534:\n{{.User}}:*:{{.ID}}:\n"}},
 		{name: "pure-ftpd", program: "usr/sbin/pure-ftpd",
 			args: []string{"-S", "{{.Host}},{{.Port}}", "-c", "4000", "-C", "4000", "-l", "puredb:{{.Dir}}/pure.pdb", "-E", "-H", "-A", "-4",
 				"-Y", "1", "-2", "{{.Pair.Both}}", "-L", "100000:20", "-I", "30", "-f", "none", "-g", "{{.Dir}}/pure.pid"},
 			files:   map[string]string{"pure.passwd": "{{.User}}:{{.Hash}}:{{.ID}}:{{.ID}}::{{.Home}}/./::::::::::::\n"},
 			prepare: []string{"usr/bin/pure-pw", "mkdb", "{{.Dir}}/pure.pdb", "-f", "{{.Dir}}/pure.passwd"}},
+		{name: "proftpd", program: "usr/sbin/proftpd", args: []string{"-n", "-q", "-c", "{{.Dir}}/proftpd.conf"},
+			files: map[string]string{"proftpd.conf": proftpdConf,
+				"proftpd-passwd": "nobody:*:65534:65534::/:/bin/sh\n{{.User}}:{{.Hash}}:{{.ID}}:{{.ID}}::{{.Home}}:/bin/sh\n",
+				"proftpd-group":  "nogroup:*:65534:\n{{.User}}:*:{{.ID}}:\n"}},
+		{name: "vsftpd", program: "usr/sbin/vsftpd", args: []string{"{{.Dir}}/vsftpd.conf"},
+			files: map[string]string{"vsftpd.conf": vsftpdConf, "vsftpd-pam.d/bench": "auth required pam_unix.so\naccount required pam_unix.so\n",
+				"vsftpd-passwd": "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n{{.User}}:x:{{.ID}}:{{.ID}}::{{.Home}}:/bin/sh\n",
+				"vsftpd-shadow": "root:*:1::::::\nnobody:*:1::::::\n{{.User}}:{{.Hash}}:1::::::\n", "empty/.keep": ""},
+			bind: [][2]string{{"vsftpd-pam.d", "/etc/pam.d"}, {"vsftpd-passwd", "/etc/passwd"}, {"vsftpd-shadow", "/etc/shadow"}}},
 	}
 }
 

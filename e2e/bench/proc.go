@@ -11,60 +11,66 @@ import (
 	"time"
 )
 
-// tick is the unit of the times in /proc/PID/stat: USER_HZ, which is 100 wherever Linux runs.
-const tick = 10 * time.Millisecond
-
-// processStat is what one line of /proc/PID/stat says.
-type processStat struct {
-	parent int
-	cpu    time.Duration // own, and that of children that have ended and been waited for
-}
-
-func readStat(pid int) (processStat, error) {
+// parentOf reads /proc/PID/stat.
+func parentOf(pid int) (int, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return processStat{}, err
+		return 0, err
 	}
-	// Behind the name, which may hold anything: state, parent, …, utime (14th field) to cstime.
+	// Behind the name, which may hold anything: state, parent, …
 	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(fields) < 15 {
-		return processStat{}, errors.New("/proc/PID/stat has another form here")
+	if len(fields) < 2 {
+		return 0, errors.New("/proc/PID/stat has another form here")
 	}
-	var s processStat
-	if s.parent, err = strconv.Atoi(fields[1]); err != nil {
-		return s, err
+	return strconv.Atoi(fields[1])
+}
+
+// cpuOf adds up what the threads of a process have run, to the nanosecond. (The times in
+// /proc/PID/stat count ticks of 10 ms, too coarse for what is measured here.)
+func cpuOf(pid int) (sum time.Duration, err error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil {
+		return 0, err
 	}
-	for _, f := range fields[11:15] {
-		n, err := strconv.ParseInt(f, 10, 64)
-		if err != nil {
-			return s, err
+	for _, t := range threads {
+		b, err := os.ReadFile(t)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // it has just ended
 		}
-		s.cpu += time.Duration(n) * tick
+		if err != nil {
+			return 0, err
+		}
+		ran, _, _ := strings.Cut(string(b), " ")
+		n, err := strconv.ParseInt(ran, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(n)
 	}
-	return s, nil
+	return sum, nil
 }
 
 // family is a process and all that descend from it: most peers fork for each session.
-func family(pid int) (map[int]processStat, error) {
+func family(pid int) ([]int, error) {
 	all, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil, err
 	}
-	stats := map[int]processStat{}
+	parents := map[int]int{}
 	for _, dir := range all {
 		id, err := strconv.Atoi(filepath.Base(dir))
 		if err != nil {
 			continue
 		}
-		if s, err := readStat(id); err == nil { // else it has ended meanwhile
-			stats[id] = s
+		if p, err := parentOf(id); err == nil { // else it has ended meanwhile
+			parents[id] = p
 		}
 	}
-	found := map[int]processStat{}
-	for id, s := range stats {
-		for at := id; at > 1; at = stats[at].parent {
+	var found []int
+	for id := range parents {
+		for at := id; at > 1; at = parents[at] {
 			if at == pid {
-				found[id] = s
+				found = append(found, id)
 				break
 			}
 		}
@@ -75,14 +81,22 @@ func family(pid int) (map[int]processStat, error) {
 	return found, nil
 }
 
-// cpu is what the server has used so far.
+// cpu is what the server's processes that live have used so far. Those that have ended are not in it,
+// so it is asked before and after what sessions do that stay open.
 func (t *target) cpu() (time.Duration, error) {
 	all, err := family(t.pid)
-	var sum time.Duration
-	for _, s := range all {
-		sum += s.cpu
+	if err != nil {
+		return 0, err
 	}
-	return sum, err
+	var sum time.Duration
+	for _, pid := range all {
+		n, err := cpuOf(pid)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
 }
 
 // kill ends the server with what it has forked.
@@ -91,7 +105,7 @@ func (t *target) kill() {
 	if err != nil {
 		return
 	}
-	for pid := range all {
+	for _, pid := range all {
 		if p, err := os.FindProcess(pid); err == nil {
 			_ = p.Kill()
 		}
@@ -105,7 +119,7 @@ func (t *target) pss() (float64, error) {
 		return 0, err
 	}
 	sum := 0
-	for pid := range all {
+	for _, pid := range all {
 		n, err := kib(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss")
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return 0, err

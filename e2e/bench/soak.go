@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,7 +59,10 @@ func benchCrowd(ctx context.Context, bin string, n int) error {
 }
 
 // held is what a server holds.
-type held struct{ rss, threads, descriptors int }
+type held struct {
+	rss, threads, descriptors int
+	kinds                     map[string]int // of descriptors
+}
 
 func (t *target) held() (h held, err error) {
 	status := fmt.Sprintf("/proc/%d/status", t.pid)
@@ -68,8 +73,15 @@ func (t *target) held() (h held, err error) {
 	if h.threads, err = kib(status, "Threads"); err != nil {
 		return h, err
 	}
-	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", t.pid))
-	h.descriptors = len(fds)
+	dir := fmt.Sprintf("/proc/%d/fd", t.pid)
+	fds, err := os.ReadDir(dir)
+	h.descriptors, h.kinds = len(fds), map[string]int{}
+	for _, fd := range fds {
+		if to, err := os.Readlink(filepath.Join(dir, fd.Name())); err == nil {
+			kind, _, _ := strings.Cut(to, ":[")
+			h.kinds[kind]++
+		}
+	}
 	return h, err
 }
 
@@ -109,6 +121,11 @@ func benchSoak(ctx context.Context, bin string, n int) error {
 	}
 	fmt.Printf("soak, difference: RSS %+.1f MB, threads %+d, descriptors %+d\n",
 		float64(last.rss-first.rss)/1024, last.threads-first.threads, last.descriptors-first.descriptors)
+	for kind, n := range last.kinds {
+		if more := n - first.kinds[kind]; more > 0 {
+			fmt.Printf("soak, more descriptors: %+d of %s\n", more, kind)
+		}
+	}
 	return nil
 }
 
@@ -124,9 +141,6 @@ func soak(ctx context.Context, t *target, rounds int) error {
 				i := next.Add(1)
 				if i > int64(rounds) {
 					return
-				}
-				if i%5000 == 0 {
-					settle()
 				}
 				errs[worker] = soakRound(t, worker, int(i), buf)
 			}
@@ -149,13 +163,15 @@ func soakRound(t *target, worker, i int, buf []byte) error {
 		return err
 	}
 	if i%7 == 0 {
-		d, err := c.data("STOR " + name)
+		// A name of its own for a while: the server may not have noticed the end when the next comes.
+		d, err := c.data(fmt.Sprintf("STOR cut%d", i%1000))
 		if err != nil {
 			return err
 		}
 		_, _ = d.Write(buf[:smallSize])
 		c.close()
-		return d.Close()
+		_ = d.Close() // the server may have been quicker
+		return nil
 	}
 	if n, err := c.get("RETR "+name, buf); err != nil || n != smallSize {
 		return fmt.Errorf("%d bytes came back: %w", n, err)

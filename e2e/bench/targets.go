@@ -117,11 +117,13 @@ func (h *homes) furnish(t *target) error {
 // own starts our server with one account. Without sync it is as it is fair beside peers, which promise
 // nothing about the disk; with it, its data lies on a disk, where that costs something.
 func own(ctx context.Context, bin string, sync bool) (*target, error) {
-	name, parent := ours, scratch()
+	// Client and server share this machine's ports: the server's are outside those that the system
+	// gives to clients, and more than the sessions that are open at once.
+	name, parent, ports := ours, scratch(), "20000-25999"
 	if sync {
-		name, parent = oursSync, os.TempDir()
+		name, parent, ports = oursSync, os.TempDir(), "26000-29999"
 	}
-	s, err := startIn(ctx, parent, bin, "--set", fmt.Sprintf("files.sync=%t", sync))
+	s, err := startIn(ctx, parent, bin, "--set", fmt.Sprintf("files.sync=%t", sync), "--set", "ftp.passive_ports="+ports)
 	if err != nil {
 		return nil, err
 	}
