@@ -30,6 +30,28 @@ func (t *Tree) Throws() bool {
 	return err == nil && v.throws()
 }
 
+// Held is how many bytes lie in the trash and among the versions of the tree of a path: what a full
+// quota does not keep.
+func (t *Tree) Held(ctx context.Context, p string) (bytes int64, err error) {
+	v, err := t.now()
+	if err != nil {
+		return 0, failed("quota", p, err)
+	}
+	at, err := Clean("/", p)
+	if err != nil {
+		return 0, failed("quota", p, err)
+	}
+	m, _, err := v.resolve(at)
+	if err != nil || m == nil || v.s.o.Bin == nil {
+		return 0, failed("quota", p, err)
+	}
+	if !v.visible(m.canon) {
+		return 0, failed("quota", p, fs.ErrNotExist)
+	}
+	bytes, _, err = v.s.o.Bin.Held(ctx, m.key)
+	return bytes, failed("quota", p, err)
+}
+
 // TrashLife is how long what was removed can be restored.
 func (s *Service) TrashLife() time.Duration { return s.o.TrashLife }
 

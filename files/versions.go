@@ -168,6 +168,7 @@ func (v *view) swapVersion(ctx context.Context, s *spot, kept Dir, id string, a 
 	if _, err := kept.Lstat(ctx, id); err != nil {
 		return err
 	}
+	props, noProps := s.dir.Props(ctx, s.name) // they outlive the content (RFC 4918 section 9.7.1)
 	old, err := v.keepVersion(ctx, s, true)
 	if err != nil {
 		return err
@@ -185,6 +186,9 @@ func (v *view) swapVersion(ctx context.Context, s *spot, kept Dir, id string, a 
 		return err
 	}
 	old.done()
+	if noProps == nil {
+		v.s.putProps(ctx, s, props)
+	}
 	if !old.is() { // an empty file is not worth keeping: the version takes its place
 		a.change(-sizeOf(s.node), -1)
 	}

@@ -12,6 +12,7 @@ type quota struct {
 	Percent int   // of the limit that is nearer: bytes or files
 	Grace   stamp // when the soft limit becomes the limit; zero: it is not passed
 	Ended   bool  // it has
+	Held    int64 // of it, in trash and old versions
 }
 
 // Limited reports whether there is a bar to show.
@@ -19,10 +20,14 @@ func (q quota) Limited() bool { return q.LimitBytes > 0 || q.LimitFiles > 0 }
 
 // Words says what is used, of how much.
 func (q quota) Words() string {
-	if q.LimitBytes <= 0 {
-		return formatBytes(q.Bytes) + " used"
+	words := formatBytes(q.Bytes) + " used"
+	if q.LimitBytes > 0 {
+		words = formatBytes(q.Bytes) + " of " + formatBytes(q.LimitBytes) + " used"
 	}
-	return formatBytes(q.Bytes) + " of " + formatBytes(q.LimitBytes) + " used"
+	if q.Held > 0 {
+		words += ", of it " + formatBytes(q.Held) + " in trash and old versions"
+	}
+	return words
 }
 
 // FileWords says how many files and folders there are.
@@ -53,6 +58,9 @@ func (s *Server) quota(v *visit, at *page, p string) *quota {
 	q := &quota{Quota: held, Percent: max(percent(held.Bytes, held.LimitBytes), percent(held.Files, held.LimitFiles))}
 	if !held.GraceEnds.IsZero() {
 		q.Grace, q.Ended = at.Stamp(held.GraceEnds), !s.now().Before(held.GraceEnds)
+	}
+	if q.Held, err = s.opt.Files.View(v.browser.Session).Held(v.ctx(), p); err != nil {
+		q.Held = 0 // it is only shown
 	}
 	return q
 }
