@@ -3,6 +3,8 @@ package files
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"strings"
 )
 
 // Recount counts a tree anew, whatever is believed of it, and returns what it holds;
@@ -38,20 +40,37 @@ func (s *Service) Recount(ctx context.Context, key string) (bytes, files int64, 
 
 // exists answers fs.ErrNotExist for what is no tree.
 func (s *Service) exists(ctx context.Context, key string) error {
-	found := errors.New("found")
-	err := s.o.Backend.Keys(ctx, func(k string) error {
-		if k == key {
-			return found
-		}
-		return nil
-	})
-	switch {
-	case err == nil:
+	if !s.isKey(key) {
 		return errNoTree
-	case errors.Is(err, found):
-		return nil
 	}
-	return err
+	top, err := s.o.Backend.Tree(ctx, key, false)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotDir) {
+		return errNoTree
+	}
+	if err != nil {
+		return err
+	}
+	return top.Close()
+}
+
+// isKey reports whether a tree could have the key.
+func (s *Service) isKey(key string) bool {
+	if s.mountOf(key) != nil {
+		return true
+	}
+	segments := strings.Split(key, "/")
+	for _, segment := range segments {
+		if !speakable(segment) {
+			return false
+		}
+	}
+	switch len(segments) {
+	case 2:
+		return segments[1] == "pub"
+	case 3:
+		return segments[1] == "home" || segments[1] == "groups"
+	}
+	return false
 }
 
 // walked is how often the tree has been counted in this process.

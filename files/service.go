@@ -137,7 +137,7 @@ func (s *Service) Sweep(ctx context.Context) (removed int, err error) {
 		_, swept := b.Sweep(ctx)
 		err = errors.Join(err, swept)
 	}
-	return removed, errors.Join(err, s.sweepGone(ctx), s.sweepSums(ctx))
+	return removed, errors.Join(err, s.sweepGone(ctx), s.sweepSums(ctx), s.sweepUsage(ctx))
 }
 
 func (s *Service) sweepTree(ctx context.Context, key string, before time.Time) (removed int, err error) {

@@ -2,6 +2,8 @@ package files
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"time"
 )
 
@@ -86,4 +88,28 @@ func (a *account) settle(before time.Time) (r UsageRow, write bool) {
 		return a.asRow(true), true
 	}
 	return r, false
+}
+
+// sweepUsage drops the rows of trees that are no more.
+func (s *Service) sweepUsage(ctx context.Context) error {
+	if s.o.Usage == nil {
+		return nil
+	}
+	rows, err := s.o.Usage.Usages(ctx)
+	if err != nil {
+		return err
+	}
+	var gone []string
+	for _, r := range rows {
+		switch err := s.exists(ctx, r.Key); {
+		case errors.Is(err, fs.ErrNotExist):
+			gone = append(gone, r.Key)
+		case err != nil:
+			return err
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return s.o.Usage.DropUsage(ctx, gone...)
 }

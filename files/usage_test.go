@@ -275,3 +275,19 @@ func TestUsages(t *testing.T) {
 	_, err = two.s.TreeUsage(t.Context(), "example.org/home/bob")
 	want(t, "no tree", err, os.ErrNotExist)
 }
+
+// TestRowsOfTreesThatAreGone: what somebody has taken away by hand is forgotten.
+func TestRowsOfTreesThatAreGone(t *testing.T) {
+	store := usageStore(t)
+	w, _ := start(t, t.TempDir(), store)
+	put(t, w.alice(), "/a", "12345")
+	put(t, w.staff(), "/pub/p", "123")
+	no(t, w.s.Settle(t.Context(), 0))
+	no(t, os.RemoveAll(w.path("home/alice")))
+	_, err := w.s.Sweep(t.Context())
+	no(t, err)
+	rows, err := store.Usages(t.Context())
+	if err != nil || len(rows) != 1 || rows[0].Key != pubKey {
+		t.Errorf("%+v, %v", rows, err)
+	}
+}

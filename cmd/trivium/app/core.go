@@ -111,7 +111,7 @@ func newFiles(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, s *identity.Ser
 func homeQuota(s *identity.Service) files.HomeQuota {
 	return func(ctx context.Context, domain, login string) (bytes, entries int64, err error) {
 		acc, err := s.User(ctx, login+"@"+domain)
-		if errors.Is(err, identity.ErrNotFound) {
+		if errors.Is(err, identity.ErrNotFound) || errors.Is(err, identity.ErrInvalid) { // a folder made by hand
 			return 0, 0, nil
 		}
 		return acc.QuotaBytes, acc.QuotaFiles, err
