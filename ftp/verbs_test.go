@@ -575,3 +575,95 @@ func TestManual(t *testing.T) {
 		}
 	}
 }
+
+func TestQuotaVerbs(t *testing.T) {
+	w := newWorld(t, func(w *world) {
+		w.quota = 100
+		w.fill = map[string]string{"a": strings.Repeat("a", 30), "b": strings.Repeat("b", 30)}
+	})
+	c := dial(t, w.addr).login("alice", w.password)
+	if r := c.do(213, "AVBL"); r != "213 40\r\n" {
+		t.Errorf("%s", r)
+	}
+	if r := c.do(200, "SITE QUOTA"); !strings.Contains(r, "Bytes: 60 used, 100 allowed\r\n") || !strings.Contains(r, "Free: 40\r\n") {
+		t.Errorf("%s", r)
+	}
+	// Until the parts are gone the whole counts beside them.
+	c.do(552, "COMB all a b")
+	if w.exists("all") || string(w.read("a")) != strings.Repeat("a", 30) || string(w.read("b")) != strings.Repeat("b", 30) {
+		t.Error("a COMB that failed left something behind")
+	}
+	c.do(250, "COMB a b") // what is replaced makes room
+	whole := strings.Repeat("a", 30) + strings.Repeat("b", 30)
+	if string(w.read("a")) != whole || w.exists("b") {
+		t.Error("COMB")
+	}
+	c.do(552, "SITE COPY a d")
+	if w.exists("d") {
+		t.Error("a copy that failed left something behind")
+	}
+	for _, rang := range []string{"10 129", "60 129"} {
+		c.do(350, "RANG "+rang)
+		d := c.passive()
+		c.do(150, "STOR a")
+		_, err := io.WriteString(d, strings.Repeat("x", 120-60*strings.Count(rang, "60 ")))
+		must(t, err)
+		must(t, d.Close())
+		c.want(552)
+		if got := string(w.read("a")); got != whole {
+			t.Errorf("%s: %q", rang, got)
+		}
+	}
+	if r := c.do(213, "AVBL"); r != "213 40\r\n" {
+		t.Errorf("afterwards %s", r)
+	}
+}
+
+// TestStopCopy stops a copy of many files: what is copied by then is whole.
+func TestStopCopy(t *testing.T) {
+	const many = 2000
+	w := newWorld(t, func(w *world) {
+		w.fill = map[string]string{}
+		for i := range many {
+			w.fill[fmt.Sprintf("from/%d", i)] = "content"
+		}
+	})
+	c := dial(t, w.addr).login("alice", w.password)
+	c.send("SITE COPY from to\r\nABOR\r\n")
+	c.want(426)
+	c.want(226)
+	entries, err := os.ReadDir(filepath.Join(w.home, "to"))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	if len(entries) >= many {
+		t.Errorf("%d files were copied", len(entries))
+	}
+	for _, e := range entries {
+		if got := string(w.read("to/" + e.Name())); got != "content" {
+			t.Errorf("%s: %q", e.Name(), got)
+		}
+	}
+	c.do(250, "SITE COPY from/1 one")
+}
+
+func TestCombineBusy(t *testing.T) {
+	w := newWorld(t, setups["hello"])
+	c := dial(t, w.addr).login("alice", w.password)
+	other := dial(t, w.addr).login("alice", w.password)
+	d := other.passive()
+	other.do(150, "STOR all")
+	c.do(450, "COMB all hello.txt")
+	c.do(450, "SITE COPY hello.txt all")
+	if !w.exists("hello.txt") {
+		t.Error("the part is gone")
+	}
+	_, err := io.WriteString(d, "first ")
+	must(t, err)
+	must(t, d.Close())
+	other.want(226)
+	c.do(250, "COMB all hello.txt")
+	if got := string(w.read("all")); got != "first hello" {
+		t.Errorf("%q", got)
+	}
+}

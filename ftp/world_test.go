@@ -36,6 +36,7 @@ type world struct {
 	connections int
 	domains     []string
 	fill        map[string]string // files that are there
+	quota       int64             // of homes, in bytes; 0: none
 	chat        ftp.Chat
 	identity    *identity.Service
 	log         *slog.Logger // of this road alone
@@ -87,7 +88,7 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 	}
 	store, err := local.Open(dir)
 	must(t, err)
-	tree, err := files.New(files.Options{Backend: store, Policy: service, Mask: 0o027, Sync: true, Domain: "example.org", Log: log})
+	tree, err := files.New(files.Options{Backend: store, Policy: service, Mask: 0o027, Sync: true, Domain: "example.org", QuotaBytes: w.quota, Log: log})
 	must(t, err)
 	w.home = filepath.Join(dir, "example.org", "home", "alice")
 	w.pub = filepath.Join(dir, "example.org", "pub")
