@@ -437,3 +437,74 @@ func TestFullDisk(t *testing.T) {
 		})
 	}
 }
+
+// glued gathers writes while it holds, and sends them as one.
+type glued struct {
+	net.Conn
+	holding bool
+	held    []byte
+}
+
+func (g *glued) Write(p []byte) (int, error) {
+	if !g.holding {
+		return g.Conn.Write(p)
+	}
+	g.held = append(g.held, p...)
+	return len(p), nil
+}
+
+// TestClearControl ends TLS on the control connection, with a command in the clear in the same
+// segment as the end of TLS: nothing is lost, data stays protected, and who goes on in TLS is cut.
+func TestClearControl(t *testing.T) {
+	versions(t, func(t *testing.T, version uint16) {
+		w := newWorld(t)
+		w.write("a", []byte("content"))
+		conf := insecure(version)
+		c := dial(t, w.addr)
+		c.do(530, "CCC")
+		raw := &glued{Conn: c.conn}
+		c.conn = raw
+		c.secure(conf).login("alice", w.password)
+		if r := c.do(211, "FEAT"); !strings.Contains(r, " CCC\r\n") {
+			t.Errorf("%q", r)
+		}
+		secured := c.conn.(*tls.Conn)
+		c.do(200, "CCC")
+		if b, err := io.ReadAll(secured); err != nil || len(b) > 0 { // close_notify
+			t.Fatalf("%q, %v", b, err)
+		}
+		raw.holding = true
+		must(t, secured.CloseWrite())
+		raw.holding = false
+		must(t, raw.SetWriteDeadline(time.Time{})) // crypto/tls has set one
+		_, err := raw.Write(append(raw.held, "PWD\r\nNOOP\r\n"...))
+		must(t, err)
+		c.conn, c.in = raw, newReader(raw)
+		c.want(257)
+		c.want(200)
+		if i := w.sessions()[0]; i.TLS != nil {
+			t.Errorf("the session says %s", *i.TLS)
+		}
+		if got := c.getTLS(conf, "RETR a"); string(got) != "content" {
+			t.Errorf("%q", got)
+		}
+		c.do(503, "CCC")
+		c.do(503, "PROT C")
+	})
+	t.Run("goes on in TLS", func(t *testing.T) {
+		w := newWorld(t)
+		c := dial(t, w.addr).secure(insecure(0)).login("alice", w.password)
+		c.do(200, "CCC")
+		c.send("PWD\r\n")
+		c.ended()
+	})
+	t.Run("required", func(t *testing.T) {
+		w := newWorld(t, func(w *world) { w.cfg.TLS = "required" })
+		c := dial(t, w.addr).secure(insecure(0)).login("alice", w.password)
+		c.do(534, "CCC")
+		if r := c.do(211, "FEAT"); strings.Contains(r, " CCC\r\n") {
+			t.Errorf("%q", r)
+		}
+		c.do(257, "PWD")
+	})
+}

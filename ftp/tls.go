@@ -81,7 +81,7 @@ func holds(extra [][]byte, mark []byte) bool {
 func (s *session) startTLS() (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.srv.limits.TLSTimeout)
 	defer cancel()
-	conn := tls.Server(s.raw, boundTLS(s.srv.tls, s.ses.ID(), false, s.srv.cfg.TLSReuse))
+	conn := tls.Server(s.underTLS(), boundTLS(s.srv.tls, s.ses.ID(), false, s.srv.cfg.TLSReuse))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}

@@ -43,6 +43,7 @@ func verbs() map[string]verb {
 		"QUIT": {run: (*session).quit, open: true},
 		// auth.go
 		"AUTH": {run: (*session).auth, open: true, arg: something, syntax: "TLS", feat: "AUTH TLS"},
+		"CCC":  {run: (*session).clearControl, feat: "CCC"},
 		"PBSZ": {run: (*session).bufferSize, open: true, arg: something, keep: true, syntax: "0", feat: "PBSZ"},
 		"PROT": {run: (*session).protect, open: true, arg: something, keep: true, syntax: "C|P", feat: "PROT"},
 		// here
@@ -113,7 +114,7 @@ func verbs() map[string]verb {
 
 // known are the verbs of RFCs and of IANA's registry (RFC 5797) that are not done here: 502 and not
 // 500.
-var known = map[string]bool{"SMNT": true, "ADAT": true, "CCC": true, "CONF": true, "ENC": true, "MIC": true,
+var known = map[string]bool{"SMNT": true, "ADAT": true, "CONF": true, "ENC": true, "MIC": true,
 	"MFCT": true, "LPRT": true, "LPSV": true, "XSEM": true, "XSEN": true, "XRSQ": true, "XRCP": true,
 	"THMB": true, "DSIZ": true, "RMDA": true, "MMD5": true, "LOCK": true,
 	"MAIL": true, "MLFL": true, "MSND": true, "MSOM": true, "MSAM": true, "MRSQ": true, "MRCP": true}
@@ -157,6 +158,8 @@ func (c *control) allowed(r identity.Resource) bool { return c.srv.identity.Allo
 // than one.
 func (s *session) offered(name string, v verb) bool {
 	switch {
+	case name == "CCC" && !s.srv.clearable():
+		return false
 	case name == "AUTH":
 		return s.srv.explicit()
 	case name == "PBSZ", name == "PROT":

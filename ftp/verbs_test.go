@@ -25,7 +25,7 @@ var arguments = map[string]string{
 }
 
 // refused are the verbs that refuse what they are tried with for good reason; it is not 500 or 502.
-var refused = map[string]string{"AUTH": "504", "PBSZ": "503", "PROT": "503", "HOST": "503"}
+var refused = map[string]string{"AUTH": "504", "PBSZ": "503", "PROT": "503", "HOST": "503", "CCC": "503"}
 
 func features(c *client) (names []string) {
 	r := c.do(211, "FEAT")
