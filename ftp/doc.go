@@ -1,5 +1,6 @@
 // Package ftp is the FTP road: our own command loop, which owns all state of a control
-// connection, and a library as the engine of one session's transfers.
+// connection, and two engines for its transfers, a library for what is large and a direct one for
+// what is soon done.
 //
 //	RFC 959   commands, replies, NVT-ASCII; TYPE A, I and L 8, MODE S, STRU F
 //	RFC 1123  section 4.1.2: STOU, PASV parsing, Telnet, quoting of MKD; 554 after REST
@@ -7,10 +8,11 @@
 //	RFC 2228  AUTH, PBSZ, PROT; no other mechanism than TLS
 //	RFC 2389  FEAT, OPTS
 //	RFC 2428  EPSV, EPRT, EPSV ALL
-//	RFC 2577  no bounce: PORT and EPRT lead to the client itself, ports from 1024 up
+//	RFC 2577  no bounce: PORT and EPRT lead to the client itself, to other hosts for classes with
+//	          fxp alone, never to ports below 1024
 //	RFC 2640  UTF-8 names; LANG EN
 //	RFC 3659  MDTM, SIZE, REST STREAM, MLST, MLSD; TVFS
-//	RFC 4217  AUTH TLS; PROT C and P; 521, 522, 534
+//	RFC 4217  AUTH TLS; PROT C and P; CCC where TLS is optional; 521, 522, 534
 //	RFC 5797  502 for what is registered and not done, 500 for the rest
 //	RFC 7151  HOST, and TLS that names a host
 //	drafts    MFMT, MFF (draft-somers-ftp-mfxx), HASH (draft-bryan-ftpext-hash), RANG
@@ -26,7 +28,10 @@
 // on reading: NOOP, STAT without a path and ABOR are answered at once, other lines wait in a
 // queue, which the end of the transfer starts to run in a goroutine of its own. So the fields of
 // session belong to whoever runs commands, the reader or that goroutine, never both; the fields
-// of control are guarded by control.mu and are all that a verb may touch that overtakes. A job
+// of control are guarded by control.mu and are all that a verb may touch that overtakes. The
+// direct engine carries a transfer in the reader's own goroutine; if that takes longer than a
+// moment, another goroutine takes the reader's turn, and the old one ends with the transfer. A job
 // is work that takes long and needs no data connection, a checksum or a copy on the server: it
-// runs beside the reader as a transfer does. The order of locks is control.mu, then door.mu.
+// runs beside the reader as a transfer does. The order of locks is
+// watch.mu, control.mu, door.mu.
 package ftp
