@@ -31,10 +31,11 @@ type Visit struct {
 	Lang                    string
 	Anonymous, LoggedIn     Secret // the cookies as they came; zero where absent
 	Unattended              bool   // an open page asks by itself: that is no activity of the person
+	Holder                  Holder // of a session that Request opens; nil: none
 }
 
 func (v Visit) opening(p Protocol) Opening {
-	return Opening{Protocol: p, Remote: v.Remote, Local: v.Local, TLS: v.TLS, UserAgent: v.UserAgent}
+	return Opening{Protocol: p, Remote: v.Remote, Local: v.Local, TLS: v.TLS, UserAgent: v.UserAgent, Holder: v.Holder}
 }
 
 // maxHeader bounds what a session keeps of one request header, in bytes.

@@ -1,6 +1,7 @@
 package dav_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -88,6 +89,27 @@ func TestTokens(t *testing.T) {
 	s.do("", http.MethodGet, "/dav/out", "", bound).is(t, http.StatusNotFound)
 	s.do("", "MOVE", "/dav/in/f", "", bound, "Destination: /dav/in/../out").is(t, http.StatusConflict)
 	s.do("alice", http.MethodGet, "/dav/out", "").is(t, http.StatusOK, "x")
+}
+
+// A transfer can be stopped alone; the session goes on.
+func TestStopATransfer(t *testing.T) {
+	s := newSite(t)
+	_, answer := s.raw("PUT /dav/f HTTP/1.1\nHost: x\nAuthorization: Basic YWxpY2U6Y29ycmVjdCBob3JzZSBiYXR0ZXJ5\nContent-Length: 1000\n\nhalf of it")
+	until(t, "the upload", func() bool {
+		list := s.identity.Registry.List(identity.Filter{User: "alice"})
+		return len(list) == 1 && list[0].Transfer != nil && list[0].BytesIn > 0
+	})
+	id := s.session("alice").ID
+	no(t, s.identity.StopTransfer(machine, id))
+	line, err := answer.ReadString('\n')
+	if err != nil || !strings.Contains(line, "403") {
+		t.Errorf("the answer is %q, %v", line, err)
+	}
+	until(t, "the end", func() bool { return s.session("alice").Transfer == nil })
+	if err := s.identity.StopTransfer(machine, id); !errors.Is(err, identity.ErrNotFound) {
+		t.Errorf("once more: %v", err)
+	}
+	s.do("alice", http.MethodGet, "/dav/f", "").is(t, http.StatusNotFound)
 }
 
 // A session that ends takes its requests with it, at once.

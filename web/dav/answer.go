@@ -49,6 +49,7 @@ var (
 	errNoLock      = &fault{status: http.StatusConflict, text: "No lock of that token is here.", cond: "lock-token-matches-request-uri"}
 	errRefresh     = &fault{status: http.StatusPreconditionFailed, text: "No lock of yours with that token is here.", cond: "lock-token-matches-request-uri"}
 	errCut         = &fault{status: http.StatusBadRequest, text: "The body ended before its end; nothing was stored."}
+	errStopped     = &fault{status: http.StatusForbidden, text: "Somebody has stopped the transfer; nothing was stored."}
 	errSlow        = &fault{status: http.StatusRequestTimeout, text: "The body stood still for too long; nothing was stored."}
 )
 

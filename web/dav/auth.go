@@ -16,10 +16,13 @@ func (q *request) authenticate() error {
 	if err != nil {
 		return err
 	}
-	ses, err := q.h.o.Identity.Request(q.ctx, identity.ProtocolDAV, visit(q.r), l)
+	v, own := visit(q.r), &holder{all: &q.h.transfers}
+	v.Holder = own
+	ses, err := q.h.o.Identity.Request(q.ctx, identity.ProtocolDAV, v, l)
 	if err != nil {
 		return err
 	}
+	own.ses.Store(ses) // if the session is another request's, nobody looks at own
 	if creds, ok := ses.Credentials(); !ok || creds.Anonymous() {
 		return identity.ErrCredentials
 	}

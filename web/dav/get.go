@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"trivium/identity"
 	"trivium/internal/httpio"
 )
 
@@ -55,8 +54,9 @@ func (q *request) get() error {
 	meter := q.meter(http.MethodGet, i.Size)
 	defer meter.end()
 	q.w.(*httpio.Sender).Moved = meter.moved
-	stop := q.endWithSession(func(rc *http.ResponseController) { _ = rc.SetWriteDeadline(time.Now()) })
-	defer stop()
+	t := q.begin(func(rc *http.ResponseController) { _ = rc.SetWriteDeadline(time.Now()) })
+	defer t.end()
+	q.w.(*httpio.Sender).Session = t.session()
 	http.ServeContent(q.w, q.r, "", i.ModTime, content)
 	return nil
 }
@@ -66,62 +66,4 @@ func contentType(p string) string {
 		return kind
 	}
 	return "application/octet-stream"
-}
-
-// endWithSession calls fn when the session ends before the transfer does, which waits for the
-// network perhaps.
-func (q *request) endWithSession(fn func(*http.ResponseController)) (stop func()) {
-	done := make(chan struct{})
-	rc := http.NewResponseController(q.w)
-	go func() {
-		select {
-		case <-q.ses.Ended():
-			fn(rc)
-		case <-done:
-		}
-	}()
-	return func() { close(done) }
-}
-
-// meter shows a transfer in the list of sessions.
-type meter struct {
-	ses   *identity.Session
-	info  identity.TransferInfo
-	shown time.Time
-	last  int64 // bytes as of shown
-}
-
-// meterEvery is how often the list of sessions hears of a transfer.
-const meterEvery = time.Second
-
-func (q *request) meter(verb string, size int64) *meter {
-	now := time.Now()
-	m := &meter{ses: q.ses, shown: now, info: identity.TransferInfo{Verb: verb, Path: q.path, Size: size, StartedAt: now.UTC()}}
-	m.show()
-	return m
-}
-
-func (m *meter) show() {
-	info := m.info
-	m.ses.Update(func(d *identity.Details) { d.Transfer = &info })
-}
-
-// moved adds bytes.
-func (m *meter) moved(n int64) {
-	m.info.Bytes += n
-	now := time.Now()
-	if gone := now.Sub(m.shown); gone >= meterEvery {
-		m.info.Rate = int64(float64(m.info.Bytes-m.last) / gone.Seconds())
-		m.shown, m.last = now, m.info.Bytes
-		m.show()
-	}
-}
-
-// end takes the transfer out of the list, unless another of the session stands there by now.
-func (m *meter) end() {
-	m.ses.Update(func(d *identity.Details) {
-		if t := d.Transfer; t != nil && t.Path == m.info.Path && t.StartedAt.Equal(m.info.StartedAt) {
-			d.Transfer = nil
-		}
-	})
 }

@@ -40,7 +40,8 @@ type Handler struct {
 	log   *slog.Logger
 	cross *http.CrossOriginProtection
 
-	buffers sync.Pool // of *[]byte, for bodies
+	transfers transfers
+	buffers   sync.Pool // of *[]byte, for bodies
 }
 
 // New makes the handler.

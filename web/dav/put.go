@@ -88,8 +88,9 @@ func (q *request) store(body *httpio.Body) (i files.Info, created bool, err erro
 func (q *request) receive(u *files.Upload, body *httpio.Body) error {
 	meter := q.meter(http.MethodPut, q.r.ContentLength)
 	defer meter.end()
-	stop := q.endWithSession(func(rc *http.ResponseController) { _ = rc.SetReadDeadline(time.Now()) })
-	defer stop()
+	t := q.begin(func(rc *http.ResponseController) { _ = rc.SetReadDeadline(time.Now()) })
+	defer t.end()
+	body.Session = t.session()
 	buffer, ok := q.h.buffers.Get().(*[]byte)
 	if !ok {
 		b := make([]byte, bufferSize)
@@ -97,10 +98,8 @@ func (q *request) receive(u *files.Upload, body *httpio.Body) error {
 	}
 	defer q.h.buffers.Put(buffer)
 	_, err := io.CopyBuffer(struct{ io.Writer }{u}, &metered{body, meter}, *buffer)
-	select {
-	case <-q.ses.Ended():
-		return identity.ErrEnded
-	default:
+	if why := t.why(); why != nil {
+		return why
 	}
 	if body.Broken != nil {
 		return body.Broken

@@ -1,0 +1,175 @@
+package dav
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"trivium/identity"
+)
+
+// transfers are those that run, by session.
+type transfers struct {
+	mu      sync.Mutex // guards what follows
+	running map[*identity.Session]map[*transfer]struct{}
+}
+
+// transfer is a body on its way, in or out.
+type transfer struct {
+	all     *transfers
+	ses     *identity.Session
+	done    chan struct{}
+	stopped chan struct{} // closed when somebody breaks it off
+	gone    chan struct{} // closed when nothing touches the connection any more
+	over    chan struct{} // closed when either that or the end of the session has come
+}
+
+// cutEvery is how often a transfer is cut until it has noticed: a deadline may just be renewed.
+const cutEvery = 50 * time.Millisecond
+
+// cutSession is the session as the transfer's reads and writes see it: ended when the transfer is.
+type cutSession struct {
+	*identity.Session
+	over chan struct{}
+}
+
+func (s cutSession) Ended() <-chan struct{} { return s.over }
+
+func (t *transfer) session() cutSession { return cutSession{t.ses, t.over} }
+
+// begin notes a transfer. cut is called when its session ends or somebody stops it, for it may wait
+// for the network then.
+func (q *request) begin(cut func(*http.ResponseController)) *transfer {
+	all := &q.h.transfers
+	t := &transfer{all: all, ses: q.ses, done: make(chan struct{}), stopped: make(chan struct{}), gone: make(chan struct{}), over: make(chan struct{})}
+	all.mu.Lock()
+	if all.running == nil {
+		all.running = map[*identity.Session]map[*transfer]struct{}{}
+	}
+	if all.running[q.ses] == nil {
+		all.running[q.ses] = map[*transfer]struct{}{}
+	}
+	all.running[q.ses][t] = struct{}{}
+	all.mu.Unlock()
+	rc := http.NewResponseController(q.w)
+	go func() {
+		defer close(t.gone)
+		select {
+		case <-t.ses.Ended():
+		case <-t.stopped:
+		case <-t.done:
+			return
+		}
+		close(t.over)
+		again := time.NewTicker(cutEvery)
+		defer again.Stop()
+		for {
+			cut(rc)
+			select {
+			case <-again.C:
+			case <-t.done:
+				return
+			}
+		}
+	}()
+	return t
+}
+
+// end comes before the handler returns, for the connection is another's then.
+func (t *transfer) end() {
+	close(t.done)
+	<-t.gone
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	if delete(t.all.running[t.ses], t); len(t.all.running[t.ses]) == 0 {
+		delete(t.all.running, t.ses)
+	}
+}
+
+// why is the reason why the transfer was cut, if it was.
+func (t *transfer) why() error {
+	select {
+	case <-t.ses.Ended():
+		return identity.ErrEnded
+	case <-t.stopped:
+		return errStopped
+	default:
+		return nil
+	}
+}
+
+// stop breaks off all transfers of a session; false where none runs.
+func (all *transfers) stop(ses *identity.Session) bool {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	stopped := false
+	for t := range all.running[ses] {
+		select {
+		case <-t.stopped:
+		default:
+			close(t.stopped)
+			stopped = true
+		}
+	}
+	return stopped
+}
+
+// holder is the road's side of a session. Ended sessions are seen by the requests themselves.
+type holder struct {
+	all *transfers
+	ses atomic.Pointer[identity.Session]
+}
+
+var _ identity.TransferHolder = (*holder)(nil)
+
+func (*holder) SessionEnded(identity.Reason) {}
+func (*holder) SessionChanged()              {}
+
+func (o *holder) StopTransfer() bool {
+	ses := o.ses.Load()
+	return ses != nil && o.all.stop(ses)
+}
+
+// meter shows a transfer in the list of sessions.
+type meter struct {
+	ses   *identity.Session
+	info  identity.TransferInfo
+	shown time.Time
+	last  int64 // bytes as of shown
+}
+
+// meterEvery is how often the list of sessions hears of a transfer.
+const meterEvery = time.Second
+
+func (q *request) meter(verb string, size int64) *meter {
+	now := time.Now()
+	m := &meter{ses: q.ses, shown: now, info: identity.TransferInfo{Verb: verb, Path: q.path, Size: size, StartedAt: now.UTC()}}
+	m.show()
+	return m
+}
+
+func (m *meter) show() {
+	info := m.info
+	m.ses.Update(func(d *identity.Details) { d.Transfer = &info })
+}
+
+// moved adds bytes.
+func (m *meter) moved(n int64) {
+	m.info.Bytes += n
+	now := time.Now()
+	if gone := now.Sub(m.shown); gone >= meterEvery {
+		m.info.Rate = int64(float64(m.info.Bytes-m.last) / gone.Seconds())
+		m.shown, m.last = now, m.info.Bytes
+		m.show()
+	}
+}
+
+// end takes the transfer out of the list, unless another of the session stands there by now.
+func (m *meter) end() {
+	m.ses.Update(func(d *identity.Details) {
+		if t := d.Transfer; t != nil && t.Path == m.info.Path && t.StartedAt.Equal(m.info.StartedAt) {
+			d.Transfer = nil
+		}
+	})
+}
