@@ -80,11 +80,23 @@ func (t *Tree) alter(ctx context.Context, op, p string, fn func(*view, *spot) (o
 	if name == "" {
 		name = "."
 	}
-	if err := s.dir.SetAttr(ctx, name, o.mode&^fs.ModeType, s.m.attr(o, s.name == "")); err != nil {
+	if err := setAttr(ctx, s.dir, s.node, name, o.mode&^fs.ModeType, v.s.keepAt(s.m, o, s.name == "")); err != nil {
 		return failed(op, p, err)
 	}
 	v.emit(OpAttr, s.canon(), "", sizeOf(s.node), 0)
 	return nil
+}
+
+// setAttr is Dir.SetAttr of the very entry that was looked at, where the store can tell: by its name,
+// somebody with a shell could put another there meanwhile, and be given that.
+func setAttr(ctx context.Context, dir Dir, n Node, name string, mode fs.FileMode, a Attr) error {
+	d, ok := dir.(interface {
+		SetAttrOf(ctx context.Context, n Node, name string, mode fs.FileMode, a Attr) error
+	})
+	if !ok {
+		return dir.SetAttr(ctx, name, mode, a)
+	}
+	return d.SetAttrOf(ctx, n, name, mode, a)
 }
 
 // again looks at the entry once more, under the lock of the tree's names.

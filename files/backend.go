@@ -33,9 +33,13 @@ type Node struct {
 
 // Features is what a backend can keep.
 type Features struct {
-	Attrs bool   // owner, group and mode of single entries
-	Links bool   // symbolic links
-	Why   string // why something is missing, for doctor; "" when nothing is
+	Attrs bool // owner, group and mode of single entries
+	// Owners says that the store keeps owner, group and mode of every entry, as those of the system:
+	// an Attr of it, and one given to it, holds all three. Attr of a top that nobody has been given
+	// yet, and of links, is empty.
+	Owners bool
+	Links  bool   // symbolic links
+	Why    string // why something is missing, for doctor; "" when nothing is
 }
 
 // Backend is what Tree needs of a store. A tree is named by a key of clean segments, one of

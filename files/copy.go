@@ -213,7 +213,7 @@ func (t *Tree) dress(ctx context.Context, like Info, props []byte, p string) err
 	}
 	if mode := copied(&like, s.m, o); mode != o.mode {
 		o.mode = mode
-		if err := v.setAttr(ctx, s.m, s.dir, s.name, o, s.m.attr(o, false)); err != nil {
+		if err := v.setAttr(ctx, s.m, s.dir, s.node, s.name, o, v.s.keep(s.m, o)); err != nil {
 			return failed("copy", p, err)
 		}
 	}

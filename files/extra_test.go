@@ -28,7 +28,7 @@ func mounted(t *testing.T, p string, with func(*files.Mount)) func(*files.Option
 
 func single(t *testing.T, dir, p string, readOnly bool) *local.Store {
 	t.Helper()
-	store, err := local.OpenTree(dir, files.MountKey(p), readOnly)
+	store, err := local.OpenTree(dir, files.MountKey(p), local.Options{ReadOnly: readOnly})
 	no(t, err)
 	t.Cleanup(func() { _ = store.Close() })
 	return store

@@ -475,7 +475,7 @@ func TestLedgerIsTheTruth(t *testing.T) {
 // TestDiskIsReserved: uploads that have begun and said their size leave the rest of their disk to
 // others; another disk is another matter.
 func TestDiskIsReserved(t *testing.T) {
-	media, err := local.OpenTree(t.TempDir(), files.MountKey("/media"), false)
+	media, err := local.OpenTree(t.TempDir(), files.MountKey("/media"), local.Options{})
 	no(t, err)
 	t.Cleanup(func() { no(t, media.Close()) })
 	w := newWorld(t, func(o *files.Options) {

@@ -199,12 +199,12 @@ func (v *view) cross(ctx context.Context, from, to *spot, src, dst *account) (ke
 		}
 	}
 	if err == nil {
-		err = v.setAttr(ctx, from.m, from.dir, from.name, o, v.s.keep(to.m, o))
+		err = v.setAttr(ctx, from.m, from.dir, from.node, from.name, o, v.s.keep(to.m, o))
 	}
 	if err == nil {
 		if err = from.dir.Rename(ctx, from.name, to.dir, to.name, false); err != nil {
 			o := from.owned()
-			err = errors.Join(err, v.setAttr(ctx, from.m, from.dir, from.name, o, from.m.attr(o, false)))
+			err = errors.Join(err, v.setAttr(ctx, from.m, from.dir, from.node, from.name, o, v.s.keep(from.m, o)))
 		}
 	}
 	if err != nil {
@@ -223,11 +223,11 @@ func (v *view) cross(ctx context.Context, from, to *spot, src, dst *account) (ke
 }
 
 // setAttr writes attributes, where the store can keep them.
-func (v *view) setAttr(ctx context.Context, m *mount, dir Dir, name string, o owned, a Attr) error {
+func (v *view) setAttr(ctx context.Context, m *mount, dir Dir, n Node, name string, o owned, a Attr) error {
 	if !v.s.features(m.key).Attrs {
 		return nil
 	}
-	return dir.SetAttr(ctx, name, o.mode&^fs.ModeType, a)
+	return setAttr(ctx, dir, n, name, o.mode&^fs.ModeType, a)
 }
 
 // lockBoth takes both trees' names in the order of their keys and returns what gives them back.

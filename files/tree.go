@@ -148,11 +148,19 @@ func (v *view) makeCounted(ctx context.Context, s *spot, fn func(*view, *spot) (
 }
 
 // keep is what of an entry's ownership deviates, as far as the store can keep it.
-func (s *Service) keep(m *mount, o owned) Attr {
-	if !s.features(m.key).Attrs {
+func (s *Service) keep(m *mount, o owned) Attr { return s.keepAt(m, o, false) }
+
+// keepAt is keep of an entry that may be the top of its mount. A store that shows owners to others
+// is told all.
+func (s *Service) keepAt(m *mount, o owned, top bool) Attr {
+	switch f := s.features(m.key); {
+	case !f.Attrs:
 		return Attr{}
+	case f.Owners:
+		mode := o.mode &^ fs.ModeType
+		return Attr{UID: &o.uid, GID: &o.gid, Mode: &mode}
 	}
-	return m.attr(o, false)
+	return m.attr(o, top)
 }
 
 // sync makes names durable, where that is wanted.

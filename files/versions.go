@@ -103,6 +103,10 @@ func (t *Tree) OpenVersion(ctx context.Context, p, id string) (*File, error) {
 		return nil, failed("open", p, err)
 	}
 	n := obj.Node()
+	if !v.read(s.m, s.m.owned(n, false), s.canon()) {
+		_ = obj.Close()
+		return nil, failed("open", p, fs.ErrPermission) // another's file stood there then
+	}
 	n.Name, n.Attr = s.node.Name, s.node.Attr
 	return &File{obj: obj, info: v.info(s.m, n, s.at, s.canon(), &s.diro)}, nil
 }
@@ -165,8 +169,12 @@ func (v *view) swapVersion(ctx context.Context, s *spot, kept Dir, id string, a 
 	if err := v.unlocked(ctx, s, theEntry); err != nil {
 		return err
 	}
-	if _, err := kept.Lstat(ctx, id); err != nil {
+	version, err := kept.Lstat(ctx, id)
+	if err != nil {
 		return err
+	}
+	if !v.read(s.m, s.m.owned(version, false), s.canon()) {
+		return fs.ErrPermission // another's file stood there then
 	}
 	props, noProps := s.dir.Props(ctx, s.name) // they outlive the content (RFC 4918 section 9.7.1)
 	old, err := v.keepVersion(ctx, s, true)
@@ -174,7 +182,7 @@ func (v *view) swapVersion(ctx context.Context, s *spot, kept Dir, id string, a 
 		return err
 	}
 	o := s.owned()
-	err = v.setAttr(ctx, s.m, kept, id, o, v.s.keep(s.m, o))
+	err = v.setAttr(ctx, s.m, kept, version, id, o, v.s.keep(s.m, o))
 	if err == nil {
 		err = kept.Chtimes(ctx, id, v.s.now())
 	}

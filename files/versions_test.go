@@ -346,3 +346,30 @@ func TestBinCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestVersionsOfReplacedFiles: who puts a file of theirs in the place of another's does not get at what the
+// other one held.
+func TestVersionsOfReplacedFiles(t *testing.T) {
+	w := newBinWorld(t, files.TrashOff, 3)
+	ctx := t.Context()
+	alice := w.s.ViewOf(session("alice", aliceUID, identity.LevelUser, "team"))
+	bob := w.s.ViewOf(session("bob", bobUID, identity.LevelUser, "team"))
+	put(t, bob, "/groups/team/p", "bob's own")
+	no(t, bob.Chmod(ctx, "/groups/team/p", 0o600))
+	put(t, alice, "/groups/team/a", "alice's")
+	no(t, alice.Rename(ctx, "/groups/team/a", "/groups/team/p"))
+	list, err := alice.Versions(ctx, "/groups/team/p")
+	no(t, err)
+	if len(list) == 0 {
+		t.Fatal("no version was kept")
+	}
+	f, err := alice.OpenVersion(ctx, "/groups/team/p", list[0].ID)
+	if err == nil {
+		_ = f.Close()
+	}
+	want(t, "open", err, fs.ErrPermission)
+	want(t, "restore", alice.RestoreVersion(ctx, "/groups/team/p", list[0].ID), fs.ErrPermission)
+	if get(t, alice, "/groups/team/p") != "alice's" {
+		t.Error("it was restored")
+	}
+}

@@ -114,6 +114,9 @@ func (v *view) descend(ctx context.Context, s *spot, segments []string, follow b
 	if err := s.restart(ctx); err != nil {
 		return nil, err
 	}
+	if err := v.claim(ctx, s); err != nil {
+		return nil, err
+	}
 	if len(segments) == 0 {
 		s.exists = true
 		return nil, nil
@@ -198,6 +201,14 @@ func (v *view) descend(ctx context.Context, s *spot, segments []string, follow b
 			return nil, nil
 		}
 	}
+}
+
+// claim gives a new top its owner and mode, where the store shows them to others.
+func (v *view) claim(ctx context.Context, s *spot) error {
+	if s.m.readOnly || !s.node.Attr.IsZero() || !v.s.features(s.m.key).Owners {
+		return nil
+	}
+	return s.top.SetAttr(ctx, ".", s.diro.mode&^fs.ModeType, v.s.keepAt(s.m, s.diro, true))
 }
 
 // step enters an opened folder.

@@ -339,6 +339,10 @@ func (s *suite) links() {
 }
 
 func (s *suite) attributes() {
+	if s.b.Features().Owners {
+		s.owners()
+		return
+	}
 	d := s.mkdir(s.top, "d")
 	s.store(d, "f", "x")
 	s.store(d, "plain", "x")
@@ -404,6 +408,51 @@ func (s *suite) attributes() {
 	s.ok(err)
 	check("the top", n.Attr, files.Attr{UID: &uid})
 	s.is("absent", d.SetAttr(s.ctx, "absent", 0o600, a), fs.ErrNotExist)
+}
+
+// owners: where the store keeps owner, group and mode of every entry, it has them as they were given.
+func (s *suite) owners() {
+	give := func(uid, gid uint32, mode fs.FileMode) files.Attr {
+		return files.Attr{UID: &uid, GID: &gid, Mode: &mode}
+	}
+	is := func(what string, got files.Attr, err error, want files.Attr) {
+		s.Helper()
+		if err != nil || text(got) != text(want) {
+			s.Errorf("%s: %s, %v; want %s", what, text(got), err, text(want))
+		}
+	}
+	a, b := give(4711, 4712, 0o640), give(4713, 4714, 0o770|fs.ModeSetgid|fs.ModeSticky)
+	s.ok(s.top.Mkdir(s.ctx, "d", *b.Mode, b))
+	d, err := s.top.Dir(s.ctx, "d")
+	s.ok(err)
+	defer d.Close()
+	n, err := d.Stat(s.ctx)
+	is("opened folder", n.Attr, err, b)
+	s.is("again", s.top.Mkdir(s.ctx, "d", *b.Mode, b), fs.ErrExist)
+	p, err := s.top.Part(s.ctx, "aa", true)
+	s.ok(err)
+	s.ok(p.Commit(s.ctx, d, "f", *a.Mode, a, false))
+	n, err = d.Lstat(s.ctx, "f")
+	is("committed", n.Attr, err, a)
+	o, err := d.Open(s.ctx, "f")
+	s.ok(err)
+	is("opened", o.Node().Attr, nil, a)
+	s.ok(o.Close())
+	c := give(1, 2, 0)
+	s.ok(d.SetAttr(s.ctx, "f", 0, c))
+	s.ok(d.ReadDir(s.ctx, func(n files.Node) error { is("listed", n.Attr, nil, c); return nil }))
+	s.ok(d.Rename(s.ctx, "f", s.top, "g", false))
+	n, err = s.top.Lstat(s.ctx, "g")
+	is("renamed", n.Attr, err, c)
+	s.ok(s.top.SetAttr(s.ctx, ".", *b.Mode, b))
+	n, err = s.top.Stat(s.ctx)
+	is("the top", n.Attr, err, b)
+	s.is("absent", d.SetAttr(s.ctx, "absent", 0o600, a), fs.ErrNotExist)
+	if s.b.Features().Links {
+		s.ok(s.top.Symlink(s.ctx, "g", "l"))
+		n, err = s.top.Lstat(s.ctx, "l")
+		is("a link", n.Attr, err, files.Attr{})
+	}
 }
 
 func text(a files.Attr) string {

@@ -124,9 +124,18 @@ func fromOctal(n uint32) fs.FileMode {
 	return m
 }
 
-// read returns the record of an opened file; none is no error.
+// read returns what counts of the record of an opened file; none is no error.
 func (s *Store) read(f *os.File) (record, error) {
-	if !s.features.Attrs {
+	r, err := s.raw(f)
+	if s.system {
+		r.Attr, r.mark = files.Attr{}, false
+	}
+	return r, err
+}
+
+// raw returns the record of an opened file; none is no error.
+func (s *Store) raw(f *os.File) (record, error) {
+	if !s.xattrs {
 		return record{}, nil
 	}
 	var buf [128]byte // more than any record of ours
@@ -159,9 +168,12 @@ func (s *Store) write(f *os.File, r record) error {
 // mark notes in a folder that entries of it have records. It comes before the first of them, so
 // that a crash leaves a mark too many, never one too few.
 func (s *Store) mark(d *os.File) error {
+	if s.system {
+		return nil
+	}
 	s.attrs.Lock()
 	defer s.attrs.Unlock()
-	r, err := s.read(d)
+	r, err := s.raw(d)
 	if err != nil || r.mark {
 		return err
 	}

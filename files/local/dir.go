@@ -45,7 +45,13 @@ func (d *dir) Stat(context.Context) (files.Node, error) {
 	if err != nil {
 		return files.Node{}, err
 	}
-	n := node(d.name, st)
+	n := d.s.node(d.name, st)
+	if d.s.system {
+		if d.top && !claimed(st) {
+			n.Attr = files.Attr{}
+		}
+		return n, nil
+	}
 	r, err := d.s.read(d.f)
 	n.Attr = r.Attr
 	return n, err
@@ -79,7 +85,7 @@ func (d *dir) lstat(name string, marked bool) (files.Node, error) {
 	if err != nil {
 		return files.Node{}, err
 	}
-	n := node(name, st)
+	n := d.s.node(name, st)
 	if marked && (n.Type == 0 || n.Type == fs.ModeDir) {
 		n.Attr, err = d.attr(name)
 	}
@@ -139,10 +145,13 @@ func (d *dir) Mkdir(_ context.Context, name string, mode fs.FileMode, a files.At
 	if d.hides(name) {
 		return files.ErrName
 	}
+	if d.s.system {
+		return d.mkdirOwned(name, mode, a)
+	}
 	if err := mkdirat(d.f, name, inodeMode(mode, 0o700)); err != nil || a.IsZero() {
 		return err
 	}
-	if err := d.setAttr(name, mode, a); err != nil {
+	if err := d.setAttr(name, "", mode, a); err != nil {
 		return errors.Join(err, unlinkat(d.f, name, unix.AT_REMOVEDIR))
 	}
 	return nil
@@ -270,10 +279,11 @@ func (d *dir) SetAttr(_ context.Context, name string, mode fs.FileMode, a files.
 	if !d.s.features.Attrs {
 		return files.ErrUnsupported
 	}
-	return d.setAttr(name, mode, a)
+	return d.setAttr(name, "", mode, a)
 }
 
-func (d *dir) setAttr(name string, mode fs.FileMode, a files.Attr) error {
+// setAttr sets the attributes of an entry; of that of a files.Node.Unique alone, if it is given.
+func (d *dir) setAttr(name, which string, mode fs.FileMode, a files.Attr) error {
 	if name != "." && !a.IsZero() {
 		if err := d.s.mark(d.f); err != nil {
 			return err
@@ -291,13 +301,19 @@ func (d *dir) setAttr(name string, mode fs.FileMode, a files.Attr) error {
 	if err != nil {
 		return err
 	}
+	if which != "" && unique(st) != which {
+		return fs.ErrNotExist
+	}
+	if d.s.system {
+		return d.s.give(f, mode, a)
+	}
 	owner := fs.FileMode(0o600)
 	if node(name, st).Type.IsDir() {
 		owner = 0o700
 	}
 	d.s.attrs.Lock()
 	defer d.s.attrs.Unlock()
-	r, err := d.s.read(f)
+	r, err := d.s.raw(f)
 	if err != nil {
 		return err
 	}

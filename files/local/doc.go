@@ -13,4 +13,9 @@
 // user.trivium, which is read and written through opened files alone. A folder whose entries deviate
 // bears a mark in its own, so that the listing of one where none does reads one attribute. Links
 // have none. The mode of the inode is the whole mode with the owner's rights added.
+//
+// With Options.System the inodes themselves have owner, group and mode. Others may then have shells
+// and put things in each other's place between two steps of ours, so nothing is given away by its
+// name: a new file is given its owner before it gets its name, a new folder too, and an entry that
+// changes hands must be the one that was looked at.
 package local

@@ -28,7 +28,7 @@ func (d *dir) open(name string, flags int) (*os.File, files.Node, error) {
 	if err != nil {
 		return nil, files.Node{}, err
 	}
-	n := node(name, st)
+	n := d.s.node(name, st)
 	if r.mark {
 		own, err := d.s.read(f)
 		if err != nil {

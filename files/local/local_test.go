@@ -32,7 +32,7 @@ func TestContract(t *testing.T) {
 func TestContractWithoutAttributes(t *testing.T) {
 	backendtest.Run(t, func(t *testing.T) files.Backend {
 		s := open(t)
-		s.features = files.Features{Links: true, Why: "it was taken away"}
+		s.features, s.xattrs = files.Features{Links: true, Why: "it was taken away"}, false
 		return s
 	})
 }
@@ -57,7 +57,7 @@ func (b beside) Keys(ctx context.Context, fn func(string) error) error {
 // TestContractOfOneTree: a folder that is one tree itself.
 func TestContractOfOneTree(t *testing.T) {
 	backendtest.Run(t, func(t *testing.T) files.Backend {
-		one, err := OpenTree(t.TempDir(), backendtest.Key, false)
+		one, err := OpenTree(t.TempDir(), backendtest.Key, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestContractOfOneTree(t *testing.T) {
 // TestReadOnlyTree: nothing is written to the folder, which must be there.
 func TestReadOnlyTree(t *testing.T) {
 	dir := t.TempDir()
-	s, err := OpenTree(dir, "mounts/m", true)
+	s, err := OpenTree(dir, "mounts/m", Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestReadOnlyTree(t *testing.T) {
 	if l, err := os.ReadDir(dir); err != nil || len(l) != 0 {
 		t.Errorf("%v, %v", l, err)
 	}
-	if s, err := OpenTree(filepath.Join(dir, "none"), "mounts/n", false); err == nil {
+	if s, err := OpenTree(filepath.Join(dir, "none"), "mounts/n", Options{}); err == nil {
 		_ = s.Close()
 		t.Error("a folder that is not there was opened")
 	}

@@ -22,8 +22,10 @@ const partsName = "parts"
 
 // own opens one of the folders in the reserved one.
 func (t *tree) own(kind string, create bool) (*os.File, error) {
-	if f, err := openDeep(t.f, reserved+"/"+kind, unix.O_RDONLY|unix.O_DIRECTORY); err == nil {
-		return f, nil
+	if !t.s.system {
+		if f, err := openDeep(t.f, reserved+"/"+kind, unix.O_RDONLY|unix.O_DIRECTORY); err == nil {
+			return f, nil
+		}
 	}
 	at := t.f // it is to be made, or we learn here what is wrong
 	for i, name := range []string{reserved, kind} {
@@ -35,6 +37,11 @@ func (t *tree) own(kind string, create bool) (*os.File, error) {
 		}
 		if i > 0 {
 			_ = at.Close()
+		}
+		if err == nil {
+			if err = t.s.ours(next); err != nil {
+				_ = next.Close()
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -161,6 +168,15 @@ func (p *part) Commit(_ context.Context, to files.Dir, name string, mode fs.File
 		if err := p.s.mark(target.f); err != nil {
 			return err
 		}
+	}
+	if p.s.system {
+		if err := p.s.give(p.f, mode, a); err != nil {
+			return err
+		}
+		if err := renameat(p.dir, p.key, target.f, name, exclusive); err != nil {
+			return err
+		}
+		return p.Close()
 	}
 	if p.s.features.Attrs { // a resumed part may bear what an earlier try has written
 		p.s.attrs.Lock()

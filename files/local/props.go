@@ -20,7 +20,7 @@ func (d *dir) Props(_ context.Context, name string) ([]byte, error) {
 	if d.hides(name) {
 		return nil, fs.ErrNotExist
 	}
-	if !d.s.features.Attrs {
+	if !d.s.xattrs {
 		return nil, files.ErrUnsupported
 	}
 	if name != "." {
@@ -44,7 +44,7 @@ func (d *dir) SetProps(_ context.Context, name string, data []byte) error {
 	if d.hides(name) {
 		return fs.ErrNotExist
 	}
-	if !d.s.features.Attrs {
+	if !d.s.xattrs {
 		return files.ErrUnsupported
 	}
 	if len(data) > files.MaxProps {
@@ -82,7 +82,7 @@ func (d *dir) propsFile(name string) (*os.File, error) {
 func (s *Store) markProps(d *os.File) error {
 	s.attrs.Lock()
 	defer s.attrs.Unlock()
-	r, err := s.read(d)
+	r, err := s.raw(d)
 	if err != nil || r.props {
 		return err
 	}

@@ -33,6 +33,8 @@ type Store struct {
 	features files.Features
 	only     string // the key of the one tree that the folder is; "": it holds trees
 	readOnly bool
+	system   bool // inodes say who owns what
+	xattrs   bool // the file system keeps extended attributes
 
 	batches sync.Pool  // of *batch
 	attrs   sync.Mutex // held while an attribute is read and then written
@@ -42,20 +44,30 @@ var _ files.Backend = (*Store)(nil)
 
 // Open opens the store in the folder dir, which is made where it is missing, and finds out what the
 // file system can keep.
-func Open(dir string) (*Store, error) {
-	if err := os.MkdirAll(dir, storeDir); err != nil {
+func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
+
+// OpenWith is Open with options.
+func OpenWith(dir string, o Options) (*Store, error) {
+	mode := fs.FileMode(storeDir)
+	if o.System {
+		mode = systemDir
+	}
+	if err := os.MkdirAll(dir, mode); err != nil {
 		return nil, err
 	}
-	return openStore(dir, &Store{})
+	return openStore(dir, &Store{system: o.System})
 }
 
 // OpenTree opens a store whose folder dir, which must be there, is one tree itself, of that key: a
 // files.Mount. Nothing is written to one that is read only, so its file system may be.
-func OpenTree(dir, key string, readOnly bool) (*Store, error) {
-	return openStore(dir, &Store{only: key, readOnly: readOnly})
+func OpenTree(dir, key string, o Options) (*Store, error) {
+	return openStore(dir, &Store{only: key, readOnly: o.ReadOnly, system: o.System})
 }
 
 func openStore(dir string, s *Store) (*Store, error) {
+	if s.system && os.Geteuid() != 0 {
+		return nil, errNotRoot
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -68,6 +80,15 @@ func openStore(dir string, s *Store) (*Store, error) {
 	if err := s.probe(); err != nil {
 		_ = s.Close()
 		return nil, err
+	}
+	if s.xattrs = s.features.Attrs; s.system {
+		s.features = files.Features{Links: true, Attrs: true, Owners: true}
+		if s.only == "" {
+			if err := s.sweepNew(s.top); err != nil {
+				_ = s.Close()
+				return nil, err
+			}
+		}
 	}
 	return s, nil
 }
@@ -118,10 +139,11 @@ func (s *Store) Tree(_ context.Context, key string, create bool) (files.Top, err
 		return &tree{dir: &dir{s: s, f: f, name: key[strings.LastIndexByte(key, '/')+1:], top: true}}, nil
 	}
 	at := &dir{s: s, f: s.top} // it is to be made, or we learn here what is wrong
-	for i, name := range strings.Split(key, "/") {
+	names := strings.Split(key, "/")
+	for i, name := range names {
 		next, err := at.step(name)
 		if create && errors.Is(err, fs.ErrNotExist) {
-			next, err = at.found(name)
+			next, err = at.found(name, i == len(names)-1)
 		}
 		if i > 0 {
 			_ = at.Close()
@@ -148,8 +170,16 @@ func (s *Store) whole(key string) (files.Top, error) {
 }
 
 // found makes a folder of the store, durably, or opens the one that another has just made.
-func (d *dir) found(name string) (*dir, error) {
-	err := mkdirat(d.f, name, storeDir)
+func (d *dir) found(name string, top bool) (*dir, error) {
+	var err error
+	switch {
+	case d.s.system && top:
+		err = mkdirat(d.f, name, uint32(unclaimed))
+	case d.s.system:
+		err = d.mkdirOwned(name, systemDir, files.Attr{}) // whatever the umask of the process
+	default:
+		err = mkdirat(d.f, name, storeDir)
+	}
 	if err == nil {
 		err = again(d.fsync)
 	}

@@ -209,6 +209,13 @@ func TestStartWithMounts(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
+	if os.Geteuid() == 0 {
+		cfg.Files.Ownership = "system"
+		_, stop = serveTest(t, cfg)
+		if err := stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	}
 	cfg.Mount[0].Root = filepath.Join(root, "none")
 	err := Serve(t.Context(), cfg, ServeOptions{Version: "test", Stdout: io.Discard, Stderr: io.Discard, Started: time.Now()})
 	if err == nil || !strings.Contains(err.Error(), "mount /media: the folder "+cfg.Mount[0].Root) {

@@ -19,7 +19,7 @@ func newBackend(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB) (files.Backen
 	if cfg.Files.Storage == "s3" {
 		return newObjectStore(cfg, db)
 	}
-	b, err := local.Open(cfg.FilesRoot())
+	b, err := local.OpenWith(cfg.FilesRoot(), local.Options{System: system(cfg)})
 	if err != nil {
 		return nil, err
 	}
