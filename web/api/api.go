@@ -90,6 +90,7 @@ func New(o Options) (*API, error) {
 	a.registerServer()
 	a.registerUsers()
 	a.registerQuotas()
+	a.registerTrash()
 	a.registerGroups()
 	a.registerAliases()
 	a.registerTokens()

@@ -47,6 +47,7 @@ const (
 	codeMedia        = "unsupported_media_type"
 	codeTimeout      = "timeout"
 	codeUnsupported  = "unsupported"
+	codeQuota        = "quota"
 	codeFailed       = "failed"
 )
 

@@ -18,6 +18,8 @@ var levels = map[string]identity.Level{
 	"list-sessions": identity.LevelLoggedIn, "list-doing": identity.LevelLoggedIn, "list-transfers": identity.LevelLoggedIn, "stop-transfer": identity.LevelLoggedIn, "show-session": identity.LevelLoggedIn,
 	"end-session": identity.LevelLoggedIn, "end-sessions": identity.LevelLoggedIn,
 	"list-tokens": identity.LevelLoggedIn, "issue-token": identity.LevelLoggedIn, "show-token": identity.LevelLoggedIn,
+	"list-trash": identity.LevelLoggedIn, "empty-trash": identity.LevelLoggedIn, "restore-trash": identity.LevelLoggedIn, "purge-trash": identity.LevelLoggedIn,
+	"list-versions": identity.LevelLoggedIn, "restore-version": identity.LevelLoggedIn,
 	"revoke-token": identity.LevelLoggedIn, "revoke-tokens": identity.LevelLoggedIn,
 
 	"status": identity.LevelStaff, "list-users": identity.LevelStaff, "show-user": identity.LevelStaff, "show-quota": identity.LevelStaff,

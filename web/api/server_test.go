@@ -19,6 +19,7 @@ import (
 	"trivium/config"
 	"trivium/files"
 	disk "trivium/files/local"
+	filestore "trivium/files/sqlstore"
 	"trivium/identity"
 	identitystore "trivium/identity/sqlstore"
 	"trivium/internal/sqldb"
@@ -38,6 +39,7 @@ type server struct {
 	control http.Handler
 	log     *log
 	files   string // folder of the file tree
+	tree    *files.Service
 }
 
 // log keeps what the handler logs.
@@ -99,8 +101,11 @@ func startWith(t testing.TB, policy map[string]string, accounts ...identity.Leve
 	backend, err := disk.Open(s.files)
 	check(t, err)
 	t.Cleanup(func() { check(t, backend.Close()) })
-	tree, err := files.New(files.Options{Backend: backend, Domain: "example.org", QuotaBytes: 1000, SoftPercent: 80})
+	check(t, filestore.Migrate(ctx, db))
+	tree, err := files.New(files.Options{Backend: backend, Domain: "example.org", QuotaBytes: 1000, SoftPercent: 80,
+		Bin: filestore.New(db), Trash: files.TrashAll, Versions: 3})
 	check(t, err)
+	s.tree = tree
 	s.api, err = api.New(api.Options{Identity: s.id, Tokens: s.tokens, Files: tree, Config: cfg, Version: "1.2.3", Log: logger})
 	check(t, err)
 	s.control = s.api.Control(root())
