@@ -44,10 +44,31 @@ type listing struct {
 	shown []string
 	sight sight
 
-	// What the last entries had; most have the same.
-	uid, gid     uint32
-	owner, group string
-	known        bool
+	owners, groups names
+}
+
+// names are those that a listing has looked up.
+type names struct {
+	id    uint32 // the last one; most entries have the same
+	name  string // of id; "" before the first
+	known map[uint32]string
+}
+
+func (n *names) of(id uint32, look func(uint32) string) string {
+	if n.name != "" && n.id == id {
+		return n.name
+	}
+	name, ok := n.known[id]
+	if !ok {
+		const most = 1000 // of them are kept
+		name = look(id)
+		if n.known == nil || len(n.known) == most {
+			n.known = map[uint32]string{}
+		}
+		n.known[id] = name
+	}
+	n.id, n.name = id, name
+	return name
 }
 
 // read opens a folder to be listed.
@@ -191,11 +212,7 @@ func (l *listing) info(ctx context.Context, n *Node, i *Info) bool {
 	default:
 		i.Path = l.at + "/" + n.Name
 	}
-	if !l.known || i.UID != l.uid || i.GID != l.gid {
-		l.uid, l.gid, l.known = i.UID, i.GID, true
-		l.owner, l.group = l.v.userName(i.UID), l.v.groupName(i.GID)
-	}
-	i.Owner, i.Group = l.owner, l.group
+	i.Owner, i.Group = l.owners.of(i.UID, l.v.userName), l.groups.of(i.GID, l.v.groupName)
 	if i.Link {
 		target, err := l.dir.Readlink(ctx, n.Name)
 		if err != nil {

@@ -302,10 +302,10 @@ func (a *ask) heading(p *page, b branch) {
 	p.buf = append(appendPrintable(p.buf, name), ":\r\n"...)
 }
 
-// passable lets pass that a folder on the way cannot be read, or is no more.
+// passable lets pass that a folder on the way cannot be read, is no more, or is too deep to be said.
 func (a *ask) passable(p *page, err error, inner bool) error {
 	reply := replyTo(err).text
-	if err != nil && inner && (errors.Is(err, fs.ErrPermission) || errors.Is(err, files.ErrNotDir) || reply == absent) {
+	if err != nil && inner && (errors.Is(err, fs.ErrPermission) || errors.Is(err, files.ErrNotDir) || errors.Is(err, files.ErrName) || reply == absent) {
 		return p.sorted()
 	}
 	return err
