@@ -37,6 +37,9 @@ func startBare(ctx context.Context, dir string, pair keyPair) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -50,25 +53,53 @@ func startBare(ctx context.Context, dir string, pair keyPair) (*target, error) {
 		only: []string{"down", "up", "small"}, stop: stop}, nil
 }
 
-// serveBare is the server; it ends with its parent.
+// serveBare is the server; it ends when its standard input does, which is when its parent ends.
 func serveBare(home, certFile string) error {
-	pair, err := tls.LoadX509KeyPair(certFile, certFile)
+	l, err := listenBare(home, certFile)
 	if err != nil {
 		return err
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		l.close()
+	}()
+	fmt.Println(l.addr())
+	if err := l.serve(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// bareListener takes the sessions.
+type bareListener struct {
+	l    net.Listener
+	home string
+	conf *tls.Config
+}
+
+func listenBare(home, certFile string) (*bareListener, error) {
+	pair, err := tls.LoadX509KeyPair(certFile, certFile)
+	if err != nil {
+		return nil, err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	fmt.Println(l.Addr())
-	conf := &tls.Config{Certificates: []tls.Certificate{pair}} // #nosec: the defaults are what is measured
+	return &bareListener{l, home, &tls.Config{Certificates: []tls.Certificate{pair}}}, nil // #nosec: the defaults are what is measured
+}
+
+func (l *bareListener) addr() string { return l.l.Addr().String() }
+func (l *bareListener) close()       { _ = l.l.Close() }
+
+func (l *bareListener) serve() error {
 	for {
-		c, err := l.Accept()
+		c, err := l.l.Accept()
 		if err != nil {
 			return err
 		}
 		go func() {
-			b := &bare{conn: c, r: bufio.NewReader(c), home: home, conf: conf}
+			b := &bare{conn: c, r: bufio.NewReader(c), home: l.home, conf: l.conf}
 			if err := b.serve(); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 				fmt.Fprintln(os.Stderr, "limit:", err)
 			}

@@ -30,7 +30,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin/trivium", "the server's binary")
-	flag.StringVar(&o.figures, "figures", "", "some, by commas; none: a quick choice; all; or:\n"+describe())
+	flag.StringVar(&o.figures, "figures", "", "some, by commas; none or all: all of these:\n"+describe())
 	flag.StringVar(&o.servers, "servers", "", "to compare, by commas: trivium, trivium-sync, limit, vsftpd, proftpd, pure-ftpd; none: all that are there")
 	flag.StringVar(&o.peers, "peers", filepath.Join(os.TempDir(), "trivium-bench-peers"), "where the peers' packages are unpacked")
 	flag.BoolVar(&o.unpack, "unpack", false, "fetch the peers' packages first, by apt-get, without installing them")
@@ -47,6 +47,7 @@ func main() {
 	flag.Parse()
 	if *bareHome != "" {
 		exit(serveBare(*bareHome, *cert))
+		return
 	}
 	if o.full {
 		given := map[string]bool{}
@@ -72,23 +73,20 @@ func exit(err error) {
 	}
 }
 
-// alone are the figures of our server alone.
-func (o *options) alone() []struct {
+// single is a figure of our server alone.
+type single struct {
 	name, about string
-	quick       bool
-	run         func(context.Context, string) error
-} {
-	return []struct {
-		name, about string
-		quick       bool
-		run         func(context.Context, string) error
-	}{
-		{"start", "start to ready", true, benchStart},
-		{"fastpath", "system calls of a plain transfer", true, benchFastPath},
-		{"idle-xmpp", "memory of idle XMPP sessions", true, func(ctx context.Context, bin string) error { return benchIdle(ctx, bin, o.sessions) }},
-		{"storm", "log-ins amid wrong passwords", true, benchStorm},
-		{"crowd", "many FTP sessions with transfers at once", true, func(ctx context.Context, bin string) error { return benchCrowd(ctx, bin, o.crowd) }},
-		{"soak", "what the server holds after many log-ins and transfers", true, func(ctx context.Context, bin string) error { return benchSoak(ctx, bin, o.soak) }},
+	run         func(ctx context.Context, bin string) error
+}
+
+func (o *options) alone() []single {
+	return []single{
+		{"start", "start to ready", benchStart},
+		{"fastpath", "system calls of a plain transfer", benchFastPath},
+		{"idle-xmpp", "memory of idle XMPP sessions", func(ctx context.Context, bin string) error { return benchIdle(ctx, bin, o.sessions) }},
+		{"storm", "log-ins amid wrong passwords", benchStorm},
+		{"crowd", "many FTP sessions with transfers at once", func(ctx context.Context, bin string) error { return benchCrowd(ctx, bin, o.crowd) }},
+		{"soak", "what the server holds after many log-ins and transfers", func(ctx context.Context, bin string) error { return benchSoak(ctx, bin, o.soak) }},
 	}
 }
 
