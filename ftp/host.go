@@ -66,8 +66,11 @@ func parseHost(arg string) (name string, addr netip.Addr, ok bool) {
 }
 
 // hosted finds the domain of accounts that a host name stands for: a configured domain, or ftp.
-// in front of one.
+// in front of one. The name under which the server announces itself stands for the first.
 func (s *Server) hosted(name string) (domain string, ok bool) {
+	if name != "" && strings.EqualFold(name, s.cfg.PublicAddress) {
+		return "", true
+	}
 	d, err := identity.ParseDomain(name)
 	if err != nil {
 		return "", false

@@ -217,6 +217,14 @@ func TestHostAndTLS(t *testing.T) {
 	})
 }
 
+func TestHostOfPublicAddress(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.cfg.PublicAddress = "Files.example.com" })
+	c := dial(t, w.addr)
+	c.do(504, "HOST www.example.com")
+	c.do(220, "HOST files.EXAMPLE.com")
+	c.login("alice", w.password)
+}
+
 func TestAnonymousHost(t *testing.T) {
 	w := newWorld(t, setups["anonymous"])
 	other := filepath.Join(filepath.Dir(filepath.Dir(w.pub)), "example.net", "pub")
