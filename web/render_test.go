@@ -187,3 +187,21 @@ func TestFormat(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestSessionAt: a transfer is shown with how far and how fast it is.
+func TestSessionAt(t *testing.T) {
+	for _, tt := range []struct {
+		i    identity.Info
+		want string
+	}{
+		{identity.Info{}, ""},
+		{identity.Info{Doing: "reading"}, "reading"},
+		{identity.Info{Doing: "STOR /a", Transfer: &identity.TransferInfo{Verb: "STOR", Path: "/a", Bytes: 430_000, Size: 1_000_000, Rate: 12_000}}, "STOR /a, 430 kB of 1 MB (43 %), 12 kB/s"},
+		{identity.Info{Transfer: &identity.TransferInfo{Verb: "STOR", Path: "/a", Bytes: 3, Size: 2}}, "STOR /a, 3 B of 2 B (100 %), 0 B/s"},
+		{identity.Info{Transfer: &identity.TransferInfo{Verb: "LIST", Path: "/", Bytes: 5, Size: -1, Rate: 5}}, "LIST /, 5 B, 5 B/s"},
+	} {
+		if got := (sessionRow{Info: tt.i}).At(); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.i, got, tt.want)
+		}
+	}
+}
