@@ -410,3 +410,27 @@ func TestLastAdministrator(t *testing.T) {
 	a.must("enabling", err)
 	a.must("removing one of two", a.RemoveUser(ctx, owner, "admin1"))
 }
+
+func TestMayLogIn(t *testing.T) {
+	var now time.Time
+	a := newAccounts(t, func(o *identity.Options) { o.Now = func() time.Time { return now } })
+	now = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	is := func(what string, id identity.UserID, want bool) {
+		t.Helper()
+		if got := a.MayLogIn(t.Context(), id); got != want {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+	alice := a.add("alice", identity.LevelUser)
+	is("an active account", alice.ID, true)
+	is("nobody", "none", false)
+	off, on, soon := identity.UserDisabled, identity.UserActive, now.Add(time.Hour)
+	_, err := a.SetUser(t.Context(), owner, "alice", identity.UserChange{State: &off})
+	a.must("disabling", err)
+	is("a disabled one", alice.ID, false)
+	_, err = a.SetUser(t.Context(), owner, "alice", identity.UserChange{State: &on, ExpiresAt: &soon})
+	a.must("enabling", err)
+	is("before it expires", alice.ID, true)
+	now = soon
+	is("after it has", alice.ID, false)
+}

@@ -55,7 +55,7 @@ func testServer(t *testing.T, o Options) *Server {
 }
 
 func TestEveryRouteIsInTheTable(t *testing.T) {
-	s := testServer(t, Options{API: http.NotFoundHandler(), Mounts: map[string]http.Handler{"/xmpp-websocket": http.NotFoundHandler()}})
+	s := testServer(t, Options{API: http.NotFoundHandler(), DAV: http.NotFoundHandler(), DAVMethods: []string{http.MethodGet, "PROPFIND", "LOCK"}, Mounts: map[string]http.Handler{"/xmpp-websocket": http.NotFoundHandler()}})
 	table := s.table()
 	e, err := s.register(table)
 	if err != nil {

@@ -50,6 +50,12 @@ func (w *Sender) count(n int64) {
 	}
 }
 
+// WriteHeader gives the answer to a long request its own deadline, too: it may have no body.
+func (w *Sender) WriteHeader(status int) {
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(stall)) // an error: there are none
+	w.ResponseWriter.WriteHeader(status)
+}
+
 // Write sends b.
 func (w *Sender) Write(b []byte) (int, error) {
 	if err := w.renew(); err != nil {

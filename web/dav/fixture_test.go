@@ -64,7 +64,11 @@ func newSite(t *testing.T, changes ...func(*identity.Options, *files.Options)) *
 	no(t, err)
 	h, err := dav.New(dav.Options{Identity: s.identity, Files: s.files, Pause: 5 * time.Second, Hosts: []string{"files.example.org"}})
 	no(t, err)
-	s.Server = httptest.NewServer(h)
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		own := r.WithContext(r.Context()) // net/http looks at the body of its own request
+		own.Body = &slow{r.Body, http.NewResponseController(w)}
+		h.ServeHTTP(w, own)
+	}))
 	done := make(chan error, 1)
 	go func() { done <- s.identity.Run(ctx) }()
 	t.Cleanup(func() {
@@ -80,6 +84,21 @@ func newSite(t *testing.T, changes ...func(*identity.Options, *files.Options)) *
 	no(t, err)
 	no(t, s.identity.AddMembers(ctx, machine, "team", []string{"alice", "bob"}, false))
 	return s
+}
+
+// slow is a body after which the server's own deadline for the answer is over, as after an upload of
+// hours: each answer must have one of its own.
+type slow struct {
+	io.ReadCloser
+	rc *http.ResponseController
+}
+
+func (s *slow) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	if err == io.EOF {
+		_ = s.rc.SetWriteDeadline(time.Now().Add(-time.Second))
+	}
+	return n, err
 }
 
 func (s *site) user(login string, level identity.Level) {
