@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"slices"
 )
 
 // ticketPrefix marks our entry among those that a ticket carries.
@@ -55,9 +56,22 @@ func boundTLS(base *tls.Config, id string, data bool, reuse string) *tls.Config 
 				return nil
 			}
 		}
+		classic := c.Clone()
+		classic.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			if slices.Contains(hello.Extensions, extensionPSK) {
+				return classic, nil
+			}
+			return nil, nil // c itself
+		}
 	}
 	return c
 }
+
+// extensionPSK is pre_shared_key (RFC 8446 section 4.2.11). A connection that resumes a session
+// takes its secrecy from that session's key exchange too (section 7.1), so the hybrid one with
+// ML-KEM, which costs a tenth of a small transfer, need not be done once more.
+const extensionPSK = 41
 
 // dataTLS is what the session's data connections use.
 func (s *session) dataTLS() *tls.Config {
