@@ -57,7 +57,6 @@ func (c *charge) begin(replaces *Node) {
 	a.lentBytes += c.lentBytes
 	a.lentFiles += c.lentFiles
 	a.charges[c] = struct{}{}
-	a.changes++
 }
 
 // reserve sets aside up to want bytes of what the limit leaves. Near the limit it leaves half for
@@ -201,5 +200,4 @@ func (c *charge) replace(old tally) {
 	a.bytes -= old.bytes
 	a.files -= old.files
 	c.repay(c.lentBytes, c.lentFiles)
-	a.changes++
 }

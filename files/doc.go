@@ -18,6 +18,10 @@
 // made it durable, so nobody sees half a file. There is one part for an account and path, and one
 // writer of a path at a time.
 //
+// What each tree holds is counted in memory (ledger.go), charged before it is written (charge.go) and
+// bounded (limit.go). The counts outlive the process in a UsageStore (settle.go); a walk is the truth
+// (count.go, recount.go).
+//
 //	RFC 959   section 4.1.3   STOR, APPE, REST, ALLO, RNFR/RNTO: Create, Upload, Rename
 //	RFC 3659  section 7.5.5   the perm fact: Access
 //	RFC 3659  section 5       resume of an upload that was cut: Tree.Part, UploadOptions.Offset

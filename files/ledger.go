@@ -73,7 +73,7 @@ type account struct {
 	// names is held while an entry is looked at and then changed, so that each is counted once and
 	// a check and what hangs on it are one. Who only makes an entry shares it: it keeps away the
 	// count of a tree in use. Two are taken in the order of their keys. Before mu.
-	names sync.RWMutex
+	names turnstile
 
 	// row is held while the tree is counted and while its row is read or written. Before mu.
 	row sync.Mutex
@@ -85,7 +85,6 @@ type account struct {
 	busy    int       // operations that may change the tree
 	rested  time.Time // when the last of them ended
 	walks   int       // how often it has been counted
-	changes uint64    // grows with each entry that comes or goes
 	charges map[*charge]struct{}
 
 	bytes, files         int64
@@ -94,6 +93,23 @@ type account struct {
 	limited              bool // limits are known
 	noted                bool // the store is to be told of softSince before the tree rests
 	countedAt, softSince time.Time
+}
+
+// turnstile is a lock that counts who has passed.
+type turnstile struct {
+	sync.RWMutex
+	passed atomic.Uint64
+}
+
+// Lock and RLock are those of sync.RWMutex.
+func (t *turnstile) Lock() {
+	t.RWMutex.Lock()
+	t.passed.Add(1)
+}
+
+func (t *turnstile) RLock() {
+	t.RWMutex.RLock()
+	t.passed.Add(1)
 }
 
 // use returns the account of a mount's tree, counted, for an operation that may change the tree;
@@ -226,9 +242,12 @@ func (s *Service) mark(ctx context.Context, a *account) error {
 		// Where the disk is full, deleting must go on. The count is right as long as this process
 		// lives, and the next operation tries again.
 		a.mu.Lock()
+		told := a.stale
 		a.stale = true
 		a.mu.Unlock()
-		s.o.Log.ErrorContext(ctx, "files: a tree could not be marked as in use; after a crash its quota is to be counted again", "tree", a.key, "err", err)
+		if !told {
+			s.o.Log.ErrorContext(ctx, "files: a tree could not be marked as in use; after a crash its quota is to be counted again", "tree", a.key, "err", err)
+		}
 		return nil
 	}
 	a.mu.Lock()
@@ -269,7 +288,6 @@ func (s *Service) grow(a *account, bytes, entries int64) error {
 	}
 	a.bytes += bytes
 	a.files += entries
-	a.changes++
 	return nil
 }
 
@@ -279,7 +297,6 @@ func (a *account) change(bytes, files int64) {
 	defer a.mu.Unlock()
 	a.bytes += bytes
 	a.files += files
-	a.changes++
 }
 
 func (a *account) usage() (bytes, files int64) {

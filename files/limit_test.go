@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -265,7 +266,10 @@ func TestManyWriters(t *testing.T) {
 			func(w *world, i int) (*files.Tree, string, string) { return w.staff(), "/pub/", pubKey }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w, _ := start(t, t.TempDir(), usageStore(t), tt.with)
+			var said strings.Builder // a recount that finds something else says so
+			w, _ := start(t, t.TempDir(), usageStore(t), tt.with, func(o *files.Options) {
+				o.Log = slog.New(slog.NewTextHandler(&said, nil))
+			})
 			first, at, key := tt.who(w, 0)
 			put(t, first, at+"first", "x")
 			stop := make(chan struct{})
@@ -276,6 +280,10 @@ func TestManyWriters(t *testing.T) {
 					case <-stop:
 						return
 					default:
+					}
+					if _, _, err := w.s.Recount(t.Context(), key); err != nil {
+						t.Error(err)
+						return
 					}
 					if bytes, entries := w.s.NetOf(key); bytes > tt.limitBytes || entries > tt.limitEntries {
 						t.Errorf("%d bytes, %d files", bytes, entries)
@@ -321,6 +329,11 @@ func TestManyWriters(t *testing.T) {
 								refused.Add(1)
 								err = u.Discard()
 							} else if r.IntN(2) == 0 {
+								err = tree.Rename(t.Context(), p, fmt.Sprintf("%s%c%d-%d", at, 'a'+rune(r.IntN(26)), i, j))
+								if errors.Is(err, fs.ErrNotExist) || errors.Is(err, files.ErrBusy) {
+									err = nil
+								}
+							} else if r.IntN(2) == 0 {
 								err = tree.Remove(t.Context(), p)
 								if errors.Is(err, fs.ErrNotExist) || errors.Is(err, files.ErrBusy) {
 									err = nil
@@ -340,6 +353,9 @@ func TestManyWriters(t *testing.T) {
 			wg.Wait()
 			close(stop)
 			watch.Wait()
+			if said.Len() > 0 {
+				t.Errorf("counted wrong meanwhile: %s", said.String())
+			}
 			if refused.Load() == 0 {
 				t.Error("nobody was refused: the test proves nothing")
 			}

@@ -25,12 +25,7 @@ func (s *Service) Recount(ctx context.Context, key string) (bytes, files int64, 
 		bytes, files = a.usage()
 		return bytes, files, nil
 	}
-	done, err := s.recount(ctx, a)
-	if err == nil && !done {
-		a.names.Lock()
-		_, err = s.recount(ctx, a)
-		a.names.Unlock()
-	}
+	err = s.recount(ctx, a)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -80,11 +75,32 @@ func (a *account) walked() int {
 	return a.walks
 }
 
-// recount walks a tree in use and takes what it finds for the truth, unless entries have come or gone.
-// The caller holds a.names for that not to be.
-func (s *Service) recount(ctx context.Context, a *account) (done bool, err error) {
+// recount walks a tree in use. The names are taken for a moment before and after the walk: so nobody
+// is between a change and its count, and it is known whether anybody had them meanwhile. If so, the
+// tree is walked again while they are held.
+func (s *Service) recount(ctx context.Context, a *account) error {
+	a.names.Lock()
+	before, o := a.names.passed.Load(), a.open()
+	a.names.Unlock()
+	n, err := s.walkTree(ctx, a.key, o)
+	if err != nil {
+		return err
+	}
+	a.names.Lock()
+	defer a.names.Unlock()
+	if a.names.passed.Load() != before+1 { // not this one alone
+		if n, err = s.walkTree(ctx, a.key, a.open()); err != nil {
+			return err
+		}
+	}
+	s.believe(ctx, a, n)
+	return nil
+}
+
+// open says what uploads have open.
+func (a *account) open() open {
 	a.mu.Lock()
-	before := a.changes
+	defer a.mu.Unlock()
 	o := open{parts: make(map[string]bool), files: make(map[string]bool)}
 	for c := range a.charges {
 		if c.part != "" {
@@ -93,16 +109,13 @@ func (s *Service) recount(ctx context.Context, a *account) (done bool, err error
 			o.files[c.file] = true
 		}
 	}
-	a.mu.Unlock()
-	n, err := s.walkTree(ctx, a.key, o)
-	if err != nil {
-		return false, err
-	}
+	return o
+}
+
+// believe takes what a walk has found for the truth, and adds what uploads have taken.
+func (s *Service) believe(ctx context.Context, a *account, n tally) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.changes != before {
-		return false, nil
-	}
 	for c := range a.charges {
 		n.bytes += c.taken
 		if c.part != "" {
@@ -115,5 +128,4 @@ func (s *Service) recount(ctx context.Context, a *account) (done bool, err error
 	}
 	a.bytes, a.files, a.countedAt = n.bytes, n.files, s.now()
 	a.walks++
-	return true, nil
 }

@@ -291,3 +291,63 @@ func TestRowsOfTreesThatAreGone(t *testing.T) {
 		t.Errorf("%+v, %v", rows, err)
 	}
 }
+
+// meddling is a Backend under whose walks something happens once, when the top folder has been read.
+type meddling struct {
+	files.Backend
+	do func()
+}
+
+func (m *meddling) Tree(ctx context.Context, key string, create bool) (files.Top, error) {
+	top, err := m.Backend.Tree(ctx, key, create)
+	if err != nil || create {
+		return top, err
+	}
+	return &meddled{top, m}, nil
+}
+
+type meddled struct {
+	files.Top
+	m *meddling
+}
+
+func (d *meddled) ReadDir(ctx context.Context, fn func(files.Node) error) error {
+	err := d.Top.ReadDir(ctx, fn)
+	if do := d.m.do; do != nil {
+		d.m.do = nil
+		do()
+	}
+	return err
+}
+
+// TestRecountUnderChange: what moves away under the eyes of a walk is found by the next.
+func TestRecountUnderChange(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		do             func(t *testing.T, tree *files.Tree)
+		bytes, entries int64
+	}{
+		{"renamed", func(t *testing.T, tree *files.Tree) { no(t, tree.Rename(t.Context(), "/d/f", "/f")) }, 5, 2},
+		{"removed", func(t *testing.T, tree *files.Tree) { no(t, tree.Remove(t.Context(), "/d/f")) }, 0, 1},
+		{"stored", func(t *testing.T, tree *files.Tree) { put(t, tree, "/g", "123") }, 8, 3},
+		{"made", func(t *testing.T, tree *files.Tree) { no(t, tree.Mkdir(t.Context(), "/e")) }, 5, 3},
+		{"begun", func(t *testing.T, tree *files.Tree) {
+			u := create(t, tree, "/g", files.UploadOptions{Size: 100})
+			t.Cleanup(func() { no(t, u.Discard()) })
+			write(t, u, "123")
+		}, 105, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := &meddling{}
+			w := newWorld(t, func(o *files.Options) { m.Backend, o.Backend = o.Backend, m })
+			tree := w.alice()
+			no(t, tree.Mkdir(t.Context(), "/d"))
+			put(t, tree, "/d/f", "12345")
+			m.do = func() { tt.do(t, tree) }
+			bytes, entries, err := w.s.Recount(t.Context(), aliceKey)
+			if err != nil || bytes != tt.bytes || entries != tt.entries || m.do != nil {
+				t.Errorf("%d bytes, %d files, %v; want %d, %d", bytes, entries, err, tt.bytes, tt.entries)
+			}
+		})
+	}
+}
