@@ -6,16 +6,29 @@ import (
 	"time"
 )
 
-// Chmod sets the nine permission bits; setuid is never set, setgid and sticky of a folder stay.
-// Only the owner may: fs.ErrPermission. ErrUnsupported where the store cannot keep it, and of a
-// link, which has no mode.
+// Chmod sets the nine permission bits, and of a folder the setgid and sticky bits that mode has; as
+// for chmod(1) of GNU, those that it has not got stay, unless mode has fs.ModeDir, which makes it the
+// folder's whole mode. Setuid is never set, nor either of a file. Only the owner may, and setgid only
+// who is in the group (POSIX chmod(2)): fs.ErrPermission. ErrUnsupported where the store cannot keep
+// it, and of a link, which has no mode.
 func (t *Tree) Chmod(ctx context.Context, p string, mode fs.FileMode) error {
 	return t.alter(ctx, "chmod", p, func(v *view, s *spot) (owned, error) {
 		o := s.owned()
 		if !v.attrs(s.m, o, s.canon()) {
 			return o, fs.ErrPermission
 		}
+		const bits = fs.ModeSetgid | fs.ModeSticky
+		was := o.mode & bits
 		o.mode = o.mode&^fs.ModePerm | mode.Perm()
+		if o.mode.IsDir() {
+			if mode.IsDir() {
+				o.mode &^= bits
+			}
+			o.mode |= mode & bits
+		}
+		if o.mode&^was&fs.ModeSetgid != 0 && !v.inGroup(s.m, o.gid) {
+			return o, fs.ErrPermission
+		}
 		return o, nil
 	})
 }

@@ -55,6 +55,11 @@ func (v *view) owns(m *mount, o owned) bool {
 	return v.superuser() || !v.c.Anonymous() && o.uid == v.c.UID || v.housekeeper(m) && o.uid == m.uid
 }
 
+// inGroup reports whether the session acts for the group.
+func (v *view) inGroup(m *mount, gid uint32) bool {
+	return v.superuser() || v.c.In(gid) || v.housekeeper(m) && gid == m.gid
+}
+
 // bits is step 3.
 func (v *view) bits(m *mount, o owned, want fs.FileMode) bool {
 	switch {
@@ -62,7 +67,7 @@ func (v *view) bits(m *mount, o owned, want fs.FileMode) bool {
 		return true
 	case v.owns(m, o):
 		want <<= 6
-	case v.c.In(o.gid), v.housekeeper(m) && o.gid == m.gid:
+	case v.inGroup(m, o.gid):
 		want <<= 3
 	}
 	return o.mode&want == want

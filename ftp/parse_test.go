@@ -210,7 +210,13 @@ func TestModeChange(t *testing.T) {
 		{text: "ug+rw-x", from: 0o111, want: 0o661},
 		{text: "u+s", forbidden: true},
 		{text: "+t", forbidden: true},
-		{text: "1777", forbidden: true},
+		{text: "1777", dir: true, want: 0o777 | fs.ModeSticky},
+		{text: "1777", want: 0o777},
+		{text: "2775", dir: true, want: 0o775 | fs.ModeSetgid},
+		{text: "00755", dir: true, want: 0o755 | fs.ModeDir},
+		{text: "00755", want: 0o755},
+		{text: "4755", forbidden: true},
+		{text: "7777", forbidden: true},
 		{text: "u", forbidden: true},
 		{text: "", forbidden: true},
 		{text: "u+r,", forbidden: true},
@@ -242,7 +248,7 @@ func FuzzModeChange(f *testing.F) {
 			return
 		}
 		for _, from := range []fs.FileMode{0, 0o777, 0o641, fs.ModeDir | fs.ModeSetgid | 0o750} {
-			if got := m.apply(from, from.IsDir()); got > 0o777 {
+			if got := m.apply(from, from.IsDir()); got&^(fs.ModeDir|fs.ModeSetgid|fs.ModeSticky) > 0o777 || !from.IsDir() && got > 0o777 {
 				t.Fatalf("%q of %o is %o", text, from, got)
 			}
 		}

@@ -3,6 +3,7 @@ package ftp
 import (
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ func (s *session) siteChmod(arg string) {
 	text, name, _ := strings.Cut(arg, " ")
 	m, ok := parseModeChange(text)
 	if !ok || name == "" {
-		s.reply(501, "SITE CHMOD <mode> <path>; the mode is octal up to 777, or as u+w,go-x.")
+		s.reply(501, "SITE CHMOD <mode> <path>; the mode is octal, or as u+w,go-x.")
 		return
 	}
 	p, ok := s.path(name)
@@ -31,7 +32,7 @@ func (s *session) siteChmod(arg string) {
 		s.fail(err)
 		return
 	}
-	s.reply(200, fmt.Sprintf("The mode is %03o.", mode))
+	s.reply(200, fmt.Sprintf("The mode is %03o.", unixMode(mode)))
 }
 
 // modeChange is the first argument of chmod(1): a mode, or clauses that change one.
@@ -49,9 +50,10 @@ type modeClause struct {
 	copy uint        // 1 + how far to the right the digit stands that is copied; 0: none
 }
 
-// parseModeChange reads it. The bits s and t are not for clients to set.
+// parseModeChange reads it. Setgid and sticky bits of a folder are set by a fourth digit, and, as in
+// chmod(1) of GNU, taken away by five.
 func parseModeChange(text string) (modeChange, bool) {
-	if mode, ok := parseMode(text); ok {
+	if mode, ok := parseFolderMode(text); ok {
 		return modeChange{octal: mode}, true
 	}
 	var m modeChange
@@ -112,8 +114,11 @@ func (m *modeChange) add(clause string) bool {
 
 // apply gives the mode that comes of it.
 func (m modeChange) apply(mode fs.FileMode, dir bool) fs.FileMode {
-	if m.clauses == nil {
+	if m.clauses == nil && dir {
 		return m.octal
+	}
+	if m.clauses == nil {
+		return m.octal.Perm()
 	}
 	mode &= fs.ModePerm
 	for _, c := range m.clauses {
@@ -134,6 +139,26 @@ func (m modeChange) apply(mode fs.FileMode, dir bool) fs.FileMode {
 		}
 	}
 	return mode
+}
+
+// parseFolderMode reads an octal mode up to 3777. With more than four digits it is a folder's whole
+// mode, and has fs.ModeDir.
+func parseFolderMode(text string) (fs.FileMode, bool) {
+	n, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || n > 0o3777 || text[0] == '+' {
+		return 0, false
+	}
+	mode := fs.FileMode(n).Perm()
+	if n&0o2000 != 0 {
+		mode |= fs.ModeSetgid
+	}
+	if n&0o1000 != 0 {
+		mode |= fs.ModeSticky
+	}
+	if len(text) > 4 {
+		mode |= fs.ModeDir
+	}
+	return mode, true
 }
 
 // nobodyThere is the answer to a name of which nothing comes: who may not give a file away learns
