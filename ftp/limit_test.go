@@ -145,3 +145,26 @@ func TestNarrowedFileRules(t *testing.T) {
 		t.Errorf("listed: %q", r)
 	}
 }
+
+// TestAnonymousKeptOut: rules of the log-in that are narrowed to a class or to anonymous sessions
+// count for those; one for all is about accounts.
+func TestAnonymousKeptOut(t *testing.T) {
+	w := newWorld(t, withAnonymous, withClasses, func(w *world) {
+		w.policy = map[string]string{"login:ftp": "staff", "login:ftp for class:others": "never", "login:ftp for class:either": "anonymous"}
+	})
+	dialFrom(t, "127.0.0.1", w.addr).login("anonymous", "me@example.net")
+	dialFrom(t, "127.0.0.3", w.addr).login("anonymous", "me@example.net")
+	dialFrom(t, "127.0.0.3", w.addr).login("alice", w.password)
+	c := dialFrom(t, "127.0.0.4", w.addr)
+	c.do(331, "USER anonymous")
+	c.do(530, "PASS me@example.net")
+	c = dialFrom(t, "127.0.0.1", w.addr)
+	c.do(331, "USER alice")
+	c.do(530, "PASS "+w.password)
+
+	w = newWorld(t, withAnonymous, func(w *world) { w.policy = map[string]string{"login:ftp for user:anonymous": "never"} })
+	c = dial(t, w.addr)
+	c.do(331, "USER anonymous")
+	c.do(530, "PASS me@example.net")
+	dial(t, w.addr).login("alice", w.password)
+}

@@ -407,7 +407,7 @@ func (s *Service) checkAnonymous(ctx context.Context, c *claim, a Anonymous) (Cr
 	if err != nil {
 		return Credentials{}, err
 	}
-	if !slices.Contains(s.opts.AnonymousRoads, c.ses.protocol.Road()) {
+	if !slices.Contains(s.opts.AnonymousRoads, c.ses.protocol.Road()) || s.keepsOut(c.ses) {
 		try.drop()
 		return Credentials{}, ErrRoadClosed
 	}
@@ -428,6 +428,14 @@ func (s *Service) checkAnonymous(ctx context.Context, c *claim, a Anonymous) (Cr
 		return Credentials{}, err
 	}
 	return at.creds, nil
+}
+
+// keepsOut reports whether a rule keeps anonymous clients of the session's class from the road. A
+// rule for all is about accounts: whether anonymous clients may come at all the config says.
+func (s *Service) keepsOut(ses *Session) bool {
+	who := subject{anonymous: true, class: ses.Class().Name}
+	rule := s.policy.required(who, Resource(kindLogin+":"+string(ses.protocol.Road())))
+	return rule.For != "" && !LevelAnonymous.Allows(rule.Level)
 }
 
 // anonymous is what a session without a user holds.
