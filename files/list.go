@@ -197,7 +197,7 @@ func (l *listing) mounts(ctx context.Context, until string, fn func(*Info) error
 
 // shows reports whether the session may see the entry.
 func (l *listing) shows(name string, typ fs.FileMode) bool {
-	return typ&^(fs.ModeDir|fs.ModeSymlink) == 0 && speakable(name) && !(l.at == "/" && l.v.s.reserved(name)) && l.sight.sees(name)
+	return typ&^(fs.ModeDir|fs.ModeSymlink) == 0 && speakable(name) && !(len(l.at) == 1 && l.v.s.reserved(name)) && l.sight.sees(name)
 }
 
 // info is view.info of an entry of the folder; false where it is no more.
@@ -267,7 +267,7 @@ func apart(pattern, folder []string) (string, bool) {
 }
 
 func (g *sight) sees(name string) bool {
-	if g.each || slices.Contains(g.named, name) || !norm.NFC.IsNormalString(name) {
+	if g.each || len(g.named) > 0 && (slices.Contains(g.named, name) || !norm.NFC.IsNormalString(name)) {
 		return g.v.visible(g.base + "/" + name)
 	}
 	if !g.asked {

@@ -216,7 +216,7 @@ func (a *ask) folder(ctx context.Context, p *page, b branch, sub func(name strin
 			if sub != nil && typ.IsDir() {
 				sub(name)
 			}
-			p.buf = appendOneLine(append(p.buf, prefix...), name)
+			p.buf = append(append(p.buf, prefix...), name...) // neither can hold the end of a line
 			if err := p.end(0); err != nil {
 				return err
 			}
@@ -377,7 +377,7 @@ func (a *ask) fitting(ctx context.Context, p *page, b branch, here *pattern) err
 	if a.plain() {
 		return a.s.tree.ReadNames(ctx, b.path, func(name string, _ fs.FileMode) error {
 			if here.fits(name) {
-				p.buf = appendOneLine(append(p.buf, b.said...), name)
+				p.buf = append(append(p.buf, b.said...), name...) // neither can hold the end of a line
 				if err := p.end(0); err != nil {
 					return err
 				}

@@ -52,7 +52,7 @@ func main() {
 	if o.full {
 		given := map[string]bool{}
 		flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-		for name, value := range map[string]string{"figures": "all", "size": "1024", "rounds": "3", "files": "2000", "logins": "1600", "soak": "100000"} {
+		for name, value := range map[string]string{"figures": "all", "size": "1024", "rounds": "3", "files": "1000", "logins": "800", "soak": "100000"} {
 			if !given[name] {
 				exit(flag.Set(name, value))
 			}

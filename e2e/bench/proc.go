@@ -146,7 +146,7 @@ func kib(file, key string) (int, error) {
 // settle waits until few connections are in TIME_WAIT: near the number of ports there are, every new
 // one costs a search, and who is measured late would pay for it.
 func settle() {
-	const few = 6000
+	const few = 12000
 	for range 70 { // seconds; TIME_WAIT is 60
 		b, err := os.ReadFile("/proc/net/sockstat")
 		if err != nil {
