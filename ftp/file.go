@@ -79,11 +79,7 @@ func (s *session) retr(arg string) {
 }
 
 func (s *session) stor(arg string) {
-	o := files.UploadOptions{Offset: s.given.rest}
-	if s.given.rang != nil {
-		o.Offset = s.given.rang.from
-	}
-	s.receive("STOR", arg, o, "")
+	s.receive("STOR", arg, files.UploadOptions{Offset: s.given.rest}, "")
 }
 
 func (s *session) appe(arg string) {
@@ -141,14 +137,21 @@ func (s *session) receive(verb, arg string, o files.UploadOptions, begin string)
 		_, err := s.tree.Lstat(s.ctx, p)
 		existed = !errors.Is(err, fs.ErrNotExist)
 	}
+	rang := s.given.rang
+	if rang != nil {
+		var err error
+		if o.Offset, err = rang.begins(s.ctx, s.tree, p); err != nil {
+			s.fail(err)
+			return
+		}
+	}
 	u, err := s.tree.Create(s.ctx, p, o)
 	if err != nil {
 		s.fail(err)
 		return
 	}
-	rang := s.given.rang
 	if rang != nil {
-		if err := rang.over(s.ctx, s.tree, p); err != nil {
+		if err := rang.over(s.ctx, s.tree, p, o.Offset); err != nil {
 			_ = u.Discard() // nothing has come
 			s.fail(err)
 			return

@@ -113,6 +113,11 @@ func (t *transfer) receive(r io.Reader, conn *net.TCPConn) error {
 	if err := t.upload.Prepare(t.door.ctx); err != nil {
 		return err
 	}
+	if t.span != nil {
+		if err := t.span.prepare(t.door.ctx, t.upload); err != nil {
+			return err
+		}
+	}
 	t.heard.Store(time.Now().UnixNano())
 	_, secure := r.(*tls.Conn)
 	if err := t.take(r, conn, secure); err != nil {

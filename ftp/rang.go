@@ -14,7 +14,9 @@ import (
 type span struct {
 	from, to int64
 
-	old *files.File // of an upload: what stands there, for the rest of the file; nil: nothing does
+	// Of an upload.
+	old  *files.File // what stands there, for the rest of the file; nil: nothing does
+	head bool        // the file is made anew, and begins with what stands there before the range
 }
 
 // length is how many bytes a range holds.
@@ -79,6 +81,54 @@ func (g *span) sends(f *files.File) (size int64, send func(io.Writer) error, err
 	return size, func(w io.Writer) error { return copyChunks(w, io.LimitReader(f, size)) }, nil
 }
 
+// begins says where the upload of a range begins. At the end of the file it is appended to in place;
+// elsewhere it is made anew, for a part of an upload that broke off may stand there, which has
+// nothing to do with the file.
+func (g *span) begins(ctx context.Context, tree *files.Tree, p string) (int64, error) {
+	info, err := tree.Stat(ctx, p)
+	switch {
+	case err != nil && replyTo(err).text == absent, err == nil && info.Part:
+		if g.from > 0 {
+			return 0, files.ErrOffset
+		}
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case !info.Dir && g.from > info.Size:
+		return 0, files.ErrOffset
+	case g.from == info.Size:
+		return g.from, nil
+	}
+	return 0, nil
+}
+
+// over opens what stands where a range is to be stored; the upload has begun at the offset, so no
+// other writer changes it from now on.
+func (g *span) over(ctx context.Context, tree *files.Tree, p string, offset int64) error {
+	f, err := tree.Open(ctx, p)
+	if err != nil && replyTo(err).text != absent {
+		return err
+	}
+	g.old, g.head = f, offset == 0
+	size := int64(0)
+	if f != nil {
+		size = f.Info().Size
+	}
+	if g.from > size || offset > 0 && offset != size {
+		g.close()
+		return files.ErrBusy // somebody has changed it just now
+	}
+	return nil
+}
+
+// prepare begins the upload with what stands before the range.
+func (g *span) prepare(ctx context.Context, u *files.Upload) error {
+	if !g.head || g.from == 0 {
+		return nil
+	}
+	return copyPart(ctx, u, g.old, 0, g.from)
+}
+
 // receive takes the bytes of the range and no more.
 func (g *span) receive(u *files.Upload, r io.Reader) error {
 	if err := copyChunks(u, io.LimitReader(r, g.length())); err != nil {
@@ -95,29 +145,34 @@ func (g *span) receive(u *files.Upload, r io.Reader) error {
 	}
 }
 
-// over opens what stands where a range is to be stored; the upload has begun, so no other writer
-// changes it meanwhile.
-func (g *span) over(ctx context.Context, tree *files.Tree, p string) error {
-	f, err := tree.Open(ctx, p)
-	if err != nil && replyTo(err).text != absent {
+// copyPart adds the bytes from up to, but not with, to of a file to an upload, as long as ctx lasts.
+func copyPart(ctx context.Context, u *files.Upload, f *files.File, from, to int64) error {
+	if _, err := f.Seek(from, io.SeekStart); err != nil {
 		return err
 	}
-	g.old = f
+	for from < to {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := u.ReadFrom(io.LimitReader(f, min(to-from, slice)))
+		from += n
+		if err == nil && n == 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // fill puts behind the bytes that came what the file has behind them: nothing outside of the range
 // changes, and where fewer bytes came than it holds, they alone have changed.
-func (g *span) fill(u *files.Upload, came int64) error {
-	rest := g.from + came
-	if g.old == nil || rest >= g.old.Info().Size {
+func (g *span) fill(ctx context.Context, u *files.Upload, came int64) error {
+	if g.old == nil || !g.head {
 		return nil
 	}
-	if _, err := g.old.Seek(rest, io.SeekStart); err != nil {
-		return err
-	}
-	_, err := u.ReadFrom(g.old)
-	return err
+	return copyPart(ctx, u, g.old, g.from+came, g.old.Info().Size)
 }
 
 func (g *span) close() {

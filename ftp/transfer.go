@@ -197,7 +197,7 @@ func (t *transfer) settle(err error) error {
 	if err == nil && !t.stopped.Load() {
 		// The client's hang-up does not undo what it has sent completely.
 		if t.span != nil {
-			if err := t.span.fill(t.upload, t.moved.Load()); err != nil {
+			if err := t.span.fill(t.s.ctx, t.upload, t.moved.Load()); err != nil {
 				return errors.Join(err, t.upload.Discard())
 			}
 		}

@@ -319,6 +319,53 @@ func TestRangedStoreBrokenOff(t *testing.T) {
 	}
 }
 
+// TestRangedStoreBesidePart stores a part of a file that an upload which broke off was to replace.
+func TestRangedStoreBesidePart(t *testing.T) {
+	w := newWorld(t)
+	w.write("f", []byte("0123456789"))
+	for _, tt := range []struct {
+		rang, sent, want string
+		code             int
+	}{
+		{"5 6", "xy", "01234xy789", 226},
+		{"0 0", "z", "z1234xy789", 226},
+	} {
+		c := dial(t, w.addr).login("alice", w.password)
+		d := c.passive()
+		c.do(150, "STOR f")
+		_, err := io.WriteString(d, "ABCDE")
+		must(t, err)
+		eventually(t, "the bytes came", func() bool { return w.moved() >= 5 })
+		c.send("ABOR\r\n")
+		c.want(426)
+		c.want(226)
+		c.do(350, "RANG "+tt.rang)
+		d = c.passive()
+		c.do(150, "STOR f")
+		_, err = io.WriteString(d, tt.sent)
+		must(t, err)
+		must(t, d.Close())
+		c.want(tt.code)
+		if got := string(w.read("f")); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+	// Of a file that is not finished there are no ranges.
+	c := dial(t, w.addr).login("alice", w.password)
+	d := c.passive()
+	c.do(150, "STOR new")
+	_, err := io.WriteString(d, "ABCDE")
+	must(t, err)
+	eventually(t, "the bytes came", func() bool { return w.moved() >= 5 })
+	c.send("ABOR\r\n")
+	c.want(426)
+	c.want(226)
+	c.do(350, "RANG 5 6")
+	c.passive()
+	c.do(554, "STOR new")
+	c.do(213, "SIZE new")
+}
+
 // sparse makes a file whose checksum takes far longer than a test.
 func sparse(t *testing.T, w *world, name string) {
 	t.Helper()
