@@ -2,6 +2,7 @@ package dav_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -128,9 +129,10 @@ func TestEndOfASessionCutsAnUpload(t *testing.T) {
 	off := identity.UserDisabled
 	_, err := s.identity.SetUser(t.Context(), machine, "alice", identity.UserChange{State: &off})
 	no(t, err)
-	line, err := answer.ReadString('\n')
-	if err == nil && !strings.Contains(line, "401") {
-		t.Errorf("the answer is %q", line)
+	if res, err := http.ReadResponse(answer, nil); err != nil {
+		t.Error(err)
+	} else if text, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusUnauthorized || !strings.Contains(string(text), "No valid credential") {
+		t.Errorf("the answer is %d %q, %v", res.StatusCode, text, err)
 	}
 	if took := time.Since(began); took > 4*time.Second {
 		t.Errorf("it took %s", took)

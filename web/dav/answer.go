@@ -14,6 +14,7 @@ import (
 
 	"trivium/files"
 	"trivium/identity"
+	"trivium/internal/httpio"
 )
 
 // fault is an error of a request itself, with its answer.
@@ -145,9 +146,14 @@ func (q *request) fail(err error) {
 	h.Set("Content-Type", kind)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	q.w.WriteHeader(f.status)
-	if q.r.Method != http.MethodHead {
-		_, _ = io.WriteString(q.w, body) // the client may have gone
+	if q.r.Method == http.MethodHead {
+		return
 	}
+	out := q.w
+	if s, ok := out.(*httpio.Sender); ok {
+		out = s.ResponseWriter // an ended session is told that it has
+	}
+	_, _ = io.WriteString(out, body) // the client may have gone
 }
 
 const (

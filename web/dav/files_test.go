@@ -182,9 +182,45 @@ func TestPutAndGet(t *testing.T) {
 	if got := s.do("alice", http.MethodGet, "/dav/chunks", ""); len(got.body) != 200_000 {
 		t.Errorf("%d bytes", len(got.body))
 	}
-	if i := s.session("alice"); i.BytesIn < 200_000 || i.BytesOut < 200_000 || i.Transfer != nil || i.Doing != "" {
-		t.Errorf("%+v", i)
+	until(t, "the end of the last request", func() bool { i := s.session("alice"); return i.Transfer == nil && i.Doing == "" })
+	if i := s.session("alice"); i.BytesIn < 200_000 || i.BytesOut < 200_000 {
+		t.Errorf("%d bytes in, %d out", i.BytesIn, i.BytesOut)
 	}
+}
+
+// What the clients of Windows and macOS send to store one file.
+func TestClientsOfDesktops(t *testing.T) {
+	s := newSite(t)
+	const agent = "User-Agent: Microsoft-WebDAV-MiniRedir/10.0.19045"
+	s.do("", http.MethodOptions, "/", "", agent, "Translate: f").is(t, http.StatusOK)
+	s.do("alice", "PROPFIND", "/dav", "", agent, "Depth: 0", "Translate: f").is(t, http.StatusMultiStatus, "<D:href>/dav/</D:href>", "<D:collection")
+	s.do("alice", "PROPFIND", "/dav/New%20Text.txt", "", agent, "Depth: 0").is(t, http.StatusNotFound)
+	s.do("alice", http.MethodPut, "/dav/New%20Text.txt", "", agent, "Content-Length: 0").is(t, http.StatusCreated)
+	token := s.locked("alice", "/dav/New%20Text.txt", exclusive, agent, "Timeout: Second-3600", "Depth: 0")
+	with := "If: (<" + token + ">)"
+	s.do("alice", http.MethodHead, "/dav/New%20Text.txt", "", agent).is(t, http.StatusOK)
+	s.do("alice", "PROPPATCH", "/dav/New%20Text.txt", set(`<Z:Win32FileAttributes xmlns:Z="urn:schemas-microsoft-com:">00000000</Z:Win32FileAttributes>`), agent, with).is(t, http.StatusMultiStatus, "200 OK")
+	s.do("alice", http.MethodPut, "/dav/New%20Text.txt", "text", agent, with).is(t, http.StatusNoContent)
+	s.do("alice", "PROPPATCH", "/dav/New%20Text.txt", set(`<Z:Win32LastModifiedTime xmlns:Z="urn:schemas-microsoft-com:">Thu, 02 Jan 2020 03:04:05 GMT</Z:Win32LastModifiedTime>`), agent, with).is(t, http.StatusMultiStatus, "200 OK")
+	s.do("alice", "UNLOCK", "/dav/New%20Text.txt", "", agent, "Lock-Token: <"+token+">").is(t, http.StatusNoContent)
+	get := s.do("alice", http.MethodGet, "/dav/New%20Text.txt", "", agent, "Translate: f").is(t, http.StatusOK, "text")
+	if got := get.Header.Get("Last-Modified"); got != "Thu, 02 Jan 2020 03:04:05 GMT" {
+		t.Errorf("the time of the file is %s", got)
+	}
+
+	// Finder locks a name, stores in chunks and tells the length beside.
+	token = s.locked("alice", "/dav/pic.jpg", exclusive, "Timeout: Second-600", "Depth: 0")
+	for _, length := range []string{"50000", "1", "99999999999999999999", "x"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.URL+"/dav/pic.jpg", io.LimitReader(strings.NewReader(strings.Repeat("x", 50_000)), 50_000))
+		no(t, err)
+		r.ContentLength = -1
+		r.SetBasicAuth("alice", password)
+		r.Header.Set("X-Expected-Entity-Length", length)
+		r.Header.Set("If", "(<"+token+">)")
+		s.send(r).is(t, http.StatusNoContent)
+	}
+	s.do("alice", "UNLOCK", "/dav/pic.jpg", "", "Lock-Token: <"+token+">").is(t, http.StatusNoContent)
+	s.do("alice", "PROPFIND", "/dav/", find("quota-used-bytes", "quota-available-bytes"), "Depth: 0").is(t, http.StatusMultiStatus, "<D:quota-used-bytes>50004<")
 }
 
 // A body that is cut leaves what was there, and nothing of its own.
