@@ -203,7 +203,7 @@ func (u *Upload) commit(ctx context.Context) (Info, error) {
 // replace gives the part its name, and what stood there among the versions where that is wanted and
 // the quota has room for both.
 func (u *Upload) replace(ctx context.Context, v *view) error {
-	keep := v.keeps(u.spot) && u.makeRoom(ctx, u.charge.lent(), func() error {
+	keep := v.s.versions() && u.makeRoom(ctx, u.charge.lent(), func() error {
 		if u.charge.stays() {
 			return nil
 		}

@@ -233,9 +233,12 @@ func (o oldVersion) done() {
 	}
 }
 
+// versions reports whether what is overwritten is kept.
+func (s *Service) versions() bool { return s.o.Bin != nil && s.o.Versions > 0 }
+
 // keeps reports whether the file at s will be kept when it is overwritten.
 func (v *view) keeps(s *spot) bool {
-	return v.s.o.Bin != nil && v.s.o.Versions > 0 && s.exists && s.node.Type.IsRegular() && s.node.Size > 0
+	return v.s.versions() && s.exists && s.node.Type.IsRegular() && s.node.Size > 0
 }
 
 // keepVersion gives the file at s, which is about to be replaced, a second name among the versions:
