@@ -10,7 +10,7 @@ import (
 
 // pad is the size of a lent buffer: large enough that a system call moves several TLS records,
 // small enough that a thousand transfers at once hold no more than some 200 MiB.
-const pad = 128 << 10
+const pad = 64 << 10
 
 // pads lends buffers of pad bytes to transfers, so that an idle session holds none.
 type pads struct{ pool sync.Pool }

@@ -72,6 +72,7 @@ func (s *session) pass(secret string) {
 	}
 	s.nameLog()
 	s.tree = s.srv.files.View(s.ses)
+	s.grown = !s.drainer
 	s.attempts = 0
 	welcome := s.display(230, s.srv.cfg.DisplayLogin)
 	s.ses.Update(func(d *identity.Details) { d.State = identity.StateReady })

@@ -77,7 +77,7 @@ func (t *transfer) pass(w io.Writer) error {
 		defer func() { *out = text.buf }()
 		w = text
 	}
-	if t.size >= 0 && t.size < pad {
+	if t.size >= 0 && t.size <= pad {
 		return t.once(w, (*buf)[:t.size])
 	}
 	portion := int(min(t.rates.portion(), pad))
@@ -136,6 +136,15 @@ func (t *transfer) receive(r io.Reader, conn *net.TCPConn) error {
 
 // take copies what the client sends, to its end.
 func (t *transfer) take(r io.Reader, conn *net.TCPConn, secure bool) error {
+	if done, err := t.buffered(r, conn, secure); done || err != nil {
+		return err
+	}
+	return t.splice(conn)
+}
+
+// buffered copies what passes through us: all of an upload, or the beginning of one that the
+// kernel can go on with.
+func (t *transfer) buffered(r io.Reader, conn *net.TCPConn, secure bool) (done bool, err error) {
 	p := &t.s.srv.pads
 	buf := p.get()
 	defer p.put(buf)
@@ -148,40 +157,39 @@ func (t *transfer) take(r io.Reader, conn *net.TCPConn, secure bool) error {
 		more = t.wire.more
 	}
 	in := (*buf)[:min(t.rates.portion(), pad)]
-	if t.span != nil {
-		return t.span.receive(t.upload, &reading{r: r, moved: moved})
-	}
-	if t.ascii {
+	switch {
+	case t.span != nil:
+		return true, t.span.receive(t.upload, &reading{r: r, moved: moved})
+	case t.ascii:
 		out := p.get()
 		defer p.put(out)
 		text := &fromCRLF{w: t.upload, buf: *out}
 		defer func() { *out = text.buf }()
 		if err := copyBuffered(text, r, in, more, moved); err != nil {
-			return err
+			return true, err
 		}
-		return text.flush()
-	}
-	if secure {
-		return copyBuffered(t.upload, r, in, more, moved)
+		return true, text.flush()
+	case secure:
+		return true, copyBuffered(t.upload, r, in, more, moved)
 	}
 	for t.moved.Load() < small {
 		n, err := conn.Read(in)
 		if n > 0 {
 			if _, err := t.upload.Write(in[:n]); err != nil {
-				return err
+				return true, err
 			}
 			if err := moved(n); err != nil {
-				return err
+				return true, err
 			}
 		}
 		if errors.Is(err, io.EOF) {
-			return nil
+			return true, nil
 		}
 		if err != nil {
-			return err
+			return true, err
 		}
 	}
-	return t.splice(conn)
+	return false, nil
 }
 
 // splice lets the kernel move the rest of an upload.

@@ -26,6 +26,7 @@ type session struct {
 	log    *slog.Logger
 
 	implicit bool // TLS from the first byte, data too
+	grown    bool // the reader's stack is larger than it needs from here on
 	drainer  bool // the queue's goroutine runs this command, not the reader
 	long     int  // lines that were too long
 	attempts int
@@ -241,6 +242,12 @@ func (s *session) next(turn int) bool {
 	s.dispatch(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.turn == turn && !s.closed && s.grown {
+		// A log-in needs a deep stack, which a session that then does nothing would keep.
+		s.grown = false
+		s.turn++
+		go s.serve(s.turn)
+	}
 	return !s.closed && s.turn == turn
 }
 
