@@ -373,3 +373,31 @@ func TestVersionsOfReplacedFiles(t *testing.T) {
 		t.Error("it was restored")
 	}
 }
+
+// deaf is a store that takes nothing down.
+type deaf struct{ files.BinStore }
+
+var errDeaf = errors.New("nothing is taken down")
+
+func (deaf) PutTrash(context.Context, files.TrashRow) error     { return errDeaf }
+func (deaf) PutVersion(context.Context, files.VersionRow) error { return errDeaf }
+
+// TestBinNeedsItsRow: what cannot be taken down is neither removed nor replaced.
+func TestBinNeedsItsRow(t *testing.T) {
+	w := newBinWorld(t, files.TrashAll, 3)
+	put(t, w.alice(), "/f", "old")
+	again := openWorld(t, w.dir, func(o *files.Options) { o.Bin, o.Trash, o.Versions = deaf{w.store}, files.TrashAll, 3 })
+	tree := again.alice()
+	want(t, "remove", tree.Remove(t.Context(), "/f"), errDeaf)
+	_, err := try(t, tree, "/f", "new")
+	want(t, "replace", err, errDeaf)
+	put(t, tree, "/g", "other")
+	want(t, "replace by a rename", tree.Rename(t.Context(), "/g", "/f"), errDeaf)
+	if got := get(t, tree, "/f"); got != "old" {
+		t.Errorf("%q", got)
+	}
+	recount(t, again, aliceKey)
+	if held := again.s.Held(); held != 0 {
+		t.Errorf("%d locks are held", held)
+	}
+}
