@@ -28,6 +28,8 @@ type Identity interface {
 type Policy interface {
 	Allowed(ses *identity.Session, r identity.Resource) bool
 	Required(r identity.Resource, def ...identity.Level) identity.Level
+	// RequiredOf is Required for a session, to which rules may be narrowed.
+	RequiredOf(ses *identity.Session, r identity.Resource, def ...identity.Level) identity.Level
 	// Confines reports whether any rule is about paths behind the verb.
 	Confines(verb string) bool
 	// Guards reports whether a rule keeps the session from the verb below a canonical path.

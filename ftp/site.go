@@ -84,15 +84,25 @@ func (s *session) holdsAll(all []identity.Resource) bool {
 
 // holds asks the rule of a resource whose default is def, where that is not 0.
 func (s *session) holds(r identity.Resource, def identity.Level) bool {
-	held, in := identity.LevelLoggedIn, s.isLoggedIn()
-	if in {
-		held = s.ses.Level()
-	}
 	var defs []identity.Level
 	if def != 0 {
 		defs = append(defs, def)
 	}
-	return held.Allows(s.srv.identity.Required(r, defs...)) && (!in || def != 0 || s.allowed(r))
+	if !s.isLoggedIn() {
+		return identity.LevelLoggedIn.Allows(s.srv.identity.Required(r, defs...))
+	}
+	return s.ses.Level().Allows(s.srv.identity.RequiredOf(s.ses, r, defs...))
+}
+
+// LevelOf returns the level that a SITE command asks where no rule says anything else; false where
+// it is that of all verbs.
+func LevelOf(r identity.Resource) (identity.Level, bool) {
+	if strings.EqualFold(string(r), string(removeAllRule)) {
+		return removeAllLevel, true
+	}
+	name, ok := strings.CutPrefix(strings.ToUpper(string(r)), "FTP:SITE ")
+	v := siteVerbs()[name]
+	return v.level, ok && v.level != 0
 }
 
 func (s *session) siteHelp(arg string) {

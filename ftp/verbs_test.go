@@ -471,6 +471,8 @@ func TestRemoveTree(t *testing.T) {
 		{"user", identity.LevelUser, nil, 502},
 		{"staff", identity.LevelStaff, nil, 200},
 		{"user whom a rule lets", identity.LevelUser, map[string]string{"ftp:SITE RMDIR -R": "user"}, 200},
+		{"user whom a rule of their own lets", identity.LevelUser, map[string]string{"ftp:SITE RMDIR -R for user:bob": "user"}, 200},
+		{"user whom a rule for another lets", identity.LevelUser, map[string]string{"ftp:SITE RMDIR -R for user:alice": "user"}, 502},
 		{"staff whom a rule does not let", identity.LevelStaff, map[string]string{"ftp:SITE RMDIR -R": "never"}, 502},
 		{"staff who may not delete", identity.LevelStaff, map[string]string{"ftp:DELE": "never"}, 502},
 	} {
@@ -493,6 +495,17 @@ func TestRemoveTree(t *testing.T) {
 				c.do(550, "SITE RMDIR -r /")
 			}
 		})
+	}
+}
+
+func TestLevelOf(t *testing.T) {
+	for r, want := range map[identity.Resource]identity.Level{
+		"ftp:SITE RMDIR -R": identity.LevelStaff, "ftp:site rmdir -r": identity.LevelStaff, "ftp:SITE CHOWN": identity.LevelRoot,
+		"ftp:SITE CHMOD": 0, "ftp:STOR": 0, "web:/admin": 0, "ftp:SITE": 0,
+	} {
+		if got, ok := ftp.LevelOf(r); got != want || ok != (want != 0) {
+			t.Errorf("%s: %v %v", r, got, ok)
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *to
 		if path, ok := strings.CutPrefix(string(res), "web:"); ok {
 			return srv.LevelOf(path)
 		}
-		return 0, false
+		return ftp.LevelOf(res)
 	})
 	st.add(bounds(srv.Addrs, func(b web.Bound) Bound { return Bound(b) }))
 	return srv, nil
