@@ -181,6 +181,8 @@ func (v *view) lock(ctx context.Context, p string, o LockOptions) (Lock, error) 
 		v.s.book.remove(l)
 		return Lock{}, ErrBusy
 	}
+	v.s.book.mu.Lock() // another session of the account may know of it by now
+	defer v.s.book.mu.Unlock()
 	return v.seen(l), nil
 }
 
@@ -214,7 +216,8 @@ func lockTime(want time.Duration) time.Duration {
 	return want
 }
 
-// seen is the lock as the session sees it: a token is told to its holder alone.
+// seen is the lock as the session sees it: a token is told to its holder alone. The book's mu is
+// held.
 func (v *view) seen(l *Lock) Lock {
 	out := *l
 	out.Left, out.Own = l.until.Sub(v.s.now()), l.account == v.c.UserID
