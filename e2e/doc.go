@@ -6,7 +6,7 @@
 //
 //	serve [flags]          starts the server in $WORK/data on free ports and waits for its ready
 //	                       line; sets $FTP, $WEB, $XMPP, $XMPPS (host:port) and $SETUP
-//	stop                   SIGTERM; the server must end with status 0
+//	shutdown               SIGTERM; the server must end with status 0 (testscript has a stop of its own)
 //	kill9                  SIGKILL
 //	talk ADDR FILE         speaks to ADDR as FILE says: "> text" sends a line (with \r\n and the
 //	                       escapes of Go; {a*5000} is a letter so many times), ">> text" sends without line end, "< regexp" reads a

@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": cmdServe, "stop": cmdStop, "kill9": cmdKill, "talk": cmdTalk, "retry": cmdRetry, "logged": cmdLogged,
+			"serve": cmdServe, "shutdown": cmdStop, "kill9": cmdKill, "talk": cmdTalk, "retry": cmdRetry, "logged": cmdLogged,
 		},
 	})
 }
