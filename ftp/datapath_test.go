@@ -508,3 +508,68 @@ func TestClearControl(t *testing.T) {
 		c.do(257, "PWD")
 	})
 }
+
+// TestFullQuota ends an upload in its midst: 552, the old file stays, nothing is kept, and what
+// fits still works.
+func TestFullQuota(t *testing.T) {
+	w := newWorld(t)
+	quota := int64(1 << 20)
+	_, err := w.identity.SetUser(t.Context(), root, "alice", identity.UserChange{QuotaBytes: &quota})
+	must(t, err)
+	w.write("a", []byte("old"))
+	c := dial(t, w.addr).login("alice", w.password)
+	for range 2 {
+		d := c.passive()
+		c.do(150, "STOR a")
+		_, _ = d.Write(make([]byte, 3<<20)) // breaks off
+		_ = d.Close()
+		c.want(552)
+		if got := w.read("a"); string(got) != "old" {
+			t.Errorf("%q", got)
+		}
+		if r := c.do(213, "AVBL"); r != "213 1048573\r\n" {
+			t.Errorf("%s", r)
+		}
+	}
+	c.put("STOR a", []byte("new"))
+	if got := w.read("a"); string(got) != "new" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestGoneClients hang up in the midst of transfers of both engines; nothing of them is left.
+func TestGoneClients(t *testing.T) {
+	for _, large := range []int64{0, 1 << 40} {
+		t.Run(fmt.Sprintf("large=%d", large), func(t *testing.T) {
+			w := newWorld(t)
+			w.srv.SetLarge(large)
+			w.write("big", make([]byte, 64<<20))
+			before := descriptors(t)
+			for i := range 10 {
+				c := dial(t, w.addr).login("alice", w.password)
+				c.do(200, "TYPE I")
+				d := c.passive()
+				if i%2 == 0 {
+					c.do(150, "RETR big")
+					_, err := io.CopyN(io.Discard, d, 1<<20)
+					must(t, err)
+				} else {
+					c.do(200, "ALLO 1000000")
+					d = c.passive()
+					c.do(150, fmt.Sprintf("STOR up%d", i))
+					_, err := d.Write(make([]byte, 1000))
+					must(t, err)
+				}
+				c.close()
+				_ = d.Close()
+			}
+			eventually(t, "the sessions are gone", func() bool { return len(w.sessions()) == 0 })
+			for i := range 10 {
+				if w.exists(fmt.Sprintf("up%d", i)) {
+					t.Error("half an upload has its name")
+				}
+			}
+			eventually(t, "no descriptor is left", func() bool { return descriptors(t) <= before })
+		})
+	}
+}
