@@ -154,8 +154,11 @@ func (set factSet) appendFacts(b []byte, st *stamps, kind string, i *files.Info,
 
 // appendValue adds a value, or nothing where a fact cannot hold it (RFC 3659 section 7.2).
 func appendValue(b []byte, v string) []byte {
-	if strings.ContainsAny(v, "; \r\n\x00") {
-		return b
+	for i := range len(v) {
+		switch v[i] {
+		case ';', ' ', '\r', '\n', 0:
+			return b
+		}
 	}
 	return append(b, v...)
 }

@@ -285,12 +285,21 @@ func (b *bench) list(t *target) error {
 
 func (b *bench) idling(t *target) error {
 	return bothModes(func(secure bool) error {
-		// What is made once is not counted, and neither is what a first burst leaves.
-		warm, err := sessions(t, parallel, secure)
-		closeAll(warm)
+		t := t
+		if t.fresh != nil { // what earlier figures have left to be collected would hide what sessions take
+			next, err := t.fresh()
+			if err != nil {
+				return err
+			}
+			defer next.stop()
+			t = next
+		}
+		// The first half of the sessions takes what is made once, and what a heap grows in steps by.
+		first, err := sessions(t, b.idle, secure)
 		if err != nil {
 			return err
 		}
+		defer closeAll(first)
 		time.Sleep(time.Second)
 		before, err := t.pss()
 		if err != nil {

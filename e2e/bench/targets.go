@@ -20,6 +20,7 @@ type target struct {
 	uid            int    // whose the files in it are; 0: of this process
 	only           []string
 	stop           func()
+	fresh          func() (*target, error) // another of the kind, just started; nil: no need
 }
 
 // does reports whether a figure makes sense with the target.
@@ -133,6 +134,7 @@ func own(ctx context.Context, bin string, sync bool) (*target, error) {
 	}
 	t := s.target("bench")
 	t.name = name
+	t.fresh = func() (*target, error) { return own(ctx, bin, sync) }
 	// The home is made at the first log-in.
 	c, err := session(t, false)
 	if err == nil {
