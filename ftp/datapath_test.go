@@ -548,14 +548,13 @@ func TestGoneClients(t *testing.T) {
 			for i := range 10 {
 				c := dial(t, w.addr).login("alice", w.password)
 				c.do(200, "TYPE I")
+				c.do(200, "ALLO 1000000")
 				d := c.passive()
 				if i%2 == 0 {
 					c.do(150, "RETR big")
 					_, err := io.CopyN(io.Discard, d, 1<<20)
 					must(t, err)
 				} else {
-					c.do(200, "ALLO 1000000")
-					d = c.passive()
 					c.do(150, fmt.Sprintf("STOR up%d", i))
 					_, err := d.Write(make([]byte, 1000))
 					must(t, err)
