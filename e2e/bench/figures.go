@@ -285,8 +285,11 @@ func (b *bench) list(t *target) error {
 
 func (b *bench) idling(t *target) error {
 	return bothModes(func(secure bool) error {
-		t := t
-		if t.fresh != nil { // what earlier figures have left to be collected would hide what sessions take
+		t, n := t, b.idle
+		if t.fresh != nil {
+			// What earlier figures have left to be collected would hide what sessions take; and as a heap
+			// is not collected before it has grown by half or double, few sessions say nothing.
+			n *= 10
 			next, err := t.fresh()
 			if err != nil {
 				return err
@@ -294,8 +297,8 @@ func (b *bench) idling(t *target) error {
 			defer next.stop()
 			t = next
 		}
-		// The first half of the sessions takes what is made once, and what a heap grows in steps by.
-		first, err := sessions(t, b.idle, secure)
+		// The first half of the sessions takes what is made once.
+		first, err := sessions(t, n, secure)
 		if err != nil {
 			return err
 		}
@@ -305,7 +308,7 @@ func (b *bench) idling(t *target) error {
 		if err != nil {
 			return err
 		}
-		all, err := sessions(t, b.idle, secure)
+		all, err := sessions(t, n, secure)
 		if err != nil {
 			return err
 		}
@@ -315,7 +318,7 @@ func (b *bench) idling(t *target) error {
 		if err != nil {
 			return err
 		}
-		b.table.add(line{title: "idle session, " + mode(secure), unit: "KiB", less: true}, t.name, (after-before)/float64(b.idle))
+		b.table.add(line{title: "idle session, " + mode(secure), unit: "KiB", less: true}, t.name, (after-before)/float64(n))
 		return nil
 	})
 }

@@ -39,7 +39,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 1, "how often each figure is taken; the median counts")
 	flag.IntVar(&o.files, "files", 500, "small files of one measurement")
 	flag.IntVar(&o.logs, "logins", 400, "log-ins of one measurement")
-	flag.IntVar(&o.sessions, "sessions", 1000, "idle XMPP sessions; a third as many idle FTP sessions are counted")
+	flag.IntVar(&o.sessions, "sessions", 1000, "idle XMPP sessions; a quarter as many idle FTP sessions are counted, of our server ten times as many")
 	flag.IntVar(&o.crowd, "crowd", 1000, "FTP sessions with transfers at once")
 	flag.IntVar(&o.soak, "soak", 2000, "log-ins of the soak")
 	bareHome := flag.String(bareFlag, "", "serve a folder as the limit (used by this program itself)")
@@ -189,7 +189,7 @@ func (o *options) compare(ctx context.Context, figures []figure) error {
 			return err
 		}
 	}
-	b := &bench{ctx: ctx, table: newTable(), size: o.size, files: o.files, logs: o.logs, idle: max(o.sessions/3, 1)}
+	b := &bench{ctx: ctx, table: newTable(), size: o.size, files: o.files, logs: o.logs, idle: max(o.sessions/4, 1)}
 	for _, t := range targets {
 		b.table.names = append(b.table.names, t.name)
 	}

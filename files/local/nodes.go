@@ -9,12 +9,14 @@ import (
 	"trivium/files"
 )
 
-// In a folder of many entries, a second goroutine looks at every second piece of them, while this one
-// looks at the others and gives away what has been found: looking is one system call each, and most of
-// the work of a listing. It is at most one piece ahead.
+// In a folder of many entries, a second goroutine looks at two of three pieces of them, while this one
+// looks at the third and gives away what has been found: looking is one system call each, twice the
+// work of the rest of a listing. It is at most ahead pieces ahead.
 const (
-	piece = 128       // entries
-	many  = 4 * piece // from here on there is a second goroutine
+	piece = 64        // entries
+	many  = 8 * piece // from here on there is a second goroutine
+	share = 3         // one piece of so many is looked at here
+	ahead = 2         // pieces that wait to be given away
 )
 
 // found is an entry that was looked at.
@@ -38,20 +40,20 @@ func (d *dir) eachNode(ctx context.Context, b *batch, marked bool, fn func(files
 		}
 		return nil
 	}
-	ahead, stop := make(chan []found), make(chan struct{})
-	go d.lookAhead(b, marked, ahead, stop)
+	looked, stop := make(chan []found, ahead), make(chan struct{})
+	go d.lookAhead(b, marked, looked, stop)
 	defer func() {
 		close(stop)
-		for range ahead { // until it has ended: the batch and the folder are its no longer
+		for range looked { // until it has ended: the batch and the folder are its no longer
 		}
 	}()
 	own := make([]found, piece)
 	for from := 0; from < len(b.names); from += piece {
 		all := own[:min(piece, len(b.names)-from)]
-		if from/piece%2 == 0 {
+		if from/piece%share == 0 {
 			d.lookAll(all, b, from, marked)
 		} else {
-			all = <-ahead
+			all = <-looked
 		}
 		for i := range all {
 			if err := ctx.Err(); err != nil {
@@ -65,21 +67,26 @@ func (d *dir) eachNode(ctx context.Context, b *batch, marked bool, fn func(files
 	return nil
 }
 
-// lookAhead looks at every second piece. It has two buffers: when one has been taken, the other is
-// free again.
-func (d *dir) lookAhead(b *batch, marked bool, ahead chan<- []found, stop <-chan struct{}) {
-	defer close(ahead)
-	var bufs [2][]found
-	for i, from := 0, piece; from < len(b.names); i, from = i+1, from+2*piece {
-		buf := bufs[i%2]
+// lookAhead looks at the other pieces. Of its buffers, some wait, one is given away and one is filled:
+// when it comes to a buffer again, what was in it has been given away.
+func (d *dir) lookAhead(b *batch, marked bool, looked chan<- []found, stop <-chan struct{}) {
+	defer close(looked)
+	var bufs [ahead + 2][]found
+	n := 0
+	for from := 0; from < len(b.names); from += piece {
+		if from/piece%share == 0 {
+			continue
+		}
+		buf := bufs[n%len(bufs)]
 		if buf == nil {
 			buf = make([]found, piece)
-			bufs[i%2] = buf
+			bufs[n%len(bufs)] = buf
 		}
+		n++
 		buf = buf[:min(piece, len(b.names)-from)]
 		d.lookAll(buf, b, from, marked)
 		select {
-		case ahead <- buf:
+		case looked <- buf:
 		case <-stop:
 			return
 		}
