@@ -154,6 +154,10 @@ type Writer interface {
 	Sync() error
 }
 
+// Flusher is a Writer that keeps what it was given elsewhere until the store takes it: after Flush it
+// can be read, and is lost by no end of this process.
+type Flusher interface{ Flush() error }
+
 // Part is a Writer that becomes a file.
 type Part interface {
 	Writer

@@ -174,10 +174,8 @@ func (u *Upload) commit(ctx context.Context) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	if v.s.o.Sync {
-		if err := u.w.Sync(); err != nil {
-			return Info{}, err
-		}
+	if err := u.finish(); err != nil {
+		return Info{}, err
 	}
 	s := u.spot
 	op := OpStore
@@ -198,6 +196,19 @@ func (u *Upload) commit(ctx context.Context) (Info, error) {
 	v.emit(op, s.canon(), "", s.node.Size, u.Written())
 	u.end()
 	return i, nil
+}
+
+// finish makes what has come durable where that is wanted, and elsewhere hands it to the store, where
+// the store is another program: what is acknowledged is there, and nobody waits for it with the names
+// of the tree in hand.
+func (u *Upload) finish() error {
+	if u.t.s.o.Sync {
+		return u.w.Sync()
+	}
+	if w, ok := u.w.(Flusher); ok {
+		return w.Flush()
+	}
+	return nil
 }
 
 // replace gives the part its name, and what stood there among the versions where that is wanted and
@@ -317,11 +328,32 @@ func (u *Upload) Suspend() error {
 	if u.part != nil && (size == 0 || c.Anonymous() || !u.charge.stays()) && err == nil {
 		return u.Discard()
 	}
-	if u.t.s.o.Sync {
-		err = errors.Join(err, u.w.Sync())
+	if unsaved := u.finish(); unsaved != nil {
+		err = errors.Join(err, unsaved)
+		u.lose()
 	}
 	u.end()
 	return failed("suspend", u.spot.at, err)
+}
+
+// lose takes what the store did not take after all out of the count.
+func (u *Upload) lose() {
+	_ = u.w.Close() // it has failed before
+	u.w = nil
+	u.account.names.RLock()
+	defer u.account.names.RUnlock()
+	ctx, s := context.Background(), u.spot
+	var n Node
+	var err error
+	if u.part != nil {
+		n, err = s.top.StatPart(ctx, u.key)
+	} else if n, err = s.dir.Lstat(ctx, s.name); n.Unique != s.node.Unique {
+		return // renamed meanwhile: a recount finds out
+	}
+	u.part = nil
+	if have := u.start + u.Written(); err == nil && n.Size < have {
+		u.charge.drop(have - n.Size)
+	}
 }
 
 // Discard ends the upload and removes what has come; a file that was appended to, or a part that

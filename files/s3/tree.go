@@ -80,7 +80,14 @@ func (t *tree) RemovePart(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	return parts.Remove(ctx, key)
+	e, err := parts.lookup(ctx, key)
+	if err == nil {
+		err = parts.Remove(ctx, key)
+	}
+	if err == nil {
+		t.s.discard(e.ID)
+	}
+	return err
 }
 
 func (t *tree) Parts(ctx context.Context, fn func(files.Node) error) error {

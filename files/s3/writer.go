@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"trivium/files"
 )
@@ -23,10 +24,14 @@ type writer struct {
 	spool *os.File // without a name; nil: nothing waits
 	held  int64    // bytes in the spool
 	size  atomic.Int64
-	dirty bool // the spool holds what the bucket does not
+	dirty bool        // the spool holds what the bucket does not
+	lost  atomic.Bool // the file is no more: what the spool holds is for nobody
 }
 
-var _ files.Writer = (*writer)(nil)
+var (
+	_ files.Writer  = (*writer)(nil)
+	_ files.Flusher = (*writer)(nil)
+)
 
 // write opens a file at its end.
 func (s *Store) write(ctx context.Context, e Entry) (*writer, error) {
@@ -82,7 +87,7 @@ func (w *writer) open() error {
 	}
 	f, err := os.CreateTemp(w.s.o.Spool, "upload-")
 	if err != nil {
-		return err
+		return full(err)
 	}
 	if err := os.Remove(f.Name()); err != nil {
 		return errors.Join(err, f.Close())
@@ -124,6 +129,15 @@ func (s *Store) written(e Entry) Entry {
 	return e
 }
 
+// discard tells the writer of a file that it is no more.
+func (s *Store) discard(id int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.writing[id]; w != nil {
+		w.lost.Store(true)
+	}
+}
+
 func (w *writer) Write(p []byte) (int, error) {
 	total := 0
 	for len(p) > 0 {
@@ -134,7 +148,7 @@ func (w *writer) Write(p []byte) (int, error) {
 		w.took(int64(n))
 		total += n
 		if err != nil {
-			return total, err
+			return total, full(err)
 		}
 		p = p[n:]
 	}
@@ -161,9 +175,17 @@ func (w *writer) ReadFrom(r io.Reader) (int64, error) {
 			limit.N -= n
 		}
 		if err != nil || n < want || limited && limit.N <= 0 {
-			return total, err
+			return total, full(err)
 		}
 	}
+}
+
+// full names the error of a local disk that has no room for the spool.
+func full(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+		return files.ErrNoSpace
+	}
+	return err
 }
 
 func (w *writer) took(n int64) {
@@ -201,7 +223,7 @@ func (w *writer) rewind(size int64) error {
 
 // flush makes the spool the last piece of the file; what stays in it can be written on.
 func (w *writer) flush() error {
-	if !w.dirty {
+	if !w.dirty || w.lost.Load() {
 		return nil
 	}
 	ctx := context.Background() // what was taken is not lost because its sender has gone
@@ -225,7 +247,9 @@ func objectName() string {
 	return text[:2] + "/" + text
 }
 
-func (w *writer) Sync() error { return w.flush() }
+// Sync and Flush are the same: what the storage has taken is durable.
+func (w *writer) Sync() error  { return w.flush() }
+func (w *writer) Flush() error { return w.flush() }
 
 // Truncate implements files.Writer.
 func (w *writer) Truncate(size int64) error {
