@@ -99,7 +99,8 @@ type Files struct {
 	Ownership     string        `toml:"ownership" default:"virtual" values:"virtual|system" doc:"whether owner, group and mode are kept beside the files, or are those of the system" note:"system: files are really chowned, for which the server must be root."`
 	Quota         Size          `toml:"quota" default:"5GB" doc:"of a home whose account says nothing else; 0: none"`
 	QuotaFiles    int           `toml:"quota_files" default:"0" doc:"files and folders of such a home; 0: no limit"`
-	GroupQuota    Size          `toml:"group_quota" default:"0" doc:"of the folder of a group; 0: none"`
+	GroupQuota    Size          `toml:"group_quota" default:"0" doc:"of the folder of a group that says nothing else; 0: none"`
+	GroupFiles    int           `toml:"group_quota_files" default:"0" doc:"files and folders of such a folder; 0: no limit"`
 	PubQuota      Size          `toml:"pub_quota" default:"0" doc:"of /pub; 0: none"`
 	QuotaSoft     int           `toml:"quota_soft" default:"0" max:"100" doc:"percent of a quota from which the grace begins; 0: none"`
 	QuotaGrace    time.Duration `toml:"quota_grace" default:"7d" min:"1" doc:"how long a quota may be used beyond quota_soft, until uploads are refused"`

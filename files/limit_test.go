@@ -262,6 +262,15 @@ func TestManyWriters(t *testing.T) {
 		{"home", func(o *files.Options) { o.QuotaBytes, o.QuotaFiles = 3<<20, 40 }, 3 << 20, 40,
 			func(w *world, i int) (*files.Tree, string, string) { return w.alice(), "/", aliceKey }},
 		{"group", func(o *files.Options) { o.GroupQuotaBytes = 2 << 20 }, 2 << 20, 1 << 40, group},
+		{"group with limits of its own", func(o *files.Options) {
+			o.GroupQuotaBytes, o.GroupQuotaFiles = 1, 1
+			o.GroupQuota = func(domain, name string) (int64, int64) {
+				if domain != "example.org" || name != "team" {
+					return 0, 0
+				}
+				return 2 << 20, 30
+			}
+		}, 2 << 20, 30, group},
 		{"pub", func(o *files.Options) { o.PubQuotaBytes = 1 << 20 }, 1 << 20, 1 << 40,
 			func(w *world, i int) (*files.Tree, string, string) { return w.staff(), "/pub/", pubKey }},
 	} {

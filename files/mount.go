@@ -88,12 +88,12 @@ func (v *view) home() *mount {
 }
 
 func (v *view) group(name string, gid uint32) *mount {
-	mask := v.s.o.Mask & 0o707
+	mask, l := v.s.o.Mask&0o707, v.s.groupLimits(v.domain, name)
 	return &mount{
 		key: v.domain + "/groups/" + name, at: "/groups/" + name, canon: "/groups/" + name,
 		gid: gid,
 		top: 0o770 | fs.ModeSetgid, dir: 0o777&^mask | fs.ModeSetgid, file: 0o666 &^ mask,
-		limitBytes: limit(0, v.s.o.GroupQuotaBytes), limitFiles: -1,
+		limitBytes: l.bytes, limitFiles: l.files,
 	}
 }
 

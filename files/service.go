@@ -40,7 +40,8 @@ type Options struct {
 
 	QuotaBytes      int64 // of a home whose account says 0; 0: no limit
 	QuotaFiles      int64 // the same in files and folders
-	GroupQuotaBytes int64 // of each group folder; 0: no limit
+	GroupQuotaBytes int64 // of a group folder whose group says 0; 0: no limit
+	GroupQuotaFiles int64
 	PubQuotaBytes   int64 // of /pub; 0: no limit
 
 	SoftPercent int               // of a limit, beyond which SoftGrace begins; 0: no soft limits
@@ -48,6 +49,7 @@ type Options struct {
 	Passed      func(QuotaPassed) // must not block; nil: none
 	Usage       UsageStore        // keeps the counts; nil: every tree is counted at its first use
 	HomeQuota   HomeQuota         // for Usages; nil: every account says 0
+	GroupQuota  GroupQuota        // nil: every group says 0
 
 	UniqueCase    bool // no new name differs from another of its folder in case alone
 	PortableNames bool // no new name that Windows cannot hold

@@ -15,6 +15,10 @@ var errNoTree = fmt.Errorf("there is no such tree: %w", fs.ErrNotExist)
 // HomeQuota says the limits of an account, as identity.User has them: 0 is the default, less none.
 type HomeQuota func(ctx context.Context, domain, login string) (bytes, files int64, err error)
 
+// GroupQuota says the limits of a group's folder, as identity.Group has them: 0 is the default, less
+// none. It is asked for each operation there, so it must be quick.
+type GroupQuota func(domain, name string) (bytes, files int64)
+
 // TreeUsage is what one tree holds and may hold.
 type TreeUsage struct {
 	Key       string    // in the store
@@ -139,7 +143,7 @@ func (s *Service) limitsByKey(ctx context.Context, key string) (limits, error) {
 	domain, kind, name := keyParts(key)
 	switch kind {
 	case "groups":
-		return limits{limit(0, s.o.GroupQuotaBytes), -1}, nil
+		return s.groupLimits(domain, name), nil
 	case "pub":
 		return limits{limit(0, s.o.PubQuotaBytes), -1}, nil
 	}
@@ -152,4 +156,13 @@ func (s *Service) limitsByKey(ctx context.Context, key string) (limits, error) {
 		}
 	}
 	return limits{limit(bytes, s.o.QuotaBytes), limit(files, s.o.QuotaFiles)}, nil
+}
+
+// groupLimits is what the folder of a group may hold.
+func (s *Service) groupLimits(domain, name string) limits {
+	var bytes, files int64
+	if s.o.GroupQuota != nil {
+		bytes, files = s.o.GroupQuota(domain, name)
+	}
+	return limits{limit(bytes, s.o.GroupQuotaBytes), limit(files, s.o.GroupQuotaFiles)}
 }

@@ -74,9 +74,8 @@ func (s *Service) Group(ctx context.Context, name string) (GroupInfo, error) {
 // Groups lists groups by name.
 func (s *Service) Groups(ctx context.Context) ([]GroupInfo, error) { return s.store.Groups(ctx, "") }
 
-// SetGroup renames a group or changes its gid; nil leaves as it is. A new gid does not change the
-// files that carry the old one.
-func (s *Service) SetGroup(ctx context.Context, by Actor, name string, newName *string, gid *uint32) (Group, error) {
+// SetGroup changes a group. A new gid does not change the files that carry the old one.
+func (s *Service) SetGroup(ctx context.Context, by Actor, name string, c GroupChange) (Group, error) {
 	var out Group
 	err := s.edit(ctx, by, func(e *edit) error {
 		info, err := s.findGroup(ctx, e, name, s.opts.Domain)
@@ -87,12 +86,12 @@ func (s *Service) SetGroup(ctx context.Context, by Actor, name string, newName *
 			return err
 		}
 		g := info.Group
-		if newName != nil {
-			if g.Name, err = s.newGroupName(ctx, e, info.Group, *newName); err != nil {
+		if c.Name != nil {
+			if g.Name, err = s.newGroupName(ctx, e, info.Group, *c.Name); err != nil {
 				return err
 			}
 		}
-		if gid != nil && *gid != g.GID {
+		if gid := c.GID; gid != nil && *gid != g.GID {
 			if err := checkNumber("gid", *gid); err != nil {
 				return err
 			}
@@ -103,6 +102,12 @@ func (s *Service) SetGroup(ctx context.Context, by Actor, name string, newName *
 				return err
 			}
 			g.GID = *gid
+		}
+		if c.QuotaBytes != nil {
+			g.QuotaBytes = *c.QuotaBytes
+		}
+		if c.QuotaFiles != nil {
+			g.QuotaFiles = *c.QuotaFiles
 		}
 		out = g
 		if g == info.Group {
@@ -116,8 +121,7 @@ func (s *Service) SetGroup(ctx context.Context, by Actor, name string, newName *
 		if err := e.PutGroup(ctx, info.GID, g); err != nil {
 			return err
 		}
-		e.note("group.set", s.display(info.Name, info.Domain), fields{"name": string(info.Name), "gid": info.GID},
-			fields{"name": string(g.Name), "gid": g.GID})
+		e.note("group.set", s.display(info.Name, info.Domain), groupFields(info.Group), groupFields(g))
 		e.concern(ids...)
 		if err := e.Touch(ctx, ids...); err != nil {
 			return err
@@ -130,6 +134,11 @@ func (s *Service) SetGroup(ctx context.Context, by Actor, name string, newName *
 		return Group{}, err
 	}
 	return out, nil
+}
+
+// groupFields is what the audit record says of a group.
+func groupFields(g Group) fields {
+	return fields{"name": string(g.Name), "gid": g.GID, "quota_bytes": g.QuotaBytes, "quota_files": g.QuotaFiles}
 }
 
 // newGroupName checks the name that a group is to have.

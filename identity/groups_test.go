@@ -36,7 +36,7 @@ func TestGroups(t *testing.T) {
 		t.Errorf("after a refusal: %+v, %v", info, err)
 	}
 	name, gid := "crew", uint32(30000)
-	g, err = a.SetGroup(ctx, adminOne, "staff", &name, &gid)
+	g, err = a.SetGroup(ctx, adminOne, "staff", identity.GroupChange{Name: &name, GID: &gid})
 	a.must("renaming", err)
 	if c, _ := ses.Credentials(); g.Name != "crew" || !slices.Equal(c.Groups, []string{"crew"}) || !slices.Equal(c.GIDs, []uint32{30000}) {
 		t.Errorf("group %+v, the session has %v %v", g, c.Groups, c.GIDs)
@@ -57,7 +57,7 @@ func TestGroups(t *testing.T) {
 		if c.gid == 0 {
 			id = nil
 		}
-		_, err := a.SetGroup(ctx, owner, "crew", c.name, id)
+		_, err := a.SetGroup(ctx, owner, "crew", identity.GroupChange{Name: c.name, GID: id})
 		a.refused(what, err, c.kind)
 	}
 	a.refused("a primary group", a.RemoveGroup(ctx, owner, "user1"), identity.ErrRefused, "primary group of user1")
@@ -90,7 +90,7 @@ func TestManagers(t *testing.T) {
 	a.refused("a manager makes a manager", a.AddMembers(ctx, manager, "club", []string{"user2"}, true), identity.ErrRefused)
 	a.refused("a manager unmakes another", a.AddMembers(ctx, manager, "club", []string{"user3"}, false), identity.ErrRefused)
 	a.refused("a manager removes another", a.RemoveMembers(ctx, manager, "club", []string{"user3"}), identity.ErrRefused)
-	a.refused("a manager renames", second(a.SetGroup(ctx, manager, "club", ptr("mine"), nil)), identity.ErrRefused)
+	a.refused("a manager renames", second(a.SetGroup(ctx, manager, "club", identity.GroupChange{Name: ptr("mine")})), identity.ErrRefused)
 	a.refused("a manager removes the group", a.RemoveGroup(ctx, manager, "club"), identity.ErrRefused)
 	a.refused("a member removes", a.RemoveMembers(ctx, identity.Actor{User: "user2", Level: identity.LevelUser}, "club", []string{"user1"}), identity.ErrRefused)
 	a.must("a manager removes a member", a.RemoveMembers(ctx, manager, "club", []string{"user2", "user2"}))
@@ -126,7 +126,7 @@ func TestMembersAbove(t *testing.T) {
 	a.refused("taking ROOT out", a.RemoveMembers(ctx, adminOne, "crew", []string{"root1"}), identity.ErrRefused)
 	a.refused("a puppet taking ROOT out", a.RemoveMembers(ctx, puppet, "crew", []string{"root1"}), identity.ErrRefused)
 	a.refused("removing ROOT's group", a.RemoveGroup(ctx, adminOne, "crew"), identity.ErrRefused, "root1")
-	a.refused("another gid for ROOT", second(a.SetGroup(ctx, adminOne, "crew", nil, &gid)), identity.ErrRefused, "root1")
+	a.refused("another gid for ROOT", second(a.SetGroup(ctx, adminOne, "crew", identity.GroupChange{GID: &gid})), identity.ErrRefused, "root1")
 	a.must("leaving", a.RemoveMembers(ctx, adminOne, "crew", []string{"admin1"}))
 	a.must("ROOT takes ROOT out", a.RemoveMembers(ctx, owner, "crew", []string{"root1"}))
 	a.must("removing a group of those below", a.RemoveGroup(ctx, adminOne, "crew"))

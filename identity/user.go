@@ -78,6 +78,17 @@ type Group struct {
 	Name      UserName
 	CreatedAt time.Time
 	ChangeSeq int64
+
+	QuotaBytes int64 // of its folder; 0: the server's default, less: none
+	QuotaFiles int64 // files and folders, likewise
+}
+
+// GroupChange is what SetGroup changes; nil leaves a field as it is.
+type GroupChange struct {
+	Name       *string
+	GID        *uint32
+	QuotaBytes *int64
+	QuotaFiles *int64
 }
 
 // Member is a user in a group that is not the user's primary one.

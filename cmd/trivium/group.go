@@ -9,6 +9,8 @@ import (
 type group struct {
 	GID     uint32   `json:"gid"`
 	Name    string   `json:"name"`
+	Quota   int64    `json:"quota_bytes"`
+	Files   int64    `json:"quota_files"`
 	Members []member `json:"members"`
 	Primary []string `json:"primary"`
 }
@@ -22,7 +24,7 @@ type groupCmd struct {
 	List   groupListCmd   `cmd:"" aliases:"ls" help:"List groups."`
 	Show   groupShowCmd   `cmd:"" help:"Show a group and who is in it."`
 	Add    groupAddCmd    `cmd:"" help:"Make a group."`
-	Set    groupSetCmd    `cmd:"" help:"Rename a group or change its gid."`
+	Set    groupSetCmd    `cmd:"" help:"Change a group: its name, gid, quota."`
 	Remove groupRemoveCmd `cmd:"" aliases:"rm" help:"Remove a group that is nobody's primary one."`
 	Member memberCmd      `cmd:"" help:"Who is in a group."`
 }
@@ -75,7 +77,8 @@ func (s *shell) showGroup(text []byte, g group) error {
 	if s.JSON {
 		return s.json(text)
 	}
-	return s.fields("group", g.Name, "gid", strconv.Itoa(int(g.GID)), "primary of", strings.Join(g.Primary, ", "), "members", memberNames(g.Members, ", "))
+	return s.fields("group", g.Name, "gid", strconv.Itoa(int(g.GID)), "primary of", strings.Join(g.Primary, ", "), "members", memberNames(g.Members, ", "),
+		"quota", quota(g.Quota), "quota of files", atOnce(int(g.Files)))
 }
 
 type groupAddCmd struct {
@@ -104,6 +107,9 @@ type groupSetCmd struct {
 	Name    string  `arg:"" name:"group" help:"Name of the group."`
 	NewName *string `name:"name" placeholder:"NAME" help:"Its new name."`
 	GID     *uint32 `name:"gid" placeholder:"N" help:"Its new gid."`
+
+	Quota      *string `name:"quota" placeholder:"SIZE" help:"Of its folder: 5GB; none for no limit; default for the server's."`
+	QuotaFiles *string `name:"quota-files" placeholder:"N" help:"Number of files and folders; none for no limit; default for the server's."`
 }
 
 // Run changes a group.
@@ -115,8 +121,22 @@ func (c *groupSetCmd) Run(s *shell) error {
 	if c.GID != nil {
 		body["gid"] = *c.GID
 	}
+	if c.Quota != nil {
+		n, err := parseSize(*c.Quota)
+		if err != nil {
+			return err
+		}
+		body["quota_bytes"] = n
+	}
+	if c.QuotaFiles != nil {
+		n, err := parseSize(*c.QuotaFiles)
+		if err != nil {
+			return usage("--quota-files is a number, none or default")
+		}
+		body["quota_files"] = n
+	}
 	if len(body) == 0 {
-		return usage("group set needs --name or --gid")
+		return usage("group set needs --name, --gid, --quota or --quota-files")
 	}
 	var g group
 	text, err := s.send(http.MethodPatch, "/groups"+at(c.Name), nil, body, &g)

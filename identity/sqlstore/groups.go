@@ -46,7 +46,7 @@ func (r reader) groups(ctx context.Context, where string, args ...any) ([]identi
 			manager       sql.NullBool
 			primaryMember bool
 		)
-		err := rows.Scan(&g.GID, &g.Domain, &gname, &created, &g.ChangeSeq, &user, &login, &manager, &primaryMember)
+		err := rows.Scan(&g.GID, &g.Domain, &gname, &created, &g.ChangeSeq, &g.QuotaBytes, &g.QuotaFiles, &user, &login, &manager, &primaryMember)
 		if err != nil {
 			return err
 		}
@@ -64,17 +64,17 @@ func (r reader) groups(ctx context.Context, where string, args ...any) ([]identi
 				Login: identity.UserName(login.String), Manager: manager.Bool})
 		}
 		return nil
-	}, `SELECT g.gid, g.domain, g.name, g.created_at, g.change_seq, u.id, u.login, m.manager, FALSE AS is_primary
+	}, `SELECT g.gid, g.domain, g.name, g.created_at, g.change_seq, g.quota_bytes, g.quota_files, u.id, u.login, m.manager, FALSE AS is_primary
 		FROM identity_groups g
 		LEFT JOIN identity_members m ON m.gid = g.gid
 		LEFT JOIN identity_users u ON u.id = m.user_id AND u.state <> 'deleted'
 		`+where+`
 		UNION ALL
-		SELECT g.gid, g.domain, g.name, g.created_at, g.change_seq, u.id, u.login, FALSE, TRUE
+		SELECT g.gid, g.domain, g.name, g.created_at, g.change_seq, g.quota_bytes, g.quota_files, u.id, u.login, FALSE, TRUE
 		FROM identity_groups g
 		JOIN identity_users u ON u.gid = g.gid AND u.state <> 'deleted'
 		`+where+`
-		ORDER BY 3, 2, 1, 9, 7`, args...)
+		ORDER BY 3, 2, 1, 11, 9`, args...)
 	return out, err
 }
 
@@ -96,11 +96,12 @@ func (w *writer) PutGroup(ctx context.Context, old uint32, g identity.Group) err
 	}
 	doing := fmt.Sprintf("group %q (gid %d)", g.Name, g.GID)
 	if old == 0 {
-		_, err = w.exec(ctx, doing, `INSERT INTO identity_groups (gid, domain, name, created_at, change_seq)
-			VALUES ($1, $2, $3, $4, $5)`, g.GID, g.Domain, string(g.Name), micros(g.CreatedAt), seq)
+		_, err = w.exec(ctx, doing, `INSERT INTO identity_groups (gid, domain, name, created_at, change_seq, quota_bytes, quota_files)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)`, g.GID, g.Domain, string(g.Name), micros(g.CreatedAt), seq, g.QuotaBytes, g.QuotaFiles)
 	} else {
 		err = w.change(ctx, doing, `UPDATE identity_groups SET gid = $1, domain = $2, name = $3, created_at = $4,
-			change_seq = $5 WHERE gid = $6`, g.GID, g.Domain, string(g.Name), micros(g.CreatedAt), seq, old)
+			change_seq = $5, quota_bytes = $6, quota_files = $7 WHERE gid = $8`,
+			g.GID, g.Domain, string(g.Name), micros(g.CreatedAt), seq, g.QuotaBytes, g.QuotaFiles, old)
 	}
 	if err != nil {
 		return err

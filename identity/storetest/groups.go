@@ -28,7 +28,12 @@ func groups(t *testing.T, s identity.Store) {
 		if err := w.PutMember(ctx, 20000, a.ID, false); err != nil {
 			return err
 		}
-		return w.PutMember(ctx, 20000, a.ID, true) // again, as a manager
+		if err := w.PutMember(ctx, 20000, a.ID, true); err != nil { // again, as a manager
+			return err
+		}
+		g := newGroup("staff", 20000)
+		g.QuotaBytes, g.QuotaFiles = 1<<40, -1
+		return w.PutGroup(ctx, 20000, g)
 	})
 	g, err := s.Group(t.Context(), domain, "staff")
 	if err != nil {
@@ -37,7 +42,7 @@ func groups(t *testing.T, s identity.Store) {
 	equal(t, "members by login", g.Members, []identity.Member{
 		{User: a.ID, Login: "user1", Manager: true}, {User: b.ID, Login: "user2"}})
 	equal(t, "primary", g.Primary, []identity.UserName{"user3"})
-	if g.GID != 20000 || g.Domain != domain || !g.CreatedAt.Equal(at(1)) || g.ChangeSeq == 0 {
+	if g.GID != 20000 || g.Domain != domain || !g.CreatedAt.Equal(at(1)) || g.ChangeSeq == 0 || g.QuotaBytes != 1<<40 || g.QuotaFiles != -1 {
 		t.Errorf("group: %+v", g.Group)
 	}
 	byGID, err := s.GroupByGID(t.Context(), 20000)

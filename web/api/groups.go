@@ -15,6 +15,8 @@ type Group struct {
 	GID     uint32   `json:"gid"`
 	Name    string   `json:"name"`
 	Domain  string   `json:"domain"`
+	Quota   int64    `json:"quota_bytes" doc:"of its folder; 0: the server's default, -1: none"`
+	Files   int64    `json:"quota_files" doc:"files and folders of its folder; 0: the server's default, -1: none"`
 	Members []Member `json:"members" doc:"supplementary members, by login"`
 	Primary []string `json:"primary" doc:"the users whose primary group it is"`
 }
@@ -26,7 +28,7 @@ type Member struct {
 }
 
 func (a *API) groupOf(g identity.GroupInfo) Group {
-	out := Group{GID: g.GID, Name: a.display(g.Name, g.Domain), Domain: g.Domain, Members: []Member{}, Primary: []string{}}
+	out := Group{GID: g.GID, Name: a.display(g.Name, g.Domain), Domain: g.Domain, Quota: g.QuotaBytes, Files: g.QuotaFiles, Members: []Member{}, Primary: []string{}}
 	for _, m := range g.Members {
 		out.Members = append(out.Members, Member{a.display(m.Login, g.Domain), m.Manager})
 	}
@@ -49,7 +51,7 @@ func (a *API) registerGroups() {
 	handle(a, identity.LevelStaff, http.MethodGet, "/groups", "list-groups", "List groups by name", a.listGroups)
 	handle(a, identity.LevelAdmin, http.MethodPost, "/groups", "add-group", "Make a group", a.addGroup)
 	handle(a, identity.LevelStaff, http.MethodGet, "/groups/{name}", "show-group", "Show a group", a.showGroup)
-	handle(a, identity.LevelAdmin, http.MethodPatch, "/groups/{name}", "set-group", "Rename a group or change its gid", a.setGroup)
+	handle(a, identity.LevelAdmin, http.MethodPatch, "/groups/{name}", "set-group", "Change a group: its name, gid, quota", a.setGroup)
 	handle(a, identity.LevelAdmin, http.MethodDelete, "/groups/{name}", "remove-group", "Remove a group that is nobody's primary one", a.removeGroup)
 	handle(a, identity.LevelAdmin, http.MethodPost, "/groups/{name}/members", "add-members", "Add members", a.addMembers)
 	handle(a, identity.LevelAdmin, http.MethodPost, "/groups/{name}/members/remove", "remove-members", "Remove members", a.removeMembers)
@@ -126,6 +128,9 @@ type setGroupIn struct {
 	Body struct {
 		Name *string `json:"name,omitempty"`
 		GID  *uint32 `json:"gid,omitempty"`
+
+		QuotaBytes *int64 `json:"quota_bytes,omitempty" minimum:"-1"`
+		QuotaFiles *int64 `json:"quota_files,omitempty" minimum:"-1"`
 	}
 }
 
@@ -133,7 +138,8 @@ func (a *API) setGroup(ctx context.Context, in *setGroupIn) (*groupOut, error) {
 	if _, err := a.readGroup(ctx, in.Name); err != nil {
 		return nil, err
 	}
-	g, err := a.id.SetGroup(ctx, who(ctx).actor, in.Name, in.Body.Name, in.Body.GID)
+	g, err := a.id.SetGroup(ctx, who(ctx).actor, in.Name, identity.GroupChange{
+		Name: in.Body.Name, GID: in.Body.GID, QuotaBytes: in.Body.QuotaBytes, QuotaFiles: in.Body.QuotaFiles})
 	if err != nil {
 		return nil, err
 	}
