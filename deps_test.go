@@ -43,8 +43,9 @@ var mayImport = []struct {
 	// 3: the roads never import one another
 	{"ftp", []string{"identity", "files", "config", "internal/..."}},
 	{"web", []string{"identity", "tokens", "files", "config", "internal/..."}},
-	{"web/api", []string{"identity", "tokens", "files", "config", "internal/..."}},
-	{"web/dav", []string{"identity", "files", "internal/..."}},
+	{"web/auth", []string{"identity"}},
+	{"web/api", []string{"identity", "tokens", "files", "config", "internal/...", "web/auth"}},
+	{"web/dav", []string{"identity", "files", "internal/...", "web/auth"}},
 	{"xmpp", []string{"identity", "config", "internal/..."}},
 	// 4 and 5
 	{"cmd/trivium/app", []string{"..."}},

@@ -175,13 +175,15 @@ func (v *view) resolve(p string) (*mount, string, error) {
 
 // resolveExtra is resolve where mounts of the settings have the name.
 func (v *view) resolveExtra(p string) (*mount, string, error) {
-	for _, m := range v.extras(p) {
-		if inside(m.Path, p) {
-			return v.extra(m), p[len(m.Path):], nil
-		}
+	seen := v.extras(p)
+	switch {
+	case len(seen) == 0:
+		return nil, "", fs.ErrNotExist
+	case inside(seen[0].Path, p): // no mount lies in another
+		return v.extra(seen[0]), p[len(seen[0].Path):], nil
+	default:
 		return nil, "", nil // on the way to it
 	}
-	return nil, "", fs.ErrNotExist
 }
 
 // under lists the mounts that a folder shows beside its own entries, by name.

@@ -98,8 +98,6 @@ var settable = []struct {
 // change is one change of an entry.
 type change func(s *session, p string) error
 
-var noValue = answer{501, "That is no value for the fact."}
-
 func changeTime(_ *session, value string) (change, answer) {
 	t, ok := parseFactTime(value)
 	if !ok {

@@ -271,12 +271,12 @@ func TestQuota(t *testing.T) {
 	if got := s.named("user1"); len(got) != 1 {
 		t.Errorf("files: %v", got)
 	}
-	b.get("/").expect(t, http.StatusOK, `data-testid="quota-bar"`, "4 B of 100 kB used", "1 file</span>")
+	b.get("/").expect(t, http.StatusOK, `data-testid="quota-bar"`, "4 B of 100 kB used", "1 file or folder</span>")
 	if page := b.get("/files/").body; strings.Contains(page, `data-testid="quota-soft"`) {
 		t.Error("the soft limit is not passed yet")
 	}
 	b.upload("/files/", token, upload{"file", "more.bin", strings.Repeat("x", 95_000)}).expect(t, http.StatusSeeOther)
-	b.get("/files/").expect(t, http.StatusOK, "95 kB of 100 kB used", "2 files</span>", `data-testid="quota-soft"`, "More than 90 kB is held: delete something before")
+	b.get("/files/").expect(t, http.StatusOK, "95 kB of 100 kB used", "2 files and folders</span>", `data-testid="quota-soft"`, "More than 90 kB: delete something before")
 	b.get("/files/groups/").expect(t, http.StatusNotFound)
-	b.get("/files/pub/").expect(t, http.StatusOK, "0 B used", "0 files</span>")
+	b.get("/files/pub/").expect(t, http.StatusOK, "0 B used", "0 files and folders</span>")
 }

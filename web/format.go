@@ -22,11 +22,18 @@ func formatBytes(n int64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0") + " " + units[unit]
 }
 
-// relative writes how far t is from now.
+// relative writes how far t is from now. What is to come is rounded: 30 days do not become 29 in the
+// moment in which they are set.
 func relative(now, t time.Time) string {
 	d, before, after := now.Sub(t), "", " ago"
 	if d < 0 {
 		d, before, after = -d, "in ", ""
+		for _, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute} {
+			if d > 2*unit {
+				d = d.Round(unit)
+				break
+			}
+		}
 	}
 	switch {
 	case d < 5*time.Second:

@@ -63,7 +63,7 @@ func (s *Server) cards(v *visit) []connectCard {
 		host, port := s.endpoint(b.Addr)
 		c := connectCard{ID: "ftp", Title: "Files: FTP", Icon: "folder", Security: "Explicit FTP over TLS", Plain: b.TLS == "none"}
 		if c.Plain {
-			c.Security = "None: the password travels in the clear"
+			c.Security = inTheClear
 		}
 		add(c, copyField{Label: "Server", Value: host}, copyField{Label: "Port", Value: port}, copyField{Label: "User", Value: user},
 			copyField{Label: "One line", Value: "lftp -u " + user + " " + address("ftp", host, port, "21")})
@@ -76,8 +76,7 @@ func (s *Server) cards(v *visit) []connectCard {
 	}
 	if s.opt.DAV != nil {
 		base := s.base(v.Request())
-		c := connectCard{ID: "dav", Title: "Files: WebDAV", Icon: "folder", Security: "The name and password of the account, or an app password", Plain: strings.HasPrefix(base, "http:")}
-		add(c, copyField{Label: "Address", Value: base + "/dav/"}, copyField{Label: "User", Value: user},
+		add(overHTTP(connectCard{ID: "dav", Title: "Files: WebDAV", Icon: "folder", Security: "HTTPS"}, base), copyField{Label: "Address", Value: base + "/dav/"}, copyField{Label: "User", Value: user},
 			copyField{Label: "One line", Value: "curl -u " + user + " -T FILE " + base + "/dav/"})
 	}
 	for _, n := range []struct{ name, title, security string }{
@@ -97,11 +96,21 @@ func (s *Server) cards(v *visit) []connectCard {
 	}
 	if s.opt.API != nil {
 		base := s.base(v.Request())
-		add(connectCard{ID: "api", Title: "Scripts: API", Icon: "code", Security: "An app password of scope API, as a bearer token", Plain: strings.HasPrefix(base, "http:")},
+		add(overHTTP(connectCard{ID: "api", Title: "Scripts: API", Icon: "code", Security: "HTTPS; an app password of scope API is the bearer token"}, base),
 			copyField{Label: "Address", Value: base + "/api/v1"},
 			copyField{Label: "One line", Value: `curl -H "Authorization: Bearer $TOKEN" ` + base + "/api/v1/sessions"})
 	}
 	return cards
+}
+
+const inTheClear = "None: the password travels in the clear"
+
+// overHTTP warns where the address of a card has no TLS.
+func overHTTP(c connectCard, base string) connectCard {
+	if c.Plain = strings.HasPrefix(base, "http:"); c.Plain {
+		c.Security = inTheClear
+	}
+	return c
 }
 
 // endpoint is how a client reaches a listener: by our domain, or by the loopback address that it

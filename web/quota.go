@@ -20,22 +20,18 @@ func (q quota) Limited() bool { return q.LimitBytes > 0 || q.LimitFiles > 0 }
 
 // Words says what is used, of how much.
 func (q quota) Words() string {
-	words := formatBytes(q.Bytes) + " used"
-	if q.LimitBytes > 0 {
-		words = formatBytes(q.Bytes) + " of " + formatBytes(q.LimitBytes) + " used"
+	if q.LimitBytes <= 0 {
+		return formatBytes(q.Bytes) + " used"
 	}
-	if q.Held > 0 {
-		words += ", of it " + formatBytes(q.Held) + " in trash and old versions"
-	}
-	return words
+	return formatBytes(q.Bytes) + " of " + formatBytes(q.LimitBytes) + " used (" + strconv.Itoa(percent(q.Bytes, q.LimitBytes)) + " %)"
 }
 
 // FileWords says how many files and folders there are.
 func (q quota) FileWords() string {
 	if q.LimitFiles <= 0 {
-		return plural(int(q.Files), "file", "files")
+		return entries(q.Files)
 	}
-	return strconv.FormatInt(q.Files, 10) + " of " + plural(int(q.LimitFiles), "file", "files")
+	return strconv.FormatInt(q.Files, 10) + " of " + entries(q.LimitFiles) + " (" + strconv.Itoa(percent(q.Files, q.LimitFiles)) + " %)"
 }
 
 // SoftWords is the soft limit that is passed.
@@ -43,8 +39,10 @@ func (q quota) SoftWords() string {
 	if q.SoftBytes >= 0 && q.Bytes > q.SoftBytes {
 		return formatBytes(q.SoftBytes)
 	}
-	return plural(int(q.SoftFiles), "file", "files")
+	return entries(q.SoftFiles)
 }
+
+func entries(n int64) string { return plural(int(n), "file or folder", "files and folders") }
 
 // quota is the quota of the tree in which p lies; nil where there is none to show.
 func (s *Server) quota(v *visit, at *page, p string) *quota {

@@ -178,7 +178,8 @@ func TestFormat(t *testing.T) {
 	for _, tt := range []struct {
 		d    time.Duration
 		want string
-	}{{0, "just now"}, {30 * time.Second, "30 s ago"}, {5 * time.Minute, "5 min ago"}, {3 * time.Hour, "3 h ago"}, {72 * time.Hour, "3 days ago"}, {-10 * time.Minute, "in 10 min"}} {
+	}{{0, "just now"}, {30 * time.Second, "30 s ago"}, {5 * time.Minute, "5 min ago"}, {3 * time.Hour, "3 h ago"}, {72 * time.Hour, "3 days ago"}, {-10 * time.Minute, "in 10 min"},
+		{-30*24*time.Hour + time.Second, "in 30 days"}, {-3*time.Hour + time.Second, "in 3 h"}, {-90 * time.Minute, "in 1 h"}} {
 		if got := relative(noon, noon.Add(-tt.d)); got != tt.want {
 			t.Errorf("%v: %q, want %q", tt.d, got, tt.want)
 		}

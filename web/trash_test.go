@@ -35,7 +35,7 @@ func TestTrashPage(t *testing.T) {
 		b.post("/files/", "/files/", "do", "delete", "name", name).expect(t, http.StatusSeeOther)
 		b.get("/files/").expect(t, http.StatusOK, "It can be restored from the trash.")
 	}
-	b.get("/files/").expect(t, http.StatusOK, "of it 13 B in trash and old versions")
+	b.get("/files/").expect(t, http.StatusOK, "13 B of it in trash and old versions")
 	page := b.get("/trash").expect(t, http.StatusOK, "3 entries", "&lt;b&gt;.txt", `data-kind="dir"`, "by user1")
 	if strings.Contains(page.body, "<b>.txt") {
 		t.Error("a name became markup")

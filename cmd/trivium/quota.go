@@ -199,5 +199,5 @@ func (c *quotaRecountCmd) trees(s *shell) ([]quotaInfo, error) {
 			return []quotaInfo{q}, nil
 		}
 	}
-	return nil, &failure{exit: exitNotFound, code: "not_found", message: fmt.Sprintf("there are no files of %q", c.Which), hint: "trivium quota list says which trees there are"}
+	return nil, &failure{exit: exitNotFound, code: "not_found", message: fmt.Sprintf("there are no files of %q", c.Which), hint: "see which there are with: trivium quota list"}
 }

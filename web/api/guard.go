@@ -3,18 +3,16 @@ package api
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
 
 	"trivium/identity"
+	"trivium/web/auth"
 )
 
 const (
@@ -137,17 +135,17 @@ func (a *API) required(ses *identity.Session, r *http.Request, route Route) iden
 
 // challenge is RFC 9110 section 11.6.1.
 func challenge(h http.Header) {
-	h.Add("WWW-Authenticate", `Bearer realm="trivium"`)
-	h.Add("WWW-Authenticate", `Basic realm="trivium", charset="UTF-8"`)
+	h.Add("WWW-Authenticate", auth.Bearer)
+	h.Add("WWW-Authenticate", auth.Basic)
 }
 
 // authenticate opens or finds the session of the credential that came.
 func (a *API) authenticate(r *http.Request) (caller, error) {
-	l, err := credential(r)
+	l, err := auth.Credential(r)
 	if err != nil {
 		return caller{}, err
 	}
-	ses, err := a.id.Request(r.Context(), identity.ProtocolAPI, visit(r), l)
+	ses, err := a.id.Request(r.Context(), identity.ProtocolAPI, auth.Visit(r), l)
 	if err != nil {
 		return caller{}, err
 	}
@@ -162,46 +160,6 @@ func (a *API) authenticate(r *http.Request) (caller, error) {
 		actor:   identity.Actor{User: creds.User, Level: ses.Level(), Via: "api", Remote: hostOf(ses.Remote())},
 		session: ses, owner: creds.UserID, grant: creds.Grant,
 	}, nil
-}
-
-// credential reads the Authorization header, the only place where one may stand
-// (RFC 6750 section 2.1).
-func credential(r *http.Request) (identity.Login, error) {
-	values := r.Header.Values("Authorization")
-	if len(values) != 1 {
-		return identity.Login{}, identity.ErrCredentials
-	}
-	scheme, rest, _ := strings.Cut(values[0], " ")
-	switch strings.ToLower(scheme) {
-	case "bearer":
-		if rest = strings.TrimSpace(rest); rest != "" {
-			return identity.Login{Method: identity.MethodBearer, Secret: identity.NewSecret(rest)}, nil
-		}
-	case "basic":
-		if name, password, ok := r.BasicAuth(); ok && password != "" {
-			return identity.Login{Method: identity.MethodPassword, Name: name, Secret: identity.NewSecret(password)}, nil
-		}
-	}
-	return identity.Login{}, identity.ErrCredentials
-}
-
-func visit(r *http.Request) identity.Visit {
-	v := identity.Visit{Remote: addrPort(r.RemoteAddr), UserAgent: r.UserAgent()}
-	if r.TLS != nil {
-		v.TLS = tls.VersionName(r.TLS.Version)
-	}
-	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
-		v.Local = addrPort(local.String())
-	}
-	return v
-}
-
-func addrPort(s string) netip.AddrPort {
-	a, err := netip.ParseAddrPort(s)
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
 // readBody reads what came, within bounds.

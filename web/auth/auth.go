@@ -1,0 +1,65 @@
+// Package auth reads who sends an HTTP request that brings its credential along, as those of the
+// REST interface and of WebDAV do, in identity's words.
+//
+//	RFC 6750  section 2.1: bearer tokens, in the Authorization header alone
+//	RFC 7617  Basic: a password, or a token in its place
+package auth
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"trivium/identity"
+)
+
+// The challenges of a 401 (RFC 9110 section 11.6.1). Who sends them chooses their order: some
+// clients look no further than the first.
+const (
+	Basic  = `Basic realm="trivium", charset="UTF-8"`
+	Bearer = `Bearer realm="trivium"`
+)
+
+// Credential reads the Authorization header, the only place where one may stand. None, two or a
+// malformed one are identity.ErrCredentials.
+func Credential(r *http.Request) (identity.Login, error) {
+	values := r.Header.Values("Authorization")
+	if len(values) != 1 {
+		return identity.Login{}, identity.ErrCredentials
+	}
+	scheme, rest, _ := strings.Cut(values[0], " ")
+	switch strings.ToLower(scheme) {
+	case "bearer":
+		if rest = strings.TrimSpace(rest); rest != "" {
+			return identity.Login{Method: identity.MethodBearer, Secret: identity.NewSecret(rest)}, nil
+		}
+	case "basic":
+		if name, password, ok := r.BasicAuth(); ok && password != "" {
+			return identity.Login{Method: identity.MethodPassword, Name: name, Secret: identity.NewSecret(password)}, nil
+		}
+	}
+	return identity.Login{}, identity.ErrCredentials
+}
+
+// Visit is where the request came from. The remote address is Request.RemoteAddr; who serves
+// behind a trusted proxy has put the client's there.
+func Visit(r *http.Request) identity.Visit {
+	v := identity.Visit{Remote: addrPort(r.RemoteAddr), UserAgent: r.UserAgent()}
+	if r.TLS != nil {
+		v.TLS = tls.VersionName(r.TLS.Version)
+	}
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		v.Local = addrPort(local.String())
+	}
+	return v
+}
+
+func addrPort(s string) netip.AddrPort {
+	a, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
