@@ -167,10 +167,10 @@ func lockInfo(body []byte) (files.LockOptions, error) {
 	}
 	o.Shared = shared
 	if owner := root.child("owner"); owner != nil {
-		o.Owner = owner.inner
-	}
-	if len(o.Owner) > files.MaxLockOwner {
-		return o, errLarge
+		var ok bool
+		if o.Owner, ok = owner.inner(files.MaxLockOwner); !ok {
+			return o, errLarge
+		}
 	}
 	return o, nil
 }

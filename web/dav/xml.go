@@ -15,9 +15,16 @@ const (
 	maxXML   = 64 << 10 // bytes
 	maxDepth = 32
 	maxNodes = 2_000 // elements, and attributes on top
+	maxSpace = 256   // bytes of a namespace, which is written again with each name of it
 )
 
-const davSpace = "DAV:"
+// Namespaces. The last two may not be bound to prefixes or be the default (section 3 of Namespaces in
+// XML 1.0).
+const (
+	davSpace   = "DAV:"
+	xmlSpace   = "http://www.w3.org/XML/1998/namespace"
+	xmlnsSpace = "http://www.w3.org/2000/xmlns/"
+)
 
 // body reads what came, within bounds; nil where nothing did.
 func (q *request) body() ([]byte, error) {
@@ -38,11 +45,10 @@ func (q *request) body() ([]byte, error) {
 
 // node is an element of a parsed body.
 type node struct {
-	name  xml.Name
-	attrs []xml.Attr
-	kids  []*node
-	text  string // of the element itself, before its first child
-	inner string // everything in it, with namespaces of its own
+	name    xml.Name
+	attrs   []xml.Attr
+	kids    []*node
+	content []any // string or *node, in their order
 }
 
 // child finds an element of the DAV: namespace.
@@ -74,7 +80,7 @@ func parse(data []byte) (*node, error) {
 			return nil, errBody
 		case xml.StartElement:
 			nodes += 1 + len(t.Attr)
-			if nodes > maxNodes || len(open) >= maxDepth || len(open) == 0 && root != nil || !declared(t) {
+			if nodes > maxNodes || len(open) >= maxDepth || len(open) == 0 && root != nil || !sound(t) {
 				return nil, errBody
 			}
 			n := &node{name: t.Name, attrs: t.Copy().Attr}
@@ -82,50 +88,71 @@ func parse(data []byte) (*node, error) {
 				root = n
 			} else {
 				up := open[len(open)-1]
-				up.kids = append(up.kids, n)
+				up.kids, up.content = append(up.kids, n), append(up.content, n)
 			}
 			open = append(open, n)
 		case xml.EndElement:
-			n := open[len(open)-1]
 			open = open[:len(open)-1]
-			if len(open) > 0 {
-				up := open[len(open)-1]
-				up.inner += n.write()
-			}
 		case xml.CharData:
-			if len(open) == 0 {
-				continue
+			if len(open) > 0 && len(t) > 0 {
+				n := open[len(open)-1]
+				n.content = append(n.content, string(t))
 			}
-			n := open[len(open)-1]
-			if len(n.kids) == 0 {
-				n.text += string(t)
-			}
-			n.inner += escape(string(t))
 		}
 	}
 }
 
-// declared reports whether no prefix is bound to nothing, which XML namespaces forbid
-// (section 2.2 of Namespaces in XML 1.0).
-func declared(t xml.StartElement) bool {
+// sound reports whether an element is what others can read again: encoding/xml lets names through
+// that namespaces forbid, and an attribute that comes twice.
+func sound(t xml.StartElement) bool {
+	if t.Name.Space == "xmlns" || t.Name.Space == xmlSpace || !short(t.Name) {
+		return false
+	}
+	seen := make(map[xml.Name]bool, len(t.Attr))
 	for _, a := range t.Attr {
-		if a.Name.Space == "xmlns" && a.Value == "" {
+		if seen[a.Name] || !short(a.Name) || !bindable(a) {
 			return false
 		}
+		seen[a.Name] = true
 	}
 	return true
 }
 
-// write is the element as text that stands alone: each element says its own namespace.
-func (n *node) write() string {
+// short reports whether a name has one colon at most, and no namespace that is too long. A prefix that
+// nobody has declared stands for itself.
+func short(n xml.Name) bool { return !strings.Contains(n.Local, ":") && len(n.Space) <= maxSpace }
+
+// bindable reports whether an attribute binds no namespace, or one that may be (sections 2.2 and 3 of
+// Namespaces in XML 1.0).
+func bindable(a xml.Attr) bool {
+	prefix := a.Name.Space == "xmlns"
+	switch {
+	case !prefix && a.Name != (xml.Name{Local: "xmlns"}):
+		return true
+	case prefix && a.Name.Local == "xml":
+		return a.Value == xmlSpace
+	}
+	return len(a.Value) <= maxSpace && a.Value != xmlSpace && a.Value != xmlnsSpace && !(prefix && (a.Value == "" || a.Name.Local == "xmlns"))
+}
+
+// inner is everything in the element, with namespaces of its own; false where that is more than most
+// bytes.
+func (n *node) inner(most int) (string, bool) {
 	var b strings.Builder
+	ok := n.writeContent(&b, most)
+	return b.String(), ok
+}
+
+// write writes the element as text that stands alone: each element says its own namespace. It stops
+// with false when there are more than most bytes.
+func (n *node) write(b *strings.Builder, most int) bool {
 	b.WriteString("<" + n.name.Local + ` xmlns="` + escape(n.name.Space) + `"`)
 	spaces := 0
 	for _, a := range n.attrs {
 		switch {
 		case a.Name.Space == "xmlns" || a.Name.Local == "xmlns" && a.Name.Space == "":
 			continue
-		case a.Name.Space == "xml" || a.Name.Space == xmlSpace:
+		case a.Name.Space == xmlSpace:
 			b.WriteString(" xml:" + a.Name.Local)
 		case a.Name.Space != "":
 			prefix := "a" + strconv.Itoa(spaces)
@@ -136,13 +163,31 @@ func (n *node) write() string {
 		}
 		b.WriteString(`="` + escape(a.Value) + `"`)
 	}
-	if n.inner == "" {
-		return b.String() + "/>"
+	if len(n.content) == 0 {
+		b.WriteString("/>")
+		return b.Len() <= most
 	}
-	return b.String() + ">" + n.inner + "</" + n.name.Local + ">"
+	b.WriteString(">")
+	if !n.writeContent(b, most) {
+		return false
+	}
+	b.WriteString("</" + n.name.Local + ">")
+	return b.Len() <= most
 }
 
-const xmlSpace = "http://www.w3.org/XML/1998/namespace"
+func (n *node) writeContent(b *strings.Builder, most int) bool {
+	for _, c := range n.content {
+		switch c := c.(type) {
+		case string:
+			b.WriteString(escape(c))
+		case *node:
+			if !c.write(b, most) {
+				return false
+			}
+		}
+	}
+	return b.Len() <= most
+}
 
 // escape makes any text safe inside an element or an attribute.
 func escape(s string) string {
