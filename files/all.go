@@ -95,7 +95,7 @@ func (t *Tree) RemoveAll(ctx context.Context, p string) error {
 	defer d.Close()
 	start := func() *remover {
 		rel := s.rel + "/" + s.name
-		return &remover{t: t, v: v, s: s, a: a, rel: []byte(rel), from: len(rel)}
+		return &remover{t: t, v: v, s: s, a: a, rel: []byte(rel), from: len(rel), top: d, shifts: s.shifts}
 	}
 	if v.throws() {
 		r := start()
@@ -120,15 +120,17 @@ func (t *Tree) RemoveAll(ctx context.Context, p string) error {
 // remover removes what is in a folder. Of a tree that is deeper than a path can say it keeps few
 // folders open, and one path, as the counter does.
 type remover struct {
-	t     *Tree
-	v     *view
-	s     *spot // the folder's own
-	a     *account
-	rel   []byte // of the folder that is being emptied, inside the mount
-	from  int    // how much of rel is the way to s
-	first error
-	looks bool  // whether all may be removed, and removes nothing
-	seen  tally // while it looks
+	t      *Tree
+	v      *view
+	s      *spot // the folder's own
+	a      *account
+	rel    []byte // of the folder that is being emptied, inside the mount
+	from   int    // how much of rel is the way to s
+	first  error
+	top    Dir    // the folder itself
+	shifts uint64 // of a, when top was where it should be
+	looks  bool   // whether all may be removed, and removes nothing
+	seen   tally  // while it looks
 }
 
 // at is the path of the folder in hand, as the client says it.
@@ -147,15 +149,26 @@ func (r *remover) again(ctx context.Context) error {
 		return err
 	}
 	v, err := r.t.now()
-	if err == nil {
-		r.v = v
+	if err != nil {
+		return err
 	}
-	return err
+	r.v = v
+	if n := r.a.shifts.Load(); n != r.shifts {
+		same, err := r.s.leads(ctx, string(r.rel[:r.from]), r.top)
+		if err != nil {
+			return err
+		}
+		if !same {
+			return fs.ErrNotExist // it has gone elsewhere
+		}
+		r.shifts = n
+	}
+	return nil
 }
 
 // spot is a name in an opened folder.
 func (r *remover) spot(d Dir, o owned, name string) *spot {
-	return &spot{m: r.s.m, at: r.at() + "/" + name, top: r.s.top, dir: d, diro: o, rel: string(r.rel), name: name}
+	return &spot{m: r.s.m, at: r.at() + "/" + name, top: r.s.top, dir: d, diro: o, rel: string(r.rel), name: name, shifts: r.shifts}
 }
 
 // drop removes one entry; what went by itself is no error.
@@ -246,6 +259,9 @@ func (r *remover) inside(ctx context.Context, base, d Dir, way []string, depth i
 // entries removes what is in a folder but its folders, whose names it gives.
 func (r *remover) entries(ctx context.Context, d Dir) (folders []string, denied bool, err error) {
 	if err := r.again(ctx); err != nil {
+		return nil, false, err
+	}
+	if err := r.v.shows(r.s.m, r.s.at); err != nil {
 		return nil, false, err
 	}
 	o, err := r.owned(ctx, d)

@@ -79,7 +79,7 @@ func (t *Tree) alter(ctx context.Context, op, p string, fn func(*view, *spot) (o
 		return failed(op, p, ErrUnsupported)
 	}
 	defer v.s.lockNames(s.m.key)()
-	if err := s.again(ctx); err != nil {
+	if err := v.again(ctx, s); err != nil {
 		return failed(op, p, err)
 	}
 	o, err := fn(v, s)
@@ -113,7 +113,10 @@ func setAttr(ctx context.Context, dir Dir, n Node, name string, mode fs.FileMode
 }
 
 // again looks at the entry once more, under the lock of the tree's names.
-func (s *spot) again(ctx context.Context) (err error) {
+func (v *view) again(ctx context.Context, s *spot) (err error) {
+	if err := v.stands(ctx, s); err != nil {
+		return err
+	}
 	if s.name == "" {
 		s.node, err = s.top.Stat(ctx)
 	} else {
@@ -139,6 +142,10 @@ func (t *Tree) Chtimes(ctx context.Context, p string, mtime time.Time) error {
 	}
 	if !s.exists {
 		return failed("chtimes", p, fs.ErrNotExist)
+	}
+	defer v.s.lockNames(s.m.key)()
+	if err := v.again(ctx, s); err != nil {
+		return failed("chtimes", p, err)
 	}
 	if o := s.owned(); !v.write(s.m, o, s.canon()) && !v.attrs(s.m, o, s.canon()) {
 		return failed("chtimes", p, fs.ErrPermission)

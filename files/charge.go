@@ -22,9 +22,10 @@ type charge struct {
 	aside atomic.Int64 // taken from the quota and not yet written
 
 	// Guarded by a.mu.
-	taken                int64 // counted for this upload: there before, written and aside
-	creditBytes          int64 // size of what will be replaced
-	lentBytes, lentFiles int64 // of taken, what passes the limit on that credit
+	taken                int64  // counted for this upload: there before, written and aside
+	dir                  string // where in the tree the file will lie
+	creditBytes          int64  // size of what will be replaced
+	lentBytes, lentFiles int64  // of taken, what passes the limit on that credit
 }
 
 // charge begins one of something that is there and counted for with taken bytes; replaces says what
@@ -57,6 +58,13 @@ func (c *charge) begin(replaces *Node) {
 	a.lentBytes += c.lentBytes
 	a.lentFiles += c.lentFiles
 	a.charges[c] = struct{}{}
+}
+
+// lies says in which folder of the tree the file will be.
+func (c *charge) lies(dir string) {
+	c.a.mu.Lock()
+	defer c.a.mu.Unlock()
+	c.dir = dir
 }
 
 // reserve sets aside up to want bytes of what the limit leaves. Near the limit it leaves half for

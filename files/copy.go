@@ -66,6 +66,8 @@ type copier struct {
 	o   CopyOptions
 	key string // of the tree that is copied; other mounts that show in it are not
 	top string // Node.Unique of the copy's top, which is not copied again
+
+	took Node // the file that was copied last, as it was when it was opened
 }
 
 // goOn stops a copy between two slices of a file.
@@ -88,6 +90,7 @@ func (c *copier) file(ctx context.Context, from, to string) error {
 	}
 	defer f.Close()
 	info := f.Info()
+	c.took = f.obj.Node()
 	u, err := c.t.Create(ctx, to, UploadOptions{Size: info.Size, Exclusive: !c.o.Over})
 	if err != nil {
 		return err
@@ -204,7 +207,7 @@ func (t *Tree) dress(ctx context.Context, like Info, props []byte, p string) err
 		return failed("copy", p, fs.ErrNotExist) // gone meanwhile
 	}
 	defer v.s.lockNames(s.m.key)()
-	if err := s.again(ctx); err != nil {
+	if err := v.again(ctx, s); err != nil {
 		return failed("copy", p, err)
 	}
 	o := s.owned()

@@ -88,6 +88,14 @@ func (u *Upload) place(ctx context.Context, v *view, o UploadOptions) (err error
 	s := u.spot
 	u.account.names.RLock()
 	defer u.account.names.RUnlock()
+	if err := v.stands(ctx, s); err != nil {
+		return err
+	}
+	defer func() {
+		if err == nil {
+			u.charge.lies(s.rel)
+		}
+	}()
 	if s.node, err = s.dir.Lstat(ctx, s.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

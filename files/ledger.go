@@ -75,6 +75,9 @@ type account struct {
 	// count of a tree in use. Two are taken in the order of their keys. Before mu.
 	names turnstile
 
+	// shifts is how often a folder has gone elsewhere. It changes while names is held.
+	shifts atomic.Uint64
+
 	// row is held while the tree is counted and while its row is read or written. Before mu.
 	row sync.Mutex
 

@@ -159,7 +159,7 @@ func (v *view) lock(ctx context.Context, p string, o LockOptions) (Lock, error) 
 		return Lock{}, ErrName
 	}
 	defer v.s.lockNames(s.m.key)()
-	if err := s.again(ctx); err != nil {
+	if err := v.again(ctx, s); err != nil {
 		return Lock{}, err
 	}
 	l := &Lock{Token: newToken(), Path: s.at, Deep: o.Deep && s.node.Type.IsDir(), Shared: o.Shared, Owner: o.Owner,

@@ -36,6 +36,10 @@ func (t *Tree) SetProps(ctx context.Context, p string, data []byte) error {
 	if s.m == nil {
 		return failed("props", p, fs.ErrPermission)
 	}
+	defer v.s.lockNames(s.m.key)()
+	if err := v.again(ctx, s); err != nil {
+		return failed("props", p, err)
+	}
 	if o := s.owned(); !v.write(s.m, o, s.canon()) && !v.attrs(s.m, o, s.canon()) {
 		return failed("props", p, fs.ErrPermission)
 	}

@@ -77,6 +77,11 @@ func (v *view) rename(ctx context.Context, from, to *spot) (kept bool, err error
 	}
 	defer v.s.done(dst)
 	defer lockBoth(src, dst, from.m.key < to.m.key)()
+	for _, s := range []*spot{from, to} {
+		if err := v.stands(ctx, s); err != nil {
+			return false, err
+		}
+	}
 	if from.node, err = from.dir.Lstat(ctx, from.name); err != nil {
 		return false, err
 	}
@@ -131,6 +136,9 @@ func (v *view) rename(ctx context.Context, from, to *spot) (kept bool, err error
 		return false, err
 	}
 	old.done()
+	if isDir {
+		src.shifted(from.inTree(), to.inTree())
+	}
 	v.s.moveVersions(ctx, from.m.key, from.inTree(), to.inTree())
 	v.s.book.gone(from.m.key, from.inTree())
 	if to.exists && !old.is() {
@@ -158,12 +166,23 @@ func (t *Tree) moveByCopy(ctx context.Context, oldpath, newpath string) error {
 	if err == nil && before.Link {
 		return failed("rename", newpath, ErrUnsupported) // a copy would go where it leads
 	}
-	if err := t.Copy(ctx, oldpath, newpath, CopyOptions{Over: true}); err != nil {
+	c := &copier{t: t, o: CopyOptions{Over: true}}
+	if err := c.file(ctx, oldpath, newpath); err != nil {
 		return err
 	}
 	moving := *t
 	moving.moved = true
-	return moving.Remove(ctx, oldpath)
+	return moving.drop(ctx, "rename", oldpath, OpRemove, func(v *view, s *spot, a *account) error {
+		if !sameContent(s.node, c.took) {
+			return ErrBusy // what came meanwhile has not been copied
+		}
+		return remove(ctx)(v, s, a)
+	})
+}
+
+// sameContent reports whether two looks at a file saw the same content.
+func sameContent(a, b Node) bool {
+	return a.Unique == b.Unique && a.Size == b.Size && a.ModTime.Equal(b.ModTime) && a.Changed.Equal(b.Changed)
 }
 
 // cross moves a file to another tree: charged there before, and its owner and mode written out,

@@ -71,7 +71,8 @@ func (v *view) throws() bool {
 func (v *view) throw(ctx context.Context, s *spot, bytes, entries int64) error {
 	r := TrashRow{ID: newBinID(), Tree: s.m.key, Path: s.inTree(), Dir: s.node.Type.IsDir(), Bytes: bytes,
 		Entries: entries, At: v.s.now(), By: v.c.User}
-	if r.Dir && v.s.locks.writing(pathLock(s.m.key, s.inTree()), true) {
+	a := v.s.ledger.of(s.m.key)
+	if r.Dir && (v.s.locks.writing(pathLock(s.m.key, s.inTree()), true) || a.writingIn(r.Path)) {
 		return ErrBusy // what is finished in it would be in the trash too
 	}
 	kept, err := s.top.Kept(ctx, KeptTrash, true)
@@ -87,6 +88,9 @@ func (v *view) throw(ctx context.Context, s *spot, bytes, entries int64) error {
 	if err := s.dir.Rename(ctx, s.name, kept, r.ID, true); err != nil {
 		return errors.Join(err, v.s.o.Bin.DropTrash(context.WithoutCancel(ctx), r.ID))
 	}
+	if r.Dir {
+		a.shifts.Add(1)
+	}
 	v.s.moveVersions(ctx, s.m.key, r.Path, thrown(r.ID))
 	return v.s.sync(ctx, kept, s.dir)
 }
@@ -95,7 +99,7 @@ func (v *view) throw(ctx context.Context, s *spot, bytes, entries int64) error {
 func (v *view) throwDir(ctx context.Context, s *spot, a *account, seen tally) error {
 	a.names.Lock()
 	defer a.names.Unlock()
-	if err := s.again(ctx); err != nil {
+	if err := v.again(ctx, s); err != nil {
 		return err
 	}
 	switch {
@@ -368,6 +372,9 @@ func (v *view) restore(ctx context.Context, y *tray, r TrashRow, to string) erro
 // putBack renames what lies in the trash to where nothing stands.
 func (v *view) putBack(ctx context.Context, y *tray, r TrashRow, s *spot) error {
 	defer v.s.lockNames(r.Tree)()
+	if err := v.stands(ctx, s); err != nil {
+		return err
+	}
 	_, err := s.dir.Lstat(ctx, s.name)
 	if err == nil {
 		return fs.ErrExist

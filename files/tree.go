@@ -134,6 +134,9 @@ func (v *view) makeCounted(ctx context.Context, s *spot, fn func(*view, *spot) (
 	}
 	defer v.s.done(a)
 	defer v.s.holdNames(a)()
+	if err := v.stands(ctx, s); err != nil {
+		return "", err
+	}
 	if err := v.newName(ctx, s, ""); err != nil {
 		return "", err
 	}
@@ -240,6 +243,9 @@ func (v *view) dropAt(ctx context.Context, s *spot, a *account, event Op, fn fun
 func (v *view) dropLocked(ctx context.Context, s *spot, a *account, event Op, fn func(*view, *spot, *account) error) (thrown bool, err error) {
 	a.names.Lock()
 	defer a.names.Unlock()
+	if err := v.stands(ctx, s); err != nil {
+		return false, err
+	}
 	s.node, err = s.dir.Lstat(ctx, s.name)
 	if errors.Is(err, fs.ErrNotExist) && event == OpRemove {
 		return false, v.removePart(ctx, s, a)

@@ -182,6 +182,7 @@ func (u *Upload) commit(ctx context.Context) (Info, error) {
 	if u.part == nil {
 		op = OpAppend
 		u.account.names.Lock()
+		u.follow()
 		u.look(ctx, v)
 		u.account.names.Unlock()
 	} else if err := u.replace(ctx, v); err != nil {
@@ -233,6 +234,13 @@ func (u *Upload) replace(ctx context.Context, v *view) error {
 // kept.
 func (u *Upload) rename(ctx context.Context, v *view, keep bool) (kept bool, err error) {
 	s := u.spot
+	u.follow()
+	if err := v.shows(s.m, s.at); err != nil {
+		return false, err
+	}
+	if err := v.stands(ctx, s); err != nil {
+		return false, err
+	}
 	dirNode, err := s.dir.Stat(ctx)
 	if err != nil {
 		return false, err

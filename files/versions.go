@@ -155,7 +155,7 @@ func (v *view) restoreVersion(ctx context.Context, s *spot, id string) error {
 func (v *view) swapVersion(ctx context.Context, s *spot, kept Dir, id string, a *account) error {
 	a.names.Lock()
 	defer a.names.Unlock()
-	if err := s.again(ctx); err != nil {
+	if err := v.again(ctx, s); err != nil {
 		return err
 	}
 	switch {

@@ -23,6 +23,7 @@ type spot struct {
 
 	exists bool
 	node   Node
+	shifts uint64 // of the tree's account, before the path was walked
 }
 
 // canon is the canonical path of the entry.
@@ -90,7 +91,7 @@ func (v *view) start(ctx context.Context, p string) (*spot, []string, error) {
 	if !v.visible(m.canon) {
 		return nil, nil, fs.ErrNotExist
 	}
-	s := &spot{m: m, at: at}
+	s := &spot{m: m, at: at, shifts: v.s.ledger.of(m.key).shifts.Load()}
 	if s.top, err = v.s.o.Backend.Tree(ctx, m.key, true); err != nil {
 		return nil, nil, err
 	}
