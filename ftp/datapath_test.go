@@ -282,6 +282,35 @@ func TestRates(t *testing.T) {
 			t.Errorf("both together took %v", took)
 		}
 	})
+	t.Run("of a range", func(t *testing.T) {
+		w := newWorld(t, classes(identity.Class{DownloadRate: rate}))
+		w.write("a", content)
+		c := dial(t, w.addr).login("alice", w.password)
+		c.do(350, fmt.Sprintf("RANG 1 %d", size))
+		began := time.Now()
+		if got := c.get("RETR a"); len(got) != size-1 {
+			t.Errorf("%d bytes", len(got))
+		}
+		if took := time.Since(began); took < time.Second {
+			t.Errorf("the download took %v", took)
+		}
+	})
+	t.Run("are no stall", func(t *testing.T) {
+		w := newWorld(t, classes(identity.Class{UploadRate: 1 << 10}), func(w *world) { w.limits.FTPStallTimeout = 200 * time.Millisecond })
+		c := dial(t, w.addr).login("alice", w.password)
+		c.put("STOR a", content[:2500])
+	})
+	t.Run("and what has passed is sent", func(t *testing.T) {
+		w := newWorld(t, classes(identity.Class{DownloadRate: 1 << 10}))
+		w.write("a", content)
+		conf := insecure(0)
+		c := dial(t, w.addr).secure(conf).login("alice", w.password)
+		d := tls.Client(c.passive(), conf)
+		c.do(150, "RETR a")
+		if _, err := io.ReadFull(d, make([]byte, 1<<10)); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("and can be stopped", func(t *testing.T) {
 		w := newWorld(t, classes(identity.Class{DownloadRate: 1 << 10}))
 		w.write("a", content)
@@ -326,6 +355,14 @@ func TestCrowd(t *testing.T) {
 			if got := second.get("RETR a"); string(got) != "content" {
 				t.Errorf("%q", got)
 			}
+			w.write("big", make([]byte, 8<<20))
+			d = first.passive()
+			first.do(350, "RANG 0 8000000")
+			first.do(150, "RETR big")
+			second.passive()
+			second.do(450, "RETR a")
+			must(t, d.Close())
+			first.want(426)
 		})
 	}
 }

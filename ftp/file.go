@@ -50,12 +50,13 @@ func (s *session) retr(arg string) {
 	}
 	info, rest := f.Info(), s.given.rest
 	size := info.Size - rest
-	var part func(io.Writer) error
+	part := s.given.rang != nil
 	switch {
 	case info.Dir:
 		err = files.ErrIsDir
-	case s.given.rang != nil:
-		size, part, err = s.given.rang.sends(f)
+	case part:
+		rest = s.given.rang.from
+		size, err = s.given.rang.sends(f)
 	case rest > info.Size || rest > 0 && s.params.ascii:
 		err = files.ErrOffset
 	case rest > 0:
@@ -74,7 +75,7 @@ func (s *session) retr(arg string) {
 	if s.params.ascii {
 		live = -1
 	}
-	s.start(&transfer{doing: "RETR " + printable(p), verb: "RETR", path: p, size: live, file: f, list: part, ascii: s.params.ascii, offset: rest, allo: -1,
+	s.start(&transfer{doing: "RETR " + printable(p), verb: "RETR", path: p, size: live, file: f, part: part, ascii: s.params.ascii, offset: rest, allo: -1,
 		begin: fmt.Sprintf("Opening %s mode data connection for %s (%d bytes).", kind, printable(path.Base(p)), size)})
 }
 

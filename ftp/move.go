@@ -29,7 +29,7 @@ func (t *transfer) send(w io.Writer, conn *net.TCPConn) error {
 			return err
 		}
 		return t.wire.flush() // close_notify goes with the last record
-	case t.list != nil, t.ascii, osf == nil, t.size >= 0 && t.size <= small:
+	case t.list != nil, t.ascii, t.part, osf == nil, t.size >= 0 && t.size <= small:
 		if err := t.pass(counted); err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func (t *transfer) send(w io.Writer, conn *net.TCPConn) error {
 		case t.stopped.Load():
 			return errAborted
 		}
-		if err := t.rates.wait(t.door.ctx, n); err != nil {
+		if err := t.paced(int(n)); err != nil {
 			return err
 		}
 	}
@@ -81,7 +81,11 @@ func (t *transfer) pass(w io.Writer) error {
 		return t.once(w, (*buf)[:t.size])
 	}
 	portion := int(min(t.rates.portion(), pad))
-	return copyBuffered(w, t.file, (*buf)[:portion], atOnce, t.paced)
+	var from io.Reader = t.file
+	if t.part {
+		from = io.LimitReader(t.file, t.size)
+	}
+	return copyBuffered(w, from, (*buf)[:portion], atOnce, t.paced)
 }
 
 // once sends a small file, as long as it was when it was opened, in one piece.
@@ -96,16 +100,22 @@ func (t *transfer) once(w io.Writer, buf []byte) error {
 	return t.paced(n)
 }
 
-// paced waits after n bytes as the rates say.
+// paced waits after n bytes as the rates say. What was gathered for TLS goes out before, and a wait
+// of ours is no silence of the client.
 func (t *transfer) paced(n int) error {
-	if len(t.rates) == 0 {
+	pause := t.rates.take(int64(n), time.Now())
+	if pause <= 0 {
 		return nil
 	}
-	err := t.rates.wait(t.door.ctx, int64(n))
-	if t.heard.Load() > 0 {
-		t.heard.Store(time.Now().UnixNano())
+	if t.wire != nil {
+		if err := t.wire.flush(); err != nil {
+			return err
+		}
 	}
-	return err
+	if t.heard.Load() > 0 {
+		t.heard.Store(time.Now().Add(pause).UnixNano())
+	}
+	return sleep(t.door.ctx, pause)
 }
 
 // receive copies from the client and decides whether the end was a proper one.

@@ -67,18 +67,15 @@ func (s *session) rang(arg string) {
 	}
 }
 
-// sends gives what RETR sends of a range: nothing where the file ends before it, and what there is
-// where it ends inside (draft-bryan-ftp-range-09 section 4.3).
-func (g *span) sends(f *files.File) (size int64, send func(io.Writer) error, err error) {
+// sends goes to where RETR begins to send a range, and says how much of it there is: nothing where
+// the file ends before it (draft-bryan-ftp-range-09 section 4.3).
+func (g *span) sends(f *files.File) (size int64, err error) {
 	from, to, ok := g.clipped(f.Info().Size)
 	if !ok {
-		return 0, func(io.Writer) error { return nil }, nil
+		return 0, nil
 	}
-	if _, err := f.Seek(from, io.SeekStart); err != nil {
-		return 0, nil, err
-	}
-	size = to - from + 1
-	return size, func(w io.Writer) error { return copyChunks(w, io.LimitReader(f, size)) }, nil
+	_, err = f.Seek(from, io.SeekStart)
+	return to - from + 1, err
 }
 
 // begins says where the upload of a range begins. At the end of the file it is appended to in place;

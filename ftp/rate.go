@@ -58,19 +58,16 @@ func (th throttle) portion() int64 {
 	return n
 }
 
-// wait waits until more than the n bytes that have been moved may be; an error of ctx ends it.
-func (th throttle) wait(ctx context.Context, n int64) error {
-	if len(th) == 0 {
-		return nil
-	}
-	var pause time.Duration
-	now := time.Now()
+// take notes that n bytes have been moved, and says how long to wait before more are.
+func (th throttle) take(n int64, now time.Time) (pause time.Duration) {
 	for _, b := range th {
 		pause = max(pause, b.take(n, now))
 	}
-	if pause <= 0 {
-		return nil
-	}
+	return pause
+}
+
+// sleep waits so long, or until ctx is done.
+func sleep(ctx context.Context, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {

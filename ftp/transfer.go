@@ -41,12 +41,13 @@ type transfer struct {
 	ascii bool
 	prot  bool
 
-	// One of three; list beside file writes what is to be sent of it.
+	// One of three.
 	file   *files.File
 	upload *files.Upload
 	list   func(io.Writer) error
 
-	span *span // of RANG; nil: all of the file
+	span *span // of RANG, for an upload; nil: all of the file
+	part bool  // of RANG, for a download: size bytes are sent, and no more
 
 	offset  int64
 	allo    int64 // -1: nothing was said

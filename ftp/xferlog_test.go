@@ -29,6 +29,8 @@ func TestTransferLogs(t *testing.T) {
 	c.do(350, "REST 4")
 	c.get("RETR link")
 	c.get("NLST") // a listing is no transfer of a file
+	c.do(350, "RANG 3 5")
+	c.get("RETR link")
 	d := c.passive()
 	c.do(150, "STOR part")
 	_, err := d.Write([]byte("123"))
@@ -52,11 +54,12 @@ func TestTransferLogs(t *testing.T) {
 	eventually(t, "the logs are written", func() bool {
 		b, err := os.ReadFile(xfer)
 		text = strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
-		return err == nil && len(text) == 5
+		return err == nil && len(text) == 6
 	})
 	for i, want := range []string{
 		"127.0.0.1 5 /home/alice/in_a_box b _ i r alice ftp 0 * c",
 		"127.0.0.1 6 /home/alice/target b _ o r alice ftp 0 * c",
+		"127.0.0.1 3 /home/alice/target b _ o r alice ftp 0 * c",
 		"127.0.0.1 3 /home/alice/part b _ i r alice ftp 0 * i",
 		"127.0.0.1 5 /home/alice/in_a_box b _ d r alice ftp 0 * c",
 		"127.0.0.1 8 /pub/p a _ o a me@example.net ftp 0 * c",
@@ -84,11 +87,12 @@ func TestTransferLogs(t *testing.T) {
 	eventually(t, "the JSON is written", func() bool {
 		b, err := os.ReadFile(lines)
 		got = strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
-		return err == nil && len(got) == 5
+		return err == nil && len(got) == 6
 	})
 	for i, want := range []string{
 		"STOR /home/alice/in a box 5 0 binary true 226",
 		"RETR /home/alice/target 6 4 binary true 226",
+		"RETR /home/alice/target 3 3 binary true 226",
 		"STOR /home/alice/part 3 0 binary false 426",
 		"DELE /home/alice/in a box 5 0 binary true 250",
 		"RETR /pub/p 8 0 ascii true 226",
@@ -101,7 +105,7 @@ func TestTransferLogs(t *testing.T) {
 		if l.Session == "" || l.Remote != "127.0.0.1" || l.DurationMS == nil || l.Time.IsZero() || l.TLS || l.Ident != nil || l.Class != nil {
 			t.Errorf("line %d: %s", i, got[i])
 		}
-		if anon := i == 4; anon != (l.User == nil) || anon && !strings.Contains(got[i], `"anon_user":"me@example.net"`) {
+		if anon := i == 5; anon != (l.User == nil) || anon && !strings.Contains(got[i], `"anon_user":"me@example.net"`) {
 			t.Errorf("line %d: %s", i, got[i])
 		}
 	}
