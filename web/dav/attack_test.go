@@ -54,6 +54,7 @@ func TestXMLThatOthersCannotRead(t *testing.T) {
 		s.do("alice", "PROPPATCH", "/dav/f", set(v)).is(t, http.StatusBadRequest)
 		s.do("alice", "LOCK", "/dav/f", lockStart+v+lockEnd).is(t, http.StatusBadRequest)
 	}
+	s.locked("alice", "/dav/locked", shared)
 	// What is odd and right stays.
 	for _, v := range []string{
 		`<x xmlns="urn:&quot;&lt;&amp;" xml:lang='"&gt;&lt;'>]]&gt;<![CDATA[<a>]]></x>`,
@@ -62,7 +63,7 @@ func TestXMLThatOthersCannotRead(t *testing.T) {
 	} {
 		s.do("alice", "PROPPATCH", "/dav/f", set(v)).is(t, http.StatusMultiStatus, "200 OK").wellFormed(t)
 		s.do("alice", "PROPFIND", "/dav/f", "", "Depth: 0").is(t, http.StatusMultiStatus).wellFormed(t)
-		s.do("alice", "LOCK", "/dav/f", lockStart+v+lockEnd).is(t, http.StatusOK).wellFormed(t)
+		s.do("alice", "LOCK", "/dav/locked", lockStart+v+lockEnd).is(t, http.StatusOK).wellFormed(t)
 	}
 }
 
