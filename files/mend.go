@@ -49,9 +49,9 @@ func (s *Service) sweepBin(ctx context.Context, key string) error {
 // sweepTrash removes what is too old, and what was being removed when somebody stopped.
 func (s *Service) sweepTrash(ctx context.Context, key string, top Top, kept Dir) error {
 	var due []string
-	err := kept.ReadDir(ctx, func(n Node) error {
-		if strings.HasSuffix(n.Name, doomed) {
-			due = append(due, n.Name)
+	err := kept.ReadNames(ctx, func(name string, _ fs.FileMode) error {
+		if strings.HasSuffix(name, doomed) {
+			due = append(due, name)
 		}
 		return nil
 	})
@@ -125,18 +125,18 @@ type mender struct {
 	kept Dir // nil: there is none
 }
 
-// names lists what lies there and is no half removed thing.
-func (m *mender) names(ctx context.Context) (list []Node, err error) {
+// each calls fn, with its lock held, for what lies there and is no half removed thing: one after the
+// other, for it may be much.
+func (m *mender) each(ctx context.Context, fn func(Node) error) error {
 	if m.kept == nil {
-		return nil, nil
-	}
-	err = m.kept.ReadDir(ctx, func(n Node) error {
-		if !strings.HasSuffix(n.Name, doomed) {
-			list = append(list, n)
-		}
 		return nil
+	}
+	return m.kept.ReadDir(ctx, func(n Node) error {
+		if strings.HasSuffix(n.Name, doomed) {
+			return nil
+		}
+		return m.locked(n.Name, func() error { return fn(n) })
 	})
-	return list, err
 }
 
 // stands reports whether the bytes of an ID are there.
@@ -183,16 +183,7 @@ func (m *mender) trash(ctx context.Context) error {
 			}
 		}
 	}
-	names, err := m.names(ctx)
-	if err != nil {
-		return err
-	}
-	for _, n := range names {
-		if err := m.locked(n.Name, func() error { return m.found(ctx, n) }); err != nil {
-			return err
-		}
-	}
-	return nil
+	return m.each(ctx, func(n Node) error { return m.found(ctx, n) })
 }
 
 // found gives bytes without a row one, under which they can be restored, or removes what is no ID.
@@ -227,24 +218,14 @@ func (m *mender) versions(ctx context.Context) error {
 			}
 		}
 	}
-	names, err := m.names(ctx)
-	if err != nil {
-		return err
-	}
-	for _, n := range names {
-		err := m.locked(n.Name, func() error {
-			if binID(n.Name) {
-				if _, err := m.s.o.Bin.Version(ctx, n.Name); !errors.Is(err, fs.ErrNotExist) {
-					return err
-				}
+	return m.each(ctx, func(n Node) error {
+		if binID(n.Name) {
+			if _, err := m.s.o.Bin.Version(ctx, n.Name); !errors.Is(err, fs.ErrNotExist) {
+				return err
 			}
-			return m.s.wipeIn(ctx, m.key, m.kept, n.Name)
-		})
-		if err != nil {
-			return err
 		}
-	}
-	return nil
+		return m.s.wipeIn(ctx, m.key, m.kept, n.Name)
+	})
 }
 
 // version looks at one row: its bytes must be there, and those of another file than the one whose

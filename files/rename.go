@@ -31,8 +31,9 @@ func (t *Tree) Rename(ctx context.Context, oldpath, newpath string) error {
 		return failed("rename", oldpath, fs.ErrPermission) // a mount or its top
 	}
 	var kept bool
+	var left string
 	err = v.withRoom(ctx, to.m, sizeOf(from.node), 1, func() (err error) {
-		kept, err = v.rename(ctx, from, to)
+		kept, left, err = v.rename(ctx, from, to)
 		return err
 	})
 	if errors.Is(err, errOtherStore) {
@@ -41,13 +42,13 @@ func (t *Tree) Rename(ctx context.Context, oldpath, newpath string) error {
 	if err != nil {
 		return failed("rename", oldpath, err)
 	}
-	v.tidy(ctx, from, to, kept)
+	v.tidy(ctx, from, to, kept, left)
 	return failed("rename", newpath, v.s.sync(ctx, to.dir, from.dir))
 }
 
 // tidy sees after the versions of what has been renamed: those that are too many go, and those that
 // cannot follow into another tree.
-func (v *view) tidy(ctx context.Context, from, to *spot, kept bool) {
+func (v *view) tidy(ctx context.Context, from, to *spot, kept bool, left string) {
 	ctx = context.WithoutCancel(ctx)
 	if kept {
 		if a, err := v.s.use(ctx, to.m); err == nil {
@@ -55,61 +56,62 @@ func (v *view) tidy(ctx context.Context, from, to *spot, kept bool) {
 			v.s.done(a)
 		}
 	}
-	if from.m.key == to.m.key {
+	if left == "" {
 		return
 	}
 	if a, err := v.s.use(ctx, from.m); err == nil {
-		v.s.forgetVersions(ctx, a, from.top, from.inTree())
+		v.s.forgetVersions(ctx, a, from.top, left)
 		v.s.done(a)
 	}
 }
 
-// rename says whether what stood there became a version.
-func (v *view) rename(ctx context.Context, from, to *spot) (kept bool, err error) {
+// rename says whether what stood there became a version, and by what path versions are left that could
+// not follow into another tree.
+func (v *view) rename(ctx context.Context, from, to *spot) (kept bool, left string, err error) {
 	src, err := v.s.use(ctx, from.m)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	defer v.s.done(src)
 	dst, err := v.s.use(ctx, to.m)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	defer v.s.done(dst)
 	defer lockBoth(src, dst, from.m.key < to.m.key)()
 	for _, s := range []*spot{from, to} {
 		if err := v.stands(ctx, s); err != nil {
-			return false, err
+			return false, "", err
 		}
 	}
 	if from.node, err = from.dir.Lstat(ctx, from.name); err != nil {
-		return false, err
+		return false, "", err
 	}
 	to.node, err = to.dir.Lstat(ctx, to.name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, err
+		return false, "", err
 	}
 	to.exists = err == nil
 	if !v.take(from.m, from.diro, from.owned(), from.canon()) || !v.add(to.m, to.diro, to.canon()) {
-		return false, fs.ErrPermission
+		return false, "", fs.ErrPermission
 	}
 	if from.canon() == to.canon() || to.exists && to.node.Unique == from.node.Unique {
-		return false, nil // rename(2): two names of one file stay as they are
+		return false, "", nil // rename(2): two names of one file stay as they are
 	}
 	if err := v.unlockedBoth(ctx, from, to); err != nil {
-		return false, err
+		return false, "", err
 	}
 	isDir := from.node.Type.IsDir()
 	if to.exists {
 		switch {
 		case !v.take(to.m, to.diro, to.owned(), to.canon()):
-			return false, fs.ErrPermission
+			return false, "", fs.ErrPermission
 		case isDir:
-			return false, fs.ErrExist
+			return false, "", fs.ErrExist
 		case to.node.Type.IsDir():
-			return false, ErrIsDir
+			return false, "", ErrIsDir
 		case v.s.locks.holds(fileLock(to.node)):
-			return false, ErrBusy
+			return false, "", ErrBusy
 		}
 	}
 	if !to.exists {
@@ -118,22 +120,25 @@ func (v *view) rename(ctx context.Context, from, to *spot) (kept bool, err error
 			except = from.name
 		}
 		if err := v.newName(ctx, to, except); err != nil {
-			return false, err
+			return false, "", err
 		}
 	}
 	if isDir && v.guarded(from.canon()) {
-		return false, fs.ErrPermission
+		return false, "", fs.ErrPermission
 	}
 	if from.m.key != to.m.key {
-		return v.cross(ctx, from, to, src, dst)
+		if kept, err = v.cross(ctx, from, to, src, dst); err == nil {
+			left = v.s.castVersions(ctx, from.m.key, from.inTree())
+		}
+		return kept, left, err
 	}
 	old, err := v.keepReplaced(ctx, to)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	if err := from.dir.Rename(ctx, from.name, to.dir, to.name, false); err != nil {
 		old.undo(ctx)
-		return false, err
+		return false, "", err
 	}
 	old.done()
 	if isDir {
@@ -145,7 +150,7 @@ func (v *view) rename(ctx context.Context, from, to *spot) (kept bool, err error
 		dst.change(-sizeOf(to.node), -1)
 	}
 	v.emit(OpRename, to.canon(), from.canon(), sizeOf(from.node), 0)
-	return old.is(), nil
+	return old.is(), "", nil
 }
 
 // keepReplaced keeps the file at to, if there is one, as a version.

@@ -402,9 +402,12 @@ func (t *Tree) EmptyTrash(ctx context.Context, ids ...string) error {
 		return failed("empty", "/", err)
 	}
 	if len(ids) == 0 {
-		return failed("empty", "/", v.emptyAll(ctx))
+		return failed("empty", "/", t.emptyAll(ctx, v))
 	}
 	for _, id := range ids {
+		if v, err = t.now(); err != nil {
+			return failed("empty", "/", err)
+		}
 		y, r, err := v.trashed(ctx, id)
 		if err != nil {
 			return failed("empty", "/", err)
@@ -419,7 +422,8 @@ func (t *Tree) EmptyTrash(ctx context.Context, ids ...string) error {
 	return nil
 }
 
-func (v *view) emptyAll(ctx context.Context) error {
+// emptyAll asks for each thing anew who the session is: there may be many.
+func (t *Tree) emptyAll(ctx context.Context, v *view) error {
 	if v.s.o.Bin == nil {
 		return nil
 	}
@@ -431,6 +435,9 @@ func (v *view) emptyAll(ctx context.Context) error {
 			}
 			for _, r := range rows {
 				after = r.ID
+				if v, err = t.now(); err != nil {
+					return err
+				}
 				y, r, err := v.trashed(ctx, r.ID)
 				if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrBusy) {
 					continue
@@ -468,7 +475,9 @@ func (v *view) purge(ctx context.Context, y *tray, r TrashRow) error {
 // then all that is in it, so that what is cut short is never half restored. The names of the tree
 // are not held.
 func (s *Service) purge(ctx context.Context, a *account, top Top, kept Dir, r TrashRow) (bytes int64, err error) {
+	a.names.RLock() // or a recount would count it twice, or not at all
 	err = kept.Rename(ctx, r.ID, kept, r.ID+doomed, true)
+	a.names.RUnlock()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, err
 	}

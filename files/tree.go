@@ -233,46 +233,50 @@ func (t *Tree) drop(ctx context.Context, op, p string, event Op, fn func(*view, 
 
 // dropAt removes what stands where a path has led, or throws it into the trash.
 func (v *view) dropAt(ctx context.Context, s *spot, a *account, event Op, fn func(*view, *spot, *account) error) error {
-	thrown, err := v.dropLocked(ctx, s, a, event, fn)
-	if err == nil && !thrown && s.node.Type.IsRegular() {
-		v.s.forgetVersions(ctx, a, s.top, s.inTree())
+	left, err := v.dropLocked(ctx, s, a, event, fn)
+	if left != "" {
+		v.s.forgetVersions(ctx, a, s.top, left)
 	}
 	return err
 }
 
-func (v *view) dropLocked(ctx context.Context, s *spot, a *account, event Op, fn func(*view, *spot, *account) error) (thrown bool, err error) {
+// dropLocked says by what path the versions of what has been removed for ever are left.
+func (v *view) dropLocked(ctx context.Context, s *spot, a *account, event Op, fn func(*view, *spot, *account) error) (left string, err error) {
 	a.names.Lock()
 	defer a.names.Unlock()
 	if err := v.stands(ctx, s); err != nil {
-		return false, err
+		return "", err
 	}
 	s.node, err = s.dir.Lstat(ctx, s.name)
 	if errors.Is(err, fs.ErrNotExist) && event == OpRemove {
-		return false, v.removePart(ctx, s, a)
+		return "", v.removePart(ctx, s, a)
 	}
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	if !v.take(s.m, s.diro, s.owned(), s.canon()) {
-		return false, fs.ErrPermission
+		return "", fs.ErrPermission
 	}
 	if v.s.locks.holds(fileLock(s.node)) {
-		return false, ErrBusy
+		return "", ErrBusy
 	}
 	if err := v.unlocked(ctx, s, aMember|allInside); err != nil {
-		return false, err
+		return "", err
 	}
-	if thrown = event == OpRemove && s.node.Type.IsRegular() && v.throws(); thrown {
+	if event == OpRemove && s.node.Type.IsRegular() && v.throws() {
 		err = v.throw(ctx, s, sizeOf(s.node), 1)
 	} else if err = fn(v, s, a); err == nil {
 		a.change(-sizeOf(s.node), -1)
+		if s.node.Type.IsRegular() {
+			left = v.s.castVersions(ctx, s.m.key, s.inTree())
+		}
 	}
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	v.s.book.gone(s.m.key, s.inTree())
 	v.emit(event, s.canon(), "", sizeOf(s.node), 0)
-	return thrown, nil
+	return left, nil
 }
 
 // removePart removes one's own unfinished upload.
