@@ -14,3 +14,6 @@ const (
 	ChunkSize = chunkSize
 	TailSize  = tailSize
 )
+
+// SetStall is how long the storage may be silent.
+func (s *Store) SetStall(d time.Duration) { s.stall = d }

@@ -47,12 +47,15 @@ const (
 	requestLimit = 10 * time.Minute
 	// startLimit bounds the look at the bucket when the store is opened.
 	startLimit = 30 * time.Second
+	// stallLimit is how long the storage may be silent while an object is read.
+	stallLimit = time.Minute
 )
 
 // Store is a files.Backend. Its methods are safe for any goroutine.
 type Store struct {
 	o      Options
 	client minio.Core
+	stall  time.Duration
 
 	mu      sync.Mutex        // guards what follows
 	pins    map[string]int    // objects that are being read here
@@ -79,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := os.MkdirAll(o.Spool, 0o700); err != nil {
 		return nil, err
 	}
-	s := &Store{o: o, client: *core, pins: map[string]int{}, writing: map[int64]*writer{}}
+	s := &Store{o: o, client: *core, stall: stallLimit, pins: map[string]int{}, writing: map[int64]*writer{}}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	found, err := core.BucketExists(ctx, o.Bucket)
@@ -181,11 +184,36 @@ func (s *Store) get(ctx context.Context, object string, from, n int64) (io.ReadC
 	if err := o.SetRange(from, from+n-1); err != nil {
 		return nil, err
 	}
-	body, _, _, err := s.client.GetObject(ctx, s.o.Bucket, s.o.Prefix+object, o)
+	ctx, cancel := context.WithCancel(ctx)
+	b := &body{cancel: cancel, stall: s.stall}
+	timer := time.AfterFunc(s.stall, cancel)
+	var err error
+	b.ReadCloser, _, _, err = s.client.GetObject(ctx, s.o.Bucket, s.o.Prefix+object, o)
+	timer.Stop()
 	if err != nil {
+		cancel()
 		return nil, translate(err)
 	}
-	return body, nil
+	return b, nil
+}
+
+// body is an object's bytes as they come. However slowly they are wanted, the storage must not be
+// silent for too long: nobody else would end that.
+type body struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+	stall  time.Duration
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	timer := time.AfterFunc(b.stall, b.cancel)
+	defer timer.Stop()
+	return b.ReadCloser.Read(p)
+}
+
+func (b *body) Close() error {
+	b.cancel()
+	return b.ReadCloser.Close()
 }
 
 func (s *Store) pin(chunks []Chunk) {

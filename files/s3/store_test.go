@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -392,4 +393,69 @@ func TestBytesAlone(t *testing.T) {
 	if _, err := w.top.Lstat(t.Context(), "salaries.txt"); errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
+}
+
+// TestSilentStorage: a storage that stops in the middle does not hold a reader for ever, nor one that waits
+// for its first byte.
+func TestSilentStorage(t *testing.T) {
+	st := startStorage(t)
+	o := st.options(t, st.bucket(t))
+	way := &silent{next: http.DefaultTransport}
+	o.HTTP = way
+	s, err := s3.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetStall(50 * time.Millisecond)
+	top, err := s.Tree(t.Context(), backendtest.Key, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t, st, o, s, top}
+	w.store("f", pattern(3<<20))
+	way.stops.Store(true)
+	f, err := top.Open(t.Context(), "f")
+	w.ok(err)
+	defer f.Close()
+	if n, err := io.Copy(io.Discard, f); err == nil || n >= 3<<20 {
+		t.Errorf("%d bytes of a storage that has stopped, %v", n, err)
+	}
+	way.stops.Store(false)
+	s.SetStall(time.Minute)
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, f); err != nil || n != 3<<20 {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
+// silent is a way to the storage on which bodies stop after a while.
+type silent struct {
+	stops atomic.Bool
+	next  http.RoundTripper
+}
+
+func (s *silent) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := s.next.RoundTrip(r)
+	if err == nil && s.stops.Load() && r.Method == http.MethodGet {
+		resp.Body = &stopping{resp.Body, r.Context(), 100_000}
+	}
+	return resp, err
+}
+
+type stopping struct {
+	io.ReadCloser
+	ctx  context.Context
+	left int
+}
+
+func (s *stopping) Read(p []byte) (int, error) {
+	if s.left == 0 {
+		<-s.ctx.Done() // as a connection on which nothing comes
+		return 0, s.ctx.Err()
+	}
+	n, err := s.ReadCloser.Read(p[:min(len(p), s.left)])
+	s.left -= n
+	return n, err
 }
