@@ -246,7 +246,7 @@ func (l *loader) acceptPattern(g given, pattern string) bool {
 		return true
 	}
 	l.bad[g.path] = true
-	message := fmt.Sprintf("policy: %q %v", shorten(pattern), err)
+	message := fmt.Sprintf("policy: %q: %v", shorten(pattern), err)
 	if g.item == nil {
 		l.faults = append(l.faults, Fault{Where: g.where, Layer: g.source.Layer, Key: "policy", Message: printable(message), known: true})
 		return false
@@ -261,7 +261,7 @@ var patternForm = regexp.MustCompile(`^[a-z]+:[^\x00-\x1f\x7f]+$`)
 
 func checkPattern(pattern string) error {
 	if !patternForm.MatchString(pattern) {
-		return fmt.Errorf("is not kind:segments. Examples: web:/admin/**, file:/pub/**, ftp:SITE CHMOD")
+		return fmt.Errorf("it is not kind:segments. Examples: web:/admin/**, file:/pub/**, ftp:SITE CHMOD")
 	}
 	return nil
 }

@@ -17,6 +17,17 @@ const (
 	something
 )
 
+// Ruled reports whether a rule of the policy for a verb counts: there is such a verb or SITE command, and its
+// rule is not that of another, as MKD's for XMKD.
+func Ruled(name string) bool {
+	if command, ok := strings.CutPrefix(name, "SITE "); ok {
+		_, known := siteVerbs()[command]
+		return known || siteRule(command) == removeAllRule
+	}
+	v, known := verbs()[name]
+	return known && v.alias == "" || name == fxpVerb
+}
+
 // verb is one row of the table.
 type verb struct {
 	run    func(s *session, arg string)

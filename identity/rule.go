@@ -66,7 +66,10 @@ func parsePattern(pattern string) (policyRule, error) {
 			return r, fmt.Errorf("%q: a verb stands before the path, as in ftp:STOR:/pub/** or ftp:ALL:/pub/**: %w", pattern, ErrInvalid)
 		}
 	default:
-		return r, fmt.Errorf("%q begins with no kind of resource; the kinds are web, ftp, xmpp, file and login, as in web:/admin/**: %w", pattern, ErrInvalid)
+		return r, fmt.Errorf("%q: it begins with no kind of resource; the kinds are web, ftp, xmpp, file and login, as in web:/admin/**: %w", pattern, ErrInvalid)
+	}
+	if n := len(r.segments); r.kind == kindFTP && !r.path && (n > 2 || n == 2 && r.segments[1] != "**") {
+		return r, fmt.Errorf("%q: the path behind a verb begins with a slash, as in ftp:STOR:/pub/**: %w", pattern, ErrInvalid)
 	}
 	if n := len(r.segments); n > 0 && r.segments[n-1] == "**" && !(r.path && r.kind == kindFTP && n == 1) {
 		r.rest, r.segments = true, r.segments[:n-1]
@@ -156,6 +159,16 @@ var verbGroups = map[string][]string{
 	groupWrite: {"APPE", "DELE", "MKD", "XMKD", "RMD", "XRMD", "RNFR", "RNTO", "STOR", "STOU", "MFMT", "MFCT", "MFF", "COMB",
 		"SITE CHMOD", "SITE CHGRP", "SITE CHOWN", "SITE UTIME", "SITE SYMLINK", "SITE MKDIR", "SITE RMDIR", "SITE CPTO", "SITE COPY"},
 	groupDirs: {"CDUP", "XCUP", "CWD", "XCWD", "LIST", "MDTM", "MLSD", "MLST", "NLST", "PWD", "XPWD", "STAT", "AVBL", "DSIZ"},
+}
+
+// FTPVerb is the verb that a rule of ftp is for, in capitals; "" where it is for a group of them or all,
+// and for rules of other kinds.
+func (r Rule) FTPVerb() string {
+	a := Resource(r.Resource).split()
+	if a.kind != kindFTP || len(a.segments) == 0 || verbRank(a.segments[0]) > 0 || a.segments[0] == "**" {
+		return ""
+	}
+	return a.segments[0]
 }
 
 // verbRank is how narrow the verb of a rule is: itself, a group, all.

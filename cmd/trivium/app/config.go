@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"trivium/config"
 	"trivium/files"
+	"trivium/ftp"
 	"trivium/identity"
 )
 
@@ -40,20 +42,40 @@ func LoadConfig(o config.Options) (*config.Config, error) {
 			return err
 		},
 	}
+	for name, check := range o.Validators {
+		o.Validators[name] = func(s string) error { return inWords(check(s), s) }
+	}
 	cfg, err := config.Load(o)
 	if err != nil {
 		return cfg, err
 	}
-	return cfg, policyClasses(cfg)
+	return cfg, checkPolicy(cfg)
 }
 
-// policyClasses refuses rules that are narrowed to a class that there is not.
-func policyClasses(cfg *config.Config) error {
+// inWords is an error of the domain packages as the report of faults has it: the report says itself
+// what the text is, and that it is not valid.
+func inWords(err error, text string) error {
+	if err == nil {
+		return nil
+	}
+	words := strings.TrimSuffix(err.Error(), ": "+identity.ErrInvalid.Error())
+	return errors.New(strings.TrimPrefix(words, fmt.Sprintf("%q: ", text)))
+}
+
+// checkPolicy refuses rules that are narrowed to a class that there is not, and warns of those that
+// no command asks for.
+func checkPolicy(cfg *config.Config) error {
 	faults := &config.Faults{File: cfg.File}
 	for _, pattern := range slices.Sorted(maps.Keys(cfg.Policy)) {
 		r, err := identity.ParseRule(pattern, cfg.Policy[pattern])
+		if err != nil {
+			continue // config has refused it
+		}
+		if verb := r.FTPVerb(); verb != "" && !ftp.Ruled(verb) {
+			cfg.Warnings = append(cfg.Warnings, fmt.Sprintf("The rule %q of [policy] rules nothing: FTP has no rules for %s. docs/accounts.md lists verbs and groups.", pattern, verb))
+		}
 		name, narrowed := strings.CutPrefix(r.For, "class:")
-		if err != nil || !narrowed || slices.ContainsFunc(cfg.Class, func(c config.Class) bool { return c.Name == name }) {
+		if !narrowed || slices.ContainsFunc(cfg.Class, func(c config.Class) bool { return c.Name == name }) {
 			continue
 		}
 		faults.List = append(faults.List, config.Fault{Key: "policy." + pattern, Message: fmt.Sprintf("policy: %q: there is no class %q; add a [[class]] with that name or change the rule", pattern, name)})
