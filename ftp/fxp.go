@@ -13,7 +13,7 @@ const fxpVerb = "FXP"
 // fxp reports whether data connections of the session may lead to another host than the client
 // (site to site): its class says so, and the policy does not forbid ftp:FXP.
 func (s *session) fxp() bool {
-	return s.ses.Class().FXP && s.allowed(identity.Resource("ftp:" + fxpVerb))
+	return s.ses.Class().FXP && s.allowed(identity.Resource("ftp:"+fxpVerb))
 }
 
 // dialable reports whether a data connection may go to an address: to the client itself, and with
