@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -12,6 +13,7 @@ import (
 const (
 	maxBehind    = 4096
 	behindBatch  = 256
+	behindPace   = 20 * time.Millisecond // from one write to the next, so that what comes between shares a commit
 	flushTimeout = 5 * time.Second
 )
 
@@ -26,26 +28,65 @@ type behind struct {
 	log   *slog.Logger
 	queue chan job
 	lost  atomic.Int64
+
+	mu     sync.Mutex           // guards logins
+	logins map[UserID]time.Time // last log-ins, each with a job in the queue
 }
 
 func newBehind(store Store, log *slog.Logger) *behind {
-	return &behind{store: store, log: log, queue: make(chan job, maxBehind)}
+	return &behind{store: store, log: log, queue: make(chan job, maxBehind), logins: map[UserID]time.Time{}}
 }
 
-func (b *behind) push(j job) {
+// push queues a job; false where there is no room.
+func (b *behind) push(j job) bool {
 	select {
 	case b.queue <- j:
+		return true
 	default:
 		b.lost.Add(1)
+		return false
 	}
 }
 
-// run writes until ctx ends, and then what is left.
+// login notes the last log-in of an account; of those that come before the write the last counts.
+func (b *behind) login(id UserID, at time.Time) {
+	b.mu.Lock()
+	_, queued := b.logins[id]
+	b.logins[id] = at
+	b.mu.Unlock()
+	if queued {
+		return
+	}
+	last := at
+	ok := b.push(func(ctx context.Context, w StoreWriter) error {
+		b.mu.Lock()
+		if at, more := b.logins[id]; more { // else it is tried once more
+			last = at
+			delete(b.logins, id)
+		}
+		b.mu.Unlock()
+		return w.PutLastLogin(ctx, id, last)
+	})
+	if !ok {
+		b.mu.Lock()
+		delete(b.logins, id)
+		b.mu.Unlock()
+	}
+}
+
+// run writes until ctx ends, and then what is left. The first write after a pause comes at once.
 func (b *behind) run(ctx context.Context) {
+	pace := time.NewTimer(0)
+	defer pace.Stop()
 	for {
 		select {
 		case j := <-b.queue:
+			select {
+			case <-pace.C:
+			case <-ctx.Done():
+			}
 			b.write(ctx, j)
+			pace.Reset(behindPace)
 		case <-ctx.Done():
 			b.flush(ctx)
 			return

@@ -74,6 +74,7 @@ func (s *Service) edit(ctx context.Context, by Actor, fn func(e *edit) error) er
 		}
 		return nil
 	})
+	s.known.forget() // also after an error, which may leave open whether it was committed
 	if err != nil {
 		return err
 	}

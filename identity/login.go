@@ -171,6 +171,7 @@ func (s *Service) lookup(ctx context.Context, l Login) (*Account, error) {
 		// The same query as for others, so that it takes as long.
 		name, domain = nobody, s.opts.Domain
 	}
+	mark := s.known.mark()
 	acc, err := s.store.Account(ctx, domain, name)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -180,7 +181,21 @@ func (s *Service) lookup(ctx context.Context, l Login) (*Account, error) {
 	case name == nobody:
 		return nil, nil
 	}
+	s.known.keep(mark, &acc)
 	return &acc, nil
+}
+
+// recall finds the account of a log-in without asking the store: that of a password that was right
+// lately, while nothing has changed. What it does takes as long for unknown names; nil says nothing.
+func (s *Service) recall(l Login) *Account {
+	var acc *Account
+	if name, domain, err := s.parse(l); err == nil {
+		acc = s.known.find(domain, name)
+	}
+	if !s.passwords.recalls(acc, l.Secret) {
+		return nil
+	}
+	return acc
 }
 
 // unavailable is the answer to an error of the store.
@@ -199,16 +214,24 @@ func (s *Service) unreadable(id UserID, err error) error {
 }
 
 func (s *Service) provePassword(ctx context.Context, c *claim, try *attempted) error {
+	if err := try.wait(ctx); err != nil {
+		return err
+	}
+	token := s.tokens != nil && s.tokens.IsToken(c.login.Secret)
+	if !token {
+		if c.acc = s.recall(c.login); c.acc != nil {
+			return nil
+		}
+	}
 	var err error
 	if c.acc, err = s.lookup(ctx, c.login); err != nil {
 		return err
 	}
-	leave, err := try.slow(ctx)
+	leave, err := try.place(ctx)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	token := s.tokens != nil && s.tokens.IsToken(c.login.Secret)
 	ok, err := s.passwords.verify(ctx, try.prefix, c.acc, c.login.Secret, !token)
 	if errors.Is(err, errSeal) {
 		return s.unreadable(c.acc.ID, err)
@@ -277,10 +300,10 @@ const admitTries = 3
 // account may have been committed since it was read, it is read again once the session can be
 // found by those who revoke.
 func (s *Service) admit(ctx context.Context, c *claim) (Credentials, error) {
-	acc, at := *c.acc, s.now()
+	acc, at := c.acc, s.now()
 	before, had := c.ses.attached()
 	for range admitTries {
-		a, err := s.qualify(c.ses, acc, c.grant)
+		a, err := s.qualify(c.ses, *acc, c.grant)
 		if err != nil {
 			return Credentials{}, err
 		}
@@ -289,7 +312,10 @@ func (s *Service) admit(ctx context.Context, c *claim) (Credentials, error) {
 		if err := s.Registry.attach(c.ses, a); err != nil {
 			return Credentials{}, err
 		}
-		fresh, err := s.byID(ctx, acc.ID)
+		fresh, err := acc, error(nil)
+		if !s.known.holds(acc) {
+			fresh, err = s.byID(ctx, acc.ID)
+		}
 		if err == nil && fresh != nil && fresh.ChangeSeq == acc.ChangeSeq {
 			if err = s.tokenHolds(ctx, c.grant); err == nil {
 				s.loggedIn(c, a.creds)
@@ -309,7 +335,7 @@ func (s *Service) admit(ctx context.Context, c *claim) (Credentials, error) {
 		case c.grant == nil && fresh.CredentialVersion != acc.CredentialVersion:
 			return Credentials{}, ErrCredentials
 		}
-		acc = *fresh
+		acc = fresh
 	}
 	return Credentials{}, ErrBusy
 }
@@ -333,9 +359,7 @@ func (s *Service) loggedIn(c *claim, creds Credentials) {
 	if creds.Grant != nil {
 		s.tokens.TokenUsed(context.Background(), creds.Grant.TokenID, creds.LoginAt, c.ses)
 	}
-	s.behind.push(func(ctx context.Context, w StoreWriter) error {
-		return w.PutLastLogin(ctx, creds.UserID, creds.LoginAt)
-	})
+	s.behind.login(creds.UserID, creds.LoginAt)
 }
 
 // qualify decides what an account, narrowed by a token, may be on a session; log-ins and changes

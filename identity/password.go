@@ -198,6 +198,17 @@ func (p *passwords) verify(ctx context.Context, from netip.Prefix, acc *Account,
 	return true, nil
 }
 
+// recalls reports whether password was found to be that of acc lately. It takes as long where acc
+// is nil.
+func (p *passwords) recalls(acc *Account, password Secret) bool {
+	text, ok := preparePassword(password.Reveal())
+	known := acc != nil
+	if !known {
+		acc = &Account{}
+	}
+	return p.cache.has(p.cache.key(acc.ID, acc.CredentialVersion, text)) && ok && known
+}
+
 // dummy is a record that no password matches, as costly as one made today.
 func (p *passwords) dummy() passwordRecord {
 	none := make([]byte, sha256.Size)

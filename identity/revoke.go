@@ -19,6 +19,7 @@ const (
 func (s *Service) reconcile(ctx context.Context, ids ...UserID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), truthTimeout)
 	defer cancel()
+	s.known.forget() // before the sessions are looked at
 	for _, id := range ids {
 		sessions := s.Registry.ofOwner(id)
 		if len(sessions) == 0 {
@@ -140,9 +141,17 @@ func (s *Service) TokensChanged(_ context.Context, ids ...string) {
 
 // poll meets the changes that were made elsewhere, and those whose reading failed.
 func (s *Service) poll(ctx context.Context) error {
+	at := s.now()
 	seq, err := s.store.ChangeSeq(ctx)
-	if err != nil || seq <= s.seq {
+	if err != nil || seq != s.seq {
+		s.known.forget()
+	}
+	if err != nil {
 		return err
+	}
+	s.known.looked(at)
+	if seq <= s.seq {
+		return nil
 	}
 	changed, err := s.store.AccountsChanged(ctx, s.seq)
 	if err != nil {

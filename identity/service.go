@@ -85,6 +85,7 @@ type Service struct {
 
 	seal      *sealer
 	passwords *passwords
+	known     *knownAccounts
 	throttle  *throttle
 	policy    *policyTable
 	behind    *behind
@@ -107,7 +108,8 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	s := &Service{opts: o, store: o.Store, tokens: o.Tokens, log: o.Log, now: o.Now,
 		domains: append([]string{o.Domain}, o.Domains...), browsers: newBrowsers(), requests: newRequests(),
-		behind: newBehind(o.Store, o.Log), throttle: newThrottle(o.Limits, o.Now)}
+		behind: newBehind(o.Store, o.Log), throttle: newThrottle(o.Limits, o.Now),
+		known: newKnownAccounts(o.Now)}
 	if s.seal, err = newSealer(o.SealKey); err != nil {
 		return nil, err
 	}

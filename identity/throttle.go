@@ -150,10 +150,17 @@ func wake(c *chan struct{}) {
 	}
 }
 
-// slow waits out the account's delay and then for one of its places to hash in; leave gives it
-// back. The delay is waited out beside the places, so that a stranger who guesses cannot keep
-// the person out.
+// slow is wait and then place.
 func (a *attempted) slow(ctx context.Context) (leave func(), err error) {
+	if err := a.wait(ctx); err != nil {
+		return nil, err
+	}
+	return a.place(ctx)
+}
+
+// wait waits out the account's delay. That is done beside the places to hash in, so that a stranger
+// who guesses cannot keep the person out.
+func (a *attempted) wait(ctx context.Context) error {
 	t := a.t
 	t.mu.Lock()
 	s := t.account(a.account)
@@ -161,7 +168,7 @@ func (a *attempted) slow(ctx context.Context) (leave func(), err error) {
 	if delay > 0 {
 		if s.waiting[a.prefix] >= accountWaiters {
 			t.mu.Unlock()
-			return nil, &waitError{ErrThrottled, delay}
+			return &waitError{ErrThrottled, delay}
 		}
 		if s.waiting == nil {
 			s.waiting = map[netip.Prefix]int{}
@@ -171,8 +178,14 @@ func (a *attempted) slow(ctx context.Context) (leave func(), err error) {
 	}
 	t.mu.Unlock()
 	if err := pause(ctx, delay); err != nil {
-		return nil, &waitError{ErrThrottled, delay}
+		return &waitError{ErrThrottled, delay}
 	}
+	return nil
+}
+
+// place waits for one of the account's places to hash in; leave gives it back.
+func (a *attempted) place(ctx context.Context) (leave func(), err error) {
+	t := a.t
 	for {
 		t.mu.Lock()
 		s := t.account(a.account)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"trivium/identity"
 	"trivium/identity/sqlstore"
@@ -64,5 +65,23 @@ func TestLogHasKnownNamesAlone(t *testing.T) {
 	}
 	if !strings.Contains(text, "user=alice") || !strings.Contains(text, "user=(unknown)") {
 		t.Errorf("the log does not say who:\n%s", text)
+	}
+}
+
+// TestLastLogin: of several log-ins before one write the last counts, and none after it is missed.
+func TestLastLogin(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	u := h.person("alice", nil)
+	for range 2 {
+		for range 3 {
+			h.clock.pass(time.Second)
+			h.in(identity.ProtocolFTP, "alice", testPassword)
+		}
+		h.FlushBehind(t.Context())
+		acc, err := h.UserByID(t.Context(), u.ID)
+		if err != nil || !acc.LastLogin.Equal(h.clock.now()) {
+			t.Errorf("last log-in %v, %v, want %v", acc.LastLogin, err, h.clock.now())
+		}
 	}
 }
