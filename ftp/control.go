@@ -62,8 +62,11 @@ type control struct {
 
 // waiting reports whether a new command has to wait; mu is held.
 func (c *control) waiting() bool {
-	return c.busy != nil || c.job != nil || c.draining || len(c.queue) > 0
+	return c.running() || c.draining || len(c.queue) > 0
 }
+
+// running reports whether there is something to overtake, a transfer or a job; mu is held.
+func (c *control) running() bool { return c.busy != nil || c.job != nil }
 
 // reply sends one line.
 func (c *control) reply(code int, text string) { c.send(line(code, text)) }

@@ -32,8 +32,12 @@ func (s *session) background(doing string, work func(ctx context.Context) answer
 	s.job = j
 	s.work.Add(1)
 	s.deadline()
+	first := s.overtaking()
 	s.mu.Unlock()
 	s.ses.Update(func(d *identity.Details) { d.Doing = doing })
+	for _, c := range first {
+		c.now(&s.control, c.arg)
+	}
 	go func() {
 		defer s.work.Done()
 		defer cancel()

@@ -73,6 +73,8 @@ type command struct {
 	arg  string // raw bytes; plain says whether it is fit for use
 	// fault is the answer to a line that cannot be one.
 	fault string
+	// now is not nil where it waits, and is run by it as soon as there is something to overtake.
+	now func(c *control, arg string)
 }
 
 // Telnet (RFC 854): what stands in the stream beside text.

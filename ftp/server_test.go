@@ -330,6 +330,24 @@ func TestOrderAndAbort(t *testing.T) {
 	}
 	_ = d.Close()
 	c.do(226, "ABOR")
+
+	// What waited is being run, and takes its time: ABOR goes to the transfer in front of it, which
+	// has not begun either.
+	must(t, os.Mkdir(filepath.Join(w.home, "many"), 0o755))
+	for i := range 4000 {
+		w.write(fmt.Sprintf("many/%d", i), nil)
+	}
+	d = c.passive()
+	c.do(150, "RETR big")
+	c.send("STAT many\r\nEPSV\r\nABOR\r\n")
+	c.want(426)
+	c.want(226)
+	c.send("RETR big\r\nABOR\r\nPWD\r\n")
+	for _, code := range []int{212, 229, 426, 226, 257} {
+		c.want(code)
+	}
+	_ = d.Close()
+
 	c.do(229, "EPSV")
 	start := time.Now()
 	c.send("RETR big\r\nABOR\r\n") // nobody connects

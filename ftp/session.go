@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -260,7 +261,9 @@ func (s *session) isClosed() bool {
 // dispatch runs a command now, or lets it wait for the end of a transfer.
 func (s *session) dispatch(c command) {
 	v := s.srv.verbs[c.verb]
-	overtakes := v.now != nil && c.arg == "" && s.permitted(c.verb, v)
+	if v.now != nil && c.arg == "" && s.permitted(c.verb, v) {
+		c.now = v.now
+	}
 	s.mu.Lock()
 	s.idleSince = time.Now()
 	if !s.waiting() {
@@ -269,9 +272,9 @@ func (s *session) dispatch(c command) {
 		s.run(c)
 		return
 	}
-	if overtakes {
+	if c.now != nil && s.running() {
 		s.mu.Unlock()
-		v.now(&s.control, c.arg)
+		c.now(&s.control, c.arg)
 		return
 	}
 	full := len(s.queue) >= queueLength
@@ -285,12 +288,24 @@ func (s *session) dispatch(c command) {
 	}
 }
 
+// overtaking takes out of the queue what overtakes what is beginning: an ABOR that came while its
+// transfer waited means that one. mu is held.
+func (c *control) overtaking() (all []command) {
+	c.queue = slices.DeleteFunc(c.queue, func(x command) bool {
+		if x.now != nil {
+			all = append(all, x)
+		}
+		return x.now != nil
+	})
+	return all
+}
+
 // drainQueue runs what has waited, until it is empty or a transfer begins.
 func (s *session) drainQueue() {
 	defer s.work.Done()
 	for {
 		s.mu.Lock()
-		if s.closed || s.busy != nil || s.job != nil || len(s.queue) == 0 {
+		if s.closed || s.running() || len(s.queue) == 0 {
 			s.draining = false
 			s.idleSince = time.Now()
 			s.deadline()
@@ -313,7 +328,7 @@ func (s *session) drainQueue() {
 // up gets its transfer done first; any other that hung up has broken it off.
 func (s *session) leave() {
 	s.mu.Lock()
-	if (s.busy != nil || s.job != nil) && (s.closed || !s.quitting) {
+	if s.running() && (s.closed || !s.quitting) {
 		s.closed = true
 		s.stop()
 	}

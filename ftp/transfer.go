@@ -281,11 +281,15 @@ func (s *session) start(t *transfer) {
 	s.busy = t
 	s.work.Add(1)
 	s.deadline()
+	first := s.overtaking()
 	s.mu.Unlock()
 	s.ses.Update(func(d *identity.Details) {
 		d.State, d.Doing, d.Transfer = identity.StateTransfer, t.doing, t.live(0, 0)
 	})
 	t.watch.start(t)
+	for _, c := range first {
+		c.now(&s.control, c.arg)
+	}
 	e.Transfer(t)
 }
 
