@@ -25,7 +25,8 @@ type trashView struct {
 
 type trashRow struct {
 	files.Trashed
-	Where, Purge string // the folder it was in; the page that asks before it goes for ever
+	Where        string // the folder it was in
+	To, Purge    string // the pages that ask where it shall be restored, and before it goes for ever
 	Removed, End stamp
 }
 
@@ -57,7 +58,8 @@ func (s *Server) getTrash(v *visit) error {
 		view.Size += t.Size
 	}
 	for _, t := range list[first:last] {
-		view.Rows = append(view.Rows, trashRow{Trashed: t, Where: path.Dir(t.Path), Purge: "/trash?purge=" + url.QueryEscape(t.ID),
+		view.Rows = append(view.Rows, trashRow{Trashed: t, Where: path.Dir(t.Path),
+			To: "/trash?restore=" + url.QueryEscape(t.ID), Purge: "/trash?purge=" + url.QueryEscape(t.ID),
 			Removed: view.Stamp(t.At), End: view.Stamp(t.Until)})
 	}
 	return s.write(v, http.StatusOK, "trash", view)
