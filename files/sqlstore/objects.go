@@ -263,19 +263,18 @@ func clear(ctx context.Context, tx *sqldb.Tx, e s3.Entry, to int64, newname stri
 	return drop(ctx, tx, there.ID)
 }
 
-// outside refuses to move a folder into itself.
+// outside refuses to move a folder into itself. It is one statement, as the way up may be long and
+// others wait to write.
 func outside(ctx context.Context, tx *sqldb.Tx, id, at int64) error {
-	for at != 0 {
-		if at == id {
-			return files.ErrUnsupported
-		}
-		up, err := entry(ctx, tx, at)
-		if err != nil {
-			return err
-		}
-		at = up.Parent
+	var within bool
+	err := tx.QueryRowContext(ctx, `WITH RECURSIVE up (id, parent) AS (
+			SELECT id, parent FROM object_entries WHERE id = $1
+			UNION SELECT e.id, e.parent FROM object_entries e JOIN up ON e.id = up.parent)
+		SELECT EXISTS (SELECT 1 FROM up WHERE id = $2)`, at, id).Scan(&within)
+	if err == nil && within {
+		err = files.ErrUnsupported
 	}
-	return nil
+	return err
 }
 
 // Copy implements s3.Names.
