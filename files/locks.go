@@ -3,6 +3,7 @@ package files
 import (
 	"context"
 	"io/fs"
+	"path"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ const MaxLockOwner = 1 << 10
 // time, with the entry, with the account's right to log in, and with the server.
 type Lock struct {
 	Token   string // "urn:uuid:…"
-	Path    string // of the entry it was put on, as a client sees it
+	Path    string // of the entry it was put on, as a client sees it who followed no link
 	Deep    bool   // all below the folder too
 	Shared  bool
 	Owner   string // what the client says of itself
@@ -162,7 +163,7 @@ func (v *view) lock(ctx context.Context, p string, o LockOptions) (Lock, error) 
 	if err := v.again(ctx, s); err != nil {
 		return Lock{}, err
 	}
-	l := &Lock{Token: newToken(), Path: s.at, Deep: o.Deep && s.node.Type.IsDir(), Shared: o.Shared, Owner: o.Owner,
+	l := &Lock{Token: newToken(), Path: path.Join(s.m.at, s.inTree()), Deep: o.Deep && s.node.Type.IsDir(), Shared: o.Shared, Owner: o.Owner,
 		account: v.c.UserID, key: s.m.key, rel: s.inTree(), until: v.s.now().Add(lockTime(o.Time))}
 	for {
 		against, err := v.s.book.add(l)

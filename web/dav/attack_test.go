@@ -5,8 +5,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -78,5 +82,70 @@ func (a answer) wellFormed(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %s", err, a.body)
 		}
+	}
+}
+
+// What stands in the way of a MOVE or COPY goes, so it must never hold the source: by a link or another
+// form of its name neither.
+func TestGoalHoldsItsSource(t *testing.T) {
+	s := newSite(t)
+	home := filepath.Join(s.dir, "example.org", "home", "alice")
+	for _, dir := range []string{"/dav/a", "/dav/a/x", "/dav/a/x/z", "/dav/%C3%A9"} {
+		s.do("alice", "MKCOL", dir, "").is(t, http.StatusCreated)
+	}
+	for _, file := range []string{"/dav/a/x/y", "/dav/a/x/z/f", "/dav/%C3%A9/f"} {
+		s.do("alice", http.MethodPut, file, "data").is(t, http.StatusCreated)
+	}
+	no(t, os.Symlink("a", filepath.Join(home, "link")))
+	no(t, os.Symlink("a/x/y", filepath.Join(home, "leaf")))
+	for _, way := range [][2]string{
+		{"/dav/a/x/y", "/dav/link/x"}, {"/dav/a/x/z", "/dav/link/x"}, {"/dav/link/x/z", "/dav/a/x"}, {"/dav/a/x", "/dav/link/x/z"},
+		{"/dav/%C3%A9/f", "/dav/e%CC%81"}, {"/dav/%C3%A9", "/dav/e%CC%81/g"},
+	} {
+		for _, method := range []string{"MOVE", "COPY"} {
+			s.do("alice", method, way[0], "", "Destination: "+way[1]).is(t, http.StatusForbidden)
+		}
+	}
+	s.do("alice", "COPY", "/dav/leaf", "", "Destination: /dav/a/x").is(t, http.StatusForbidden)
+	for _, file := range []string{"/dav/a/x/y", "/dav/a/x/z/f", "/dav/%C3%A9/f"} {
+		s.do("alice", http.MethodGet, file, "").is(t, http.StatusOK, "data")
+	}
+}
+
+// The way that somebody took to a lock, through a folder that others may not enter, is not told to them.
+func TestLockTellsNoLink(t *testing.T) {
+	s := newSite(t)
+	s.do("alice", "MKCOL", "/dav/groups/team/d", "").is(t, http.StatusCreated)
+	own := filepath.Join(s.dir, "example.org", "groups", "team", "own")
+	no(t, os.Mkdir(own, 0o700))
+	no(t, os.Symlink("../d", filepath.Join(own, "secret")))
+	s.locked("alice", "/dav/groups/team/own/secret", exclusive)
+	const at = "<D:href>/dav/groups/team/d</D:href>"
+	s.do("bob", "PROPFIND", "/dav/groups/team/d", find("lockdiscovery"), "Depth: 0").is(t, http.StatusMultiStatus, "<D:lockroot>"+at)
+	s.do("bob", "LOCK", "/dav/groups/team/d", exclusive).is(t, http.StatusLocked, at)
+}
+
+// Who says that a body will come, and sends none, does not hold the connection for ever.
+func TestBodyThatNeverComes(t *testing.T) {
+	s := newSite(t)
+	for _, file := range []string{"/dav/f", "/dav/g", "/dav/h"} {
+		s.do("alice", http.MethodPut, file, strings.Repeat("x", 10_000)).is(t, http.StatusCreated)
+	}
+	inner := s.Config.Handler
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil { // as package web does
+			t.Error(err)
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	s.Server.Close()
+	s.Server = front
+	for _, line := range []string{"GET /dav/f", "HEAD /dav/f", "COPY /dav/f", "MOVE /dav/g", "DELETE /dav/h", "DELETE /dav/none"} {
+		c, r := s.raw("%s HTTP/1.1\nHost: x\nDestination: /dav/copy%d\nAuthorization: Basic YWxpY2U6Y29ycmVjdCBob3JzZSBiYXR0ZXJ5\nContent-Length: 10\n\n", line, len(line))
+		if _, err := io.Copy(io.Discard, r); err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %v", line, err)
+		}
+		_ = c.Close()
 	}
 }

@@ -73,7 +73,7 @@ func (q *request) destination(src files.Info) (goal, error) {
 	if !q.sees(p) {
 		return goal{}, errParent
 	}
-	if p == q.path || strings.HasPrefix(q.path, strings.TrimSuffix(p, "/")+"/") || src.Dir && strings.HasPrefix(p, strings.TrimSuffix(q.path, "/")+"/") {
+	if q.nested(p, src.Dir) {
 		return goal{}, errItself
 	}
 	g := goal{path: p}
@@ -89,6 +89,24 @@ func (q *request) destination(src files.Info) (goal, error) {
 		return goal{}, errItself // two names of one file
 	}
 	return g, nil
+}
+
+// nested reports whether the goal is the source, holds it, or lies in it where that is a folder: by
+// what is written, and by where links and other forms of names lead.
+func (q *request) nested(goal string, dir bool) bool {
+	from, end := q.tree.Canonical(q.ctx, q.path)
+	to, _ := q.tree.Canonical(q.ctx, goal)
+	for _, pair := range [][2]string{{q.path, goal}, {from, to}, {end, to}} {
+		if below(pair[1], pair[0]) || dir && below(pair[0], pair[1]) {
+			return true
+		}
+	}
+	return false
+}
+
+// below reports whether p is the folder, or in it.
+func below(folder, p string) bool {
+	return p == folder || strings.HasPrefix(p, strings.TrimSuffix(folder, "/")+"/")
 }
 
 // clear removes what stands in the way of a folder, or of a file if it is a folder (RFC 4918 section

@@ -119,6 +119,7 @@ type request struct {
 	path   string      // in the tree, clean
 	slash  bool        // the address ends in a slash
 	tokens []string
+	read   bool // the whole body
 }
 
 func (q *request) serve() error {
@@ -238,8 +239,12 @@ func (q *request) stat(p string) (files.Info, error) {
 	return i, err
 }
 
-// patient lifts the deadlines of the connection, for what may take long while no byte moves. Each
-// write has its own again.
+// patient lifts the deadline for reading, for what may take long while no byte moves: net/http waits
+// for the next request meanwhile, and would take its end for the client's. Where a body came that
+// nobody has read, the deadline stays, since the answer goes only when the rest of it has come.
 func (q *request) patient() {
+	if q.r.ContentLength != 0 && !q.read {
+		return
+	}
 	_ = http.NewResponseController(q.w).SetReadDeadline(time.Time{}) // an error: there are none
 }

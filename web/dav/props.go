@@ -76,6 +76,7 @@ func (q *request) hand(body []byte, wanted asked) error {
 			q.h.log.DebugContext(q.ctx, "webdav: properties", "method", q.r.Method, "path", q.path, "session", q.ses, "err", err)
 		}
 	}
+	q.patient()
 	h.ServeHTTP(q.w, r)
 	if v.shelf != nil {
 		v.shelf.Close()

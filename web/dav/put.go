@@ -69,6 +69,7 @@ func (q *request) store(body *httpio.Body) (i files.Info, created bool, err erro
 		err = q.receive(u, body)
 	}
 	if err == nil {
+		q.read = true
 		q.patient()
 		i, err = u.Commit(q.ctx)
 		if errors.Is(err, fs.ErrExist) {

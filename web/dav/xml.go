@@ -36,6 +36,7 @@ func (q *request) body() ([]byte, error) {
 	case err != nil:
 		return nil, cut(err)
 	}
+	q.read = true
 	q.ses.CountIn(int64(len(data)))
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, nil
