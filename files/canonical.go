@@ -3,12 +3,15 @@ package files
 import (
 	"context"
 	"io/fs"
+	"path"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Canonical says where a client path lies in the one tree of all ("/home/alice/a", "/pub/b"), with
 // the links in its way followed; to is where a link at its end leads, else the same as at. A path
-// that leads nowhere, or where the session may not look, is given as far as it can be told without
-// looking, so that this tells nobody what there is. It is for rules and logs; nothing may be
+// that leads nowhere is given as it would lie if what is missing were made; one where the session may
+// not look as far as it can be told without looking, so that this tells nobody what there is. It is for rules and logs; nothing may be
 // opened by it.
 func (t *Tree) Canonical(ctx context.Context, p string) (at, to string) {
 	clean, err := Clean("/", p)
@@ -19,16 +22,25 @@ func (t *Tree) Canonical(ctx context.Context, p string) (at, to string) {
 	if err != nil {
 		return clean, clean
 	}
-	s, err := v.walk(ctx, clean, false)
+	s, way, err := v.start(ctx, clean)
 	if err != nil {
 		at = v.unseen(clean)
 		return at, at
 	}
-	defer s.close()
 	if s.m == nil {
 		return clean, clean
 	}
-	at = s.canon()
+	defer s.close()
+	left, err := v.descend(ctx, s, way, false)
+	switch {
+	case err == nil && s.exists:
+		at = s.canon()
+	case len(left) > 0: // a name that is made is made in this form
+		at = s.m.canon + s.rel + "/" + norm.NFC.String(path.Join(left...))
+	default:
+		at = v.unseen(clean)
+		return at, at
+	}
 	if !s.exists || s.node.Type&fs.ModeSymlink == 0 {
 		return at, at
 	}

@@ -61,7 +61,7 @@ func (s *session) siteCopy(arg string) {
 
 // The verbs whose rules on paths a copy has to keep.
 var (
-	copyReads  = []string{"SITE CPFR", "RETR"}
+	copyReads  = []string{"SITE COPY", "SITE CPFR", "RETR"}
 	copyWrites = []string{"SITE COPY", "SITE CPTO", "STOR"}
 )
 

@@ -26,6 +26,12 @@ func (s *session) siteMkdir(arg string) {
 		return
 	}
 	fresh := s.missing(p)
+	for _, dir := range fresh {
+		if s.limited(s.ctx, dir, s.verb, "MKD") {
+			s.reply(550, absent)
+			return
+		}
+	}
 	if err := s.tree.MkdirAll(s.ctx, p); err != nil {
 		s.fail(err)
 		return
@@ -36,10 +42,9 @@ func (s *session) siteMkdir(arg string) {
 	s.reply(200, quoted(p)+" is there.")
 }
 
-// missing lists the folders on the way to p that are not there, where SITE UMASK has to do with
-// them.
+// missing lists the folders on the way to p that are not there.
 func (s *session) missing(p string) (all []string) {
-	for ; s.params.umask >= 0 && p != "/"; p = path.Dir(p) {
+	for ; p != "/"; p = path.Dir(p) {
 		if _, err := s.tree.Lstat(s.ctx, p); err == nil {
 			break
 		}

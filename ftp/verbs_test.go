@@ -581,22 +581,29 @@ func TestPathRulesOfTwins(t *testing.T) {
 	const home = "/home/bob"
 	w := newWorld(t, func(w *world) {
 		w.policy = map[string]string{
-			"ftp:STOR:" + home + "/fixed/**":   "never",
-			"ftp:RETR:" + home + "/secret":     "never",
-			"ftp:DELE:" + home + "/tree/keep":  "never",
-			"ftp:HASH:" + home + "/secret":     "never",
-			"ftp:MFMT:" + home + "/secret":     "never",
-			"ftp:MKD:" + home + "/fixed/**":    "never",
-			"ftp:RMD:" + home + "/fixed/**":    "never",
-			"ftp:RETR:" + home + "/mixed/deep": "never",
+			"ftp:STOR:" + home + "/fixed/**":    "never",
+			"ftp:RETR:" + home + "/secret":      "never",
+			"ftp:DELE:" + home + "/tree/keep":   "never",
+			"ftp:HASH:" + home + "/secret":      "never",
+			"ftp:MFMT:" + home + "/secret":      "never",
+			"ftp:MKD:" + home + "/fixed/**":     "never",
+			"ftp:RMD:" + home + "/fixed/**":     "never",
+			"ftp:RETR:" + home + "/mixed/deep":  "never",
+			"ftp:MKD:" + home + "/a/b":          "never",
+			"ftp:STOR:" + home + "/a/c/in/*":    "never",
+			"ftp:SITE COPY:" + home + "/plain2": "never",
+			"ftp:STOR:" + home + "/\u00e9":      "never",
+			"ftp:MKD:" + home + "/\u00e9/**":    "never",
 		}
 	})
 	w.add("bob", identity.LevelStaff)
 	bob := filepath.Join(filepath.Dir(w.home), "bob")
-	for _, d := range []string{"fixed/sub", "tree/below", "mixed", "free/in"} {
+	for _, d := range []string{"fixed/sub", "tree/below", "mixed", "free/in", "a"} {
 		must(t, os.MkdirAll(filepath.Join(bob, d), 0o755))
 	}
-	for _, f := range []string{"secret", "plain", "part", "tree/keep", "tree/below/x", "mixed/deep", "free/in/x"} {
+	must(t, os.Symlink("fixed", filepath.Join(bob, "way")))
+	must(t, os.Symlink("a", filepath.Join(bob, "b")))
+	for _, f := range []string{"secret", "plain", "plain2", "part", "tree/keep", "tree/below/x", "mixed/deep", "free/in/x"} {
 		must(t, os.WriteFile(filepath.Join(bob, f), []byte("content"), 0o644))
 	}
 	c := dial(t, w.addr).login("bob", w.password)
@@ -605,6 +612,9 @@ func TestPathRulesOfTwins(t *testing.T) {
 		"SITE COPY plain fixed/copy", "SITE COPY secret copy", "SITE CPFR secret", "COMB fixed/all part", "COMB all secret", "COMB all tree/keep",
 		"XCRC secret", "MD5 secret", "HASH secret", "SITE UTIME 202001010000 secret", "MFF Modify=20200101000000; secret", "MDTM 20200101000000 secret",
 		"SITE MKDIR fixed/new", "SITE RMDIR fixed/sub",
+		"SITE MKDIR a/b/c", "SITE MKDIR -p a/b/c", // a folder on the way
+		"SITE MKDIR -p way/x/y", "SITE MKDIR way/x", // by a link
+		"SITE COPY plain2 copy", "SITE MKDIR -p e\u0301/x",
 	} {
 		if r := c.do(550, l); r != absent {
 			t.Errorf("%s: %q", l, r)
@@ -613,12 +623,15 @@ func TestPathRulesOfTwins(t *testing.T) {
 	c.do(550, "SITE RMDIR -r tree")
 	c.do(550, "SITE COPY mixed copy")
 	c.do(550, "SITE COPY free fixed/free")
+	c.do(550, "SITE COPY free b/c")
+	c.passive()
+	c.do(550, "STOR e\u0301")
 	for _, f := range []string{"tree/keep", "tree/below/x"} {
 		if _, err := os.Stat(filepath.Join(bob, f)); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, f := range []string{"copy", "fixed/free"} {
+	for _, f := range []string{"copy", "fixed/free", "fixed/x", "a/b", "a/c", "\u00e9"} {
 		if _, err := os.Stat(filepath.Join(bob, f)); err == nil {
 			t.Errorf("%s was made", f)
 		}
