@@ -35,7 +35,7 @@ func (s *session) mdtm(arg string) {
 	text, name, two := strings.Cut(arg, " ")
 	t, ok := parseFactTime(text)
 	if two && ok && name != "" && s.permitted("MFMT", s.srv.verbs["MFMT"]) && !s.isFile(arg) {
-		s.setTime(t, name)
+		s.modify(t, name)
 		return
 	}
 	if info, ok := s.fileInfo(arg); ok {
@@ -61,19 +61,26 @@ func (s *session) mfmt(arg string) {
 		s.reply(501, "MFMT YYYYMMDDHHMMSS <file>")
 		return
 	}
-	s.setTime(t, name)
+	s.modify(t, name)
 }
 
-func (s *session) setTime(t time.Time, name string) {
-	p, ok := s.pathFor(name, s.verb, "MFMT")
-	if !ok {
-		return
+// modify is MFMT, and MDTM with a time.
+func (s *session) modify(t time.Time, name string) {
+	if p, ok := s.setTime(t, name); ok {
+		s.reply(213, fmt.Sprintf("Modify=%s; %s", factTime(t), printable(p)))
+	}
+}
+
+// setTime sets the time of what a client names, or replies why not.
+func (s *session) setTime(t time.Time, name string) (p string, ok bool) {
+	if p, ok = s.pathFor(name, s.verb, "MFMT"); !ok {
+		return "", false
 	}
 	if err := s.tree.Chtimes(s.ctx, p, t); err != nil {
 		s.fail(err)
-		return
+		return "", false
 	}
-	s.reply(213, fmt.Sprintf("Modify=%s; %s", factTime(t), printable(p)))
+	return p, true
 }
 
 // settable are the facts that MFF sets, in the order of FEAT. Each has the verb that does the same,

@@ -263,15 +263,9 @@ func (s *session) siteUtime(arg string) {
 		s.reply(501, "SITE UTIME YYYYMMDDhhmm[ss] <path>, or SITE UTIME <path> <access> <change> <creation> UTC")
 		return
 	}
-	p, ok := s.pathFor(name, s.verb, "MFMT")
-	if !ok {
-		return
+	if _, ok := s.setTime(t, name); ok {
+		s.reply(200, "The time is "+factTime(t)+".")
 	}
-	if err := s.tree.Chtimes(s.ctx, p, t); err != nil {
-		s.fail(err)
-		return
-	}
-	s.reply(200, "The time is "+factTime(t)+".")
 }
 
 // parseUtime reads `time path` and `path atime mtime ctime UTC`, of whose times the second counts:

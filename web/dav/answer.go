@@ -110,10 +110,21 @@ func answer(err error) (*fault, bool) {
 	}
 	for _, a := range answers {
 		if errors.Is(err, a.err) {
-			return &fault{status: a.status, text: a.text, cond: a.cond}, true
+			return &fault{status: a.status, text: words(err, a.text), cond: a.cond}, true
 		}
 	}
 	return errFailed, false
+}
+
+// words is what the error itself says, where that was written for people, else text.
+func words(err error, text string) string {
+	if name := (*files.NameError)(nil); errors.As(err, &name) {
+		return "That name is not allowed: " + name.Why + "."
+	}
+	if soft := (*files.SoftLimitError)(nil); errors.As(err, &soft) {
+		return "Refused: " + soft.Error() + "."
+	}
+	return text
 }
 
 // absent is the error for what is not there.

@@ -32,6 +32,24 @@ func TestEveryErrorHasAnAnswer(t *testing.T) {
 	}
 }
 
+// What an error says itself for people, the client gets.
+func TestAnswerInWords(t *testing.T) {
+	_, bad := files.NewName("a\u202eb", false)
+	for _, tt := range []struct {
+		err    error
+		status int
+		want   string
+	}{
+		{bad, http.StatusBadRequest, "turns the direction of text"},
+		{&files.SoftLimitError{SoftBytes: 100, SoftFiles: -1}, http.StatusInsufficientStorage, "soft limit of the quota (100 bytes)"},
+		{files.ErrQuota, http.StatusInsufficientStorage, "The quota is full"},
+	} {
+		if f, _ := answer(fmt.Errorf("storing: %w", tt.err)); f.status != tt.status || !strings.Contains(f.text, tt.want) {
+			t.Errorf("%v: %+v", tt.err, f)
+		}
+	}
+}
+
 // The four that could tell which accounts exist say the same.
 func TestRefusedLoginsLookAlike(t *testing.T) {
 	want, _ := answer(identity.ErrCredentials)
