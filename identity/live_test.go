@@ -20,7 +20,7 @@ import (
 // house is a service on a real store with a clock of its own.
 type house struct {
 	*identity.Service
-	t      *testing.T
+	t      testing.TB
 	store  identity.Store
 	clock  *clock
 	tokens *tokenMap
@@ -42,7 +42,7 @@ func (c *clock) pass(d time.Duration) {
 
 const testPassword = "correct horse"
 
-func newHouse(t *testing.T, change func(*identity.Options)) *house {
+func newHouse(t testing.TB, change func(*identity.Options)) *house {
 	t.Helper()
 	db := sqltest.Open(t)
 	if err := sqlstore.Migrate(t.Context(), db); err != nil {
@@ -208,7 +208,7 @@ func form(name, password string) identity.Login {
 	return identity.Login{Method: identity.MethodForm, Name: name, Secret: identity.NewSecret(password)}
 }
 
-func wantErr(t *testing.T, what string, got, want error) {
+func wantErr(t testing.TB, what string, got, want error) {
 	t.Helper()
 	if !errors.Is(got, want) {
 		t.Errorf("%s: error %v, want %v", what, got, want)

@@ -74,11 +74,12 @@ func parsePattern(pattern string) (policyRule, error) {
 	if n := len(r.segments); n > 0 && r.segments[n-1] == "**" && !(r.path && r.kind == kindFTP && n == 1) {
 		r.rest, r.segments = true, r.segments[:n-1]
 	}
-	for _, s := range r.segments {
+	for i, s := range r.segments {
 		switch {
 		case s == "*":
 		case strings.Contains(s, "*"):
 			return r, fmt.Errorf("%q: * stands for a whole segment, ** for the rest at the end: %w", pattern, ErrInvalid)
+		case i == 0 && r.kind == kindFTP: // how narrow a verb is counts after the path
 		default:
 			r.literals++
 		}
