@@ -125,6 +125,23 @@ func (v *view) again(ctx context.Context, s *spot) (err error) {
 	return err
 }
 
+// SetCreated sets the time of creation, which is what listings show from then on. Who may Chtimes may
+// do so. ErrUnsupported where the store cannot keep it: where owners are those of the system, and of
+// a link.
+func (t *Tree) SetCreated(ctx context.Context, p string, created time.Time) error {
+	return t.alter(ctx, "setcreated", p, func(v *view, s *spot) (owned, error) {
+		o := s.owned()
+		switch {
+		case !v.write(s.m, o, s.canon()) && !v.attrs(s.m, o, s.canon()):
+			return o, fs.ErrPermission
+		case v.s.features(s.m.key).Owners:
+			return o, ErrUnsupported
+		}
+		o.created = &created
+		return o, nil
+	})
+}
+
 // Chtimes sets the time of the last change of content. Who may write may do so, not the owner
 // alone: clients set the time of what they have just uploaded.
 func (t *Tree) Chtimes(ctx context.Context, p string, mtime time.Time) error {

@@ -13,10 +13,15 @@ import (
 type Attr struct {
 	UID, GID *uint32
 	Mode     *fs.FileMode // permission, setgid and sticky bits
+	// Created is the time of creation that somebody has set; no system lets that of its own be set. A
+	// store may keep it in Node.Created and leave it out here.
+	Created *time.Time
 }
 
 // IsZero reports whether nothing deviates.
-func (a Attr) IsZero() bool { return a.UID == nil && a.GID == nil && a.Mode == nil }
+func (a Attr) IsZero() bool {
+	return a.UID == nil && a.GID == nil && a.Mode == nil && a.Created == nil
+}
 
 // Node is what a backend says of an entry.
 type Node struct {

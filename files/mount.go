@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"trivium/identity"
 )
@@ -30,6 +31,7 @@ type mount struct {
 type owned struct {
 	uid, gid uint32
 	mode     fs.FileMode
+	created  *time.Time // where somebody has set it
 }
 
 // owned puts what the node says over the mount's default.
@@ -54,6 +56,7 @@ func (m *mount) owned(n Node, top bool) owned {
 	if n.Attr.Mode != nil {
 		o.mode = *n.Attr.Mode
 	}
+	o.created = n.Attr.Created
 	o.mode |= n.Type
 	return o
 }
@@ -71,6 +74,7 @@ func (m *mount) attr(o owned, top bool) Attr {
 	if mode := o.mode &^ fs.ModeType; mode != d.mode&^fs.ModeType {
 		a.Mode = &mode
 	}
+	a.Created = o.created
 	return a
 }
 

@@ -27,24 +27,24 @@ func TestBits(t *testing.T) {
 		bits  fs.FileMode // all that must pass
 		never fs.FileMode // each that must not
 	}{
-		{"owner reads and writes", user, plain, owned{1000, 1000, 0o600}, r | w, x},
-		{"owner without bits", user, plain, owned{1000, 1000, 0o077}, 0, r | w | x},
-		{"owner class decides alone", user, plain, owned{1000, 2000, 0o477}, r, w | x},
-		{"primary group", user, plain, owned{1, 1000, 0o640}, r, w | x},
-		{"supplementary group", user, plain, owned{1, 2000, 0o670}, r | w | x, 0},
-		{"group decides alone", user, plain, owned{1, 2000, 0o707}, 0, r | w | x},
-		{"others", user, plain, owned{1, 1, 0o774}, r, w | x},
-		{"others without bits", user, plain, owned{1, 1, 0o770}, 0, r | w | x},
-		{"root passes all", person(9, 9, identity.LevelRoot), plain, owned{1, 1, 0}, r | w | x, 0},
-		{"admin does not", person(9, 9, identity.LevelAdmin), plain, owned{1, 1, 0o700}, 0, r | w | x},
-		{"nobody is no root", nobody, plain, owned{1, 1, 0}, 0, r | w | x},
-		{"staff keep house in pub", staff, pub, owned{0, 0, 0o755}, r | w | x, 0},
-		{"staff keep no other house", staff, plain, owned{0, 0, 0o755}, r | x, w},
-		{"staff and another's file in pub", staff, pub, owned{1000, 0, 0o705}, 0, r | w | x},
-		{"user in pub", user, pub, owned{0, 0, 0o755}, r | x, w},
-		{"nobody keeps no house", nobody, pub, owned{0, 0, 0o755}, r | x, w},
-		{"anonymous reads pub", anon, pub, owned{0, 0, 0o644}, r, w | x},
-		{"anonymous owns nothing by number", anon, pub, owned{identity.AnonymousID, 5, 0o700}, 0, r | w | x},
+		{"owner reads and writes", user, plain, owned{uid: 1000, gid: 1000, mode: 0o600}, r | w, x},
+		{"owner without bits", user, plain, owned{uid: 1000, gid: 1000, mode: 0o077}, 0, r | w | x},
+		{"owner class decides alone", user, plain, owned{uid: 1000, gid: 2000, mode: 0o477}, r, w | x},
+		{"primary group", user, plain, owned{uid: 1, gid: 1000, mode: 0o640}, r, w | x},
+		{"supplementary group", user, plain, owned{uid: 1, gid: 2000, mode: 0o670}, r | w | x, 0},
+		{"group decides alone", user, plain, owned{uid: 1, gid: 2000, mode: 0o707}, 0, r | w | x},
+		{"others", user, plain, owned{uid: 1, gid: 1, mode: 0o774}, r, w | x},
+		{"others without bits", user, plain, owned{uid: 1, gid: 1, mode: 0o770}, 0, r | w | x},
+		{"root passes all", person(9, 9, identity.LevelRoot), plain, owned{uid: 1, gid: 1, mode: 0}, r | w | x, 0},
+		{"admin does not", person(9, 9, identity.LevelAdmin), plain, owned{uid: 1, gid: 1, mode: 0o700}, 0, r | w | x},
+		{"nobody is no root", nobody, plain, owned{uid: 1, gid: 1, mode: 0}, 0, r | w | x},
+		{"staff keep house in pub", staff, pub, owned{uid: 0, gid: 0, mode: 0o755}, r | w | x, 0},
+		{"staff keep no other house", staff, plain, owned{uid: 0, gid: 0, mode: 0o755}, r | x, w},
+		{"staff and another's file in pub", staff, pub, owned{uid: 1000, gid: 0, mode: 0o705}, 0, r | w | x},
+		{"user in pub", user, pub, owned{uid: 0, gid: 0, mode: 0o755}, r | x, w},
+		{"nobody keeps no house", nobody, pub, owned{uid: 0, gid: 0, mode: 0o755}, r | x, w},
+		{"anonymous reads pub", anon, pub, owned{uid: 0, gid: 0, mode: 0o644}, r, w | x},
+		{"anonymous owns nothing by number", anon, pub, owned{uid: identity.AnonymousID, gid: 5, mode: 0o700}, 0, r | w | x},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := &view{s: &Service{}, c: tt.c}
@@ -107,7 +107,7 @@ func TestGrant(t *testing.T) {
 			if got := v.visible(tt.path); got != tt.visible {
 				t.Errorf("visible: %v", got)
 			}
-			if got := v.read(&mount{}, owned{1, 1, 0o600}, tt.path); got != tt.read {
+			if got := v.read(&mount{}, owned{uid: 1, gid: 1, mode: 0o600}, tt.path); got != tt.read {
 				t.Errorf("read: %v", got)
 			}
 			if got := v.change(&mount{}, tt.path); got != tt.change {

@@ -81,6 +81,9 @@ func (v *view) info(m *mount, n Node, at, canon string, dir *owned) Info {
 
 // entry is info without what is the same for many entries of a listing: path and names.
 func entry(m *mount, n Node, o owned, canon string, dir *owned) Info {
+	if o.created != nil {
+		n.Created = *o.created
+	}
 	return Info{
 		Name: n.Name, Dir: n.Type.IsDir(), Link: n.Type&fs.ModeSymlink != 0,
 		Size: n.Size, Mode: o.mode, ModTime: n.ModTime, Created: n.Created, UID: o.uid, GID: o.gid,

@@ -15,7 +15,7 @@
 //	RFC 4217  AUTH TLS; PROT C and P; CCC where TLS is optional; 521, 522, 534
 //	RFC 5797  502 for what is registered and not done, 500 for the rest
 //	RFC 7151  HOST, and TLS that names a host
-//	drafts    MFMT, MFF (draft-somers-ftp-mfxx), HASH (draft-bryan-ftpext-hash), RANG
+//	drafts    MFMT, MFCT, MFF (draft-somers-ftp-mfxx), HASH (draft-bryan-ftpext-hash), RANG
 //	          (draft-bryan-ftp-range), MD5 (draft-twine-ftpmd5), AVBL, CSID
 //	          (draft-peterson-streamlined-ftp-command-extensions)
 //	usage     XCRC, XMD5, XSHA*, COMB, CLNT, MDTM with a time, SITE

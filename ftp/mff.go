@@ -83,6 +83,25 @@ func (s *session) setTime(t time.Time, name string) (p string, ok bool) {
 	return p, true
 }
 
+// mfct is MFCT (draft-somers-ftp-mfxx-04 section 4).
+func (s *session) mfct(arg string) {
+	text, name, _ := strings.Cut(arg, " ")
+	t, ok := parseFactTime(text)
+	if !ok || name == "" {
+		s.reply(501, "MFCT YYYYMMDDHHMMSS <file>")
+		return
+	}
+	p, ok := s.pathFor(name, s.verb)
+	if !ok {
+		return
+	}
+	if err := s.tree.SetCreated(s.ctx, p, t); err != nil {
+		s.fail(err)
+		return
+	}
+	s.reply(213, fmt.Sprintf("Create=%s; %s", factTime(t), printable(p)))
+}
+
 // settable are the facts that MFF sets, in the order of FEAT. Each has the verb that does the same,
 // so that a rule which takes that away takes the fact with it.
 var settable = []struct {
@@ -93,6 +112,7 @@ var settable = []struct {
 	now  func(files.Info) string
 }{
 	{"Modify", "ftp:MFMT", false, changeTime, func(i files.Info) string { return factTime(i.ModTime) }},
+	{"Create", "ftp:MFCT", false, changeCreated, func(i files.Info) string { return factTime(i.Created) }},
 	{"UNIX.group", "ftp:SITE CHGRP", false, changeGroup, func(i files.Info) string { return word(i.Group, i.GID) }},
 	{"UNIX.groupname", "ftp:SITE CHGRP", false, changeGroup, func(i files.Info) string { return word(i.Group, i.GID) }},
 	{"UNIX.gid", "ftp:SITE CHGRP", false, changeGroup, func(i files.Info) string { return fmt.Sprint(i.GID) }},
@@ -111,6 +131,14 @@ func changeTime(_ *session, value string) (change, answer) {
 		return nil, answer{501, "Modify=YYYYMMDDHHMMSS"}
 	}
 	return func(s *session, p string) error { return s.tree.Chtimes(s.ctx, p, t) }, answer{}
+}
+
+func changeCreated(_ *session, value string) (change, answer) {
+	t, ok := parseFactTime(value)
+	if !ok {
+		return nil, answer{501, "Create=YYYYMMDDHHMMSS"}
+	}
+	return func(s *session, p string) error { return s.tree.SetCreated(s.ctx, p, t) }, answer{}
 }
 
 func changeMode(_ *session, value string) (change, answer) {

@@ -85,6 +85,7 @@ func verbs() map[string]verb {
 		"SIZE": {run: (*session).size, arg: something, keep: true, syntax: "<file>", feat: "SIZE"},
 		// mff.go
 		"MDTM": {run: (*session).mdtm, arg: something, keep: true, syntax: "[YYYYMMDDHHMMSS] <file>", feat: "MDTM"},
+		"MFCT": {run: (*session).mfct, arg: something, syntax: "YYYYMMDDHHMMSS <file>", feat: "MFCT"},
 		"MFMT": {run: (*session).mfmt, arg: something, syntax: "YYYYMMDDHHMMSS <file>", feat: "MFMT"},
 		"MFF":  {run: (*session).mff, arg: something, syntax: "<fact>=<value>;... <file>", feat: "MFF"},
 		// hash.go
@@ -126,7 +127,7 @@ func verbs() map[string]verb {
 // known are the verbs of RFCs and of IANA's registry (RFC 5797) that are not done here: 502 and not
 // 500.
 var known = map[string]bool{"SMNT": true, "ADAT": true, "CONF": true, "ENC": true, "MIC": true,
-	"MFCT": true, "LPRT": true, "LPSV": true, "XSEM": true, "XSEN": true, "XRSQ": true, "XRCP": true,
+	"LPRT": true, "LPSV": true, "XSEM": true, "XSEN": true, "XRSQ": true, "XRCP": true,
 	"THMB": true, "DSIZ": true, "RMDA": true, "MMD5": true, "LOCK": true,
 	"MAIL": true, "MLFL": true, "MSND": true, "MSOM": true, "MSAM": true, "MRSQ": true, "MRCP": true}
 

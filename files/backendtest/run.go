@@ -408,6 +408,22 @@ func (s *suite) attributes() {
 	s.ok(err)
 	check("the top", n.Attr, files.Attr{UID: &uid})
 	s.is("absent", d.SetAttr(s.ctx, "absent", 0o600, a), fs.ErrNotExist)
+	s.created(d, "plain")
+}
+
+// created: a time of creation that was set is kept, beside the other attributes or in its own place.
+func (s *suite) created(d files.Dir, name string) {
+	born, uid := time.Date(1601, 2, 3, 4, 5, 6, 0, time.UTC), uint32(4711)
+	s.ok(d.SetAttr(s.ctx, name, 0o600, files.Attr{UID: &uid, Created: &born}))
+	n, err := d.Lstat(s.ctx, name)
+	s.ok(err)
+	got := n.Created
+	if n.Attr.Created != nil {
+		got = *n.Attr.Created
+	}
+	if !got.Equal(born) || n.Attr.UID == nil || *n.Attr.UID != uid {
+		s.Errorf("created %v of %s, want %v", got, text(n.Attr), born)
+	}
 }
 
 // owners: where the store keeps owner, group and mode of every entry, it has them as they were given.

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pkg/xattr"
 	"golang.org/x/sys/unix"
@@ -18,7 +19,8 @@ import (
 const attrName = "user.trivium"
 
 // record is what the attribute holds. As text: the version, then u, g, m with a number (m in octal,
-// with the setgid and sticky bits as in stat(2)), k for the mark and p for that of properties.
+// with the setgid and sticky bits as in stat(2)), b with the time of birth that was set, in seconds
+// since 1970, k for the mark and p for that of properties.
 type record struct {
 	files.Attr
 	mark  bool // some entry of the folder has a record that counts
@@ -37,6 +39,9 @@ func (r record) String() string {
 	}
 	if r.Mode != nil {
 		b = strconv.AppendUint(append(b, " m"...), uint64(octal(*r.Mode)), 8)
+	}
+	if r.Created != nil {
+		b = strconv.AppendInt(append(b, " b"...), r.Created.Unix(), 10)
 	}
 	if r.mark {
 		b = append(b, " k"...)
@@ -85,6 +90,13 @@ func parse(text string) record {
 			}
 			mode := fromOctal(uint32(n))
 			r.Mode = &mode
+		case 'b':
+			n, err := strconv.ParseInt(f[1:], 10, 64)
+			if err != nil {
+				return closed()
+			}
+			born := time.Unix(n, 0).UTC()
+			r.Created = &born
 		case 'k':
 			if f != "k" {
 				return closed()

@@ -307,6 +307,11 @@ func (o *Objects) SetAttr(ctx context.Context, id int64, a files.Attr) error {
 
 func setAttr(ctx context.Context, tx *sqldb.Tx, id int64, a files.Attr) error {
 	uid, gid, mode := attrArgs(a)
+	if a.Created != nil {
+		if err := affected(tx.ExecContext(ctx, `UPDATE object_entries SET created_at = $1 WHERE id = $2`, a.Created.UTC(), id)); err != nil {
+			return err
+		}
+	}
 	return affected(tx.ExecContext(ctx, `UPDATE object_entries SET uid = $1, gid = $2, mode = $3, changed_at = $4 WHERE id = $5`,
 		uid, gid, mode, time.Now().UTC(), id))
 }
