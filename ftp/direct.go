@@ -18,6 +18,12 @@ func (d direct) Transfer(t *transfer) {
 }
 
 func (d direct) carry(t *transfer) error {
+	if !t.prot && (t.list != nil || t.size <= small) {
+		if t.bare = t.door.bare(d.srv.waits); t.bare != nil {
+			t.started()
+			return t.through(t.bare)
+		}
+	}
 	conn, err := t.door.open()
 	if err != nil {
 		return err

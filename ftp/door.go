@@ -27,6 +27,7 @@ type door struct {
 	mu     sync.Mutex // guards what follows
 	ln     *passive   // nil: it dials, or the listener has been taken away
 	conn   *net.TCPConn
+	taken  bool // a connection has come; conn may still be nil (see bare)
 	isShut bool // no connection is wanted any more
 }
 
@@ -102,8 +103,23 @@ func (d *door) take(c *net.TCPConn) (*net.TCPConn, error) {
 		_ = c.Close()
 		return nil, errNoConnection
 	}
-	d.conn = c
+	d.conn, d.taken = c, true
 	return c, nil
+}
+
+// came notes that the connection stands; false where the door was shut meanwhile.
+func (d *door) came() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.taken = !d.isShut
+	return d.taken
+}
+
+// wanted reports whether the door is open still.
+func (d *door) wanted() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.isShut
 }
 
 // shut takes no connection any more; one that stands stays, for its end may still have
@@ -116,7 +132,7 @@ func (d *door) shut() {
 		_ = d.ln.Close()
 		d.ln = nil
 	}
-	if d.conn == nil {
+	if !d.taken {
 		d.cancel()
 	}
 }
@@ -126,7 +142,7 @@ func (d *door) shut() {
 func (d *door) spare() *passive {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.conn == nil {
+	if !d.taken {
 		return nil
 	}
 	ln := d.ln
@@ -155,7 +171,7 @@ func (d *door) cut() {
 func (d *door) established() *net.TCPConn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.conn != nil && d.ln != nil {
+	if d.taken && d.ln != nil {
 		d.ln.shut()
 		d.ln = nil
 	}

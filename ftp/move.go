@@ -10,7 +10,7 @@ import (
 )
 
 // send copies to the client: a listing, text with CRLF, or bytes as they are.
-func (t *transfer) send(w io.Writer, conn *net.TCPConn) error {
+func (t *transfer) send(w io.Writer) error {
 	counted := &counting{w: w, n: &t.moved}
 	var osf *os.File
 	if t.file != nil {
@@ -34,6 +34,10 @@ func (t *transfer) send(w io.Writer, conn *net.TCPConn) error {
 			return err
 		}
 		return t.whole()
+	}
+	conn, err := t.conn()
+	if err != nil {
+		return err
 	}
 	t.fast.Store(true)
 	for {
@@ -119,7 +123,7 @@ func (t *transfer) paced(n int) error {
 }
 
 // receive copies from the client and decides whether the end was a proper one.
-func (t *transfer) receive(r io.Reader, conn *net.TCPConn) error {
+func (t *transfer) receive(r io.Reader) error {
 	if err := t.upload.Prepare(t.door.ctx); err != nil {
 		return err
 	}
@@ -130,7 +134,7 @@ func (t *transfer) receive(r io.Reader, conn *net.TCPConn) error {
 	}
 	t.heard.Store(time.Now().UnixNano())
 	_, secure := r.(*tls.Conn)
-	if err := t.take(r, conn, secure); err != nil {
+	if err := t.take(r, secure); err != nil {
 		return err
 	}
 	switch {
@@ -145,8 +149,12 @@ func (t *transfer) receive(r io.Reader, conn *net.TCPConn) error {
 }
 
 // take copies what the client sends, to its end.
-func (t *transfer) take(r io.Reader, conn *net.TCPConn, secure bool) error {
-	if done, err := t.buffered(r, conn, secure); done || err != nil {
+func (t *transfer) take(r io.Reader, secure bool) error {
+	if done, err := t.buffered(r, secure); done || err != nil {
+		return err
+	}
+	conn, err := t.conn()
+	if err != nil {
 		return err
 	}
 	return t.splice(conn)
@@ -154,7 +162,7 @@ func (t *transfer) take(r io.Reader, conn *net.TCPConn, secure bool) error {
 
 // buffered copies what passes through us: all of an upload, or the beginning of one that the
 // kernel can go on with.
-func (t *transfer) buffered(r io.Reader, conn *net.TCPConn, secure bool) (done bool, err error) {
+func (t *transfer) buffered(r io.Reader, secure bool) (done bool, err error) {
 	p := &t.s.srv.pads
 	buf := p.get()
 	defer p.put(buf)
@@ -183,7 +191,7 @@ func (t *transfer) buffered(r io.Reader, conn *net.TCPConn, secure bool) (done b
 		return true, copyBuffered(t.upload, r, in, more, moved)
 	}
 	for t.moved.Load() < small {
-		n, err := conn.Read(in)
+		n, err := r.Read(in)
 		if n > 0 {
 			if _, err := t.upload.Write(in[:n]); err != nil {
 				return true, err

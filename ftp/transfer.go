@@ -62,6 +62,7 @@ type transfer struct {
 	watch   watch
 	carried bool  // by the goroutine that reads commands
 	wire    *wire // of TLS; the engine's goroutine
+	bare    *bare // nil: the data connection is the runtime's; the engine's goroutine
 	rates   throttle
 	leave   func() // gives its place among the transfers to another; nil: it has none
 	err     error  // the engine's goroutine
@@ -106,13 +107,12 @@ func (handle) Seek(int64, int) (int64, error) { return 0, nil }
 // WriteTo sends to the data connection.
 func (h handle) WriteTo(w io.Writer) (int64, error) {
 	t := h.transfer
-	conn := t.door.tcp()
-	if conn == nil {
-		return 0, errNoConnection
-	}
 	if t.err = t.shake(w); t.err == nil {
-		if t.err = t.send(w, conn); t.err != nil {
+		if t.err = t.send(w); t.err != nil {
 			t.door.cut() // half a file must not look like a whole one
+			if t.bare != nil {
+				t.bare.reset()
+			}
 		}
 	}
 	return t.moved.Load(), t.err
@@ -121,12 +121,8 @@ func (h handle) WriteTo(w io.Writer) (int64, error) {
 // ReadFrom receives from the data connection.
 func (h handle) ReadFrom(r io.Reader) (int64, error) {
 	t := h.transfer
-	conn := t.door.tcp()
-	if conn == nil {
-		return 0, errNoConnection
-	}
 	if t.err = t.shake(r); t.err == nil {
-		t.err = t.receive(r, conn)
+		t.err = t.receive(r)
 	}
 	return t.moved.Load(), t.err
 }
@@ -156,6 +152,17 @@ func (h handle) Close() error {
 		t.err = t.settle(t.err)
 	}
 	return t.err
+}
+
+// conn is the data connection itself.
+func (t *transfer) conn() (*net.TCPConn, error) {
+	if t.bare != nil {
+		return t.bare.tcp()
+	}
+	if c := t.door.tcp(); c != nil {
+		return c, nil
+	}
+	return nil, errNoConnection
 }
 
 // shake does the TLS handshake of a data connection, if there is TLS, within tls_timeout.

@@ -2,6 +2,7 @@ package ftp
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,22 +18,21 @@ const (
 type watch struct {
 	t *transfer
 
+	stopped atomic.Bool // done, for who does not hold mu
+
 	mu      sync.Mutex // guards what follows
 	counted int64
-	timer   *time.Timer
+	timer   *time.Timer // nil: the moment is not over
 	done    bool
-	long    bool // a moment is over
 	pace    pace
 }
 
 func (w *watch) start(t *transfer) {
 	w.t, w.pace.at = t, t.began
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.timer = time.AfterFunc(moment, w.look)
+	t.s.srv.moments.add(w)
 }
 
-// look is the timer's.
+// look is called when the moment is over, and by the timer from then on.
 func (w *watch) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -40,8 +40,8 @@ func (w *watch) look() {
 		return
 	}
 	t := w.t
-	if !w.long {
-		w.long = true
+	first := w.timer == nil
+	if first {
 		t.s.handOver(t)
 	} else {
 		n := t.progress()
@@ -50,7 +50,12 @@ func (w *watch) look() {
 	}
 	w.limit()
 	const looks = 4 // in the time that a stall may last
-	w.timer.Reset(min(tick, t.s.srv.limits.FTPStallTimeout/looks))
+	next := min(tick, t.s.srv.limits.FTPStallTimeout/looks)
+	if first {
+		w.timer = time.AfterFunc(next, w.look)
+	} else {
+		w.timer.Reset(next)
+	}
 }
 
 // limit ends a connection that is silent for too long: a download by the kernel, so that sendfile
@@ -95,6 +100,9 @@ func (w *watch) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.done = true
-	w.timer.Stop()
+	w.stopped.Store(true)
+	if w.timer != nil {
+		w.timer.Stop()
+	}
 	w.count(w.t.moved.Load())
 }
