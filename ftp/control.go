@@ -184,14 +184,22 @@ func (c *control) deadline() {
 	_ = c.conn.SetReadDeadline(at)
 }
 
+// timeLimit says which limit it is.
+type timeLimit struct {
+	format string
+	d      time.Duration
+}
+
+func (l timeLimit) String() string { return fmt.Sprintf(l.format, l.d) }
+
 // limit is when the connection ends if nothing more is heard, and the words for it; zero for never.
 // Before the log-in it is a fixed moment that nothing renews; during a transfer, which has limits
 // of its own, the end of the session alone. mu is held.
-func (c *control) limit() (at time.Time, text string) {
+func (c *control) limit() (at time.Time, why timeLimit) {
 	l := &c.srv.limits
 	sooner := func(t time.Time, format string, d time.Duration) {
 		if at.IsZero() || t.Before(at) {
-			at, text = t, fmt.Sprintf(format, d)
+			at, why = t, timeLimit{format, d}
 		}
 	}
 	if l.FTPSessionTimeout > 0 {
@@ -199,22 +207,22 @@ func (c *control) limit() (at time.Time, text string) {
 	}
 	if !c.loggedIn {
 		sooner(c.loginBy, "No log-in within %s; closing.", l.LoginTimeout)
-		return at, text
+		return at, why
 	}
 	if c.waiting() {
-		return at, text
+		return at, why
 	}
 	sooner(c.idleSince.Add(c.idle), "Nothing heard for %s; closing.", c.idle)
 	if l.FTPNoTransferTimeout > 0 {
 		sooner(c.quiet.Add(l.FTPNoTransferTimeout), "No transfer and no listing for %s; closing.", l.FTPNoTransferTimeout)
 	}
-	return at, text
+	return at, why
 }
 
 // timedOut handles a read that found no line in time; false ends the connection.
 func (c *control) timedOut() bool {
 	c.mu.Lock()
-	at, text := c.limit()
+	at, why := c.limit()
 	closed := c.closed
 	c.mu.Unlock()
 	switch {
@@ -223,7 +231,7 @@ func (c *control) timedOut() bool {
 	case at.IsZero() || time.Now().Before(at):
 		return true
 	}
-	c.end(421, text)
+	c.end(421, why.String())
 	return false
 }
 

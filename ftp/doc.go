@@ -33,5 +33,5 @@
 // moment, another goroutine takes the reader's turn, and the old one ends with the transfer. A job
 // is work that takes long and needs no data connection, a checksum or a copy on the server: it
 // runs beside the reader as a transfer does. The order of locks is
-// watch.mu, control.mu, door.mu.
+// watch.mu, control.mu, door.mu; moments.mu is taken alone.
 package ftp

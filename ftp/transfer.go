@@ -287,7 +287,9 @@ func (s *session) start(t *transfer) {
 	t.carried = carries && !s.drainer
 	s.busy = t
 	s.work.Add(1)
-	s.deadline()
+	if !t.carried { // else nobody reads; who takes the turn sets it
+		s.deadline()
+	}
 	first := s.overtaking()
 	s.mu.Unlock()
 	s.ses.Update(func(d *identity.Details) {
