@@ -15,6 +15,7 @@ import (
 	"trivium/files"
 	"trivium/files/local"
 	"trivium/files/sqlstore"
+	"trivium/identity"
 	"trivium/internal/sqldb/sqltest"
 )
 
@@ -354,11 +355,15 @@ func TestFaultAtEveryStep(t *testing.T) {
 	} {
 		for _, once := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, once %v", tt.name, once), func(t *testing.T) {
+				b := newBed(t)
 				for at, more := 1, true; more; at++ {
 					if once {
 						at += at / 10 // of many steps not each
 					}
-					more = faultAt(t, at, once, tt.act, tt.lost, tt.made)
+					if tt.act == nil {
+						b = newBed(t) // a sweep sees every home
+					}
+					more = b.faultAt(t, at, once, tt.act, tt.lost, tt.made)
 					if t.Failed() {
 						t.Fatalf("at step %d", at)
 					}
@@ -368,24 +373,39 @@ func TestFaultAtEveryStep(t *testing.T) {
 	}
 }
 
-// faultAt does something in a fresh world that fails at a step; false where it needs fewer steps.
-func faultAt(t *testing.T, at int, once bool, act func(*files.Tree, context.Context) error, lost []string, made string) bool {
-	dir, ctx := t.TempDir(), t.Context()
+// bed is where one thing is tried again and again, each time in another home.
+type bed struct {
+	dir  string
+	disk *local.Store
+	rows *sqlstore.Store
+}
+
+func newBed(t *testing.T) *bed {
+	t.Helper()
 	db := sqltest.Open(t)
-	no(t, sqlstore.Migrate(ctx, db))
-	rows := sqlstore.New(db)
-	disk, err := local.Open(dir)
+	no(t, sqlstore.Migrate(t.Context(), db))
+	b := &bed{dir: t.TempDir(), rows: sqlstore.New(db)}
+	var err error
+	b.disk, err = local.Open(b.dir)
 	no(t, err)
-	defer disk.Close()
+	t.Cleanup(func() { _ = b.disk.Close() })
+	return b
+}
+
+// faultAt does something that fails at a step; false where it needs fewer steps.
+func (b *bed) faultAt(t *testing.T, at int, once bool, act func(*files.Tree, context.Context) error, lost []string, made string) bool {
+	ctx, rows, disk := t.Context(), b.rows, b.disk
+	login := fmt.Sprintf("u%d", at)
+	keys := []string{"example.org/home/" + login, "example.org/groups/team"}
 	f := &faults{once: once}
-	open := func(b files.Backend, bin files.BinStore) (*world, *files.Tree) {
+	open := func(store files.Backend, bin files.BinStore) (*world, *files.Tree) {
 		w := newWorld(t, func(o *files.Options) {
-			o.Backend, o.Bin, o.Trash, o.Versions, o.Sync, o.Usage = b, bin, files.TrashAll, 3, true, rows
+			o.Backend, o.Bin, o.Trash, o.Versions, o.Sync, o.Usage = store, bin, files.TrashAll, 3, true, rows
 		})
-		w.dir = dir
-		return w, w.s.ViewOf(session("alice", aliceUID, 10, "team"))
+		return w, w.s.ViewOf(session(login, aliceUID, identity.LevelUser, "team"))
 	}
 	w, tree := open(&faultyStore{disk, f}, &faultyBin{rows, f})
+	var err error
 	put(t, tree, "/f", "f1")
 	put(t, tree, "/f", "f2")
 	put(t, tree, "/g", "g")
@@ -408,7 +428,7 @@ func faultAt(t *testing.T, at int, once bool, act func(*files.Tree, context.Cont
 		t.Errorf("without a fault: %v", err)
 	}
 	if once && act != nil {
-		for _, key := range []string{aliceKey, "example.org/groups/team"} {
+		for _, key := range keys {
 			if _, known := w.s.TreeUsage(ctx, key); known == nil {
 				recount(t, w, key)
 			}
@@ -447,13 +467,13 @@ func faultAt(t *testing.T, at int, once bool, act func(*files.Tree, context.Cont
 			t.Errorf("half of something: %q", content)
 		}
 	}
-	for _, key := range []string{aliceKey, "example.org/groups/team"} {
+	for _, key := range keys {
 		if _, known := again.s.TreeUsage(ctx, key); known == nil {
 			recount(t, again, key)
 		}
 		rows, err := rows.VersionsAfter(ctx, key, "", 1000)
 		no(t, err)
-		lie, _ := os.ReadDir(filepath.Join(dir, filepath.FromSlash(key), ".trivium", "versions"))
+		lie, _ := os.ReadDir(filepath.Join(b.dir, filepath.FromSlash(key), ".trivium", "versions"))
 		if len(lie) != len(rows) {
 			t.Errorf("%s: %d versions lie there, %d rows", key, len(lie), len(rows))
 		}
