@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,7 +95,7 @@ type twin struct {
 	alice, bob *files.Tree
 }
 
-func newTwin(t *testing.T, clock func() time.Time, with ...func(*files.Options)) *twin {
+func newTwin(t *testing.T, with ...func(*files.Options)) *twin {
 	w := newBinWorld(t, files.TrashAll, 2, append(with, func(o *files.Options) { o.GroupQuotaBytes = 6000 })...)
 	a := session("alice", aliceUID, identity.LevelUser, "team")
 	a.change(func(c *identity.Credentials) { c.QuotaBytes, c.QuotaFiles = 5000, 40 })
@@ -169,10 +170,8 @@ func TestStoresAgree(t *testing.T) {
 
 func agree(t *testing.T, seed uint64) {
 	bucket, _ := bucketStore(t)
-	now := past
-	clock := func() time.Time { now = now.Add(time.Millisecond); return now }
-	disk := newTwin(t, clock)
-	cloud := newTwin(t, clock, func(o *files.Options) { o.Backend = bucket })
+	disk := newTwin(t)
+	cloud := newTwin(t, func(o *files.Options) { o.Backend = bucket })
 	r := rand.New(rand.NewPCG(seed, 0))
 	names := []string{"a", "b", "c", "é", "e\u0301", "groups", "x\x1b"} // .trivium is a name like others in a bucket
 	pick := func() string {
@@ -370,4 +369,69 @@ func (refusing) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp, err = &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Request: r, Body: http.NoBody}, nil
 	}
 	return resp, err
+}
+
+// TestAllAtOnce: whatever happens at the same time, the count is what a walk finds, and nothing is
+// held afterwards.
+func TestAllAtOnce(t *testing.T) {
+	for _, kind := range []string{"disk", "bucket"} {
+		t.Run(kind, func(t *testing.T) {
+			tw := newTwin(t, func(o *files.Options) {
+				if kind == "bucket" {
+					o.Backend, _ = bucketStore(t)
+				}
+			})
+			keys := []string{aliceKey, "example.org/home/bob", "example.org/groups/team"}
+			var wg sync.WaitGroup
+			done := make(chan struct{})
+			for g := range 4 {
+				wg.Go(func() {
+					r := rand.New(rand.NewPCG(uint64(g), 7))
+					pick := func() string {
+						p := []string{"", "/groups/team"}[r.IntN(2)]
+						for range 1 + r.IntN(3) {
+							p += "/" + string(rune('a'+r.IntN(2)))
+						}
+						return p
+					}
+					for range 150 {
+						tree := tw.alice
+						if r.IntN(2) == 0 {
+							tree = tw.bob
+						}
+						if what, answer := act(t, tree, r.IntN(20), pick(), pick(), r); strings.Contains(answer, "unknown") {
+							t.Errorf("%s: %s", what, answer)
+						}
+					}
+				})
+			}
+			counted := make(chan struct{})
+			go func() {
+				defer close(counted)
+				for i := 0; ; i++ {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					_, _, err := tw.w.s.Recount(t.Context(), keys[i%3])
+					if err == nil {
+						_, err = tw.w.s.Sweep(t.Context())
+					}
+					if err != nil && !errors.Is(err, fs.ErrNotExist) {
+						t.Errorf("recount and sweep: %v", err)
+					}
+				}
+			}()
+			wg.Wait()
+			close(done)
+			<-counted
+			for _, key := range keys {
+				recount(t, tw.w.world, key)
+			}
+			if held, pending := tw.w.s.Held(), tw.w.s.Pending(); held != 0 || pending != 0 {
+				t.Errorf("%d locks are held, %d bytes set aside", held, pending)
+			}
+		})
+	}
 }
