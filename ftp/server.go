@@ -265,7 +265,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		var ended sync.WaitGroup
 		for _, x := range all {
-			ended.Go(func() { x.end(421, shutdownText) })
+			ended.Go(func() {
+				x.end(421, shutdownText)
+				x.cancel() // what waits, such as a log-in, or copies, such as the rest of a stored range
+			})
 		}
 		ended.Wait()
 		<-done

@@ -2,8 +2,10 @@ package ftp_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -239,4 +241,32 @@ func TestKickOfADeafClient(t *testing.T) {
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("the connection lived on for %s", took)
 	}
+}
+
+// TestShutdownStopsCommands ends a command that waits for somebody else.
+func TestShutdownStopsCommands(t *testing.T) {
+	dns := &slowResolver{asked: make(chan struct{}), err: make(chan error, 1)}
+	w := newWorld(t, func(w *world) { w.cfg.PublicAddress, w.resolver = "ftp.example.org", dns })
+	c := dial(t, w.addr).login("alice", w.password)
+	c.send("PASV\r\n")
+	<-dns.asked
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	must(t, w.srv.Shutdown(ctx))
+	if err := <-dns.err; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// slowResolver never answers.
+type slowResolver struct {
+	asked chan struct{}
+	err   chan error
+}
+
+func (r *slowResolver) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+	close(r.asked)
+	<-ctx.Done()
+	r.err <- ctx.Err()
+	return nil, ctx.Err()
 }
