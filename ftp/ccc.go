@@ -82,7 +82,7 @@ func (s *session) clearControl(string) {
 		return
 	}
 	if err != nil {
-		s.log.Info("end of TLS", "error", err)
+		s.logger().Info("end of TLS", "error", err)
 		s.cut()
 		return
 	}

@@ -84,7 +84,7 @@ func (s *session) combine(arg string) {
 		}
 		for i, part := range all[1:] {
 			if err := tree.Remove(context.WithoutCancel(ctx), part); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				s.log.Warn("COMB", "error", err)
+				s.logger().Warn("COMB", "error", err)
 				return answer{250, fmt.Sprintf("The file is complete, but %d parts could not be removed.", len(all)-1-i)}
 			}
 		}

@@ -104,7 +104,7 @@ func (s *session) pasv(string) {
 	}
 	addr, err := s.srv.announcer.to(s.ctx, s.ses.Remote().Addr(), s.ses.Local().Addr())
 	if err != nil {
-		s.log.Error("ftp.public_address", "error", err)
+		s.logger().Error("ftp.public_address", "error", err)
 		s.reply(425, "The server's public address is not known now; use EPSV.")
 		return
 	}
@@ -160,7 +160,7 @@ func (s *session) listen() (port uint16, ok bool) {
 	if ln == nil {
 		var err error
 		if ln, err = s.srv.ports.listen(s.ctx, s.ses.Local().Addr()); err != nil {
-			s.log.Warn("passive port", "error", err)
+			s.logger().Warn("passive port", "error", err)
 			s.reply(425, "No port for a data connection is free; try again.")
 			return 0, false
 		}

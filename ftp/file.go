@@ -164,7 +164,7 @@ func (s *session) receive(verb, arg string, o files.UploadOptions, begin string)
 	t := &transfer{doing: verb + " " + printable(p), verb: verb, path: p, size: o.Size, begin: begin, upload: u, span: rang,
 		ascii: s.params.ascii, offset: o.Offset, allo: s.given.allo}
 	if s.params.umask >= 0 && !existed {
-		umask, tree, ctx, log := s.params.umask, s.tree, s.ctx, s.log
+		umask, tree, ctx, log := s.params.umask, s.tree, s.ctx, s.logger()
 		t.settled = func(files.Info) {
 			if err := tree.Chmod(ctx, p, 0o666&^fs.FileMode(umask)); err != nil {
 				log.Warn("SITE UMASK", "error", err)

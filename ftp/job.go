@@ -99,7 +99,7 @@ func (s *session) outcome(err error, good answer) answer {
 	}
 	a := replyTo(err)
 	if a == failed && !errors.Is(err, context.Canceled) {
-		s.log.Error("file command", "error", err)
+		s.logger().Error("file command", "error", err)
 	}
 	return a
 }

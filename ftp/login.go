@@ -70,7 +70,7 @@ func (s *session) pass(secret string) {
 		s.refuse(ctx, err)
 		return
 	}
-	s.nameLog()
+	s.forgetLog()
 	s.tree = s.srv.files.View(s.ses)
 	s.grown = !s.drainer
 	s.attempts = 0
@@ -93,7 +93,7 @@ func (s *session) refuse(ctx context.Context, err error) {
 	case ctx.Err() != nil && s.ctx.Err() == nil:
 		a = answer{421, fmt.Sprintf("No log-in within %s; closing.", s.srv.limits.LoginTimeout)}
 	case a == failed:
-		s.log.Error("log-in", "error", err)
+		s.logger().Error("log-in", "error", err)
 	case errors.Is(err, identity.ErrClassDenied), errors.Is(err, identity.ErrInvalid):
 		a = answer{530, loginRefused} // a client must not learn from the kind of refusal
 	}

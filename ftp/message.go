@@ -102,7 +102,7 @@ func (s *session) display(code int, name string) string {
 	}
 	text, err := readText(name)
 	if err != nil {
-		s.log.Debug("a text for FTP clients cannot be shown", "file", name, "error", err)
+		s.logger().Debug("a text for FTP clients cannot be shown", "file", name, "error", err)
 		return ""
 	}
 	return lead(code, textLines(s.expand(text)))

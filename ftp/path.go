@@ -16,7 +16,7 @@ func (s *session) path(arg string) (string, bool) { return s.pathFor(arg, s.verb
 func (s *session) fail(err error) {
 	a := replyTo(err)
 	if a == failed {
-		s.log.Error("file command", "error", err)
+		s.logger().Error("file command", "error", err)
 	}
 	if a.code == 421 { // RFC 959 section 4.2: it closes the connection
 		s.end(a.code, a.text)
@@ -79,7 +79,7 @@ func (s *session) mkd(arg string) {
 
 func (s *session) maskDir(p string) {
 	if err := s.mask(p, 0o777); err != nil {
-		s.log.Warn("SITE UMASK", "error", err)
+		s.logger().Warn("SITE UMASK", "error", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"trivium/files"
@@ -21,10 +22,10 @@ type session struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	in     *lines
-	gone   chan struct{}  // closed when the reader has read the last line
-	work   sync.WaitGroup // transfers and the goroutine that runs the queue
-	ident  chan struct{}  // closed when the ident look-up has ended; nil: none
-	log    *slog.Logger
+	gone   chan struct{}               // closed when the reader has read the last line
+	work   sync.WaitGroup              // transfers and the goroutine that runs the queue
+	ident  chan struct{}               // closed when the ident look-up has ended; nil: none
+	log    atomic.Pointer[slog.Logger] // of logger; nil: to be made
 
 	implicit bool // TLS from the first byte, data too
 	grown    bool // the reader's stack is larger than it needs from here on
@@ -110,7 +111,6 @@ func (s *session) begin(implicit bool) bool {
 	s.mu.Lock()
 	s.ses = ses
 	s.mu.Unlock()
-	s.nameLog()
 	s.implicit = implicit
 	if implicit && !s.secure() {
 		return false
@@ -155,9 +155,20 @@ func (s *session) dispose() {
 	s.srv.remove(s)
 }
 
-// nameLog gives the log lines from here on the session's keys, with the user once there is one: a
-// logger takes them as they are when it is made.
-func (s *session) nameLog() { s.log = s.srv.log.With(slog.Any("", s.ses)) }
+// logger gives log lines the session's keys, with the user once there is one. It is made at the
+// first line, for most sessions have none.
+func (s *session) logger() *slog.Logger {
+	l := s.log.Load()
+	if l == nil {
+		l = s.srv.log.With(slog.Any("", s.ses))
+		s.log.Store(l)
+	}
+	return l
+}
+
+// forgetLog lets the next line say anew who the session is: a logger takes its keys as they are when
+// it is made.
+func (s *session) forgetLog() { s.log.Store(nil) }
 
 // prepare sets what a control connection needs: urgent data stays in the stream, where an
 // aborting client's Telnet Synch is understood, and a peer that vanished is noticed.
@@ -185,7 +196,7 @@ func (s *session) secure() bool {
 	defer s.mu.Unlock()
 	s.handshaking = false
 	if err != nil {
-		s.log.Info("TLS handshake", "error", err)
+		s.logger().Info("TLS handshake", "error", err)
 		if !s.closed {
 			s.cut()
 		}
@@ -396,7 +407,7 @@ func (s *session) reset() {
 	s.mu.Unlock()
 	if was {
 		s.srv.identity.Forget(s.ses)
-		s.nameLog()
+		s.forgetLog()
 	}
 	s.ses.Update(func(d *identity.Details) { d.State, d.Doing = identity.StateConnected, "" })
 }

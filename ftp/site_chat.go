@@ -44,7 +44,7 @@ func (s *session) told(err error, text string) {
 	case a.text == absent:
 		s.reply(550, "There is nobody of that name who can be reached.")
 	case a == failed:
-		s.log.Error("chat", "error", err)
+		s.logger().Error("chat", "error", err)
 		s.reply(451, failed.text)
 	default:
 		s.fail(err)

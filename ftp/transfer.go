@@ -278,7 +278,7 @@ func (s *session) start(t *transfer) {
 	e, err := s.engineFor(t)
 	if err != nil {
 		s.mu.Unlock()
-		s.log.Error("transfer engine", "error", err)
+		s.logger().Error("transfer engine", "error", err)
 		t.err = err
 		s.refuseTransfer(t, failed)
 		return
@@ -367,11 +367,11 @@ func (s *session) ended(t *transfer) {
 	what := []any{slog.String("doing", t.doing), slog.Int64("bytes", t.moved.Load()), took, slog.Int("code", a.code)}
 	switch {
 	case t.err == nil:
-		s.log.Info("transfer done", what...)
+		s.logger().Info("transfer done", what...)
 	case a == failed:
-		s.log.Error("transfer failed", append(what, "error", t.err)...)
+		s.logger().Error("transfer failed", append(what, "error", t.err)...)
 	default:
-		s.log.Info("transfer broken off", append(what, "error", t.err)...)
+		s.logger().Info("transfer broken off", append(what, "error", t.err)...)
 	}
 	s.srv.logTransfer(t, a)
 	s.ses.Update(func(d *identity.Details) {

@@ -5,7 +5,9 @@ import (
 	"time"
 )
 
-// attachment is what a log-in gives a session.
+// attachment is what a log-in gives a session: made anew for each change, and never changed once a
+// session has it. It is large, and passed by reference, as goroutines that read commands are to
+// have small stacks.
 type attachment struct {
 	creds   Credentials
 	method  Method
@@ -14,7 +16,7 @@ type attachment struct {
 }
 
 // attach gives s credentials, where the limits of the account's sessions allow it.
-func (r *Registry) attach(s *Session, a attachment) error {
+func (r *Registry) attach(s *Session, a *attachment) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sessions[s.id] != s {
@@ -34,7 +36,7 @@ func (r *Registry) attach(s *Session, a attachment) error {
 			return ErrSessions
 		}
 	}
-	r.place(s, &a)
+	r.place(s, a)
 	return nil
 }
 
@@ -56,12 +58,9 @@ func (r *Registry) place(s *Session, a *attachment) {
 	delete(r.expiring, s)
 	s.counted.owner, s.counted.token = "", ""
 	r.setWaiting(s, a == nil)
-	if a == nil {
-		a = &attachment{}
-		s.set(nil, a)
-	} else {
-		c := a.creds
-		s.set(&c, a)
+	s.set(a)
+	if a != nil {
+		c := &a.creds
 		if s.counted.owner = c.UserID; c.UserID != "" {
 			index(r.owners, c.UserID, s)
 		}
@@ -116,11 +115,9 @@ func (r *Registry) expired() []*Session {
 	defer r.mu.Unlock()
 	var out []*Session
 	for s := range r.expiring {
-		s.mu.Lock()
-		if !s.expires.IsZero() && !now.Before(s.expires) {
+		if a, ok := s.attached(); ok && !a.expires.IsZero() && !now.Before(a.expires) {
 			out = append(out, s)
 		}
-		s.mu.Unlock()
 	}
 	return out
 }
@@ -138,24 +135,31 @@ func keys(m map[*Session]struct{}) []*Session {
 func (s *Session) loginFree() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.creds == nil || s.browser != nil && s.creds.Anonymous()
+	return s.has == nil || s.browser != nil && s.has.creds.UserID == ""
 }
 
-func (s *Session) set(c *Credentials, a *attachment) {
+func (s *Session) set(a *attachment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.creds, s.method, s.held, s.expires, s.level = c, a.method, a.held, a.expires, LevelNone
-	if c != nil {
-		s.level = c.Level
+	s.has, s.level = a, LevelNone
+	if a != nil {
+		s.level = a.creds.Level
 	}
 }
 
-// attached is what s has now; false where it has no credentials or has ended.
-func (s *Session) attached() (attachment, bool) {
+// attached is what s has now; nil and false where it has no credentials or has ended.
+func (s *Session) attached() (*attachment, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.creds == nil || s.done {
-		return attachment{}, false
+	if s.has == nil || s.done {
+		return nil, false
 	}
-	return attachment{*s.creds, s.method, s.held, s.expires}, true
+	return s.has, true
+}
+
+// had is what s has, or had at its end; nil: nothing.
+func (s *Session) had() *attachment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.has
 }

@@ -173,8 +173,8 @@ func (s *Service) StartAnonymous(ctx context.Context, v Visit) (*Browser, Cookie
 	ses.details.Lang = v.Lang
 	rec := &browserRecord{session: ses, all: s.browsers, referer: v.Referer}
 	ses.browser = rec
-	if at := s.anonymousBrowser(ses.Class().Name); at != nil {
-		ses.set(&at.creds, at)
+	if at := s.anonymousBrowser(ses.classNow().name()); at != nil {
+		ses.set(at)
 	}
 	if err := s.Registry.add(ses); err != nil {
 		return nil, Cookie{}, err
@@ -189,8 +189,7 @@ func (s *Service) anonymousBrowser(class string) *attachment {
 	if !slices.Contains(s.opts.AnonymousRoads, RoadWeb) {
 		return nil
 	}
-	a := s.anonymous(class, time.Time{})
-	return &a
+	return s.anonymous(class, time.Time{})
 }
 
 func (s *Service) closeSurplus(surplus []*browserRecord) {
@@ -279,7 +278,7 @@ func (s *Service) lower(rec *browserRecord, why Reason) {
 	rec.session.Update(func(d *Details) { d.State = StateAnonymous })
 	surplus := s.browsers.lower(rec)
 	s.removeRows(rec.session.id)
-	s.auditEnd(EventLogout, rec.session, was.creds, why)
+	s.auditEnd(EventLogout, rec.session, was, why)
 	s.downgraded(rec.session)
 	s.closeSurplus(surplus)
 }

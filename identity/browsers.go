@@ -353,7 +353,7 @@ func (s *Service) loadBrowser(ctx context.Context, row BrowserRow) (bool, error)
 	if err != nil {
 		return false, nil // the class is closed to the web now
 	}
-	a, err := s.qualify(ses, *acc, nil)
+	a, err := s.qualify(ses, acc, nil)
 	if err != nil {
 		return false, nil // no longer allowed
 	}

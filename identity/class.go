@@ -37,6 +37,13 @@ func (c *Class) open(road Road) bool {
 	return c == nil || len(c.Roads) == 0 || slices.Contains(c.Roads, road)
 }
 
+func (c *Class) name() string {
+	if c == nil {
+		return ""
+	}
+	return c.Name
+}
+
 // capped is l under the class's cap.
 func (c *Class) capped(l Level) Level {
 	if c == nil || c.MaxLevel == LevelNone {

@@ -46,11 +46,12 @@ type Anonymous struct {
 // the same time and give the same error. A session that has credentials already is an error
 // (ErrInvalid): roads Forget first where their protocol allows a second log-in.
 func (s *Service) Login(ctx context.Context, ses *Session, l Login) (Credentials, error) {
-	c, err := s.authenticate(ctx, ses, l)
-	if err == nil {
-		s.upgraded(ses)
+	a, err := s.authenticate(ctx, ses, l)
+	if err != nil {
+		return Credentials{}, err
 	}
-	return c, err
+	s.upgraded(ses)
+	return a.creds, nil
 }
 
 // claim is a log-in on its way through the checks.
@@ -64,21 +65,21 @@ type claim struct {
 }
 
 // authenticate is Login without the callbacks.
-func (s *Service) authenticate(ctx context.Context, ses *Session, l Login) (Credentials, error) {
+func (s *Service) authenticate(ctx context.Context, ses *Session, l Login) (*attachment, error) {
 	c := &claim{ses: ses, login: l}
-	creds, err := s.check(ctx, c)
+	a, err := s.check(ctx, c)
 	s.auditLogin(c, err)
-	return creds, err
+	return a, err
 }
 
-func (s *Service) check(ctx context.Context, c *claim) (Credentials, error) {
+func (s *Service) check(ctx context.Context, c *claim) (*attachment, error) {
 	if err := s.admissible(c.ses); err != nil {
-		return Credentials{}, err
+		return nil, err
 	}
 	c.key, c.name = s.throttleKey(c.login)
 	try, err := s.throttle.enter(ctx, prefixOf(c.ses.Remote().Addr()), c.key)
 	if err != nil {
-		return Credentials{}, err
+		return nil, err
 	}
 	token := c.login.Method != MethodForm && s.tokens != nil && s.tokens.IsToken(c.login.Secret)
 	if token || c.login.Method == MethodBearer {
@@ -89,10 +90,10 @@ func (s *Service) check(ctx context.Context, c *claim) (Credentials, error) {
 	switch {
 	case errors.Is(err, ErrCredentials):
 		try.fail(!token)
-		return Credentials{}, ErrCredentials
+		return nil, ErrCredentials
 	case err != nil:
 		try.drop()
-		return Credentials{}, err
+		return nil, err
 	}
 	try.succeed()
 	return s.admit(ctx, c)
@@ -299,18 +300,18 @@ const admitTries = 3
 // admit makes the checks that follow the secret and attaches the credentials. As a change of the
 // account may have been committed since it was read, it is read again once the session can be
 // found by those who revoke.
-func (s *Service) admit(ctx context.Context, c *claim) (Credentials, error) {
+func (s *Service) admit(ctx context.Context, c *claim) (*attachment, error) {
 	acc, at := c.acc, s.now()
-	before, had := c.ses.attached()
+	before, _ := c.ses.attached()
 	for range admitTries {
-		a, err := s.qualify(c.ses, *acc, c.grant)
+		a, err := s.qualify(c.ses, acc, c.grant)
 		if err != nil {
-			return Credentials{}, err
+			return nil, err
 		}
 		a.method = c.login.Method
 		a.creds.OrigUser, a.creds.LoginAt = c.login.Name, at
 		if err := s.Registry.attach(c.ses, a); err != nil {
-			return Credentials{}, err
+			return nil, err
 		}
 		fresh, err := acc, error(nil)
 		if !s.known.holds(acc) {
@@ -318,26 +319,22 @@ func (s *Service) admit(ctx context.Context, c *claim) (Credentials, error) {
 		}
 		if err == nil && fresh != nil && fresh.ChangeSeq == acc.ChangeSeq {
 			if err = s.tokenHolds(ctx, c.grant); err == nil {
-				s.loggedIn(c, a.creds)
-				return a.creds, nil
+				s.loggedIn(c, &a.creds)
+				return a, nil
 			}
 		}
-		if had {
-			s.Registry.replace(c.ses, &before)
-		} else {
-			s.Registry.replace(c.ses, nil)
-		}
+		s.Registry.replace(c.ses, before)
 		switch {
 		case err != nil:
-			return Credentials{}, err
+			return nil, err
 		case fresh == nil:
-			return Credentials{}, ErrDisabled
+			return nil, ErrDisabled
 		case c.grant == nil && fresh.CredentialVersion != acc.CredentialVersion:
-			return Credentials{}, ErrCredentials
+			return nil, ErrCredentials
 		}
 		acc = fresh
 	}
-	return Credentials{}, ErrBusy
+	return nil, ErrBusy
 }
 
 // tokenHolds re-reads the token of a log-in.
@@ -355,7 +352,7 @@ func (s *Service) tokenHolds(ctx context.Context, g *Grant) error {
 	return unavailable(ctx, err)
 }
 
-func (s *Service) loggedIn(c *claim, creds Credentials) {
+func (s *Service) loggedIn(c *claim, creds *Credentials) {
 	if creds.Grant != nil {
 		s.tokens.TokenUsed(context.Background(), creds.Grant.TokenID, creds.LoginAt, c.ses)
 	}
@@ -364,10 +361,8 @@ func (s *Service) loggedIn(c *claim, creds Credentials) {
 
 // qualify decides what an account, narrowed by a token, may be on a session; log-ins and changes
 // of the account ask it alike.
-func (s *Service) qualify(ses *Session, acc Account, grant *Grant) (attachment, error) {
-	ses.mu.Lock()
-	class := ses.class
-	ses.mu.Unlock()
+func (s *Service) qualify(ses *Session, acc *Account, grant *Grant) (*attachment, error) {
+	class := ses.classNow()
 	now, road := s.now(), ses.protocol.Road()
 	expires := acc.ExpiresAt
 	if grant != nil && !grant.ExpiresAt.IsZero() && (expires.IsZero() || grant.ExpiresAt.Before(expires)) {
@@ -375,13 +370,13 @@ func (s *Service) qualify(ses *Session, acc Account, grant *Grant) (attachment, 
 	}
 	switch {
 	case acc.State != UserActive:
-		return attachment{}, ErrDisabled
+		return nil, ErrDisabled
 	case !expires.IsZero() && !now.Before(expires):
-		return attachment{}, ErrExpired
+		return nil, ErrExpired
 	case !class.open(road):
-		return attachment{}, ErrClassDenied
+		return nil, ErrClassDenied
 	case len(acc.Roads) > 0 && !slices.Contains(acc.Roads, road), grant != nil && !grant.opens(ses.protocol):
-		return attachment{}, ErrRoadClosed
+		return nil, ErrRoadClosed
 	}
 	held := acc.Level
 	if grant != nil && !grant.Admin {
@@ -389,21 +384,21 @@ func (s *Service) qualify(ses *Session, acc Account, grant *Grant) (attachment, 
 	}
 	level := class.capped(held)
 	who := s.subjectOf(acc)
-	who.class = ses.Class().Name
+	who.class = class.name()
 	if !level.Allows(s.policy.required(who, Resource(kindLogin+":"+string(road))).Level) {
-		return attachment{}, ErrRoadClosed
+		return nil, ErrRoadClosed
 	}
-	c := Credentials{
+	a := &attachment{held: held, expires: expires, creds: Credentials{
 		UserID: acc.ID, Login: acc.Login, Domain: acc.Domain, User: s.display(acc.Login, acc.Domain),
-		UID: acc.UID, GID: acc.GID, Group: string(acc.Group.Name), Class: ses.Class().Name,
+		UID: acc.UID, GID: acc.GID, Group: string(acc.Group.Name), Class: class.name(),
 		Level: level, Profile: acc.Profile, QuotaBytes: acc.QuotaBytes, QuotaFiles: acc.QuotaFiles, Rates: acc.Rates,
 		Grant: grant, CredentialVersion: acc.CredentialVersion,
-	}
+	}}
 	for _, g := range acc.Groups {
-		c.GIDs = append(c.GIDs, g.GID)
-		c.Groups = append(c.Groups, string(g.Name))
+		a.creds.GIDs = append(a.creds.GIDs, g.GID)
+		a.creds.Groups = append(a.creds.Groups, string(g.Name))
 	}
-	return attachment{creds: c, held: held, expires: expires}, nil
+	return a, nil
 }
 
 // opens reports whether a token is meant for the protocol; web stands for WebDAV too, the API
@@ -445,7 +440,7 @@ func (s *Service) checkAnonymous(ctx context.Context, c *claim, a Anonymous) (Cr
 		user = a.Name
 	}
 	try.drop()
-	at := s.anonymous(c.ses.Class().Name, s.now())
+	at := s.anonymous(c.ses.classNow().name(), s.now())
 	at.method, at.creds.OrigUser, at.creds.AnonUser = MethodAnonymous, a.Name, user
 	at.creds.Domain = a.Domain
 	if err := s.Registry.attach(c.ses, at); err != nil {
@@ -457,14 +452,14 @@ func (s *Service) checkAnonymous(ctx context.Context, c *claim, a Anonymous) (Cr
 // keepsOut reports whether a rule keeps anonymous clients of the session's class from the road. A
 // rule for all is about accounts: whether anonymous clients may come at all the config says.
 func (s *Service) keepsOut(ses *Session) bool {
-	who := subject{anonymous: true, class: ses.Class().Name}
+	who := subject{anonymous: true, class: ses.classNow().name()}
 	rule := s.policy.required(who, Resource(kindLogin+":"+string(ses.protocol.Road())))
 	return rule.For != "" && !LevelAnonymous.Allows(rule.Level)
 }
 
 // anonymous is what a session without a user holds.
-func (s *Service) anonymous(class string, at time.Time) attachment {
-	return attachment{held: LevelAnonymous, creds: Credentials{
+func (s *Service) anonymous(class string, at time.Time) *attachment {
+	return &attachment{held: LevelAnonymous, creds: Credentials{
 		UID: AnonymousID, GID: AnonymousID, Class: class, Level: LevelAnonymous, LoginAt: at,
 	}}
 }
@@ -476,7 +471,7 @@ func (s *Service) Forget(ses *Session) {
 	if !ok || !s.Registry.replace(ses, nil) {
 		return
 	}
-	s.auditEnd(EventLogout, ses, a.creds, Reason{Code: ReasonEnded})
+	s.auditEnd(EventLogout, ses, a, Reason{Code: ReasonEnded})
 	if !a.creds.Anonymous() {
 		s.downgraded(ses)
 	}

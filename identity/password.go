@@ -202,11 +202,12 @@ func (p *passwords) verify(ctx context.Context, from netip.Prefix, acc *Account,
 // is nil.
 func (p *passwords) recalls(acc *Account, password Secret) bool {
 	text, ok := preparePassword(password.Reveal())
-	known := acc != nil
-	if !known {
-		acc = &Account{}
+	var id UserID
+	var version int64
+	if acc != nil {
+		id, version = acc.ID, acc.CredentialVersion
 	}
-	return p.cache.has(p.cache.key(acc.ID, acc.CredentialVersion, text)) && ok && known
+	return p.cache.has(p.cache.key(id, version, text)) && ok && acc != nil
 }
 
 // dummy is a record that no password matches, as costly as one made today.

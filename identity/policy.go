@@ -95,7 +95,7 @@ func (s *Service) Explain(ctx context.Context, r Resource, by Asker) (Decision, 
 		if err != nil {
 			return Decision{}, err
 		}
-		who, level = s.subjectOf(acc), acc.Level
+		who, level = s.subjectOf(&acc), acc.Level
 	}
 	if by.Class != "" {
 		c, ok := s.Registry.classes.byName[by.Class]

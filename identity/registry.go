@@ -79,7 +79,7 @@ type counted struct {
 // ended is a session that has ended, as it was.
 type ended struct {
 	session *Session
-	info    Info
+	info    *Info // nil where nobody looks at it: the client went, and no watcher is there
 	reason  Reason
 }
 
@@ -346,7 +346,7 @@ func (r *Registry) End(id string, why Reason) error {
 func (r *Registry) EndWhere(f Filter, why Reason) []Info {
 	infos := []Info{}
 	for _, e := range r.finish(r.find(f), why, true) {
-		infos = append(infos, e.info)
+		infos = append(infos, *e.info)
 	}
 	return infos
 }
@@ -359,7 +359,10 @@ func (r *Registry) finish(sessions []*Session, why Reason, tell bool) []ended {
 		if r.sessions[s.id] != s {
 			continue
 		}
-		e := ended{s, s.Info(), why}
+		e := ended{session: s, reason: why}
+		if tell || len(r.watchers) > 0 {
+			e.info = s.snapshot()
+		}
 		delete(r.sessions, s.id)
 		r.uncount(s)
 		s.mu.Lock()

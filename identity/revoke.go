@@ -84,7 +84,7 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 	if was.creds.Grant == nil && was.creds.CredentialVersion < acc.CredentialVersion {
 		return end(Reason{Code: ReasonRevoked, Text: "the password was changed"})
 	}
-	now, err := s.qualify(ses, *acc, was.creds.Grant)
+	now, err := s.qualify(ses, acc, was.creds.Grant)
 	switch {
 	case errors.Is(err, ErrDisabled):
 		return end(Reason{Code: ReasonDisabled, Text: err.Error()})
@@ -97,7 +97,7 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 	}
 	now.method, now.creds.OrigUser, now.creds.LoginAt = was.method, was.creds.OrigUser, was.creds.LoginAt
 	now.creds.CredentialVersion = max(now.creds.CredentialVersion, was.creds.CredentialVersion)
-	if reflect.DeepEqual(now, was) || !s.Registry.replace(ses, &now) {
+	if reflect.DeepEqual(now, was) || !s.Registry.replace(ses, now) {
 		return nil
 	}
 	return func() {
@@ -121,8 +121,9 @@ func (s *Service) adopt(ses *Session, id UserID, version int64) (undo func()) {
 		s.truth.Lock()
 		defer s.truth.Unlock()
 		if now, ok := ses.attached(); ok && now.creds.UserID == id {
-			now.creds.CredentialVersion = v
-			s.Registry.replace(ses, &now)
+			next := *now
+			next.creds.CredentialVersion = v
+			s.Registry.replace(ses, &next)
 		}
 		if ses.browser != nil {
 			ses.browser.touch()

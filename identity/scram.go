@@ -109,39 +109,39 @@ func (x *SCRAM) Finish(ctx context.Context, authMessage, proof []byte) (Credenti
 	if x.used.Swap(true) {
 		return Credentials{}, nil, fmt.Errorf("a SCRAM exchange has one proof: %w", ErrInvalid)
 	}
-	creds, signature, err := x.finish(ctx, authMessage, proof)
+	a, signature, err := x.finish(ctx, authMessage, proof)
 	x.service.auditLogin(x.claim, err)
 	if err != nil {
 		return Credentials{}, nil, err
 	}
 	x.service.upgraded(x.claim.ses)
-	return creds, signature, nil
+	return a.creds, signature, nil
 }
 
-func (x *SCRAM) finish(ctx context.Context, authMessage, proof []byte) (Credentials, []byte, error) {
+func (x *SCRAM) finish(ctx context.Context, authMessage, proof []byte) (*attachment, []byte, error) {
 	s, c := x.service, x.claim
 	if err := s.admissible(c.ses); err != nil {
-		return Credentials{}, nil, err
+		return nil, nil, err
 	}
 	try, err := s.throttle.enter(ctx, prefixOf(c.ses.Remote().Addr()), c.key)
 	if err != nil {
-		return Credentials{}, nil, err
+		return nil, nil, err
 	}
 	server, err := x.match(ctx, try, authMessage, proof)
 	switch {
 	case errors.Is(err, ErrCredentials):
 		try.fail(true)
-		return Credentials{}, nil, ErrCredentials
+		return nil, nil, ErrCredentials
 	case err != nil:
 		try.drop()
-		return Credentials{}, nil, err
+		return nil, nil, err
 	}
 	try.succeed()
-	creds, err := s.admit(ctx, c)
+	a, err := s.admit(ctx, c)
 	if err != nil {
-		return Credentials{}, nil, err
+		return nil, nil, err
 	}
-	return creds, hmacOf(x.hash, server, string(authMessage)), nil
+	return a, hmacOf(x.hash, server, string(authMessage)), nil
 }
 
 // match returns the ServerKey that belongs to the key that proof was made with.

@@ -206,8 +206,8 @@ func (s *Service) sessionsEnded(gone []ended) {
 		if rec := e.session.browser; rec != nil && s.browsers.remove(rec) && e.reason.Code != ReasonShutdown {
 			rows = append(rows, e.session.id)
 		}
-		was, ok := e.session.Credentials()
-		if !ok || was.Anonymous() && e.reason.Code != ReasonEnded {
+		was := e.session.had()
+		if was == nil || was.creds.UserID == "" && e.reason.Code != ReasonEnded {
 			continue
 		}
 		event := EventSessionEnd
@@ -215,7 +215,7 @@ func (s *Service) sessionsEnded(gone []ended) {
 			event = EventLogout
 		}
 		s.auditEnd(event, e.session, was, e.reason)
-		if !was.Anonymous() {
+		if was.creds.UserID != "" {
 			s.downgraded(e.session)
 		}
 	}

@@ -160,10 +160,7 @@ type Session struct {
 	remote  netip.AddrPort
 	class   *Class
 	details Details
-	creds   *Credentials // replaced, never changed
-	method  Method       // of the log-in
-	held    Level        // before the class's cap
-	expires time.Time    // of the account or token; zero: never
+	has     *attachment // replaced, never changed; nil: no credentials
 	level   Level
 	reason  Reason
 	done    bool
@@ -210,17 +207,10 @@ func (s *Session) Limits() SessionLimits {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var r Rates
-	if s.creds != nil {
-		r = s.creds.Rates
+	if s.has != nil {
+		r = s.has.creds.Rates
 	}
 	return r.over(s.registry.limits.FileRoad)
-}
-
-func (s *Session) className() string {
-	if s.class == nil {
-		return ""
-	}
-	return s.class.Name
 }
 
 // Level is what the session may do at most now: LevelNone before a log-in and after the end.
@@ -235,10 +225,10 @@ func (s *Session) Level() Level {
 func (s *Session) Credentials() (Credentials, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.creds == nil {
+	if s.has == nil {
 		return Credentials{}, false
 	}
-	c := *s.creds
+	c := s.has.creds
 	c.Level = s.level
 	return c, true
 }
@@ -299,12 +289,14 @@ func (s *Session) SetIdent(user string) {
 }
 
 // Info is a snapshot.
-func (s *Session) Info() Info {
+func (s *Session) Info() Info { return *s.snapshot() }
+
+func (s *Session) snapshot() *Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := Info{
+	i := &Info{
 		ID: s.id, Protocol: s.protocol, State: s.details.State, Level: s.level,
-		Class: optional(s.className()), RemoteAddr: addrText(s.remote), LocalAddr: addrText(s.local),
+		Class: optional(s.class.name()), RemoteAddr: addrText(s.remote), LocalAddr: addrText(s.local),
 		TLS: optional(s.details.TLS), UserAgent: optional(s.details.UserAgent), Lang: optional(s.details.Lang),
 		StartedAt: s.started.UTC(), LastActivity: s.LastActivity().UTC(),
 		BytesIn: s.in.Load(), BytesOut: s.out.Load(), Doing: s.details.Doing,
@@ -322,10 +314,10 @@ func (s *Session) Info() Info {
 		i.Priority, i.Interested = &priority, &interested
 		i.Presence = optional(s.details.Presence)
 	}
-	c := s.creds
-	if c == nil {
+	if s.has == nil {
 		return i
 	}
+	c := &s.has.creds
 	uid, gid, at := c.UID, c.GID, c.LoginAt.UTC()
 	if !at.IsZero() {
 		i.LoginAt = &at
@@ -344,8 +336,8 @@ func (s *Session) Info() Info {
 func (s *Session) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("sess", s.id), slog.String("protocol", string(s.protocol)),
 		slog.String("remote", addrText(s.Remote()))}
-	if c, ok := s.Credentials(); ok && c.User != "" {
-		attrs = append(attrs, slog.String("user", c.User))
+	if a := s.had(); a != nil && a.creds.User != "" {
+		attrs = append(attrs, slog.String("user", a.creds.User))
 	}
 	return slog.GroupValue(attrs...)
 }

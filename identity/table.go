@@ -21,15 +21,16 @@ type subject struct {
 func (s *Session) subject() (who subject, level Level, done bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	who.class = s.className()
-	if c := s.creds; c != nil {
-		who.login, who.domain, who.anonymous, who.group, who.groups = c.Login, c.Domain, c.Anonymous(), c.Group, c.Groups
+	who.class = s.class.name()
+	if s.has != nil {
+		c := &s.has.creds
+		who.login, who.domain, who.anonymous, who.group, who.groups = c.Login, c.Domain, c.UserID == "", c.Group, c.Groups
 	}
 	return who, s.level, s.done
 }
 
 // subjectOf is an account without a session.
-func (s *Service) subjectOf(a Account) subject {
+func (s *Service) subjectOf(a *Account) subject {
 	who := subject{login: a.Login, domain: a.Domain, group: string(a.Group.Name)}
 	for _, g := range a.Groups {
 		who.groups = append(who.groups, string(g.Name))

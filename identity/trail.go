@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 )
 
@@ -62,9 +63,9 @@ func resultOf(err error) string {
 }
 
 // auditEnd records that a logged-in session went back or ended.
-func (s *Service) auditEnd(event string, ses *Session, was Credentials, why Reason) {
-	subject := was.User
-	if was.Anonymous() {
+func (s *Service) auditEnd(event string, ses *Session, was *attachment, why Reason) {
+	subject := was.creds.User
+	if was.creds.UserID == "" {
 		subject = "anonymous"
 	}
 	e := AuditEvent{Event: event, Actor: subject, Subject: subject, Result: string(why.Code), Detail: why.Text}
@@ -80,7 +81,8 @@ func (s *Service) trail(ses *Session, user string, e AuditEvent) {
 	e.Time = s.now()
 	e.Protocol, e.Remote, e.Session = ses.protocol, addrText(ses.Remote()), ses.id
 	e.Via = cmp.Or(e.Via, string(ses.protocol))
-	s.log.Info(strings.ReplaceAll(e.Event, ".", " "), "event", e.Event, "sess", e.Session, "protocol", string(e.Protocol),
-		"remote", e.Remote, "user", user, "method", string(e.Method), "result", e.Result)
+	s.log.LogAttrs(context.Background(), slog.LevelInfo, strings.ReplaceAll(e.Event, ".", " "), slog.String("event", e.Event),
+		slog.String("sess", e.Session), slog.String("protocol", string(e.Protocol)), slog.String("remote", e.Remote),
+		slog.String("user", user), slog.String("method", string(e.Method)), slog.String("result", e.Result))
 	s.behind.push(func(ctx context.Context, w StoreWriter) error { return w.AppendAudit(ctx, e) })
 }

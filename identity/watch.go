@@ -47,8 +47,8 @@ func (r *Registry) Watch(ctx context.Context, buffer int) <-chan Event {
 }
 
 // publish hands an event to all watchers; Registry.mu is held, so that events come in the order
-// in which the list changed.
-func (r *Registry) publish(kind EventKind, info Info, why Reason) {
+// in which the list changed. info is nil only where there is none of them.
+func (r *Registry) publish(kind EventKind, info *Info, why Reason) {
 	for w := range r.watchers {
 		if w.lagged && len(w.events) > 0 {
 			continue // EventLagged is yet to be read, and List after it tells this, too
@@ -58,7 +58,7 @@ func (r *Registry) publish(kind EventKind, info Info, why Reason) {
 			w.events <- Event{Kind: EventLagged}
 			continue
 		}
-		w.events <- Event{Kind: kind, Session: info, Reason: why}
+		w.events <- Event{Kind: kind, Session: *info, Reason: why}
 	}
 }
 
@@ -77,6 +77,6 @@ func (r *Registry) changed(s *Session) {
 // note publishes s as it is now; Registry.mu is held.
 func (r *Registry) note(kind EventKind, s *Session) {
 	if len(r.watchers) > 0 {
-		r.publish(kind, s.Info(), Reason{})
+		r.publish(kind, s.snapshot(), Reason{})
 	}
 }
