@@ -139,6 +139,15 @@ func (s *Service) reserved(name string) bool {
 	})
 }
 
+// reservedFolded is reserved for a name in any case.
+func (s *Service) reservedFolded(name string) bool {
+	name = folded(name)
+	same := func(other string) bool { return folded(other) == name }
+	return slices.ContainsFunc(reservedNames(), same) || slices.ContainsFunc(s.o.Mounts, func(m Mount) bool {
+		return same(split(m.Path)[0])
+	})
+}
+
 // mountOf is the mount of a tree's key; nil for any other tree.
 func (s *Service) mountOf(key string) *Mount {
 	for i := range s.o.Mounts {

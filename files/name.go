@@ -125,7 +125,7 @@ func (v *view) newName(ctx context.Context, s *spot, except string) error {
 	if name != s.name {
 		return &NameError{"it came in a form that is not stored"}
 	}
-	if s.m.at == "/" && s.rel == "" && v.s.reserved(name) {
+	if s.m.at == "/" && s.rel == "" && (v.s.reserved(name) || v.s.o.UniqueCase && v.s.reservedFolded(name)) {
 		return &NameError{"it belongs to a folder that shows in every home"}
 	}
 	if s.dir == Dir(s.top) && s.top.Reserved(name) {

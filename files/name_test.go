@@ -263,3 +263,32 @@ func TestPortableNames(t *testing.T) {
 	}
 	put(t, tree, "/a:b", "written over")
 }
+
+// TestReservedInAnyCase: where case alone tells no names apart, it does not tell them from those of
+// mounts either; and the store's own name is that in any case on every file system.
+func TestReservedInAnyCase(t *testing.T) {
+	w := newWorld(t, func(o *files.Options) { o.UniqueCase = true }, mounted(t, "/Media", nil))
+	tree, ctx := w.alice(), t.Context()
+	put(t, tree, "/f", "x")
+	for _, p := range []string{"/Groups", "/PUB", "/media", "/mEDIA"} {
+		want(t, "mkdir "+p, tree.Mkdir(ctx, p), files.ErrName)
+		want(t, "rename "+p, tree.Rename(ctx, "/f", p), files.ErrName)
+		_, err := try(t, tree, p, "x")
+		want(t, "store "+p, err, files.ErrName)
+	}
+	u := create(t, tree, "/g", files.UploadOptions{Size: -1})
+	write(t, u, "part")
+	no(t, u.Suspend())
+	no(t, os.Rename(w.path("home/alice/.trivium"), w.path("home/alice/.TRIVIUM"))) // as if case did not count
+	for _, p := range []string{"/.TRIVIUM", "/.TRIVIUM/parts"} {
+		if _, err := tree.Stat(ctx, p); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("stat %s: %v", p, err)
+		}
+	}
+	want(t, "mkdir", tree.Mkdir(ctx, "/.Trivium"), files.ErrName)
+	for _, name := range names(t, tree, "/") {
+		if strings.EqualFold(name, ".trivium") {
+			t.Errorf("%q is listed", name)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,7 +33,10 @@ func (d *dir) step(name string) (*dir, error) {
 }
 
 // hides reports whether the name is the store's own; it does not exist for anybody.
-func (d *dir) hides(name string) bool { return d.top && name == reserved }
+// Case does not count: on some file systems the name leads there in any.
+func (d *dir) hides(name string) bool {
+	return d.top && len(name) == len(reserved) && strings.EqualFold(name, reserved)
+}
 
 func (d *dir) Close() error { return d.f.Close() }
 
