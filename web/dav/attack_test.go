@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -131,16 +132,7 @@ func TestBodyThatNeverComes(t *testing.T) {
 	for _, file := range []string{"/dav/f", "/dav/g", "/dav/h"} {
 		s.do("alice", http.MethodPut, file, strings.Repeat("x", 10_000)).is(t, http.StatusCreated)
 	}
-	inner := s.Config.Handler
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil { // as package web does
-			t.Error(err)
-		}
-		inner.ServeHTTP(w, r)
-	}))
-	t.Cleanup(front.Close)
-	s.Server.Close()
-	s.Server = front
+	s.impatient(50 * time.Millisecond)
 	for _, line := range []string{"GET /dav/f", "HEAD /dav/f", "COPY /dav/f", "MOVE /dav/g", "DELETE /dav/h", "DELETE /dav/none"} {
 		c, r := s.raw("%s HTTP/1.1\nHost: x\nDestination: /dav/copy%d\nAuthorization: Basic YWxpY2U6Y29ycmVjdCBob3JzZSBiYXR0ZXJ5\nContent-Length: 10\n\n", line, len(line))
 		if _, err := io.Copy(io.Discard, r); err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
@@ -148,4 +140,37 @@ func TestBodyThatNeverComes(t *testing.T) {
 		}
 		_ = c.Close()
 	}
+}
+
+// A listing may take longer than a body: net/http waits for the next request meanwhile, and the end of
+// that wait is not the end of the client.
+func TestListingOutlastsTheDeadline(t *testing.T) {
+	s := newSite(t)
+	s.do("alice", "MKCOL", "/dav/many", "").is(t, http.StatusCreated)
+	const many = 5000
+	for i := range many {
+		no(t, os.WriteFile(filepath.Join(s.dir, "example.org", "home", "alice", "many", strconv.Itoa(i)), nil, 0o600))
+	}
+	s.impatient(300 * time.Millisecond)
+	for _, body := range []string{"", `<D:propfind xmlns:D="DAV:"><D:allprop/></D:propfind>`} {
+		a := s.do("alice", "PROPFIND", "/dav/many/", body, "Depth: 1").is(t, http.StatusMultiStatus)
+		if n := strings.Count(a.body, "<D:response>"); n != many+1 {
+			t.Errorf("%d entries, want %d", n, many+1)
+		}
+	}
+}
+
+// impatient puts a server before the site's that gives each request a deadline for reading, as package
+// web does.
+func (s *site) impatient(wait time.Duration) {
+	inner := s.Config.Handler
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(wait)); err != nil {
+			s.t.Error(err)
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	s.t.Cleanup(front.Close)
+	s.Server.Close()
+	s.Server = front
 }
