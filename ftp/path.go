@@ -126,9 +126,16 @@ func (s *session) renameTo(arg string) {
 		s.reply(503, "Send RNFR first.")
 		return
 	}
-	if p, ok := s.path(arg); ok {
-		s.done(s.tree.Rename(s.ctx, s.given.rnfr, p), "Renamed.")
+	p, ok := s.path(arg)
+	if !ok {
+		return
 	}
+	// What is in a folder that is moved would come to lie where a rule lets nobody put it.
+	if info, err := s.tree.Lstat(s.ctx, s.given.rnfr); err == nil && info.Dir && s.guarded(p) {
+		s.fail(fs.ErrPermission)
+		return
+	}
+	s.done(s.tree.Rename(s.ctx, s.given.rnfr, p), "Renamed.")
 }
 
 // size is SIZE (RFC 3659 section 4): of the bytes that a transfer of the present type would

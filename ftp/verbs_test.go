@@ -590,6 +590,7 @@ func TestPathRulesOfTwins(t *testing.T) {
 			"ftp:RMD:" + home + "/fixed/**":     "never",
 			"ftp:RETR:" + home + "/mixed/deep":  "never",
 			"ftp:MKD:" + home + "/a/b":          "never",
+			"ftp:RNTO:" + home + "/a/c/in/*":    "never",
 			"ftp:STOR:" + home + "/a/c/in/*":    "never",
 			"ftp:SITE COPY:" + home + "/plain2": "never",
 			"ftp:STOR:" + home + "/\u00e9":      "never",
@@ -624,6 +625,10 @@ func TestPathRulesOfTwins(t *testing.T) {
 	c.do(550, "SITE COPY mixed copy")
 	c.do(550, "SITE COPY free fixed/free")
 	c.do(550, "SITE COPY free b/c")
+	for _, to := range []string{"a/c", "b/c"} { // not by a folder that is moved there
+		c.do(350, "RNFR free")
+		c.do(550, "RNTO "+to)
+	}
 	c.passive()
 	c.do(550, "STOR e\u0301")
 	for _, f := range []string{"tree/keep", "tree/below/x"} {
