@@ -32,16 +32,25 @@ func TestScreenshots(t *testing.T) {
 	ftp.do("CLNT FileZilla 3.69", "200")
 	ftp.login("alice", password)
 	ftp.do("TYPE I", "200")
-	for _, name := range []string{"plan.pdf", "regatta 2026.ods", "harbour.jpg"} {
+	const film = 2_000_000
+	for _, f := range []struct {
+		name string
+		size int
+	}{{"plan.pdf", 8_000}, {"regatta 2026.ods", 16_000}, {"harbour.jpg", 11_000}, {"start.mp4", film}} {
 		data := ftp.passive()
-		ftp.do("STOR "+name, "150")
-		if _, err := data.Write(bytes.Repeat([]byte("x"), 1000*len(name))); err != nil {
+		ftp.do("STOR "+f.name, "150")
+		if _, err := data.Write(bytes.Repeat([]byte("x"), f.size)); err != nil {
 			t.Fatal(err)
 		}
 		_ = data.Close()
 		ftp.expect("226")
 	}
 	ftp.do("MKD photos", "257")
+	// A transfer that is still running when the list of sessions is taken.
+	s.run(t, "", "user", "set", "alice", "--download-rate", "100kB")
+	data := ftp.passive()
+	ftp.do("RETR start.mp4", "150")
+	defer data.Close()
 	phone := dialXMPP(t, s.addr["xmpps"], "localhost")
 	phone.login("alice", password, "localhost", "phone")
 	phone.send(`<presence><show>away</show></presence>`)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"trivium/config"
+	"trivium/files"
 	"trivium/identity"
 )
 
@@ -65,6 +66,16 @@ func TestTooDeep(t *testing.T) {
 	} {
 		if got := tooDeep([]byte(body)); got != want {
 			t.Errorf("tooDeep(%.30s) = %v", body, got)
+		}
+	}
+}
+
+// TestEveryFileErrorHasAnAnswer: the table of the file tree is complete.
+func TestEveryFileErrorHasAnAnswer(t *testing.T) {
+	for _, err := range files.Errors() {
+		var p *Problem
+		if !errors.As(fileProblem(fmt.Errorf("trying: %w", err), "x"), &p) || p.Status < 400 || p.Code == "" {
+			t.Errorf("%v has no answer", err)
 		}
 	}
 }

@@ -101,11 +101,7 @@ func (a *API) showQuota(ctx context.Context, in *Named) (*quotaOut, error) {
 }
 
 func (a *API) myQuota(ctx context.Context, _ *struct{}) (*quotaOut, error) {
-	c := who(ctx)
-	if c.owner == "" {
-		return nil, hidden()
-	}
-	acc, err := a.id.UserByID(ctx, c.owner)
+	acc, err := a.own(ctx)
 	if err != nil {
 		return nil, err
 	}

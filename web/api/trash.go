@@ -148,7 +148,11 @@ func fileProblem(err error, what string) error {
 		{files.ErrName, http.StatusUnprocessableEntity, codeInvalid},
 		{files.ErrIsDir, http.StatusUnprocessableEntity, codeInvalid},
 		{files.ErrNotDir, http.StatusUnprocessableEntity, codeInvalid},
-		{files.ErrUnsupported, http.StatusUnprocessableEntity, codeInvalid},
+		{files.ErrNotEmpty, http.StatusConflict, codeExists},
+		{files.ErrOffset, http.StatusConflict, codeInvalid},
+		{files.ErrNoLock, http.StatusConflict, codeInvalid},
+		{files.ErrLocks, http.StatusInsufficientStorage, codeQuota},
+		{files.ErrUnsupported, http.StatusNotImplemented, codeUnsupported},
 		{files.ErrQuota, http.StatusInsufficientStorage, codeQuota},
 		{files.ErrNoSpace, http.StatusInsufficientStorage, codeQuota},
 	} {

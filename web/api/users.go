@@ -160,15 +160,20 @@ func (a *API) registerUsers() {
 }
 
 func (a *API) me(ctx context.Context, _ *struct{}) (*userOut, error) {
-	c := who(ctx)
-	if c.owner == "" {
-		return nil, hidden()
-	}
-	acc, err := a.id.UserByID(ctx, c.owner)
+	acc, err := a.own(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return &userOut{a.user(acc)}, nil
+}
+
+// own is the account of who asks; on the control socket nobody does, and there is none.
+func (a *API) own(ctx context.Context) (identity.Account, error) {
+	c := who(ctx)
+	if c.owner == "" {
+		return identity.Account{}, hidden()
+	}
+	return a.id.UserByID(ctx, c.owner)
 }
 
 type userFilter struct {
