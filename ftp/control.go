@@ -23,6 +23,9 @@ const (
 	engineLife = time.Minute
 	// spareLife is how long a listener without a transfer is kept.
 	spareLife = time.Second
+	// restAfter is for how long a client must be silent after a log-in until the session gets a
+	// small stack.
+	restAfter = 50 * time.Millisecond
 )
 
 // control is what of a connection belongs to no goroutine: all that may be touched by a verb
@@ -52,6 +55,7 @@ type control struct {
 	closed      bool
 	said        bool   // the last reply has been sent, and the client may still be sending
 	held        string // a reply that goes with the next one
+	grown       bool   // the reader's stack is larger than it needs from here on
 	turn        int    // which of the goroutines that read commands in turn does now
 	engine      engine
 	spare       *passive    // of the last transfer, for the next

@@ -30,7 +30,8 @@
 // session belong to whoever runs commands, the reader or that goroutine, never both; the fields
 // of control are guarded by control.mu and are all that a verb may touch that overtakes. The
 // direct engine carries a transfer in the reader's own goroutine; if that takes longer than a
-// moment, another goroutine takes the reader's turn, and the old one ends with the transfer. A job
+// moment, another goroutine takes the reader's turn, and the old one ends with the transfer; so does
+// one where the client rests after its log-in, for a log-in needs a deep stack. A job
 // is work that takes long and needs no data connection, a checksum or a copy on the server: it
 // runs beside the reader as a transfer does. The order of locks is
 // watch.mu, control.mu, door.mu; moments.mu is taken alone.

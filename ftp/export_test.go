@@ -64,3 +64,17 @@ func Sites() (all []string) {
 	}
 	return all
 }
+
+// Rested counts the sessions whose reader has a small stack again after the log-in.
+func (s *Server) Rested() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for x := range s.sessions {
+		x.mu.Lock()
+		if x.loggedIn && !x.grown {
+			n++
+		}
+		x.mu.Unlock()
+	}
+	return n
+}

@@ -72,12 +72,12 @@ func (s *session) pass(secret string) {
 	}
 	s.forgetLog()
 	s.tree = s.srv.files.View(s.ses)
-	s.grown = !s.drainer
 	s.attempts = 0
 	welcome := s.display(230, s.srv.cfg.DisplayLogin)
 	s.ses.Update(func(d *identity.Details) { d.State = identity.StateReady })
 	s.mu.Lock()
 	s.loggedIn = true
+	s.grown = s.grown || !s.drainer
 	s.idleSince = time.Now()
 	s.quiet = s.idleSince
 	s.write(welcome + line(230, "You are logged in."))

@@ -28,7 +28,6 @@ type session struct {
 	log    atomic.Pointer[slog.Logger] // of logger; nil: to be made
 
 	implicit bool // TLS from the first byte, data too
-	grown    bool // the reader's stack is larger than it needs from here on
 	drainer  bool // the queue's goroutine runs this command, not the reader
 	long     int  // lines that were too long
 	attempts int
@@ -122,8 +121,8 @@ func (s *session) begin(implicit bool) bool {
 	return true
 }
 
-// serve reads commands and runs them until the connection ends, or until it has carried a
-// transfer that lasted so long that another goroutine took its turn.
+// serve reads commands and runs them until the connection ends, or until another goroutine takes its
+// turn: where a transfer that it carries lasts, and where the client rests after the log-in.
 func (s *session) serve(turn int) {
 	if s.read(turn) {
 		s.leave()
@@ -224,6 +223,12 @@ func (s *session) read(turn int) bool {
 func (s *session) next(turn int) bool {
 	s.mu.Lock()
 	s.deadline()
+	if s.grown && !s.closed {
+		soon := time.Now().Add(restAfter)
+		if at, _ := s.limit(); at.IsZero() || soon.Before(at) {
+			_ = s.conn.SetReadDeadline(soon)
+		}
+	}
 	s.mu.Unlock()
 	raw, err := s.in.next()
 	var c command
@@ -246,7 +251,7 @@ func (s *session) next(turn int) bool {
 		s.end(421, "This is an FTP server.")
 		return false
 	case errors.As(err, &ne) && ne.Timeout():
-		return s.timedOut()
+		return s.timedOut() && !s.rest(turn)
 	case err != nil:
 		return false
 	}
@@ -254,13 +259,21 @@ func (s *session) next(turn int) bool {
 	s.dispatch(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.turn == turn && !s.closed && s.grown {
-		// A log-in needs a deep stack, which a session that then does nothing would keep.
-		s.grown = false
-		s.turn++
-		go s.serve(s.turn)
-	}
 	return !s.closed && s.turn == turn
+}
+
+// rest lets another goroutine read on where the client is silent after a log-in: that needs a deep
+// stack, which a session that does nothing would keep. False where there is no need.
+func (s *session) rest(turn int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.grown || s.closed || s.turn != turn {
+		return false
+	}
+	s.grown = false
+	s.turn++
+	go s.serve(s.turn)
+	return true
 }
 
 func (s *session) isClosed() bool {
