@@ -13,8 +13,7 @@ import (
 type Attr struct {
 	UID, GID *uint32
 	Mode     *fs.FileMode // permission, setgid and sticky bits
-	// Created is the time of creation that somebody has set; no system lets that of its own be set. A
-	// store may keep it in Node.Created and leave it out here.
+	// Created is the time of creation that somebody has set; no system lets that of its own be set.
 	Created *time.Time
 }
 

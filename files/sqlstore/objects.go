@@ -20,7 +20,7 @@ var _ s3.Names = (*Objects)(nil)
 // NewObjects returns a namespace on a database that Migrate has been run on.
 func NewObjects(db *sqldb.DB) *Objects { return &Objects{db} }
 
-const entryColumns = `id, parent, name, type, size, modified_at, changed_at, created_at, uid, gid, mode, props, target`
+const entryColumns = `id, parent, name, type, size, modified_at, changed_at, created_at, uid, gid, mode, born_at, props, target`
 
 // reader is what reads: the database, or a transaction.
 type reader interface {
@@ -30,7 +30,8 @@ type reader interface {
 func scanEntry(row scanner) (e s3.Entry, err error) {
 	var typ int64
 	var uid, gid, mode sql.NullInt64
-	err = row.Scan(&e.ID, &e.Parent, &e.Name, &typ, &e.Size, &e.Modified, &e.Changed, &e.Created, &uid, &gid, &mode, &e.Props, &e.Target)
+	var born sql.NullTime
+	err = row.Scan(&e.ID, &e.Parent, &e.Name, &typ, &e.Size, &e.Modified, &e.Changed, &e.Created, &uid, &gid, &mode, &born, &e.Props, &e.Target)
 	e.Type = fs.FileMode(typ)
 	e.Modified, e.Changed, e.Created = e.Modified.UTC(), e.Changed.UTC(), e.Created.UTC()
 	if uid.Valid {
@@ -45,11 +46,15 @@ func scanEntry(row scanner) (e s3.Entry, err error) {
 		m := fs.FileMode(mode.Int64)
 		e.Attr.Mode = &m
 	}
+	if born.Valid {
+		t := born.Time.UTC()
+		e.Attr.Created = &t
+	}
 	return e, err
 }
 
-// attrArgs are uid, gid and mode; NULL is the default.
-func attrArgs(a files.Attr) (uid, gid, mode any) {
+// attrArgs are uid, gid, mode and the time of creation that was set; NULL is the default.
+func attrArgs(a files.Attr) (uid, gid, mode, born any) {
 	if a.UID != nil {
 		uid = int64(*a.UID)
 	}
@@ -59,7 +64,10 @@ func attrArgs(a files.Attr) (uid, gid, mode any) {
 	if a.Mode != nil {
 		mode = int64(*a.Mode)
 	}
-	return uid, gid, mode
+	if a.Created != nil {
+		born = a.Created.UTC()
+	}
+	return uid, gid, mode, born
 }
 
 func entry(ctx context.Context, r reader, id int64) (s3.Entry, error) {
@@ -132,11 +140,11 @@ func add(ctx context.Context, tx *sqldb.Tx, e s3.Entry) (s3.Entry, error) {
 		e.Modified = now
 	}
 	e.Changed, e.Created = now, now
-	uid, gid, mode := attrArgs(e.Attr)
+	uid, gid, mode, born := attrArgs(e.Attr)
 	err := tx.QueryRowContext(ctx, `INSERT INTO object_entries
-		(parent, name, type, size, modified_at, changed_at, created_at, uid, gid, mode, props, target)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id`,
-		e.Parent, e.Name, int64(e.Type), e.Size, e.Modified.UTC(), now, now, uid, gid, mode, e.Props, e.Target).Scan(&e.ID)
+		(parent, name, type, size, modified_at, changed_at, created_at, uid, gid, mode, born_at, props, target)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id`,
+		e.Parent, e.Name, int64(e.Type), e.Size, e.Modified.UTC(), now, now, uid, gid, mode, born, e.Props, e.Target).Scan(&e.ID)
 	if sqldb.IsUnique(err) {
 		return e, fs.ErrExist
 	}
@@ -306,14 +314,9 @@ func (o *Objects) SetAttr(ctx context.Context, id int64, a files.Attr) error {
 }
 
 func setAttr(ctx context.Context, tx *sqldb.Tx, id int64, a files.Attr) error {
-	uid, gid, mode := attrArgs(a)
-	if a.Created != nil {
-		if err := affected(tx.ExecContext(ctx, `UPDATE object_entries SET created_at = $1 WHERE id = $2`, a.Created.UTC(), id)); err != nil {
-			return err
-		}
-	}
-	return affected(tx.ExecContext(ctx, `UPDATE object_entries SET uid = $1, gid = $2, mode = $3, changed_at = $4 WHERE id = $5`,
-		uid, gid, mode, time.Now().UTC(), id))
+	uid, gid, mode, born := attrArgs(a)
+	return affected(tx.ExecContext(ctx, `UPDATE object_entries SET uid = $1, gid = $2, mode = $3, born_at = $4, changed_at = $5 WHERE id = $6`,
+		uid, gid, mode, born, time.Now().UTC(), id))
 }
 
 // SetModified implements s3.Names.

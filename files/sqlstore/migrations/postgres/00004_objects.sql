@@ -11,6 +11,7 @@ CREATE TABLE object_entries (
 	uid         BIGINT,
 	gid         BIGINT,
 	mode        BIGINT,
+	born_at     TIMESTAMPTZ,
 	props       BYTEA,
 	target      TEXT NOT NULL,
 	UNIQUE (parent, name)
