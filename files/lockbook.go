@@ -174,6 +174,9 @@ func (b *lockBook) add(l *Lock) (against *Lock, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	found := b.over(l.key, l.rel)
+	if len(found) >= maxLocksOver {
+		return nil, ErrLocks
+	}
 	if l.Deep {
 		found = append(found, b.below(l.key, l.rel)...)
 	}

@@ -14,6 +14,7 @@ import (
 const (
 	maxLocks        = 20_000
 	maxLocksAccount = 1_000
+	maxLocksOver    = 64 // shared ones that apply to one entry: a listing tells them for each
 	maxLockTime     = time.Hour
 )
 

@@ -259,15 +259,17 @@ func TestLockAndUpload(t *testing.T) {
 
 func TestLocksAreBounded(t *testing.T) {
 	w, alice, bob := team(t)
-	for i := range 1000 {
-		put(t, alice, "/f", "x")
-		if _, err := alice.Lock(t.Context(), "/f", files.LockOptions{Shared: true}); err != nil {
-			t.Fatal(i, err)
-		}
-		if i == 0 {
-			alice = alice.With(mustLocks(t, alice, "/f")[0].Token)
+	const each = 50
+	for i := range 1000 / each {
+		p := fmt.Sprintf("/f%d", i)
+		put(t, alice, p, "x")
+		for range each {
+			if _, err := alice.Lock(t.Context(), p, files.LockOptions{Shared: true}); err != nil {
+				t.Fatal(i, err)
+			}
 		}
 	}
+	put(t, alice, "/f", "x")
 	_, err := alice.Lock(t.Context(), "/f", files.LockOptions{Shared: true})
 	want(t, "one too many", err, files.ErrLocks)
 	if n := w.s.LockCount(); n != 1000 {

@@ -174,3 +174,14 @@ func (s *site) impatient(wait time.Duration) {
 	s.Server.Close()
 	s.Server = front
 }
+
+// A listing tells the locks of each entry, so shared ones of one folder are few.
+func TestSharedLocksAreFew(t *testing.T) {
+	s := newSite(t)
+	s.do("alice", "MKCOL", "/dav/groups/team/d", "").is(t, http.StatusCreated)
+	for range 64 {
+		s.locked("alice", "/dav/groups/team/d", shared)
+	}
+	s.do("alice", "LOCK", "/dav/groups/team/d", shared).is(t, http.StatusInsufficientStorage)
+	s.locked("bob", "/dav/other", shared)
+}

@@ -2,6 +2,7 @@ package dav_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -118,8 +119,8 @@ func TestLockOfWhatIsWritten(t *testing.T) {
 
 func TestLocksAreBounded(t *testing.T) {
 	s := newSite(t)
-	for range 1000 {
-		s.locked("alice", "/dav/f", shared)
+	for i := range 1000 {
+		s.locked("alice", fmt.Sprintf("/dav/f%d", i/50), shared)
 	}
 	s.do("alice", "LOCK", "/dav/f", shared).is(t, http.StatusInsufficientStorage)
 	s.do("alice", "LOCK", "/dav/new", shared).is(t, http.StatusInsufficientStorage)
