@@ -113,6 +113,7 @@ func newProcess(cfg *config.Config, log *slog.Logger, db *sqldb.DB, version stri
 		fx.WithLogger(func() fxevent.Logger {
 			l := &fxevent.SlogLogger{Logger: log}
 			l.UseLogLevel(levelTrace)
+			l.UseErrorLevel(levelTrace) // what goes wrong is said once, by whoever started the process
 			return l
 		}),
 		fx.StartTimeout(startTimeout), fx.StopTimeout(drainTimeout+5*time.Second),
