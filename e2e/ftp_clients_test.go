@@ -134,6 +134,10 @@ func TestFTPClients(t *testing.T) {
 		{"lftp mirrors both ways over TLS", "lftp", s, func(p places) {
 			lftpMirror(p, "set ftp:ssl-force yes\nset ftp:ssl-protect-data yes\nset ssl:verify-certificate no\n")
 		}},
+		{"lftp mirrors both ways in MODE Z", "lftp", s, func(p places) { lftpMirror(p, "set ftp:use-mode-z yes\nset ftp:ssl-allow no\n") }},
+		{"lftp mirrors both ways in MODE Z over TLS", "lftp", s, func(p places) {
+			lftpMirror(p, "set ftp:use-mode-z yes\nset ftp:ssl-force yes\nset ftp:ssl-protect-data yes\nset ssl:verify-certificate no\n")
+		}},
 		{"lftp pget in pieces over TLS", "lftp", s, lftpPieces},
 		{"curl", "curl", s, func(p places) { curlBasics(p) }},
 		{"curl over TLS", "curl", s, func(p places) { curlBasics(p, "--ssl-reqd", "--insecure") }},

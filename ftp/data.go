@@ -24,17 +24,6 @@ func (s *session) typ(arg string) {
 	}
 }
 
-func (s *session) mode(arg string) {
-	switch strings.ToUpper(arg) {
-	case "S":
-		s.reply(200, "Mode is stream.")
-	case "B", "C", "Z":
-		s.reply(504, "MODE S is the one mode there is.")
-	default:
-		s.reply(501, "MODE S is the one mode there is.")
-	}
-}
-
 func (s *session) stru(arg string) {
 	switch strings.ToUpper(arg) {
 	case "F":

@@ -145,6 +145,10 @@ func transferReply(err error, upload bool) answer {
 		return answer{425, "The data connection could not be opened."}
 	case errors.Is(err, errCutOff):
 		return answer{426, "The data connection broke off; what came is kept and can be resumed."}
+	case errors.Is(err, errDeflateEnd):
+		return answer{426, "The compressed stream broke off; what came is kept and can be resumed."}
+	case errors.Is(err, errDeflate):
+		return answer{451, "What came is no zlib stream, and nothing of it was stored; MODE S sends files as they are."}
 	case errors.Is(err, errSpan):
 		return answer{551, "More bytes came than RANG said; nothing was stored."}
 	case errors.Is(err, errShrunk):

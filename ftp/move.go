@@ -11,7 +11,6 @@ import (
 
 // send copies to the client: a listing, text with CRLF, or bytes as they are.
 func (t *transfer) send(w io.Writer) error {
-	counted := &counting{w: w, n: &t.moved}
 	var osf *os.File
 	if t.file != nil {
 		osf, _ = t.file.OS()
@@ -19,21 +18,15 @@ func (t *transfer) send(w io.Writer) error {
 	switch secure, ok := w.(*tls.Conn); {
 	case ok:
 		t.wire.gather()
-		if err := t.pass(counted); err != nil {
-			return err
-		}
-		if err := t.whole(); err != nil {
+		if err := t.convey(w); err != nil {
 			return err
 		}
 		if err := secure.CloseWrite(); err != nil {
 			return err
 		}
 		return t.wire.flush() // close_notify goes with the last record
-	case t.list != nil, t.ascii, t.part, osf == nil, t.size >= 0 && t.size <= small:
-		if err := t.pass(counted); err != nil {
-			return err
-		}
-		return t.whole()
+	case t.list != nil, t.ascii, t.part, osf == nil, t.level >= 0, t.size >= 0 && t.size <= small:
+		return t.convey(w)
 	}
 	conn, err := t.conn()
 	if err != nil {
@@ -64,6 +57,20 @@ func (t *transfer) whole() error {
 		return errShrunk
 	}
 	return nil
+}
+
+// convey sends all of what passes through us, as the mode says.
+func (t *transfer) convey(w io.Writer) error {
+	all := func(w io.Writer) error {
+		if err := t.pass(&counting{w: w, n: &t.moved}); err != nil {
+			return err
+		}
+		return t.whole()
+	}
+	if t.level >= 0 {
+		return t.s.srv.deflates.deflated(w, t.level, all)
+	}
+	return all(w)
 }
 
 // pass sends what passes through us.
@@ -134,6 +141,12 @@ func (t *transfer) receive(r io.Reader) error {
 	}
 	t.heard.Store(time.Now().UnixNano())
 	_, secure := r.(*tls.Conn)
+	if t.level >= 0 {
+		d := t.s.srv.deflates
+		f := d.inflated(r)
+		defer d.put(f)
+		r = f
+	}
 	if err := t.take(r, secure); err != nil {
 		return err
 	}
@@ -171,7 +184,7 @@ func (t *transfer) buffered(r io.Reader, secure bool) (done bool, err error) {
 		return t.paced(n)
 	}
 	more := atOnce
-	if secure {
+	if secure && t.level < 0 {
 		more = t.wire.more
 	}
 	in := (*buf)[:min(t.rates.portion(), pad)]
@@ -187,7 +200,7 @@ func (t *transfer) buffered(r io.Reader, secure bool) (done bool, err error) {
 			return true, err
 		}
 		return true, text.flush()
-	case secure:
+	case secure, t.level >= 0:
 		return true, copyBuffered(t.upload, r, in, more, moved)
 	}
 	for t.moved.Load() < small {

@@ -23,6 +23,8 @@ func (s *session) options(arg string) {
 		s.reply(200, strings.TrimSpace("MLST OPTS "+s.params.facts.names())) // RFC 3659 section 7.9
 	case name == "HASH" && s.offered(name, s.srv.verbs[name]):
 		s.optsHash(value)
+	case name == "MODE" && s.offered(name, s.srv.verbs[name]) && s.holds(deflateRule, 0):
+		s.optsMode(value)
 	default:
 		s.reply(501, "That command has no options.")
 	}

@@ -88,6 +88,7 @@ type Server struct {
 	pads      pads
 	moments   moments
 	waits     waits
+	deflates  *deflates
 	announcer *announcer
 	gates     gates
 
@@ -121,7 +122,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: o.Config, limits: o.Limits, name: o.SiteName, contact: o.Contact, identity: o.Identity, registry: o.Registry,
-		files: o.Files, log: o.Log, ports: ports, waits: newWaits(), announcer: newAnnouncer(o.Config, o.Resolver), engineLife: engineLife, large: large, identTimeout: identTimeout, identPort: identPort, chat: o.Chat,
+		files: o.Files, log: o.Log, ports: ports, waits: newWaits(), deflates: newDeflates(), announcer: newAnnouncer(o.Config, o.Resolver), engineLife: engineLife, large: large, identTimeout: identTimeout, identPort: identPort, chat: o.Chat,
 		hashing: make(chan struct{}, hashTurns()), hashWait: hashPatience, down: make(chan struct{}), sessions: make(map[*session]struct{})}
 	switch {
 	case o.Config.TLS == "off" && len(o.Config.TLSListen) == 0:

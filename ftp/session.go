@@ -54,6 +54,9 @@ type params struct {
 	umask int  // SITE UMASK; -1: the server's
 	facts factSet
 	hash  files.Algorithm // OPTS HASH
+
+	deflate bool // MODE Z; else S
+	level   int  // OPTS MODE Z LEVEL
 }
 
 // pending is what one command leaves for another.
@@ -406,7 +409,7 @@ func (s *session) reset() {
 	s.shut()
 	s.name, s.named, s.tree = "", false, nil
 	s.hostName, s.domain, s.noted = "", "", nil
-	s.params = params{cwd: "/", ascii: true, umask: -1, facts: allFacts, hash: firstHash}
+	s.params = params{cwd: "/", ascii: true, umask: -1, facts: allFacts, hash: firstHash, level: firstLevel}
 	s.pending, s.epsvAll = none(), false
 	s.params.prot, s.pbsz = s.implicit, s.implicit
 	s.mu.Lock()

@@ -40,6 +40,7 @@ type transfer struct {
 	begin string // text of the 150
 	ascii bool
 	prot  bool
+	level int // of MODE Z; -1: MODE S
 
 	// One of three.
 	file   *files.File
@@ -219,8 +220,8 @@ func (t *transfer) settle(err error) error {
 		err = errAborted
 	}
 	ours := errors.Is(err, files.ErrQuota) || errors.Is(err, files.ErrNoSpace)
-	if t.offset == 0 && (ours || t.moved.Load() == 0) || t.span != nil {
-		return errors.Join(err, t.upload.Discard()) // there is no space for it, or nothing to keep
+	if t.offset == 0 && (ours || t.moved.Load() == 0) || t.span != nil || errors.Is(err, errDeflate) {
+		return errors.Join(err, t.upload.Discard()) // there is no space for it, or nothing that may be kept
 	}
 	return errors.Join(err, t.upload.Suspend())
 }
@@ -265,13 +266,22 @@ func (t *transfer) over(good bool) {
 // start begins a transfer over the prepared data connection; the last reply comes from ended.
 // When it returns the session may belong to another goroutine.
 func (s *session) start(t *transfer) {
-	t.s, t.door, t.prot, t.began = s, s.door, s.params.prot, time.Now()
+	t.s, t.door, t.prot, t.began, t.level = s, s.door, s.params.prot, time.Now(), -1
+	if s.params.deflate {
+		t.level = s.params.level
+	}
 	if t.list == nil {
 		t.canon = s.canonical(t.path)
 	}
 	s.door = nil
 	if !s.admit(t) {
+		t.level = -1
 		s.refuseTransfer(t, answer{450, crowdedText})
+		return
+	}
+	if t.level >= 0 && !s.srv.deflates.enter() {
+		t.level = -1
+		s.refuseTransfer(t, answer{450, "Too many compressed transfers are running: try later, or with MODE S."})
 		return
 	}
 	s.mu.Lock()
@@ -316,15 +326,23 @@ func (s *session) admit(t *transfer) bool {
 	return ok
 }
 
+// left gives its places to others.
+func (t *transfer) left() {
+	if t.leave != nil {
+		t.leave()
+	}
+	if t.level >= 0 {
+		t.s.srv.deflates.leave()
+	}
+}
+
 // refuseTransfer ends a transfer that does not begin.
 func (s *session) refuseTransfer(t *transfer, a answer) {
 	if t.err == nil {
 		t.err = errAborted
 	}
 	_ = handle{t}.Close() // nothing was moved
-	if t.leave != nil {
-		t.leave()
-	}
+	t.left()
 	t.door.cut()
 	s.reply(a.code, a.text)
 }
@@ -334,7 +352,7 @@ func (s *session) engineFor(t *transfer) (engine, error) {
 	if s.closed {
 		return nil, errAborted
 	}
-	if t.size < s.srv.large {
+	if t.size < s.srv.large || t.level >= 0 {
 		return direct{s.srv}, nil
 	}
 	if s.engine == nil {
@@ -356,9 +374,7 @@ func (s *session) ended(t *transfer) {
 		ln = t.door.spare()
 	}
 	t.door.release()
-	if t.leave != nil {
-		t.leave()
-	}
+	t.left()
 	a := transferReply(t.err, t.upload != nil)
 	if t.halted.Load() && errors.Is(t.err, errAborted) {
 		a.text = haltedText

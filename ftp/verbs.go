@@ -105,7 +105,7 @@ func verbs() map[string]verb {
 		"STAT": {run: (*session).status, now: (*control).stat, arg: maybe, keep: true, syntax: "[<file>]"},
 		// data.go
 		"TYPE": {run: (*session).typ, arg: something, keep: true, syntax: "A|I|L 8"},
-		"MODE": {run: (*session).mode, arg: something, keep: true, syntax: "S"},
+		"MODE": {run: (*session).mode, arg: something, keep: true, syntax: "S or Z"},
 		"STRU": {run: (*session).stru, arg: something, keep: true, syntax: "F"},
 		"PASV": {run: (*session).pasv, keep: true},
 		"EPSV": {run: (*session).epsv, arg: maybe, keep: true, syntax: "[1|2|ALL]", feat: "EPSV"},
@@ -260,6 +260,9 @@ func (s *session) features(string) {
 				all = append(all, "SITE "+name)
 			}
 		}
+	}
+	if s.offered("MODE", s.srv.verbs["MODE"]) && s.holds(deflateRule, 0) {
+		all = append(all, "MODE Z")
 	}
 	all = append(all, "UTF8")
 	sort.Strings(all)

@@ -18,7 +18,7 @@ import (
 // arguments are what a verb of FEAT is tried with, where an argument is needed.
 var arguments = map[string]string{
 	"AUTH": "GSSAPI", "PBSZ": "0", "PROT": "C", "CLNT": "test", "CSID": "Name=test;", "EPSV": "", "EPRT": "|1|127.0.0.1|50001|",
-	"LANG": "en", "MDTM": "hello.txt", "MFCT": "20200101000000 hello.txt", "MFMT": "20200101000000 hello.txt", "MFF": "Modify=20200101000000; hello.txt", "MLST": "hello.txt",
+	"LANG": "en", "MODE": "Z", "MDTM": "hello.txt", "MFCT": "20200101000000 hello.txt", "MFMT": "20200101000000 hello.txt", "MFF": "Modify=20200101000000; hello.txt", "MLST": "hello.txt",
 	"REST": "0", "RANG": "1 0", "SIZE": "hello.txt", "HASH": "hello.txt", "MD5": "hello.txt", "AVBL": "/", "COMB": "all hello.txt",
 	"XCRC": "hello.txt", "XMD5": "hello.txt", "XSHA": "hello.txt", "XSHA1": "hello.txt", "XSHA256": "hello.txt", "XSHA512": "hello.txt",
 	"SITE COPY": "hello.txt copy", "SITE MKDIR": "folder/sub", "SITE RMDIR": "folder/sub", "SITE SYMLINK": "hello.txt link", "SITE UTIME": "202001010000 hello.txt",
