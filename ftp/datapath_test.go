@@ -609,3 +609,52 @@ func TestGoneClients(t *testing.T) {
 		})
 	}
 }
+
+// TestSlowStart: a data connection that was not quick goes on as any other, with nothing lost between.
+func TestSlowStart(t *testing.T) {
+	const pause = 15 * time.Millisecond // longer than the server counts on
+	w := newWorld(t)
+	w.write("small", bytes.Repeat([]byte("s"), 60_000))
+	c := dial(t, w.addr).login("alice", w.password)
+	c.do(200, "TYPE I")
+	piece := bytes.Repeat([]byte("0123456789"), 3_000)
+	var want []byte
+	d := c.passive()
+	c.do(150, "STOR slow")
+	for range 5 {
+		if _, err := d.Write(piece); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, piece...)
+		<-time.After(pause) // the client's slowness is what is tried
+	}
+	must(t, d.Close())
+	c.want(226)
+	if got := w.read("slow"); !bytes.Equal(got, want) {
+		t.Errorf("%d bytes stand there, %d were sent", len(got), len(want))
+	}
+	// Of a reader that takes little at a time the server's buffer fills.
+	for range 3 {
+		d := c.passive().(*net.TCPConn)
+		must(t, d.SetReadBuffer(4096))
+		c.send("RETR small\r\n")
+		<-time.After(pause)
+		got, err := io.ReadAll(d)
+		if err != nil || len(got) != 60_000 {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+		_ = d.Close()
+		c.want(150)
+		c.want(226)
+	}
+	// What is stopped while the server waits leaves no file.
+	d = c.passive()
+	c.do(150, "STOR stopped")
+	c.send("ABOR\r\n")
+	c.want(426)
+	c.want(226)
+	_ = d.Close()
+	if w.exists("stopped") {
+		t.Error("it stands there")
+	}
+}

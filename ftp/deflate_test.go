@@ -186,6 +186,36 @@ func TestDeflateQuota(t *testing.T) {
 	c.sendRaw(nil, 226, "STOR fits", deflate(t, make([]byte, 1<<19)))
 }
 
+// TestDeflatePlaces: where too many run, MODE S goes on, and every end gives its place back.
+func TestDeflatePlaces(t *testing.T) {
+	w := newWorld(t)
+	w.write("one", []byte("1"))
+	c := dial(t, w.addr).login("alice", w.password)
+	c.do(200, "MODE Z")
+	c.sendRaw(nil, 451, "STOR bad", []byte("no stream"))
+	c.do(229, "EPSV")
+	c.do(550, "RETR nosuch")
+	if got := inflate(t, c.get("RETR one")); got != "1" {
+		t.Errorf("%q", got)
+	}
+	if n := w.srv.Deflating(); n != 0 {
+		t.Errorf("%d places are taken", n)
+	}
+	free := w.srv.FillDeflates()
+	d := c.passive()
+	c.do(450, "RETR one")
+	_ = d.Close()
+	c.do(200, "MODE S")
+	if got := c.get("RETR one"); string(got) != "1" {
+		t.Errorf("MODE S: %q", got)
+	}
+	free()
+	c.do(200, "MODE Z")
+	if got := inflate(t, c.get("RETR one")); got != "1" {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestDeflateHidden: a rule takes MODE Z away as if it were not there.
 func TestDeflateHidden(t *testing.T) {
 	w := newWorld(t, func(w *world) { w.policy = map[string]string{"ftp:MODE Z for user:bob": "never"} })

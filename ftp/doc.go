@@ -2,7 +2,7 @@
 // connection, and two engines for its transfers, a library for what is large and a direct one for
 // what is soon done.
 //
-//	RFC 959   commands, replies, NVT-ASCII; TYPE A, I and L 8, MODE S, STRU F
+//	RFC 959   commands, replies, NVT-ASCII; TYPE A, I and L 8, MODE S and Z, STRU F
 //	RFC 1123  section 4.1.2: STOU, PASV parsing, Telnet, quoting of MKD; 554 after REST
 //	RFC 1413  ident look-ups, where config turns them on
 //	RFC 2228  AUTH, PBSZ, PROT; no other mechanism than TLS

@@ -78,3 +78,19 @@ func (s *Server) Rested() (n int) {
 	}
 	return n
 }
+
+// Deflating is how many compressed transfers have a place.
+func (s *Server) Deflating() int { return len(s.deflates.places) }
+
+// FillDeflates takes all places, and returns what gives them back.
+func (s *Server) FillDeflates() (free func()) {
+	n := 0
+	for s.deflates.enter() {
+		n++
+	}
+	return func() {
+		for range n {
+			s.deflates.leave()
+		}
+	}
+}
