@@ -65,11 +65,7 @@ func (v *view) mkdirIn(ctx context.Context, s *spot) error {
 // folder is ErrNotEmpty. Where Throws says so, a folder all of which may be removed goes into the
 // trash as one thing, with what no client can name.
 func (t *Tree) RemoveAll(ctx context.Context, p string) error {
-	v, err := t.now()
-	if err != nil {
-		return failed("remove", p, err)
-	}
-	s, err := v.walk(ctx, p, false)
+	v, s, err := t.walk(ctx, p, false)
 	if err != nil {
 		return failed("remove", p, err)
 	}

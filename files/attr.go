@@ -60,11 +60,7 @@ func (t *Tree) Chown(ctx context.Context, p string, uid, gid *uint32) error {
 // alter changes what the attributes hold, by the entry's own name: a link is followed inside the
 // mount.
 func (t *Tree) alter(ctx context.Context, op, p string, fn func(*view, *spot) (owned, error)) error {
-	v, err := t.now()
-	if err != nil {
-		return failed(op, p, err)
-	}
-	s, err := v.walk(ctx, p, true)
+	v, s, err := t.walk(ctx, p, true)
 	if err != nil {
 		return failed(op, p, err)
 	}
@@ -145,11 +141,7 @@ func (t *Tree) SetCreated(ctx context.Context, p string, created time.Time) erro
 // Chtimes sets the time of the last change of content. Who may write may do so, not the owner
 // alone: clients set the time of what they have just uploaded.
 func (t *Tree) Chtimes(ctx context.Context, p string, mtime time.Time) error {
-	v, err := t.now()
-	if err != nil {
-		return failed("chtimes", p, err)
-	}
-	s, err := v.walk(ctx, p, true)
+	v, s, err := t.walk(ctx, p, true)
 	if err != nil {
 		return failed("chtimes", p, err)
 	}

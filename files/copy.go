@@ -194,11 +194,7 @@ func copied(like *Info, m *mount, fresh owned) fs.FileMode {
 // dress gives a copied folder its original's mode, time and properties, where that is one's own to
 // do.
 func (t *Tree) dress(ctx context.Context, like Info, props []byte, p string) error {
-	v, err := t.now()
-	if err != nil {
-		return failed("copy", p, err)
-	}
-	s, err := v.walk(ctx, p, false)
+	v, s, err := t.walk(ctx, p, false)
 	if err != nil {
 		return failed("copy", p, err)
 	}

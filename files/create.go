@@ -22,11 +22,7 @@ type UploadOptions struct {
 // Create begins an upload; nobody sees it, and what stands there stays, until Upload.Commit. One
 // writer of a path at a time: ErrBusy. Links are followed inside the mount.
 func (t *Tree) Create(ctx context.Context, p string, o UploadOptions) (*Upload, error) {
-	v, err := t.now()
-	if err != nil {
-		return nil, failed("create", p, err)
-	}
-	s, err := v.walk(ctx, p, true)
+	v, s, err := t.walk(ctx, p, true)
 	if err != nil {
 		return nil, failed("create", p, err)
 	}

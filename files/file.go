@@ -17,11 +17,7 @@ type File struct {
 // Open opens a file for reading, through links inside the mount. A folder is ErrIsDir; an
 // unfinished upload does not exist.
 func (t *Tree) Open(ctx context.Context, p string) (*File, error) {
-	v, err := t.now()
-	if err != nil {
-		return nil, failed("open", p, err)
-	}
-	s, err := v.walk(ctx, p, true)
+	v, s, err := t.walk(ctx, p, true)
 	if err != nil {
 		return nil, failed("open", p, err)
 	}

@@ -10,7 +10,13 @@ import (
 type limits struct{ bytes, files int64 }
 
 // limitsOf is what a mount's tree may hold.
-func (s *Service) limitsOf(m *mount) limits { return limits{m.limitBytes, m.limitFiles} }
+func (s *Service) limitsOf(m *mount) limits {
+	if m.team {
+		domain, _, name := keyParts(m.key)
+		return s.groupLimits(domain, name)
+	}
+	return limits{m.limitBytes, m.limitFiles}
+}
 
 func (a *account) setLimits(l limits) {
 	a.mu.Lock()

@@ -73,11 +73,7 @@ func (n *names) of(id uint32, look func(uint32) string) string {
 
 // read opens a folder to be listed.
 func (t *Tree) read(ctx context.Context, p string, fn func(*listing) error) error {
-	v, err := t.now()
-	if err != nil {
-		return failed("list", p, err)
-	}
-	s, err := v.walk(ctx, p, true)
+	v, s, err := t.walk(ctx, p, true)
 	if err != nil {
 		return failed("list", p, err)
 	}
@@ -140,6 +136,12 @@ func (l *listing) infos(ctx context.Context, fn func(*Info) error) error {
 		stopped = fn(&one)
 		return stopped
 	})
+	return l.end(ctx, stopped, err, fn)
+}
+
+// end is what comes behind a folder's own entries: an error of the caller as it is, one of the folder
+// explained, else the mounts that are left.
+func (l *listing) end(ctx context.Context, stopped, err error, fn func(*Info) error) error {
 	switch {
 	case stopped != nil:
 		return stopped
@@ -167,13 +169,7 @@ func (l *listing) names(ctx context.Context, fn func(name string, typ fs.FileMod
 		}
 		return stopped
 	})
-	switch {
-	case stopped != nil:
-		return stopped
-	case err != nil:
-		return failed("list", l.at, err)
-	}
-	return l.mounts(ctx, "", mount)
+	return l.end(ctx, stopped, err, mount)
 }
 
 // mounts calls fn with the tops of mounts that are due: those up to a name, or all that are left.

@@ -231,11 +231,7 @@ func (v *view) seen(l *Lock) Lock {
 
 // Locks lists the locks that apply to an entry. Tokens of other accounts' locks are left out.
 func (t *Tree) Locks(ctx context.Context, p string) ([]Lock, error) {
-	v, err := t.now()
-	if err != nil {
-		return nil, failed("lock", p, err)
-	}
-	s, err := v.walk(ctx, p, true)
+	v, s, err := t.walk(ctx, p, true)
 	if err != nil {
 		return nil, failed("lock", p, err)
 	}
@@ -296,11 +292,7 @@ func (t *Tree) Unlock(ctx context.Context, p, token string) error {
 
 // held finds a lock by its token, where it applies to p.
 func (t *Tree) held(ctx context.Context, p, token string) (*view, *Lock, error) {
-	v, err := t.now()
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := v.walk(ctx, p, true)
+	v, s, err := t.walk(ctx, p, true)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -341,11 +333,7 @@ func (l *locks) writing(name string, deep bool) bool {
 // Unlocked answers ErrLocked where a lock stands against a change of an entry, or, going, against its
 // removal or renaming; nil says nothing about permissions.
 func (t *Tree) Unlocked(ctx context.Context, p string, going bool) error {
-	v, err := t.now()
-	if err != nil {
-		return failed("lock", p, err)
-	}
-	s, err := v.walk(ctx, p, !going)
+	v, s, err := t.walk(ctx, p, !going)
 	if err != nil {
 		return failed("lock", p, err)
 	}

@@ -160,28 +160,33 @@ func (m *mender) locked(id string, fn func() error) error {
 	return fn()
 }
 
-func (m *mender) trash(ctx context.Context) error {
+// eachRow calls fn, with the lock of its ID held, for every row of the tree, page by page.
+func eachRow[R any](ctx context.Context, m *mender, page func(ctx context.Context, tree, after string, limit int) ([]R, error),
+	id func(R) string, fn func(R) error) error {
 	for after := ""; ; {
-		rows, err := m.s.o.Bin.TrashAfter(ctx, m.key, after, binPage)
-		if err != nil {
+		rows, err := page(ctx, m.key, after, binPage)
+		if err != nil || len(rows) == 0 {
 			return err
 		}
-		if len(rows) == 0 {
-			break
-		}
 		for _, r := range rows {
-			after = r.ID
-			err := m.locked(r.ID, func() error {
-				_, there, err := m.stands(ctx, r.ID)
-				if err != nil || there {
-					return err
-				}
-				return m.s.o.Bin.DropTrash(ctx, r.ID)
-			})
-			if err != nil {
+			after = id(r)
+			if err := m.locked(after, func() error { return fn(r) }); err != nil {
 				return err
 			}
 		}
+	}
+}
+
+func (m *mender) trash(ctx context.Context) error {
+	err := eachRow(ctx, m, m.s.o.Bin.TrashAfter, func(r TrashRow) string { return r.ID }, func(r TrashRow) error {
+		_, there, err := m.stands(ctx, r.ID)
+		if err != nil || there {
+			return err
+		}
+		return m.s.o.Bin.DropTrash(ctx, r.ID)
+	})
+	if err != nil {
+		return err
 	}
 	return m.each(ctx, func(n Node) error { return m.found(ctx, n) })
 }
@@ -203,20 +208,10 @@ func (m *mender) found(ctx context.Context, n Node) error {
 }
 
 func (m *mender) versions(ctx context.Context) error {
-	for after := ""; ; {
-		rows, err := m.s.o.Bin.VersionsAfter(ctx, m.key, after, binPage)
-		if err != nil {
-			return err
-		}
-		if len(rows) == 0 {
-			break
-		}
-		for _, r := range rows {
-			after = r.ID
-			if err := m.locked(r.ID, func() error { return m.version(ctx, r) }); err != nil {
-				return err
-			}
-		}
+	err := eachRow(ctx, m, m.s.o.Bin.VersionsAfter, func(r VersionRow) string { return r.ID },
+		func(r VersionRow) error { return m.version(ctx, r) })
+	if err != nil {
+		return err
 	}
 	return m.each(ctx, func(n Node) error {
 		if binID(n.Name) {

@@ -25,6 +25,7 @@ type mount struct {
 	top, dir, file fs.FileMode
 
 	limitBytes, limitFiles int64 // -1: none
+	team                   bool  // a group's folder, whose limits are asked for where they count
 }
 
 // owned is what permission bits look at.
@@ -92,12 +93,12 @@ func (v *view) home() *mount {
 }
 
 func (v *view) group(name string, gid uint32) *mount {
-	mask, l := v.s.o.Mask&0o707, v.s.groupLimits(v.domain, name)
+	mask := v.s.o.Mask & 0o707
 	return &mount{
 		key: v.domain + "/groups/" + name, at: "/groups/" + name, canon: "/groups/" + name,
 		gid: gid,
 		top: 0o770 | fs.ModeSetgid, dir: 0o777&^mask | fs.ModeSetgid, file: 0o666 &^ mask,
-		limitBytes: l.bytes, limitFiles: l.files,
+		team: true,
 	}
 }
 

@@ -58,11 +58,7 @@ func (t *Tree) SetProps(ctx context.Context, p string, data []byte) error {
 
 // propsAt walks to an entry that stands.
 func (t *Tree) propsAt(ctx context.Context, p string) (*view, *spot, error) {
-	v, err := t.now()
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := v.walk(ctx, p, true)
+	v, s, err := t.walk(ctx, p, true)
 	if err != nil {
 		return nil, nil, err
 	}

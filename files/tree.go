@@ -91,11 +91,7 @@ var errLeadsOut = fmt.Errorf("the link would lead out of the folder that it may 
 
 // make adds an entry that is there at once.
 func (t *Tree) make(ctx context.Context, op, p string, fn func(*view, *spot) (Op, error)) error {
-	v, err := t.now()
-	if err != nil {
-		return failed(op, p, err)
-	}
-	s, err := v.walk(ctx, p, false)
+	v, s, err := t.walk(ctx, p, false)
 	if err != nil {
 		return failed(op, p, err)
 	}
@@ -211,11 +207,7 @@ func removeDir(ctx context.Context) func(*view, *spot, *account) error {
 }
 
 func (t *Tree) drop(ctx context.Context, op, p string, event Op, fn func(*view, *spot, *account) error) error {
-	v, err := t.now()
-	if err != nil {
-		return failed(op, p, err)
-	}
-	s, err := v.walk(ctx, p, false)
+	v, s, err := t.walk(ctx, p, false)
 	if err != nil {
 		return failed(op, p, err)
 	}

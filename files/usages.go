@@ -16,7 +16,7 @@ var errNoTree = fmt.Errorf("there is no such tree: %w", fs.ErrNotExist)
 type HomeQuota func(ctx context.Context, domain, login string) (bytes, files int64, err error)
 
 // GroupQuota says the limits of a group's folder, as identity.Group has them: 0 is the default, less
-// none. It is asked for each operation there, so it must be quick.
+// none. It is asked for each change there, so it must be quick.
 type GroupQuota func(domain, name string) (bytes, files int64)
 
 // TreeUsage is what one tree holds and may hold.

@@ -46,11 +46,7 @@ func (v *view) mayWrite(s *spot) bool { return v.write(s.m, s.owned(), s.canon()
 
 // versioned finds a file that the session may use so. The spot is to be closed.
 func (t *Tree) versioned(ctx context.Context, p string, may func(*view, *spot) bool) (*view, *spot, error) {
-	v, err := t.now()
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := v.walk(ctx, p, true)
+	v, s, err := t.walk(ctx, p, true)
 	if err != nil {
 		return nil, nil, err
 	}

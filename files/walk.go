@@ -55,6 +55,16 @@ func (s *spot) close() {
 	s.dir, s.top = nil, nil
 }
 
+// walk looks who the session is now and follows a client path; the spot is to be closed.
+func (t *Tree) walk(ctx context.Context, p string, follow bool) (*view, *spot, error) {
+	v, err := t.now()
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := v.walk(ctx, p, follow)
+	return v, s, err
+}
+
 // walk follows a client path, asking at each folder whether it may be entered and at each name
 // whether it may be seen, on the very folder that was opened: a name that is swapped meanwhile
 // leads nowhere else. Links in the way are followed inside the mount; the last one only if follow

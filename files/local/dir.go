@@ -207,15 +207,8 @@ func (d *dir) Rename(_ context.Context, name string, to files.Dir, newname strin
 	if err != nil {
 		return err
 	}
-	if !n.Attr.IsZero() {
-		if err := d.s.mark(target.f); err != nil {
-			return err
-		}
-	}
-	if r.props {
-		if err := d.s.markProps(target.f); err != nil {
-			return err
-		}
+	if err := d.s.markFor(n, r, target); err != nil {
+		return err
 	}
 	err = renameat(d.f, name, target.f, newname, exclusive || n.Type.IsDir())
 	if errors.Is(err, unix.EINVAL) {
@@ -248,21 +241,28 @@ func (d *dir) Link(_ context.Context, name string, to files.Dir, newname string)
 	case !n.Type.IsRegular():
 		return files.ErrUnsupported
 	}
-	if !n.Attr.IsZero() {
-		if err := d.s.mark(target.f); err != nil {
-			return err
-		}
-	}
-	if r.props {
-		if err := d.s.markProps(target.f); err != nil {
-			return err
-		}
+	if err := d.s.markFor(n, r, target); err != nil {
+		return err
 	}
 	err = again(func() error { return unix.Linkat(int(d.f.Fd()), name, int(target.f.Fd()), newname, 0) })
 	if errors.Is(err, unix.EPERM) {
 		return files.ErrUnsupported // a file system without hard links
 	}
 	return err
+}
+
+// markFor marks the folder that an entry n is about to come to, out of one with the record r, for what
+// the entry brings along.
+func (s *Store) markFor(n files.Node, r record, target *dir) error {
+	if !n.Attr.IsZero() {
+		if err := s.mark(target.f); err != nil {
+			return err
+		}
+	}
+	if r.props {
+		return s.markProps(target.f)
+	}
+	return nil
 }
 
 // own gives the folder behind a files.Dir of this store.

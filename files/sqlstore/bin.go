@@ -36,23 +36,23 @@ func (s *Store) Trash(ctx context.Context, id string) (files.TrashRow, error) {
 
 // TrashOf implements files.BinStore.
 func (s *Store) TrashOf(ctx context.Context, tree string, limit int) ([]files.TrashRow, error) {
-	return list(scanTrash)(s.db.QueryContext(ctx, `SELECT `+trashColumns+` FROM file_trash
+	return sqldb.All(scanTrash)(s.db.QueryContext(ctx, `SELECT `+trashColumns+` FROM file_trash
 		WHERE tree = $1 ORDER BY removed_at DESC, id LIMIT $2`, tree, limit))
 }
 
 // OldTrash implements files.BinStore.
 func (s *Store) OldTrash(ctx context.Context, tree string, before time.Time, limit int) ([]files.TrashRow, error) {
 	if tree == "" {
-		return list(scanTrash)(s.db.QueryContext(ctx, `SELECT `+trashColumns+` FROM file_trash
+		return sqldb.All(scanTrash)(s.db.QueryContext(ctx, `SELECT `+trashColumns+` FROM file_trash
 			WHERE removed_at < $1 ORDER BY removed_at, id LIMIT $2`, before.UTC(), limit))
 	}
-	return list(scanTrash)(s.db.QueryContext(ctx, `SELECT `+trashColumns+` FROM file_trash
+	return sqldb.All(scanTrash)(s.db.QueryContext(ctx, `SELECT `+trashColumns+` FROM file_trash
 		WHERE tree = $1 AND removed_at < $2 ORDER BY removed_at, id LIMIT $3`, tree, before.UTC(), limit))
 }
 
 // TrashAfter implements files.BinStore.
 func (s *Store) TrashAfter(ctx context.Context, tree, id string, limit int) ([]files.TrashRow, error) {
-	return list(scanTrash)(s.db.QueryContext(ctx, `SELECT `+trashColumns+` FROM file_trash
+	return sqldb.All(scanTrash)(s.db.QueryContext(ctx, `SELECT `+trashColumns+` FROM file_trash
 		WHERE tree = $1 AND id > $2 ORDER BY id LIMIT $3`, tree, id, limit))
 }
 
@@ -86,7 +86,7 @@ func (s *Store) Version(ctx context.Context, id string) (files.VersionRow, error
 
 // VersionsOf implements files.BinStore.
 func (s *Store) VersionsOf(ctx context.Context, tree, path string) ([]files.VersionRow, error) {
-	return list(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
+	return sqldb.All(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
 		WHERE tree = $1 AND path = $2 ORDER BY replaced_at DESC, id`, tree, path))
 }
 
@@ -96,23 +96,23 @@ func below(path string) (from, to string) { return path + "/", path + "0" }
 // VersionsBelow implements files.BinStore.
 func (s *Store) VersionsBelow(ctx context.Context, tree, path string, limit int) ([]files.VersionRow, error) {
 	from, to := below(path)
-	return list(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
+	return sqldb.All(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
 		WHERE tree = $1 AND (path = $2 OR path > $3 AND path < $4) ORDER BY path, id LIMIT $5`, tree, path, from, to, limit))
 }
 
 // OldVersions implements files.BinStore.
 func (s *Store) OldVersions(ctx context.Context, tree string, limit int) ([]files.VersionRow, error) {
 	if tree == "" {
-		return list(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
+		return sqldb.All(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
 			ORDER BY replaced_at, id LIMIT $1`, limit))
 	}
-	return list(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
+	return sqldb.All(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
 		WHERE tree = $1 ORDER BY replaced_at, id LIMIT $2`, tree, limit))
 }
 
 // VersionsAfter implements files.BinStore.
 func (s *Store) VersionsAfter(ctx context.Context, tree, id string, limit int) ([]files.VersionRow, error) {
-	return list(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
+	return sqldb.All(scanVersion)(s.db.QueryContext(ctx, `SELECT `+versionColumns+` FROM file_versions
 		WHERE tree = $1 AND id > $2 ORDER BY id LIMIT $3`, tree, id, limit))
 }
 
@@ -147,15 +147,13 @@ func (s *Store) drop(ctx context.Context, query string, ids []string) error {
 	})
 }
 
-type scanner interface{ Scan(...any) error }
-
-func scanTrash(row scanner) (r files.TrashRow, err error) {
+func scanTrash(row sqldb.Scanner) (r files.TrashRow, err error) {
 	err = row.Scan(&r.ID, &r.Tree, &r.Path, &r.Dir, &r.Bytes, &r.Entries, &r.At, &r.By)
 	r.At = r.At.UTC()
 	return r, err
 }
 
-func scanVersion(row scanner) (r files.VersionRow, err error) {
+func scanVersion(row sqldb.Scanner) (r files.VersionRow, err error) {
 	err = row.Scan(&r.ID, &r.Tree, &r.Path, &r.Bytes, &r.ModTime, &r.At, &r.By)
 	r.ModTime, r.At = r.ModTime.UTC(), r.At.UTC()
 	return r, err
@@ -168,23 +166,4 @@ func one[R any](r R, err error) (R, error) {
 		return none, fs.ErrNotExist
 	}
 	return r, err
-}
-
-// list reads all rows of a query.
-func list[R any](scan func(scanner) (R, error)) func(*sql.Rows, error) ([]R, error) {
-	return func(rows *sql.Rows, err error) ([]R, error) {
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = rows.Close() }()
-		var out []R
-		for rows.Next() {
-			r, err := scan(rows)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, r)
-		}
-		return out, rows.Err()
-	}
 }

@@ -27,7 +27,7 @@ type reader interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-func scanEntry(row scanner) (e s3.Entry, err error) {
+func scanEntry(row sqldb.Scanner) (e s3.Entry, err error) {
 	var typ int64
 	var uid, gid, mode sql.NullInt64
 	var born sql.NullTime
@@ -94,7 +94,7 @@ func (o *Objects) Top(ctx context.Context, key string, create bool) (s3.Entry, e
 
 // Tops implements s3.Names.
 func (o *Objects) Tops(ctx context.Context, fn func(key string) error) error {
-	all, err := list(scanEntry)(o.db.QueryContext(ctx, `SELECT `+entryColumns+` FROM object_entries WHERE parent = 0 ORDER BY name`))
+	all, err := sqldb.All(scanEntry)(o.db.QueryContext(ctx, `SELECT `+entryColumns+` FROM object_entries WHERE parent = 0 ORDER BY name`))
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (o *Objects) Lookup(ctx context.Context, parent int64, name string) (s3.Ent
 
 // List implements s3.Names.
 func (o *Objects) List(ctx context.Context, parent int64, after string, limit int) ([]s3.Entry, error) {
-	return list(scanEntry)(o.db.QueryContext(ctx, `SELECT `+entryColumns+` FROM object_entries
+	return sqldb.All(scanEntry)(o.db.QueryContext(ctx, `SELECT `+entryColumns+` FROM object_entries
 		WHERE parent = $1 AND name > $2 ORDER BY name LIMIT $3`, parent, after, limit))
 }
 
@@ -341,7 +341,7 @@ func (o *Objects) SetProps(ctx context.Context, id int64, data []byte) error {
 
 // Chunks implements s3.Names.
 func (o *Objects) Chunks(ctx context.Context, id int64) ([]s3.Chunk, error) {
-	return list(func(row scanner) (c s3.Chunk, err error) {
+	return sqldb.All(func(row sqldb.Scanner) (c s3.Chunk, err error) {
 		return c, row.Scan(&c.At, &c.Size, &c.Object)
 	})(o.db.QueryContext(ctx, `SELECT at, size, object FROM object_chunks WHERE entry = $1 ORDER BY at`, id))
 }
@@ -391,7 +391,7 @@ func (o *Objects) Cut(ctx context.Context, id, size int64) error {
 
 // Garbage implements s3.Names.
 func (o *Objects) Garbage(ctx context.Context, before time.Time, limit int) ([]string, error) {
-	return list(func(row scanner) (object string, err error) {
+	return sqldb.All(func(row sqldb.Scanner) (object string, err error) {
 		return object, row.Scan(&object)
 	})(o.db.QueryContext(ctx, `SELECT object FROM object_garbage WHERE since < $1 ORDER BY since, object LIMIT $2`, before.UTC(), limit))
 }

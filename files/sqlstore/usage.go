@@ -25,20 +25,7 @@ func (s *Store) Usage(ctx context.Context, key string) (files.UsageRow, error) {
 
 // Usages implements files.UsageStore.
 func (s *Store) Usages(ctx context.Context) ([]files.UsageRow, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT `+usageColumns+` FROM file_usage ORDER BY tree`)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var out []files.UsageRow
-	for rows.Next() {
-		r, err := scanUsage(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, rows.Err()
+	return sqldb.All(scanUsage)(s.db.QueryContext(ctx, `SELECT `+usageColumns+` FROM file_usage ORDER BY tree`))
 }
 
 // PutUsage implements files.UsageStore.
@@ -69,7 +56,7 @@ func (s *Store) DropUsage(ctx context.Context, keys ...string) error {
 	})
 }
 
-func scanUsage(row interface{ Scan(...any) error }) (files.UsageRow, error) {
+func scanUsage(row sqldb.Scanner) (files.UsageRow, error) {
 	var (
 		r              files.UsageRow
 		counted, since sql.NullTime

@@ -64,21 +64,8 @@ func (s *Store) Get(ctx context.Context, id string) (tokens.Row, error) {
 
 // List implements tokens.Store.
 func (s *Store) List(ctx context.Context, user identity.UserID) ([]tokens.Row, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT `+columns+` FROM tokens
-		WHERE user_id = $1 OR $2 = '' ORDER BY created_at, id`, string(user), string(user))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var out []tokens.Row
-	for rows.Next() {
-		r, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, rows.Err()
+	return sqldb.All(scan)(s.db.QueryContext(ctx, `SELECT `+columns+` FROM tokens
+		WHERE user_id = $1 OR $2 = '' ORDER BY created_at, id`, string(user), string(user)))
 }
 
 // Remove implements tokens.Store.
@@ -107,7 +94,7 @@ func (s *Store) Used(ctx context.Context, uses map[string]tokens.Use) error {
 	})
 }
 
-func scan(row interface{ Scan(...any) error }) (tokens.Row, error) {
+func scan(row sqldb.Scanner) (tokens.Row, error) {
 	var (
 		r                                tokens.Row
 		user, scopes, prefixes, protocol string

@@ -60,23 +60,11 @@ func (r reader) Roster(ctx context.Context, owner identity.UserID) (xmpp.Roster,
 	if err != nil {
 		return xmpp.Roster{}, err
 	}
-	rows, err := r.q.QueryContext(ctx, "SELECT jid, name, groups, state, listed, request FROM xmpp_contacts WHERE owner = $1 ORDER BY jid", string(owner))
+	contacts, err := sqldb.All(scan)(r.q.QueryContext(ctx, "SELECT jid, name, groups, state, listed, request FROM xmpp_contacts WHERE owner = $1 ORDER BY jid", string(owner)))
 	if err != nil {
 		return xmpp.Roster{}, fmt.Errorf("reading a roster: %w", err)
 	}
-	defer rows.Close()
-	list := xmpp.Roster{Version: version}
-	for rows.Next() {
-		c, err := scan(rows)
-		if err != nil {
-			return xmpp.Roster{}, fmt.Errorf("reading a roster: %w", err)
-		}
-		list.Contacts = append(list.Contacts, c)
-	}
-	if err := rows.Err(); err != nil {
-		return xmpp.Roster{}, fmt.Errorf("reading a roster: %w", err)
-	}
-	return list, nil
+	return xmpp.Roster{Version: version, Contacts: contacts}, nil
 }
 
 func (r reader) RosterVersion(ctx context.Context, owner identity.UserID) (string, error) {
@@ -143,7 +131,7 @@ func (w *writer) PutRosterVersion(ctx context.Context, owner identity.UserID, ve
 }
 
 // scan reads one row of xmpp_contacts; sql.ErrNoRows comes back as it is.
-func scan(row interface{ Scan(...any) error }) (xmpp.Contact, error) {
+func scan(row sqldb.Scanner) (xmpp.Contact, error) {
 	var c xmpp.Contact
 	var groups string
 	var state int64

@@ -10,8 +10,8 @@ import (
 	"trivium/identity"
 )
 
-// groupQuotaLife is how long the limits of a group are kept: they are asked for at each operation in
-// its folder, and a change counts when they are read again.
+// groupQuotaLife is how long the limits of a group are kept: they are asked for at each change in its
+// folder, and a change counts when they are read again.
 const groupQuotaLife = time.Second
 
 // groupQuotas remembers what the folders of groups may hold.
