@@ -17,33 +17,33 @@ import (
 
 // bind answers the request for a resource (RFC 6120 section 7); bound is false where the client
 // may ask again.
-func (n *negotiation) bind(el *element) (bound bool, err error) {
+func (n *negotiation) bind(el *Element) (bound bool, err error) {
 	st, _, err := newStanza(el)
-	c, asked := st.find(nsBind, "bind")
-	if err != nil || !asked || st.typ != "set" {
+	c, asked := st.Find(nsBind, "bind")
+	if err != nil || !asked || st.Type != "set" {
 		return false, &fault{xstream.NotAuthorized, "bind a resource first"}
 	}
 	var request struct {
 		Resource string `xml:"urn:ietf:params:xml:ns:xmpp-bind resource"`
 	}
-	if err := st.decodeChild(c, &request); err != nil {
-		return false, n.write(st.errorReply(xstanza.BadRequest, xstanza.Modify))
+	if err := st.DecodeChild(c, &request); err != nil {
+		return false, n.write(st.Failure(xstanza.BadRequest, xstanza.Modify))
 	}
 	full, err := n.address(request.Resource)
 	if err != nil {
-		return false, n.write(st.errorReply(xstanza.BadRequest, xstanza.Modify))
+		return false, n.write(st.Failure(xstanza.BadRequest, xstanza.Modify))
 	}
 	// The answer has neither from nor to, as the request has none (section 7.6.1).
-	reply := appendAttr([]byte("<iq type='result'"), "id", st.id)
-	reply = fmt.Appendf(reply, "><bind xmlns='%s'><jid>%s</jid></bind></iq>", nsBind, escape(full.String()))
-	st.to, st.from = jid.JID{}, jid.JID{}
+	reply := AppendAttr([]byte("<iq type='result'"), "id", st.ID)
+	reply = fmt.Appendf(reply, "><bind xmlns='%s'><jid>%s</jid></bind></iq>", nsBind, Escape(full.String()))
+	st.To, st.From = jid.JID{}, jid.JID{}
 	if err := n.bound(full, reply); err != nil {
 		var f *fault
 		if errors.As(err, &f) {
 			return false, err
 		}
 		n.c.log.Debug("resource refused", slog.Any("", n.c.ses), "error", err)
-		return false, n.write(st.errorReply(xstanza.ResourceConstraint, xstanza.Wait))
+		return false, n.write(st.Failure(xstanza.ResourceConstraint, xstanza.Wait))
 	}
 	return true, nil
 }

@@ -25,7 +25,7 @@ type client struct {
 
 	mu  sync.Mutex // guards what follows; taken before stream.mu
 	why *fault     // why it has to end, where no stream is there to say it
-	s   *stream    // once a resource is being bound
+	s   *Stream    // once a resource is being bound
 }
 
 // errClosed is the client's own end of the stream.
@@ -59,7 +59,7 @@ func (c *client) end(cond xstream.Error, text string) {
 }
 
 // attach hands the connection over to a stream; the error says why it cannot be.
-func (c *client) attach(s *stream) error {
+func (c *client) attach(s *Stream) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.why != nil {
@@ -93,7 +93,7 @@ func (c *client) run(direct bool) {
 }
 
 // serve is the connection's life after bind.
-func (c *client) serve(s *stream) {
+func (c *client) serve(s *Stream) {
 	err := c.read(s)
 	var f *fault
 	var why string

@@ -8,21 +8,21 @@ import (
 )
 
 // serverInfo is disco#info of the server (XEP-0030 section 3).
-func (r *router) serverInfo(_ context.Context, s *stream, st *stanza) {
-	r.info(s, st, targetServer, "<identity category='server' type='im' name='Trivium'/>")
+func (r *Router) serverInfo(_ context.Context, s *Stream, st *Stanza) {
+	r.info(s, st, ToServer, "<identity category='server' type='im' name='Trivium'/>")
 }
 
 // accountInfo is disco#info of one's own account.
-func (r *router) accountInfo(_ context.Context, s *stream, st *stanza) {
+func (r *Router) accountInfo(_ context.Context, s *Stream, st *Stanza) {
 	typ := "registered"
 	if s.res.owner == "" {
 		typ = "anonymous"
 	}
-	r.info(s, st, targetSelf, "<identity category='account' type='"+typ+"'/>")
+	r.info(s, st, ToSelf, "<identity category='account' type='"+typ+"'/>")
 }
 
 // info lists what this session could ask t for now.
-func (r *router) info(s *stream, st *stanza, t target, identities string) {
+func (r *Router) info(s *Stream, st *Stanza, t Target, identities string) {
 	named, err := discoNode(st)
 	if err != nil {
 		r.fail(s, st, xstanza.BadRequest, xstanza.Modify)
@@ -41,13 +41,13 @@ func (r *router) info(s *stream, st *stanza, t target, identities string) {
 	slices.Sort(features)
 	b := []byte("<query xmlns='" + nsDiscoInfo + "'>" + identities)
 	for _, f := range features {
-		b = append(appendAttr(append(b, "<feature"...), "var", f), "/>"...)
+		b = append(AppendAttr(append(b, "<feature"...), "var", f), "/>"...)
 	}
-	s.put(st.resultReply(string(append(b, "</query>"...))))
+	s.Put(st.Result(string(append(b, "</query>"...))))
 }
 
 // discoItems is disco#items: there are no services beside the server itself yet.
-func (r *router) discoItems(_ context.Context, s *stream, st *stanza) {
+func (r *Router) discoItems(_ context.Context, s *Stream, st *Stanza) {
 	named, err := discoNode(st)
 	switch {
 	case err != nil:
@@ -55,15 +55,15 @@ func (r *router) discoItems(_ context.Context, s *stream, st *stanza) {
 	case named:
 		r.fail(s, st, xstanza.ItemNotFound, xstanza.Cancel)
 	default:
-		s.put(st.resultReply("<query xmlns='" + nsDiscoItem + "'/>"))
+		s.Put(st.Result("<query xmlns='" + nsDiscoItem + "'/>"))
 	}
 }
 
 // discoNode reports whether a node is named; there are none yet.
-func discoNode(st *stanza) (named bool, err error) {
+func discoNode(st *Stanza) (named bool, err error) {
 	var q struct {
 		Node string `xml:"node,attr"`
 	}
-	err = st.decodeChild(st.children[0], &q)
+	err = st.DecodeChild(st.Children[0], &q)
 	return q.Node != "", err
 }

@@ -95,7 +95,7 @@ func reasonError(r identity.Reason) xstream.Error {
 func streamError(cond xstream.Error, text string) []byte {
 	b := fmt.Appendf(nil, "<stream:error><%s xmlns='%s'/>", cond.Err, nsStreams)
 	if text != "" {
-		b = fmt.Appendf(b, "<text xmlns='%s' xml:lang='en'>%s</text>", nsStreams, escape(text))
+		b = fmt.Appendf(b, "<text xmlns='%s' xml:lang='en'>%s</text>", nsStreams, Escape(text))
 	}
 	return append(b, "</stream:error>"...)
 }

@@ -12,7 +12,7 @@ import (
 // exchange is what happens between two accounts in one transaction, and what clients are told of
 // it after the commit. Both books are held from before the one until after the other.
 type exchange struct {
-	r        *router
+	r        *Router
 	me, them party
 	mine     side // me's view of them
 	theirs   side // them's view of me; not used where them does not exist
@@ -92,7 +92,7 @@ func (x *exchange) receive(ctx context.Context, q StoreReader, req request, body
 			}
 		}
 		if x.theirs.now.Request = body; len(body) > maxStoredRequest {
-			x.theirs.now.Request = requestPresence(req, x.me.address, x.them.address)
+			x.theirs.now.Request = requestPresence(req, x.me.Address, x.them.Address)
 		}
 	}
 	if !next.Has(PendingIn) {
@@ -109,7 +109,7 @@ func (x *exchange) receive(ctx context.Context, q StoreReader, req request, body
 	// Section 3.1.3: the server answers for an account that has said yes before.
 	back, tell, _ := x.mine.now.State.inbound(subscribed)
 	x.mine.now.State = back
-	x.told = append(x.told, telling{subscribed, x.them, x.me, requestPresence(subscribed, x.them.address, x.me.address), was, next, tell})
+	x.told = append(x.told, telling{subscribed, x.them, x.me, requestPresence(subscribed, x.them.Address, x.me.Address), was, next, tell})
 	return nil
 }
 
@@ -158,7 +158,7 @@ func (c Contact) looks(had Contact) []byte {
 	case !c.Listed && !had.Listed:
 		return nil
 	case !c.Listed:
-		return append(appendAttr([]byte("<item subscription='remove'"), "jid", c.JID), "/>"...)
+		return append(AppendAttr([]byte("<item subscription='remove'"), "jid", c.JID), "/>"...)
 	}
 	now := appendItem(nil, c)
 	if had.Listed && string(now) == string(appendItem(nil, had)) {
@@ -178,38 +178,38 @@ func (x *exchange) announce() {
 		if t.req == subscribe {
 			which = isAvailable
 		}
-		x.r.deliver(t.to.address, which, t.body)
+		x.r.deliver(t.to.Address, which, t.body)
 	}
-	x.r.push(x.me.address, &x.mine)
-	x.r.push(x.them.address, &x.theirs)
+	x.r.push(x.me.Address, &x.mine)
+	x.r.push(x.them.Address, &x.theirs)
 	for _, t := range x.told {
 		switch {
 		case t.req == subscribed && t.new.Has(SubscriptionFrom):
 			// Section 3.1.5: whoever said yes shows presence at once.
-			for _, p := range x.r.shown(t.from.address) {
-				x.r.deliver(t.to.address, isAvailable, p.to(t.to.String()))
+			for _, p := range x.r.shown(t.from.Address) {
+				x.r.deliver(t.to.Address, isAvailable, p.to(t.to.String()))
 			}
 		case t.req == unsubscribed && t.old.Has(SubscriptionFrom):
-			x.r.hide(t.from.address, t.to.address) // section 3.2.1
+			x.r.hide(t.from.Address, t.to.Address) // section 3.2.1
 		case t.req == unsubscribe && x.theirs.before.State.Has(SubscriptionFrom):
-			x.r.hide(t.to.address, t.from.address) // section 3.3.3
+			x.r.hide(t.to.Address, t.from.Address) // section 3.3.3
 		}
 	}
 }
 
 // hide tells the clients of `to` that all resources of `of` are unavailable, which is all that
 // they may know from now on.
-func (r *router) hide(of, to address) {
+func (r *Router) hide(of, to Address) {
 	for _, p := range r.shown(of) {
-		r.deliver(to, isAvailable, unavailable("").rewritten(p.full, to.String()))
+		r.deliver(to, isAvailable, unavailable("").Rewritten(p.full, to.String()))
 	}
 }
 
 // requestPresence is a subscription stanza that the server sends for an account.
-func requestPresence(req request, from, to address) []byte {
+func requestPresence(req request, from, to Address) []byte {
 	b := []byte("<presence")
-	b = appendAttr(b, "type", req.String())
-	b = appendAttr(b, "from", from.String())
-	b = appendAttr(b, "to", to.String())
+	b = AppendAttr(b, "type", req.String())
+	b = AppendAttr(b, "from", from.String())
+	b = AppendAttr(b, "to", to.String())
 	return append(b, "/>"...)
 }

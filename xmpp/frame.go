@@ -34,20 +34,20 @@ const (
 // frame is a unit of the stream; el is nil for frameClose.
 type frame struct {
 	kind frameKind
-	el   *element
+	el   *Element
 }
 
-// element is one validated element, or the stream's open tag.
-type element struct {
-	name     xml.Name
-	children []child
+// Element is one validated Element, or the stream's open tag.
+type Element struct {
+	Name     xml.Name
+	Children []Child
 	raw      []byte
 	markup
 }
 
 // text is the character data of an element without children; false where it has some.
-func (e *element) text() (string, bool) {
-	if len(e.children) > 0 {
+func (e *Element) text() (string, bool) {
+	if len(e.Children) > 0 {
 		return "", false
 	}
 	return content(e.raw[e.open:e.body]), true

@@ -280,7 +280,7 @@ func FuzzFramer(f *testing.F) {
 	})
 }
 
-func checkElement(t *testing.T, el *element) {
+func checkElement(t *testing.T, el *Element) {
 	// a parser needs the prefix that every stream declares
 	outer := append(append([]byte("<w xmlns='jabber:client' xmlns:stream='"+nsStream+"'>"), el.raw...), "</w>"...)
 	if _, err := meaning(outer); err != nil {
@@ -301,15 +301,15 @@ func checkElement(t *testing.T, el *element) {
 		t.Fatalf("%s: %d elements, %v", el.raw, len(w.Inner), err)
 	}
 	other := w.Inner[0]
-	if other.XMLName != el.name {
-		t.Fatalf("%s: name %v, want %v", el.raw, el.name, other.XMLName)
+	if other.XMLName != el.Name {
+		t.Fatalf("%s: name %v, want %v", el.raw, el.Name, other.XMLName)
 	}
-	if len(other.Inner) != len(el.children) {
-		t.Fatalf("%s: %d children, want %d", el.raw, len(el.children), len(other.Inner))
+	if len(other.Inner) != len(el.Children) {
+		t.Fatalf("%s: %d children, want %d", el.raw, len(el.Children), len(other.Inner))
 	}
-	for i, c := range el.children {
-		if c.name != other.Inner[i].XMLName {
-			t.Fatalf("%s: child %v, want %v", el.raw, c.name, other.Inner[i].XMLName)
+	for i, c := range el.Children {
+		if c.Name != other.Inner[i].XMLName {
+			t.Fatalf("%s: child %v, want %v", el.raw, c.Name, other.Inner[i].XMLName)
 		}
 		if el.raw[c.start] != '<' || el.raw[c.end-1] != '>' {
 			t.Fatalf("%s: child is %q", el.raw, el.raw[c.start:c.end])
@@ -352,7 +352,7 @@ func BenchmarkFrame(b *testing.B) {
 		if !ok || err != nil {
 			b.Fatal(ok, err)
 		}
-		st.rewritten("alice@example.org/desk", "bob@example.org/phone")
+		st.Rewritten("alice@example.org/desk", "bob@example.org/phone")
 	}
 }
 

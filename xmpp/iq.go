@@ -8,24 +8,24 @@ import (
 
 // iq routes an IQ, or answers it for the server or the sender's account (RFC 6121 section 8.5 and
 // RFC 6120 section 8.2.3).
-func (r *router) iq(ctx context.Context, s *stream, st *stanza) {
-	request := st.typ == "get" || st.typ == "set"
-	if st.id == "" || !request && st.typ != "result" && st.typ != "error" || request && len(st.children) != 1 {
+func (r *Router) iq(ctx context.Context, s *Stream, st *Stanza) {
+	request := st.Type == "get" || st.Type == "set"
+	if st.ID == "" || !request && st.Type != "result" && st.Type != "error" || request && len(st.Children) != 1 {
 		r.fail(s, st, xstanza.BadRequest, xstanza.Modify)
 		return
 	}
-	switch t := r.targetOf(s, st.to); {
-	case t == targetForeign:
+	switch t := r.targetOf(s, st.To); {
+	case t == ToForeign:
 		r.fail(s, st, xstanza.RemoteServerNotFound, xstanza.Cancel)
-	case t == targetFull:
-		to := r.at(st.to)
+	case t == ToResource:
+		to := r.at(st.To)
 		// Section 8.5.3.2.3: nobody there. Answers may always go back to who asked.
-		if to == nil || request && !r.accounts.Allowed(s.ses, "xmpp:iq") || !to.put(outgoing(s, st)) {
+		if to == nil || request && !r.accounts.Allowed(s.ses, "xmpp:iq") || !to.Put(outgoing(s, st)) {
 			r.refuse(s, st)
 		}
 	case !request:
 		// Answers to what the server asked, such as roster pushes: nothing waits for them.
-	case t == targetSelf || t == targetServer && st.to.Resourcepart() == "":
+	case t == ToSelf || t == ToServer && st.To.Resourcepart() == "":
 		r.serve(ctx, s, st, t)
 	default:
 		// Section 8.5.2.1.3: the server answers for the account, the same whether or not there is
@@ -35,9 +35,9 @@ func (r *router) iq(ctx context.Context, s *stream, st *stanza) {
 }
 
 // serve answers what the server or the sender's own account has an answer for.
-func (r *router) serve(ctx context.Context, s *stream, st *stanza, t target) {
+func (r *Router) serve(ctx context.Context, s *Stream, st *Stanza, t Target) {
 	v, ok := r.services[serviceKey{t, st.child.Space, st.child.Local}]
-	if !ok || st.typ == "set" && !v.set || !v.open(r, s) {
+	if !ok || st.Type == "set" && !v.set || !v.open(r, s) {
 		r.refuse(s, st)
 		return
 	}

@@ -6,27 +6,27 @@ import (
 
 // message routes a message by the table of RFC 6121 section 8.5. An address without an account
 // and one whose account has nobody there get the same answer; nothing is kept for later.
-func (r *router) message(s *stream, st *stanza) {
+func (r *Router) message(s *Stream, st *Stanza) {
 	if !r.accounts.Allowed(s.ses, "xmpp:message") {
 		r.refuse(s, st)
 		return
 	}
-	switch r.targetOf(s, st.to) {
-	case targetForeign:
+	switch r.targetOf(s, st.To) {
+	case ToForeign:
 		r.fail(s, st, xstanza.RemoteServerNotFound, xstanza.Cancel)
-	case targetServer:
+	case ToServer:
 		r.refuse(s, st)
-	case targetSelf:
-		r.messageBare(s, st, s.res.address)
-	case targetAccount:
-		r.messageBare(s, st, addressOf(st.to))
-	case targetFull:
-		if to := r.at(st.to); to != nil && to.put(outgoing(s, st)) { // section 8.5.3.1
+	case ToSelf:
+		r.messageBare(s, st, s.res.Address)
+	case ToAccount:
+		r.messageBare(s, st, addressOf(st.To))
+	case ToResource:
+		if to := r.at(st.To); to != nil && to.Put(outgoing(s, st)) { // section 8.5.3.1
 			return
 		}
-		switch st.typ { // section 8.5.3.2.1
+		switch st.Type { // section 8.5.3.2.1
 		case "chat":
-			r.messageBare(s, st, addressOf(st.to))
+			r.messageBare(s, st, addressOf(st.To))
 		case "headline":
 		default:
 			r.refuse(s, st)
@@ -35,10 +35,10 @@ func (r *router) message(s *stream, st *stanza) {
 }
 
 // messageBare delivers to an account (RFC 6121 sections 8.5.2.1.1 and 8.5.2.2.1).
-func (r *router) messageBare(s *stream, st *stanza, to address) {
-	var buf [usual]*stream
+func (r *Router) messageBare(s *Stream, st *Stanza, to Address) {
+	var buf [usual]*Stream
 	list := buf[:0]
-	switch st.typ {
+	switch st.Type {
 	case "error":
 		return
 	case "groupchat":
@@ -51,17 +51,17 @@ func (r *router) messageBare(s *stream, st *stanza, to address) {
 	if len(list) > 0 {
 		b := outgoing(s, st)
 		for _, x := range list {
-			arrived = x.put(b) || arrived // a stream may have ended since
+			arrived = x.Put(b) || arrived // a stream may have ended since
 		}
 	}
-	if !arrived && st.typ != "headline" {
+	if !arrived && st.Type != "headline" {
 		r.refuse(s, st)
 	}
 }
 
 // mostAvailable appends the available resources that share the highest priority, which must not
 // be negative.
-func (r *router) mostAvailable(list []*stream, a address) []*stream {
+func (r *Router) mostAvailable(list []*Stream, a Address) []*Stream {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	highest := int8(0)
@@ -79,15 +79,15 @@ func (r *router) mostAvailable(list []*stream, a address) []*stream {
 
 // outgoing is the stanza as others get it: the server says from whom it is (RFC 6120 section
 // 8.1.2.1), and an archive's identifier that the client made up is gone (XEP-0359 section 3.1).
-func outgoing(s *stream, st *stanza) []byte {
-	to := st.to.String()
+func outgoing(s *Stream, st *Stanza) []byte {
+	to := st.To.String()
 	if to == "" {
-		to = s.res.address.String() // RFC 6120 section 10.3.1
+		to = s.res.Address.String() // RFC 6120 section 10.3.1
 	}
-	if _, ok := st.find("urn:xmpp:sid:0", "stanza-id"); ok {
-		return st.without(func(c child) bool {
-			return c.name.Space == "urn:xmpp:sid:0" && c.name.Local == "stanza-id"
+	if _, ok := st.Find("urn:xmpp:sid:0", "stanza-id"); ok {
+		return st.Without(func(c Child) bool {
+			return c.Name.Space == "urn:xmpp:sid:0" && c.Name.Local == "stanza-id"
 		}, s.res.full, to)
 	}
-	return st.rewritten(s.res.full, to)
+	return st.Rewritten(s.res.full, to)
 }

@@ -48,11 +48,11 @@ type negotiation struct {
 	domain string // what the client wants to talk to
 	lang   string
 	creds  identity.Credentials
-	s      *stream // the result
+	s      *Stream // the result
 }
 
 // negotiate returns the bound stream, or nil for a connection that got no further.
-func (c *client) negotiate(direct bool) *stream {
+func (c *client) negotiate(direct bool) *Stream {
 	n := &negotiation{c: c, srv: c.srv, t: c.t, deadline: time.Now().Add(c.srv.limits.LoginTimeout)}
 	n.t.deadline(n.deadline)
 	n.t.limits(strangerElement, strangerTotal)
@@ -113,8 +113,8 @@ func (n *negotiation) step(_ context.Context, in, out *xstream.Info, _ *mellium.
 
 // header checks the client's open tag and makes ours, which has to be sent even before an error
 // about that tag (RFC 6120 section 4.9.1.2).
-func (n *negotiation) header(el *element, in, out *xstream.Info) error {
-	to, _ := el.attr("to")
+func (n *negotiation) header(el *Element, in, out *xstream.Info) error {
+	to, _ := el.Attr("to")
 	domain, err := identity.ParseDomain(to)
 	known := err == nil && n.srv.domains[domain]
 	from := n.srv.domain
@@ -122,7 +122,7 @@ func (n *negotiation) header(el *element, in, out *xstream.Info) error {
 		from = domain
 	}
 	var peer string
-	if v, ok := el.attr("from"); ok {
+	if v, ok := el.Attr("from"); ok {
 		// RFC 6120 section 4.7.2: who the client says it is, which nobody has proved, goes back
 		// to it and nowhere else.
 		if j, err := jid.Parse(v); err == nil && n.srv.domains[j.Domainpart()] {
@@ -142,11 +142,11 @@ func (n *negotiation) header(el *element, in, out *xstream.Info) error {
 			n.lang = a.value
 		}
 	}
-	version, _ := el.attr("version")
+	version, _ := el.Attr("version")
 	switch {
-	case el.name.Space != nsStream || ns != nsClient: // RFC 6120 section 4.8.3
+	case el.Name.Space != nsStream || ns != nsClient: // RFC 6120 section 4.8.3
 		return &fault{xstream.InvalidNamespace, "this port is for clients"}
-	case el.name.Local != "stream":
+	case el.Name.Local != "stream":
 		return &fault{xstream.BadFormat, "that is no stream"}
 	case string(el.raw[1:el.nameEnd]) != "stream:stream": // section 4.8.5
 		return &fault{xstream.BadNamespacePrefix, "the prefix of a stream is stream"}
@@ -204,9 +204,9 @@ func (n *negotiation) features() []byte {
 }
 
 // element handles one element; again means that a new stream begins.
-func (n *negotiation) element(el *element) (mask mellium.SessionState, again bool, err error) {
+func (n *negotiation) element(el *Element) (mask mellium.SessionState, again bool, err error) {
 	switch {
-	case el.name.Space == nsTLS && el.name.Local == "starttls":
+	case el.Name.Space == nsTLS && el.Name.Local == "starttls":
 		if n.secure || n.authed || n.srv.tls == nil {
 			// RFC 6120 section 5.4.2.2
 			if err := n.write([]byte("<failure xmlns='" + nsTLS + "'/>")); err != nil {
@@ -226,13 +226,13 @@ func (n *negotiation) element(el *element) (mask mellium.SessionState, again boo
 			return 0, false, err
 		}
 		return mellium.Secure, true, nil
-	case el.name.Space == nsSASL && el.name.Local == "auth" && !n.authed:
+	case el.Name.Space == nsSASL && el.Name.Local == "auth" && !n.authed:
 		ok, err := n.authenticate(el)
 		if err != nil || !ok {
 			return 0, false, err
 		}
 		return mellium.Authn, true, nil
-	case n.authed && el.name.Space == nsClient && el.name.Local == string(kindIQ):
+	case n.authed && el.Name.Space == nsClient && el.Name.Local == string(KindIQ):
 		bound, err := n.bind(el)
 		if err != nil || !bound {
 			return 0, false, err
@@ -242,9 +242,9 @@ func (n *negotiation) element(el *element) (mask mellium.SessionState, again boo
 	switch _, isStanza, _ := newStanza(el); {
 	case isStanza: // RFC 6120 section 4.9.3.12
 		return 0, false, &fault{xstream.NotAuthorized, "log in and bind a resource first"}
-	case el.name.Space == nsStream && el.name.Local == "error":
+	case el.Name.Space == nsStream && el.Name.Local == "error":
 		return 0, false, errClosed
-	case el.name.Space == nsSASL:
+	case el.Name.Space == nsSASL:
 		return 0, false, &fault{xstream.PolicyViolation, "that has no place here"}
 	}
 	return 0, false, &fault{xstream.UnsupportedStanzaType, "that is not understood"}

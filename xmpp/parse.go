@@ -69,11 +69,11 @@ func declaration(raw []byte) error {
 }
 
 // parseHeader validates the open tag of a stream and returns what it declares.
-func parseHeader(raw []byte) (*element, []binding, error) {
+func parseHeader(raw []byte) (*Element, []binding, error) {
 	p := parsers.Get().(*parser)
 	defer p.free()
 	p.reset(raw, nil)
-	el := &element{raw: raw}
+	el := &Element{raw: raw}
 	closed, err := p.tag(el, nil)
 	switch {
 	case err != nil:
@@ -87,18 +87,18 @@ func parseHeader(raw []byte) (*element, []binding, error) {
 
 // parseElement validates one whole element. scope is what surrounds it; where the element leans
 // on declarations of the stream's open tag other than the usual two, it gets its own.
-func parseElement(raw []byte, scope []binding) (*element, error) {
+func parseElement(raw []byte, scope []binding) (*Element, error) {
 	p := parsers.Get().(*parser)
 	defer p.free()
 	p.reset(raw, scope)
-	el := &element{raw: raw}
+	el := &Element{raw: raw}
 	if err := p.document(el); err != nil {
 		return nil, err
 	}
 	var lent []byte
 	for _, b := range p.binds[:p.head] {
 		if b.used && b.prefix != "" && b.prefix != "stream" {
-			lent = appendAttr(lent, "xmlns:"+b.prefix, b.uri)
+			lent = AppendAttr(lent, "xmlns:"+b.prefix, b.uri)
 		}
 	}
 	if lent == nil {
@@ -107,7 +107,7 @@ func parseElement(raw []byte, scope []binding) (*element, error) {
 	own := make([]byte, 0, len(raw)+len(lent))
 	own = append(append(append(own, raw[:el.nameEnd]...), lent...), raw[el.nameEnd:]...)
 	p.reset(own, scope)
-	el = &element{raw: own}
+	el = &Element{raw: own}
 	return el, p.document(el)
 }
 
@@ -135,7 +135,7 @@ func (p *parser) free() {
 }
 
 // document parses exactly one element.
-func (p *parser) document(el *element) error {
+func (p *parser) document(el *Element) error {
 	closed, err := p.tag(el, nil)
 	if err != nil {
 		return err
@@ -164,7 +164,7 @@ func (p *parser) document(el *element) error {
 				return err
 			}
 			if len(p.names) == 1 {
-				el.children[len(el.children)-1].end = p.i
+				el.Children[len(el.Children)-1].end = p.i
 			}
 			if len(p.names) == 0 {
 				closed = true
@@ -174,10 +174,10 @@ func (p *parser) document(el *element) error {
 				return err
 			}
 		default:
-			var c *child
+			var c *Child
 			if len(p.names) == 1 {
-				el.children = append(el.children, child{start: start})
-				c = &el.children[len(el.children)-1]
+				el.Children = append(el.Children, Child{start: start})
+				c = &el.Children[len(el.Children)-1]
 			}
 			empty, err := p.tag(nil, c)
 			if err != nil {
@@ -196,7 +196,7 @@ func (p *parser) document(el *element) error {
 
 // tag parses a start tag; el or c take what they want to know of it. closed is true where the tag
 // is its own end.
-func (p *parser) tag(el *element, c *child) (closed bool, err error) {
+func (p *parser) tag(el *Element, c *Child) (closed bool, err error) {
 	if p.i >= len(p.b) || p.b[p.i] != '<' {
 		return false, errSyntax
 	}
@@ -225,14 +225,14 @@ func (p *parser) tag(el *element, c *child) (closed bool, err error) {
 		return false, err
 	}
 	if el != nil {
-		el.name, el.nameEnd = xml.Name{Space: uri, Local: intern(local)}, nameEnd
-		el.attrs = make([]attr, 0, len(p.attrs))
+		el.Name, el.nameEnd = xml.Name{Space: uri, Local: intern(local)}, nameEnd
+		el.attrs = make([]Attr, 0, len(p.attrs))
 		for _, a := range p.attrs {
-			el.attrs = append(el.attrs, attr{xml.Name{Space: a.uri, Local: intern(a.local)}, attrValue(a.value), a.start, a.end})
+			el.attrs = append(el.attrs, Attr{xml.Name{Space: a.uri, Local: intern(a.local)}, attrValue(a.value), a.start, a.end})
 		}
 	}
 	if c != nil {
-		c.name = xml.Name{Space: uri, Local: intern(local)}
+		c.Name = xml.Name{Space: uri, Local: intern(local)}
 	}
 	if closed {
 		p.pop()

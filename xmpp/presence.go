@@ -12,34 +12,34 @@ import (
 )
 
 // presence handles a presence by type and address (RFC 6121 section 4).
-func (r *router) presence(ctx context.Context, s *stream, st *stanza) {
+func (r *Router) presence(ctx context.Context, s *Stream, st *Stanza) {
 	if !r.accounts.Allowed(s.ses, "xmpp:presence") {
 		r.refuse(s, st)
 		return
 	}
-	if req, ok := requestOf(st.typ); ok {
+	if req, ok := requestOf(st.Type); ok {
 		r.subscription(ctx, s, st, req)
 		return
 	}
-	directed := st.to.Domainpart() != ""
+	directed := st.To.Domainpart() != ""
 	switch {
-	case st.typ == "" && !directed:
+	case st.Type == "" && !directed:
 		r.goOnline(ctx, s, st)
-	case st.typ == "unavailable" && !directed:
+	case st.Type == "unavailable" && !directed:
 		func() {
-			defer r.lock(s.res.address)()
+			defer r.lock(s.res.Address)()
 			r.goOffline(ctx, s, st)
 		}()
 		s.ses.Update(func(d *identity.Details) { d.State, d.Presence, d.Priority = identity.StateConnected, "", 0 })
-	case st.typ == "" || st.typ == "unavailable":
+	case st.Type == "" || st.Type == "unavailable":
 		r.direct(s, st)
-	case st.typ == "probe":
+	case st.Type == "probe":
 		// Section 4.3: clients have no need to send one. What one may see comes, once more.
-		if t := r.targetOf(s, st.to); t == targetAccount || t == targetFull {
-			r.answerProbe(ctx, addressOf(st.to), s)
+		if t := r.targetOf(s, st.To); t == ToAccount || t == ToResource {
+			r.answerProbe(ctx, addressOf(st.To), s)
 		}
-	case st.typ == "error":
-		if r.targetOf(s, st.to) == targetFull {
+	case st.Type == "error":
+		if r.targetOf(s, st.To) == ToResource {
 			r.relay(s, st)
 		}
 	default:
@@ -49,7 +49,7 @@ func (r *router) presence(ctx context.Context, s *stream, st *stanza) {
 
 // goOnline takes a presence without type and address: the first one of a resource makes it
 // available (section 4.2), a further one is an update (section 4.4).
-func (r *router) goOnline(ctx context.Context, s *stream, st *stanza) {
+func (r *Router) goOnline(ctx context.Context, s *Stream, st *Stanza) {
 	if len(st.raw) > maxPresence {
 		r.fail(s, st, xstanza.PolicyViolation, xstanza.Modify)
 		return
@@ -74,14 +74,14 @@ func (r *router) goOnline(ctx context.Context, s *stream, st *stanza) {
 	// order with the contact's changes; so probes come after our book is given back.
 	// Many of them are more than the queue holds, and no reason to end a client that is slow.
 	for _, contact := range probes {
-		s.room()
+		s.Room()
 		r.answerProbe(ctx, contact, s)
 	}
 }
 
 // announce stores and broadcasts presence and returns the contacts to probe.
-func (r *router) announce(ctx context.Context, s *stream, st *stanza, a availability) (first bool, probes []address, err error) {
-	defer r.lock(s.res.address)()
+func (r *Router) announce(ctx context.Context, s *Stream, st *Stanza, a availability) (first bool, probes []Address, err error) {
+	defer r.lock(s.res.Address)()
 	if s.res.left {
 		return false, nil, nil
 	}
@@ -93,9 +93,9 @@ func (r *router) announce(ctx context.Context, s *stream, st *stanza, a availabi
 	first = !s.res.available
 	s.res.available, s.res.priority, s.res.presence, s.res.since = true, a.priority, st, r.now()
 	r.mu.Unlock()
-	own := s.res.address.String()
+	own := s.res.Address.String()
 	// Section 4.2.2: to all of one's own available resources, this one too.
-	r.deliver(s.res.address, isAvailable, st.rewritten(s.res.full, own))
+	r.deliver(s.res.Address, isAvailable, st.Rewritten(s.res.full, own))
 	for i := range roster.Contacts {
 		c := &roster.Contacts[i]
 		contact, ok := r.local(c.JID)
@@ -112,42 +112,42 @@ func (r *router) announce(ctx context.Context, s *stream, st *stanza, a availabi
 	if !first {
 		return false, nil, nil
 	}
-	for _, x := range r.shown(s.res.address) {
+	for _, x := range r.shown(s.res.Address) {
 		if x.full != s.res.full {
-			s.put(x.to(own))
+			s.Put(x.to(own))
 		}
 	}
 	// Section 3.1.3: a request waits until it is answered, and comes again at each log-in.
 	for _, c := range roster.Contacts {
 		if c.State.Has(PendingIn) && len(c.Request) > 0 {
-			s.put(c.Request)
+			s.Put(c.Request)
 		}
 	}
 	return true, probes, nil
 }
 
 // show sends presence to an account, whose clients get it where they are available.
-func (r *router) show(to address, from string, st *stanza) {
-	var buf [usual]*stream
+func (r *Router) show(to Address, from string, st *Stanza) {
+	var buf [usual]*Stream
 	list := r.pick(buf[:0], to, isAvailable)
 	if len(list) == 0 {
 		return
 	}
-	b := st.rewritten(from, to.String())
+	b := st.Rewritten(from, to.String())
 	for _, x := range list {
-		x.put(b)
+		x.Put(b)
 	}
 }
 
 // goOffline makes s unavailable and tells all who saw it (section 4.5.2), and those who got
 // directed presence (section 4.6.3), each once. The account's book is held. Where the roster
 // cannot be read nobody but one's own resources and the directed ones can be told.
-func (r *router) goOffline(ctx context.Context, s *stream, st *stanza) {
+func (r *Router) goOffline(ctx context.Context, s *Stream, st *Stanza) {
 	r.mu.Lock()
 	was := s.res.available
 	s.res.available, s.res.priority, s.res.presence = false, 0, nil
 	r.mu.Unlock()
-	told := make(map[address]bool)
+	told := make(map[Address]bool)
 	if was {
 		roster, err := r.roster(ctx, s.res.owner)
 		if err != nil {
@@ -159,11 +159,11 @@ func (r *router) goOffline(ctx context.Context, s *stream, st *stanza) {
 				told[contact] = true
 			}
 		}
-		b := st.rewritten(s.res.full, s.res.address.String())
-		r.deliver(s.res.address, isAvailable, b)
-		told[s.res.address] = true
-		if st.raw != nil && st.from.Domainpart() != "" {
-			s.put(b) // section 4.5.2: to the one that asked for it as well
+		b := st.Rewritten(s.res.full, s.res.Address.String())
+		r.deliver(s.res.Address, isAvailable, b)
+		told[s.res.Address] = true
+		if st.raw != nil && st.From.Domainpart() != "" {
+			s.Put(b) // section 4.5.2: to the one that asked for it as well
 		}
 	}
 	for _, to := range s.res.directed {
@@ -176,29 +176,29 @@ func (r *router) goOffline(ctx context.Context, s *stream, st *stanza) {
 }
 
 // reached reports whether a full JID gets what is sent to all available resources of its account.
-func (r *router) reached(full jid.JID) bool {
-	var buf [usual]*stream
+func (r *Router) reached(full jid.JID) bool {
+	var buf [usual]*Stream
 	name := full.Resourcepart()
 	return len(r.pick(buf[:0], addressOf(full), func(x *resource) bool { return x.available && x.name == name })) > 0
 }
 
 // direct sends presence to one address that the client chose (section 4.6).
-func (r *router) direct(s *stream, st *stanza) {
-	switch r.targetOf(s, st.to) {
-	case targetForeign:
-		if st.typ == "" {
+func (r *Router) direct(s *Stream, st *Stanza) {
+	switch r.targetOf(s, st.To) {
+	case ToForeign:
+		if st.Type == "" {
 			r.fail(s, st, xstanza.RemoteServerNotFound, xstanza.Cancel)
 		}
 		return
-	case targetServer:
+	case ToServer:
 		return // section 8.4: nothing here wants it
 	}
-	defer r.lock(s.res.address)()
+	defer r.lock(s.res.Address)()
 	if s.res.left {
 		return
 	}
-	key := st.to.String()
-	if st.typ == "unavailable" {
+	key := st.To.String()
+	if st.Type == "unavailable" {
 		delete(s.res.directed, key)
 	} else if _, known := s.res.directed[key]; !known {
 		if len(s.res.directed) >= maxDirected {
@@ -208,28 +208,28 @@ func (r *router) direct(s *stream, st *stanza) {
 		if s.res.directed == nil {
 			s.res.directed = make(map[string]jid.JID)
 		}
-		s.res.directed[key] = st.to
+		s.res.directed[key] = st.To
 	}
 	r.relay(s, st)
 }
 
 // relay sends presence on to where its address says; nobody there is no error
 // (sections 8.5.1, 8.5.2.2.2 and 8.5.3.2.2).
-func (r *router) relay(s *stream, st *stanza) { r.relayTo(s.res.full, st.to, st) }
+func (r *Router) relay(s *Stream, st *Stanza) { r.relayTo(s.res.full, st.To, st) }
 
-func (r *router) relayTo(from string, to jid.JID, st *stanza) {
+func (r *Router) relayTo(from string, to jid.JID, st *Stanza) {
 	if to.Resourcepart() == "" {
 		r.show(addressOf(to), from, st)
 		return
 	}
 	if x := r.at(to); x != nil {
-		x.put(st.rewritten(from, to.String()))
+		x.Put(st.Rewritten(from, to.String()))
 	}
 }
 
 // answerProbe sends s the presence of an account's resources, if that account lets s's see it
 // (section 4.3.2). Whoever may not see it learns nothing, not even whether there is an account.
-func (r *router) answerProbe(ctx context.Context, of address, s *stream) {
+func (r *Router) answerProbe(ctx context.Context, of Address, s *Stream) {
 	r.mu.RLock()
 	online := len(r.bound[of]) > 0
 	var id identity.UserID
@@ -241,31 +241,31 @@ func (r *router) answerProbe(ctx context.Context, of address, s *stream) {
 		return
 	}
 	defer r.lock(of)()
-	c, err := r.store.Contact(ctx, id, s.res.address.String())
+	c, err := r.store.Contact(ctx, id, s.res.Address.String())
 	if err != nil || !c.State.Has(SubscriptionFrom) {
 		return
 	}
-	own := s.res.address.String()
+	own := s.res.Address.String()
 	for _, x := range r.shown(of) {
-		s.put(x.to(own))
+		s.Put(x.to(own))
 	}
 }
 
 // shown is one available resource as others see it.
 type shown struct {
 	full     string
-	presence *stanza
+	presence *Stanza
 	since    time.Time
 }
 
 // to is its presence for somebody who did not get it at the time (XEP-0203).
 func (x shown) to(to string) []byte {
 	delay := "<delay xmlns='urn:xmpp:delay' stamp='" + x.since.UTC().Format(time.RFC3339) + "'/>"
-	return x.presence.rewritten(x.full, to, delay)
+	return x.presence.Rewritten(x.full, to, delay)
 }
 
 // shown lists the available resources of an account. Its book is held.
-func (r *router) shown(a address) []shown {
+func (r *Router) shown(a Address) []shown {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var list []shown
@@ -278,18 +278,18 @@ func (r *router) shown(a address) []shown {
 }
 
 // local reads the JID of a contact as an account of ours.
-func (r *router) local(bare string) (address, bool) {
+func (r *Router) local(bare string) (Address, bool) {
 	for i := range len(bare) {
 		if bare[i] == '@' {
-			a := address{bare[:i], bare[i+1:]}
+			a := Address{bare[:i], bare[i+1:]}
 			return a, i > 0 && r.domains[a.domain]
 		}
 	}
-	return address{}, false
+	return Address{}, false
 }
 
 // roster reads a roster; an anonymous session has none.
-func (r *router) roster(ctx context.Context, owner identity.UserID) (Roster, error) {
+func (r *Router) roster(ctx context.Context, owner identity.UserID) (Roster, error) {
 	if owner == "" {
 		return Roster{}, nil
 	}
@@ -298,16 +298,16 @@ func (r *router) roster(ctx context.Context, owner identity.UserID) (Roster, err
 
 // unavailable is the presence that a server sends for a resource that has gone
 // (section 4.5.1), as a stanza without sender.
-func unavailable(why string) *stanza {
+func unavailable(why string) *Stanza {
 	raw := "<presence type='unavailable'/>"
 	m := markup{nameEnd: len("<presence"), open: len(raw), body: len(raw)}
 	if why != "" {
 		open := "<presence type='unavailable'>"
-		status := open + "<status>" + escape(why) + "</status>"
+		status := open + "<status>" + Escape(why) + "</status>"
 		raw = status + "</presence>"
 		m.open, m.body = len(open), len(status)
 	}
-	m.attrs = []attr{{start: len("<presence "), end: len("<presence type='unavailable'")}}
+	m.attrs = []Attr{{start: len("<presence "), end: len("<presence type='unavailable'")}}
 	m.attrs[0].name.Local, m.attrs[0].value = "type", "unavailable"
-	return &stanza{kind: kindPresence, typ: "unavailable", raw: []byte(raw), markup: m}
+	return &Stanza{Kind: KindPresence, Type: "unavailable", raw: []byte(raw), markup: m}
 }

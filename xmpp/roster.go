@@ -15,13 +15,13 @@ import (
 const nsRoster = "jabber:iq:roster"
 
 // rosterIQ answers get and set of one's own roster (RFC 6121 section 2).
-func (r *router) rosterIQ(ctx context.Context, s *stream, st *stanza) {
+func (r *Router) rosterIQ(ctx context.Context, s *Stream, st *Stanza) {
 	var q rosterQuery
-	if err := st.decodeChild(st.children[0], &q); err != nil {
+	if err := st.DecodeChild(st.Children[0], &q); err != nil {
 		r.fail(s, st, xstanza.BadRequest, xstanza.Modify)
 		return
 	}
-	if st.typ == "get" {
+	if st.Type == "get" {
 		r.rosterGet(ctx, s, st, &q)
 		return
 	}
@@ -38,7 +38,7 @@ func (r *router) rosterIQ(ctx context.Context, s *stream, st *stanza) {
 }
 
 // rosterGet answers the roster and makes the resource an interested one (sections 2.2 and 2.6).
-func (r *router) rosterGet(ctx context.Context, s *stream, st *stanza, q *rosterQuery) {
+func (r *Router) rosterGet(ctx context.Context, s *Stream, st *Stanza, q *rosterQuery) {
 	err := r.sendRoster(ctx, s, st, q)
 	if err != nil {
 		r.broken(s, st, err)
@@ -47,9 +47,9 @@ func (r *router) rosterGet(ctx context.Context, s *stream, st *stanza, q *roster
 	s.ses.Update(func(d *identity.Details) { d.Interest = true })
 }
 
-func (r *router) sendRoster(ctx context.Context, s *stream, st *stanza, q *rosterQuery) error {
+func (r *Router) sendRoster(ctx context.Context, s *Stream, st *Stanza, q *rosterQuery) error {
 	// The book is held, so that no change falls between the answer and the first push.
-	defer r.lock(s.res.address)()
+	defer r.lock(s.res.Address)()
 	roster, err := r.roster(ctx, s.res.owner)
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (r *router) sendRoster(ctx context.Context, s *stream, st *stanza, q *roste
 	}
 	var b []byte
 	if q.Version == nil || *q.Version != roster.Version {
-		b = append(appendAttr([]byte("<query xmlns='"+nsRoster+"'"), "ver", roster.Version), '>')
+		b = append(AppendAttr([]byte("<query xmlns='"+nsRoster+"'"), "ver", roster.Version), '>')
 		for _, c := range roster.Contacts {
 			if c.Listed {
 				b = appendItem(b, c)
@@ -70,24 +70,24 @@ func (r *router) sendRoster(ctx context.Context, s *stream, st *stanza, q *roste
 	r.mu.Lock()
 	s.res.interested = true
 	r.mu.Unlock()
-	s.put(st.resultReply(string(b)))
+	s.Put(st.Result(string(b)))
 	return nil
 }
 
 // rosterSet adds, changes or removes one contact (sections 2.3 to 2.5). The result comes after
 // the commit.
-func (r *router) rosterSet(ctx context.Context, s *stream, st *stanza, item rosterItem) {
+func (r *Router) rosterSet(ctx context.Context, s *Stream, st *Stanza, item rosterItem) {
 	j, err := jid.Parse(item.jid)
 	if err != nil {
 		r.fail(s, st, xstanza.JIDMalformed, xstanza.Modify)
 		return
 	}
 	contact := addressOf(j)
-	if contact == s.res.address {
+	if contact == s.res.Address {
 		r.fail(s, st, xstanza.NotAllowed, xstanza.Cancel)
 		return
 	}
-	them := party{address: contact}
+	them := party{Address: contact}
 	if item.remove && r.domains[contact.domain] && contact.local != "" {
 		if them, err = r.party(ctx, contact); err != nil {
 			r.broken(s, st, err)
@@ -95,7 +95,7 @@ func (r *router) rosterSet(ctx context.Context, s *stream, st *stanza, item rost
 		}
 	}
 	x := &exchange{r: r, me: s.party(), them: them}
-	defer r.lock(x.me.address, contact)()
+	defer r.lock(x.me.Address, contact)()
 	err = r.store.Write(ctx, func(w StoreWriter) error {
 		if err := x.load(ctx, w); err != nil {
 			return err
@@ -117,7 +117,7 @@ func (r *router) rosterSet(ctx context.Context, s *stream, st *stanza, item rost
 	case err != nil:
 		r.broken(s, st, err)
 	default:
-		s.put(st.resultReply(""))
+		s.Put(st.Result(""))
 		x.announce()
 	}
 }
@@ -136,7 +136,7 @@ func (x *exchange) forget(ctx context.Context, w StoreWriter) error {
 		if state&e.when == 0 {
 			continue
 		}
-		if err := x.send(ctx, w, e.req, requestPresence(e.req, x.me.address, x.them.address)); err != nil {
+		if err := x.send(ctx, w, e.req, requestPresence(e.req, x.me.Address, x.them.Address)); err != nil {
 			return err
 		}
 	}
@@ -145,26 +145,26 @@ func (x *exchange) forget(ctx context.Context, w StoreWriter) error {
 }
 
 // push tells the interested resources of an account what has changed for them (section 2.1.6).
-func (r *router) push(a address, d *side) {
+func (r *Router) push(a Address, d *side) {
 	if d.version == "" {
 		return
 	}
-	var buf [usual]*stream
+	var buf [usual]*Stream
 	item := d.now.looks(d.before)
 	for _, s := range r.pick(buf[:0], a, isInterested) {
-		b := appendAttr([]byte("<iq type='set'"), "id", "push"+strconv.FormatUint(r.pushes.Add(1), 10))
-		b = appendAttr(b, "to", s.res.full)
-		b = appendAttr(append(b, "><query xmlns='"+nsRoster+"'"...), "ver", d.version)
+		b := AppendAttr([]byte("<iq type='set'"), "id", "push"+strconv.FormatUint(r.pushes.Add(1), 10))
+		b = AppendAttr(b, "to", s.res.full)
+		b = AppendAttr(append(b, "><query xmlns='"+nsRoster+"'"...), "ver", d.version)
 		b = append(append(b, '>'), item...)
-		s.put(append(b, "</query></iq>"...))
+		s.Put(append(b, "</query></iq>"...))
 	}
 }
 
 // appendItem writes a contact as clients see it (section 2.1.2).
 func appendItem(b []byte, c Contact) []byte {
-	b = appendAttr(append(b, "<item"...), "jid", c.JID)
-	b = appendAttr(b, "name", c.Name)
-	b = appendAttr(b, "subscription", c.State.text())
+	b = AppendAttr(append(b, "<item"...), "jid", c.JID)
+	b = AppendAttr(b, "name", c.Name)
+	b = AppendAttr(b, "subscription", c.State.text())
 	if c.State.Has(PendingOut) {
 		b = append(b, " ask='subscribe'"...)
 	}
@@ -176,7 +176,7 @@ func appendItem(b []byte, c Contact) []byte {
 	}
 	b = append(b, '>')
 	for g := range slices.Values(c.Groups) {
-		b = append(append(append(b, "<group>"...), escape(g)...), "</group>"...)
+		b = append(append(append(b, "<group>"...), Escape(g)...), "</group>"...)
 	}
 	return append(b, "</item>"...)
 }

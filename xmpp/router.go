@@ -25,12 +25,12 @@ type Accounts interface {
 	Allowed(ses *identity.Session, r identity.Resource) bool
 }
 
-// router knows the bound streams of this node and moves stanzas between them.
+// Router knows the bound streams of this node and moves stanzas between them.
 //
 // Locks, in the order in which they are taken: books (of one or two accounts, never another one
 // of them later) → stream.mu → mu. So nothing is put into a stream while mu is held; who is to get
 // a stanza is found under mu, and it is put after.
-type router struct {
+type Router struct {
 	accounts Accounts
 	store    Store
 	log      *slog.Logger
@@ -48,15 +48,15 @@ type router struct {
 	seed  maphash.Seed
 
 	mu    sync.RWMutex // guards what follows and the fields of each resource that say so
-	bound map[address][]*stream
+	bound map[Address][]*Stream
 }
 
-// address is a bare JID as a key.
-type address struct{ local, domain string }
+// Address is a bare JID as a key.
+type Address struct{ local, domain string }
 
-func addressOf(j jid.JID) address { return address{j.Localpart(), j.Domainpart()} }
+func addressOf(j jid.JID) Address { return Address{j.Localpart(), j.Domainpart()} }
 
-func (a address) String() string {
+func (a Address) String() string {
 	if a.local == "" {
 		return a.domain
 	}
@@ -65,7 +65,7 @@ func (a address) String() string {
 
 // resource is what the router keeps of a bound stream. The first fields stay as bind set them.
 type resource struct {
-	address
+	Address
 	owner identity.UserID // "" for an anonymous session
 	full  string
 	name  string // the resourcepart
@@ -76,16 +76,16 @@ type resource struct {
 	available  bool
 	interested bool // asked for the roster
 	priority   int8
-	presence   *stanza // the last one without type and address
+	presence   *Stanza // the last one without type and address
 	since      time.Time
 
 	directed map[string]jid.JID // who got directed presence; guarded by the account's book
 }
 
-func newRouter(o Options) *router {
-	r := &router{
+func newRouter(o Options) *Router {
+	r := &Router{
 		accounts: o.Identity, store: o.Store, log: o.Log, version: o.Version,
-		now: time.Now, domains: make(map[string]bool), bound: make(map[address][]*stream),
+		now: time.Now, domains: make(map[string]bool), bound: make(map[Address][]*Stream),
 		seed: maphash.MakeSeed(),
 	}
 	if r.log == nil {
@@ -110,20 +110,20 @@ func newRouter(o Options) *router {
 // s.mu held: it does not block and does not put into s. Where another stream has the JID, s
 // takes its place and the other one comes back; the caller ends that one with conflict and calls
 // unbind for it before s reads its first stanza.
-func (r *router) bind(_ context.Context, s *stream) (old *stream, err error) {
+func (r *Router) bind(_ context.Context, s *Stream) (old *Stream, err error) {
 	creds, ok := s.ses.Credentials()
 	if !ok {
 		return nil, fmt.Errorf("binding %s: %w", s.full, identity.ErrEnded)
 	}
-	s.res = resource{address: addressOf(s.full), owner: creds.UserID, full: s.full.String(), name: s.full.Resourcepart()}
+	s.res = resource{Address: addressOf(s.full), owner: creds.UserID, full: s.full.String(), name: s.full.Resourcepart()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := r.bound[s.res.address]
+	list := r.bound[s.res.Address]
 	if i := indexResource(list, s.res.name); i >= 0 {
 		old, list[i] = list[i], s
 		return old, nil
 	}
-	r.bound[s.res.address] = append(list, s)
+	r.bound[s.res.Address] = append(list, s)
 	return nil, nil
 }
 
@@ -133,17 +133,17 @@ const unbindTimeout = 10 * time.Second
 // unbind takes s out, exactly once, after its last stanza was handled. Where s still has its JID
 // it is freed; unavailable presence goes to whom it is owed. why is a few words for the presence
 // status, or empty. It is called without s.mu.
-func (r *router) unbind(s *stream, why string) {
+func (r *Router) unbind(s *Stream, why string) {
 	ctx, cancel := context.WithTimeout(context.Background(), unbindTimeout)
 	defer cancel()
-	defer r.lock(s.res.address)()
+	defer r.lock(s.res.Address)()
 	r.mu.Lock()
-	list := r.bound[s.res.address]
+	list := r.bound[s.res.Address]
 	if i := slices.Index(list, s); i >= 0 {
 		if list = slices.Delete(list, i, i+1); len(list) == 0 {
-			delete(r.bound, s.res.address)
+			delete(r.bound, s.res.Address)
 		} else {
-			r.bound[s.res.address] = list
+			r.bound[s.res.Address] = list
 		}
 	}
 	r.mu.Unlock()
@@ -153,54 +153,54 @@ func (r *router) unbind(s *stream, why string) {
 
 // features are the stream features that belong beside bind, as whole elements: roster versions
 // and pre-approval (RFC 6121 sections 2.6.1 and 3.4.1).
-func (r *router) features() []byte {
+func (r *Router) features() []byte {
 	return []byte("<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>")
 }
 
 // handle routes one stanza that s sent, in the goroutine of s alone, in the order of arrival.
-func (r *router) handle(ctx context.Context, s *stream, st *stanza) {
-	switch st.kind {
-	case kindMessage:
+func (r *Router) handle(ctx context.Context, s *Stream, st *Stanza) {
+	switch st.Kind {
+	case KindMessage:
 		r.message(s, st)
-	case kindPresence:
+	case KindPresence:
 		r.presence(ctx, s, st)
-	case kindIQ:
+	case KindIQ:
 		r.iq(ctx, s, st)
 	}
 }
 
-// target is what kind of thing an address is.
-type target uint8
+// Target is what kind of thing an address is.
+type Target uint8
 
 const (
-	targetSelf    target = iota // no address or one's own bare JID
-	targetServer                // a domain of ours
-	targetAccount               // a bare JID of ours
-	targetFull                  // a full JID of ours
-	targetForeign
+	ToSelf     Target = iota // no address or one's own bare JID
+	ToServer                 // a domain of ours
+	ToAccount                // a bare JID of ours
+	ToResource               // a full JID of ours
+	ToForeign
 )
 
 // targetOf reads the address of a stanza that s sent (RFC 6120 section 10.3: without one, the
 // stanza is for the sender's own account).
-func (r *router) targetOf(s *stream, to jid.JID) target {
+func (r *Router) targetOf(s *Stream, to jid.JID) Target {
 	domain := to.Domainpart()
 	switch {
 	case domain == "":
-		return targetSelf
+		return ToSelf
 	case !r.domains[domain]:
-		return targetForeign
+		return ToForeign
 	case to.Localpart() == "":
-		return targetServer
+		return ToServer
 	case to.Resourcepart() != "":
-		return targetFull
-	case addressOf(to) == s.res.address:
-		return targetSelf
+		return ToResource
+	case addressOf(to) == s.res.Address:
+		return ToSelf
 	}
-	return targetAccount
+	return ToAccount
 }
 
 // indexResource finds a resource in the list of an account.
-func indexResource(list []*stream, name string) int {
+func indexResource(list []*Stream, name string) int {
 	for i, s := range list {
 		if s.res.name == name {
 			return i
@@ -210,7 +210,7 @@ func indexResource(list []*stream, name string) int {
 }
 
 // at returns the stream that is bound to a full JID, or nil.
-func (r *router) at(full jid.JID) *stream {
+func (r *Router) at(full jid.JID) *Stream {
 	name := full.Resourcepart()
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -225,7 +225,7 @@ func (r *router) at(full jid.JID) *stream {
 const usual = 8
 
 // pick appends the streams of an account that which chooses; which runs under mu.
-func (r *router) pick(to []*stream, a address, which func(*resource) bool) []*stream {
+func (r *Router) pick(to []*Stream, a Address, which func(*resource) bool) []*Stream {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, s := range r.bound[a] {
@@ -241,15 +241,15 @@ func isInterested(x *resource) bool { return x.interested }
 func takesAll(x *resource) bool     { return x.available && x.priority >= 0 }
 
 // deliver puts b into the streams of an account that which chooses.
-func (r *router) deliver(a address, which func(*resource) bool, b []byte) {
-	var buf [usual]*stream
+func (r *Router) deliver(a Address, which func(*resource) bool, b []byte) {
+	var buf [usual]*Stream
 	for _, s := range r.pick(buf[:0], a, which) {
-		s.put(b)
+		s.Put(b)
 	}
 }
 
 // lock takes the books of one or two accounts and returns how to give them back.
-func (r *router) lock(list ...address) (unlock func()) {
+func (r *Router) lock(list ...Address) (unlock func()) {
 	var held [2]int
 	n := 0
 	for _, a := range list {
@@ -274,15 +274,15 @@ func (r *router) lock(list ...address) (unlock func()) {
 
 // party is an account of this server, or the name of one that there is not.
 type party struct {
-	address
+	Address
 	id     identity.UserID
 	exists bool
 }
 
-func (s *stream) party() party { return party{s.res.address, s.res.owner, s.res.owner != ""} }
+func (s *Stream) party() party { return party{s.res.Address, s.res.owner, s.res.owner != ""} }
 
 // party finds the account of a bare JID of ours. Aliases are names to log in with, not addresses.
-func (r *router) party(ctx context.Context, a address) (party, error) {
+func (r *Router) party(ctx context.Context, a Address) (party, error) {
 	r.mu.RLock()
 	var id identity.UserID
 	if list := r.bound[a]; len(list) > 0 {
@@ -295,11 +295,11 @@ func (r *router) party(ctx context.Context, a address) (party, error) {
 	acc, err := r.accounts.User(ctx, a.String())
 	switch {
 	case errors.Is(err, identity.ErrNotFound) || errors.Is(err, identity.ErrInvalid) || errors.Is(err, identity.ErrHidden):
-		return party{address: a}, nil
+		return party{Address: a}, nil
 	case err != nil:
 		return party{}, fmt.Errorf("looking up %s: %w", a, err)
 	case string(acc.Login) != a.local || acc.Domain != a.domain || acc.State == identity.UserDeleted:
-		return party{address: a}, nil
+		return party{Address: a}, nil
 	}
 	return party{a, acc.ID, true}, nil
 }
@@ -307,21 +307,21 @@ func (r *router) party(ctx context.Context, a address) (party, error) {
 // refuse answers that there is no such thing: the same for what is not there, what is not built
 // and what the session's level does not allow. Errors and results are never answered
 // (RFC 6120 section 8.3.1).
-func (r *router) refuse(s *stream, st *stanza) {
+func (r *Router) refuse(s *Stream, st *Stanza) {
 	r.fail(s, st, xstanza.ServiceUnavailable, xstanza.Cancel)
 }
 
 // fail answers an error to what is no error or result itself.
-func (r *router) fail(s *stream, st *stanza, cond xstanza.Condition, typ xstanza.ErrorType) {
-	if st.typ == "error" || st.kind == kindIQ && st.typ == "result" {
+func (r *Router) fail(s *Stream, st *Stanza, cond xstanza.Condition, typ xstanza.ErrorType) {
+	if st.Type == "error" || st.Kind == KindIQ && st.Type == "result" {
 		return
 	}
-	s.put(st.errorReply(cond, typ))
+	s.Put(st.Failure(cond, typ))
 }
 
 // broken logs an error of store or identity and answers that it is the server's fault and may
 // pass.
-func (r *router) broken(s *stream, st *stanza, err error) {
-	r.log.Error("stanza not handled", "kind", string(st.kind), slog.Any("", s.ses), "error", err)
+func (r *Router) broken(s *Stream, st *Stanza, err error) {
+	r.log.Error("stanza not handled", "kind", string(st.Kind), slog.Any("", s.ses), "error", err)
 	r.fail(s, st, xstanza.InternalServerError, xstanza.Wait)
 }

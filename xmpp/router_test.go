@@ -8,14 +8,14 @@ import (
 )
 
 // populated is a router with one account that has two resources.
-func populated(tb testing.TB) (*router, jid.JID) {
+func populated(tb testing.TB) (*Router, jid.JID) {
 	tb.Helper()
 	r := newRouter(Options{Domains: []string{"example.org"}})
 	full := jid.MustParse("alice@example.org/phone")
 	for _, name := range []string{"desk", "phone"} {
-		s := &stream{}
-		s.res = resource{address: addressOf(full), name: name, available: true, priority: 1}
-		r.bound[s.res.address] = append(r.bound[s.res.address], s)
+		s := &Stream{}
+		s.res = resource{Address: addressOf(full), name: name, available: true, priority: 1}
+		r.bound[s.res.Address] = append(r.bound[s.res.Address], s)
 	}
 	return r, full
 }
@@ -32,11 +32,11 @@ func TestLookupsDoNotAllocate(t *testing.T) {
 			return 0
 		},
 		"most available": func() int {
-			var buf [usual]*stream
+			var buf [usual]*Stream
 			return len(r.mostAvailable(buf[:0], addressOf(bare)))
 		},
 		"available": func() int {
-			var buf [usual]*stream
+			var buf [usual]*Stream
 			return len(r.pick(buf[:0], addressOf(bare), isAvailable))
 		},
 	} {
@@ -52,11 +52,11 @@ func TestLookupsDoNotAllocate(t *testing.T) {
 // Whoever takes two books takes them in one order, also where both are the same.
 func TestBooks(t *testing.T) {
 	r := newRouter(Options{Domains: []string{"example.org"}})
-	var list []address
+	var list []Address
 	for _, l := range "abcdefghijklmnopqrstuvwxyz" {
-		list = append(list, address{string(l), "example.org"})
+		list = append(list, Address{string(l), "example.org"})
 	}
-	held := make(map[address]bool)
+	held := make(map[Address]bool)
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	for i := range list {

@@ -110,7 +110,7 @@ func (n *negotiation) mechanism(name string) mech {
 
 // authenticate is one exchange (RFC 6120 section 6.4); ok is false where it failed and the client
 // may try again. The stream is as it was then.
-func (n *negotiation) authenticate(el *element) (ok bool, err error) {
+func (n *negotiation) authenticate(el *Element) (ok bool, err error) {
 	ctx, cancel := n.context()
 	defer cancel()
 	out, c, err := n.exchange(ctx, el)
@@ -146,8 +146,8 @@ func (e *connError) Unwrap() error        { return e.err }
 func (e *connError) Is(target error) bool { return target == errExchange }
 
 // exchange runs a mechanism to its end.
-func (n *negotiation) exchange(ctx context.Context, el *element) ([]byte, identity.Credentials, error) {
-	name, _ := el.attr("mechanism")
+func (n *negotiation) exchange(ctx context.Context, el *Element) ([]byte, identity.Credentials, error) {
+	name, _ := el.Attr("mechanism")
 	m := n.mechanism(name)
 	if m == nil {
 		if !n.secure && n.srv.tlsRequired() {
@@ -186,10 +186,10 @@ func (n *negotiation) challenge(out []byte) ([]byte, error) {
 		return nil, &connError{err}
 	case fr.kind == frameClose:
 		return nil, &connError{errClosed}
-	case fr.el.name.Space != nsSASL:
-	case fr.el.name.Local == "abort":
+	case fr.el.Name.Space != nsSASL:
+	case fr.el.Name.Local == "abort":
 		return nil, &saslError{saslAborted, ""}
-	case fr.el.name.Local == "response":
+	case fr.el.Name.Local == "response":
 		in, _, err := saslData(fr.el)
 		return in, err
 	}
@@ -215,7 +215,7 @@ func (n *negotiation) failure(err error) error {
 	}
 	b := fmt.Appendf(nil, "<failure xmlns='%s'><%s/>", nsSASL, cond)
 	if text != "" {
-		b = fmt.Appendf(b, "<text xml:lang='en'>%s</text>", escape(text))
+		b = fmt.Appendf(b, "<text xml:lang='en'>%s</text>", Escape(text))
 	}
 	if err := n.write(append(b, "</failure>"...)); err != nil {
 		return err
@@ -240,7 +240,7 @@ func saslElement(name string, data []byte) []byte {
 }
 
 // saslData decodes what an element carries; sent is false where it carries nothing.
-func saslData(el *element) (data []byte, sent bool, err error) {
+func saslData(el *Element) (data []byte, sent bool, err error) {
 	text, ok := el.text()
 	switch {
 	case !ok:

@@ -68,7 +68,7 @@ type Server struct {
 	registry  Registry
 	tls       *tls.Config
 	log       *slog.Logger
-	router    *router
+	router    *Router
 	noSCRAM   bool
 	anonymous bool
 

@@ -19,56 +19,56 @@ const (
 	nsXML     = "http://www.w3.org/XML/1998/namespace"
 )
 
-// kind is which of the three stanzas one is.
-type kind string
+// Kind is which of the three stanzas one is.
+type Kind string
 
 const (
-	kindMessage  kind = "message"
-	kindPresence kind = "presence"
-	kindIQ       kind = "iq"
+	KindMessage  Kind = "message"
+	KindPresence Kind = "presence"
+	KindIQ       Kind = "iq"
 )
 
-// stanza is one whole element as a client sent it. Its bytes are validated and its prefixes are
+// Stanza is one whole element as a client sent it. Its bytes are validated and its prefixes are
 // its own, so that they mean the same in any other stream of the namespace jabber:client.
-type stanza struct {
-	kind kind
-	to   jid.JID // zero where absent
-	from jid.JID // the full JID of the session, whatever the client wrote
+type Stanza struct {
+	Kind Kind
+	To   jid.JID // zero where absent
+	From jid.JID // the full JID of the session, whatever the client wrote
 
-	id, typ string
-	lang    string // of the stanza, else of the stream it came from (RFC 6120 section 8.1.5)
+	ID, Type string
+	Lang     string // of the stanza, else of the stream it came from (RFC 6120 section 8.1.5)
 
 	child    xml.Name // of the first child element; zero where there is none
-	children []child
+	Children []Child
 	raw      []byte // nobody changes it
 
 	markup
 }
 
-// child is one child element of a stanza; start and end bound its bytes in raw. Those bytes alone
+// Child is one Child element of a stanza; start and end bound its bytes in raw. Those bytes alone
 // may use prefixes that the stanza's own tag declares: decode reads them in their place.
-type child struct {
-	name       xml.Name
+type Child struct {
+	Name       xml.Name
 	start, end int
 }
 
 // markup is where the parts of an element's bytes lie.
 type markup struct {
-	attrs   []attr
+	attrs   []Attr
 	nameEnd int // behind the name in the open tag
 	open    int // behind the open tag
 	body    int // behind the content: where the end tag begins; open where the tag closes itself
 }
 
-// attr is an attribute; start and end bound its bytes, name to closing quote.
-type attr struct {
+// Attr is an attribute; start and end bound its bytes, name to closing quote.
+type Attr struct {
 	name       xml.Name
 	value      string
 	start, end int
 }
 
-// attr returns the value of an attribute without namespace.
-func (m *markup) attr(local string) (string, bool) {
+// Attr returns the value of an attribute without namespace.
+func (m *markup) Attr(local string) (string, bool) {
 	for i := range m.attrs {
 		if a := &m.attrs[i]; a.name.Space == "" && a.name.Local == local {
 			return a.value, true
@@ -77,26 +77,26 @@ func (m *markup) attr(local string) (string, bool) {
 	return "", false
 }
 
-// find returns the first child element of that name.
-func (st *stanza) find(space, local string) (child, bool) {
-	for _, c := range st.children {
-		if c.name.Space == space && c.name.Local == local {
+// Find returns the first child element of that name.
+func (st *Stanza) Find(space, local string) (Child, bool) {
+	for _, c := range st.Children {
+		if c.Name.Space == space && c.Name.Local == local {
 			return c, true
 		}
 	}
-	return child{}, false
+	return Child{}, false
 }
 
-// decode reads the whole stanza into v, as xml.Unmarshal does. Names without a namespace of
+// Decode reads the whole stanza into v, as xml.Unmarshal does. Names without a namespace of
 // their own are in jabber:client.
-func (st *stanza) decode(v any) error {
+func (st *Stanza) Decode(v any) error {
 	d := xml.NewDecoder(bytes.NewReader(st.raw))
 	d.DefaultSpace = nsClient
 	return d.Decode(v)
 }
 
-// decodeChild reads one child element into v.
-func (st *stanza) decodeChild(c child, v any) error {
+// DecodeChild reads one child element into v.
+func (st *Stanza) DecodeChild(c Child, v any) error {
 	d := xml.NewDecoder(bytes.NewReader(st.raw))
 	d.DefaultSpace = nsClient
 	for {
@@ -110,15 +110,15 @@ func (st *stanza) decodeChild(c child, v any) error {
 	}
 }
 
-// rewritten returns the stanza with from and to as given (an empty one is left out) and with its
+// Rewritten returns the stanza with from and to as given (an empty one is left out) and with its
 // language said; extra are whole elements that become its last children. All else is kept.
-func (st *stanza) rewritten(from, to string, extra ...string) []byte {
-	return st.without(nil, from, to, extra...)
+func (st *Stanza) Rewritten(from, to string, extra ...string) []byte {
+	return st.Without(nil, from, to, extra...)
 }
 
-// without is rewritten without the children that drop chooses; nil drops none.
-func (st *stanza) without(drop func(child) bool, from, to string, extra ...string) []byte {
-	size := len(st.raw) + len(from) + len(to) + len(st.lang) + 48
+// Without is rewritten Without the children that drop chooses; nil drops none.
+func (st *Stanza) Without(drop func(Child) bool, from, to string, extra ...string) []byte {
+	size := len(st.raw) + len(from) + len(to) + len(st.Lang) + 48
 	for _, e := range extra {
 		size += len(e)
 	}
@@ -133,10 +133,10 @@ func (st *stanza) without(drop func(child) bool, from, to string, extra ...strin
 		}
 		b = append(append(b, ' '), st.raw[a.start:a.end]...)
 	}
-	b = appendAttr(b, "from", from)
-	b = appendAttr(b, "to", to)
+	b = AppendAttr(b, "from", from)
+	b = AppendAttr(b, "to", to)
 	if !hasLang {
-		b = appendAttr(b, "xml:lang", st.lang)
+		b = AppendAttr(b, "xml:lang", st.Lang)
 	}
 	closed := st.raw[st.open-2] == '/'
 	if closed && len(extra) == 0 {
@@ -145,7 +145,7 @@ func (st *stanza) without(drop func(child) bool, from, to string, extra ...strin
 	b = append(b, '>')
 	at := st.open
 	if drop != nil {
-		for _, c := range st.children {
+		for _, c := range st.Children {
 			if drop(c) {
 				b = append(b, st.raw[at:c.start]...)
 				at = c.end
@@ -161,8 +161,8 @@ func (st *stanza) without(drop func(child) bool, from, to string, extra ...strin
 	return append(b, '>')
 }
 
-// resultReply answers an IQ; payload is one whole element or nothing.
-func (st *stanza) resultReply(payload string) []byte {
+// Result answers an IQ; payload is one whole element or nothing.
+func (st *Stanza) Result(payload string) []byte {
 	b := st.reply("result")
 	if payload == "" {
 		return append(b, "/>"...)
@@ -171,100 +171,100 @@ func (st *stanza) resultReply(payload string) []byte {
 	return append(b, "</iq>"...)
 }
 
-// errorReply answers any stanza (RFC 6120 section 8.3). The caller sees to it that no error is
+// Failure answers any stanza (RFC 6120 section 8.3). The caller sees to it that no error is
 // answered by an error (section 8.3.1).
-func (st *stanza) errorReply(cond xstanza.Condition, typ xstanza.ErrorType) []byte {
-	return st.errorText(cond, typ, "")
+func (st *Stanza) Failure(cond xstanza.Condition, typ xstanza.ErrorType) []byte {
+	return st.FailureText(cond, typ, "")
 }
 
-// errorText is errorReply with words for a person.
-func (st *stanza) errorText(cond xstanza.Condition, typ xstanza.ErrorType, text string) []byte {
+// FailureText is errorReply with words for a person.
+func (st *Stanza) FailureText(cond xstanza.Condition, typ xstanza.ErrorType, text string) []byte {
 	b := st.reply("error")
 	b = fmt.Appendf(b, "><error type='%s'><%s xmlns='%s'/>", typ, cond, nsStanzas)
 	if text != "" {
-		b = fmt.Appendf(b, "<text xmlns='%s' xml:lang='en'>%s</text>", nsStanzas, escape(text))
+		b = fmt.Appendf(b, "<text xmlns='%s' xml:lang='en'>%s</text>", nsStanzas, Escape(text))
 	}
-	return fmt.Appendf(b, "</error></%s>", st.kind)
+	return fmt.Appendf(b, "</error></%s>", st.Kind)
 }
 
 // reply begins the tag of an answer: to the sender, from whom it was sent to.
-func (st *stanza) reply(typ string) []byte {
+func (st *Stanza) reply(typ string) []byte {
 	b := append(make([]byte, 0, 256), '<')
-	b = append(b, st.kind...)
-	b = appendAttr(b, "type", typ)
-	b = appendAttr(b, "id", st.id)
-	b = appendAttr(b, "from", st.to.String())
-	return appendAttr(b, "to", st.from.String())
+	b = append(b, st.Kind...)
+	b = AppendAttr(b, "type", typ)
+	b = AppendAttr(b, "id", st.ID)
+	b = AppendAttr(b, "from", st.To.String())
+	return AppendAttr(b, "to", st.From.String())
 }
 
-// appendAttr appends an attribute, escaped; nothing where the value is empty.
-func appendAttr(b []byte, name, value string) []byte {
+// AppendAttr appends an attribute, escaped; nothing where the value is empty.
+func AppendAttr(b []byte, name, value string) []byte {
 	if value == "" {
 		return b
 	}
 	b = append(append(append(b, ' '), name...), "='"...)
-	return append(append(b, escape(value)...), '\'')
+	return append(append(b, Escape(value)...), '\'')
 }
 
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "&apos;", `"`, "&quot;",
 	"\t", "&#x9;", "\n", "&#xA;", "\r", "&#xD;")
 
-// escape makes text fit for an attribute or for content; what comes back is what went in.
-func escape(s string) string { return escaper.Replace(s) }
+// Escape makes text fit for an attribute or for content; what comes back is what went in.
+func Escape(s string) string { return escaper.Replace(s) }
 
 // newStanza reads an element of the first level; ok is false where it is no stanza. The error is a
 // fault of the stanza alone, and st can carry the answer.
-func newStanza(el *element) (st *stanza, ok bool, err error) {
-	if el.name.Space != nsClient {
+func newStanza(el *Element) (st *Stanza, ok bool, err error) {
+	if el.Name.Space != nsClient {
 		return nil, false, nil
 	}
-	k := kind(el.name.Local)
+	k := Kind(el.Name.Local)
 	switch k {
-	case kindMessage, kindPresence, kindIQ:
+	case KindMessage, KindPresence, KindIQ:
 	default:
 		return nil, false, nil
 	}
-	st = &stanza{kind: k, children: el.children, raw: el.raw, markup: el.markup}
-	if len(el.children) > 0 {
-		st.child = el.children[0].name
+	st = &Stanza{Kind: k, Children: el.Children, raw: el.raw, markup: el.markup}
+	if len(el.Children) > 0 {
+		st.child = el.Children[0].Name
 	}
 	var to string
 	for i := range st.attrs {
 		a := &st.attrs[i]
 		switch {
 		case a.name.Space == nsXML && a.name.Local == "lang":
-			st.lang = a.value
+			st.Lang = a.value
 		case a.name.Space != "":
 		case a.name.Local == "id":
-			st.id = a.value
+			st.ID = a.value
 		case a.name.Local == "type":
-			st.typ = a.value
+			st.Type = a.value
 		case a.name.Local == "to":
 			to = a.value
 		}
 	}
 	if to != "" {
-		st.to, err = jid.Parse(to)
+		st.To, err = jid.Parse(to)
 	}
 	return st, true, err
 }
 
-// parseStanza reads a stanza that this server wrote or stored; bytes of clients come through the
+// ParseStanza reads a stanza that this server wrote or stored; bytes of clients come through the
 // framer.
-func parseStanza(raw []byte) (*stanza, error) {
+func ParseStanza(raw []byte) (*Stanza, error) {
 	el, err := parseElement(raw, clientScope())
 	if err != nil {
 		return nil, err
 	}
 	st, ok, err := newStanza(el)
 	if !ok {
-		return nil, fmt.Errorf("%s is no stanza", el.name.Local)
+		return nil, fmt.Errorf("%s is no stanza", el.Name.Local)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if from, ok := st.attr("from"); ok {
-		if st.from, err = jid.Parse(from); err != nil {
+	if from, ok := st.Attr("from"); ok {
+		if st.From, err = jid.Parse(from); err != nil {
 			return nil, err
 		}
 	}

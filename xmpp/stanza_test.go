@@ -29,10 +29,10 @@ func TestRewritten(t *testing.T) {
 			if !ok || err != nil {
 				t.Fatal(ok, err)
 			}
-			if st.lang == "" {
-				st.lang = "de"
+			if st.Lang == "" {
+				st.Lang = "de"
 			}
-			if got := string(st.rewritten("a@b/'<", "c@d", "<extra/>")); got != tt.want {
+			if got := string(st.Rewritten("a@b/'<", "c@d", "<extra/>")); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 			if string(st.raw) != tt.in {
@@ -44,15 +44,15 @@ func TestRewritten(t *testing.T) {
 
 func TestWithout(t *testing.T) {
 	st := parsed(t, `<message><a/>1<b xmlns='u'>x</b>2<c/></message>`)
-	got := string(st.without(func(c child) bool { return c.name.Space == "u" || c.name.Local == "c" }, "", "t@u"))
+	got := string(st.Without(func(c Child) bool { return c.Name.Space == "u" || c.Name.Local == "c" }, "", "t@u"))
 	if want := `<message to='t@u'><a/>12</message>`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
-func parsed(t *testing.T, raw string) *stanza {
+func parsed(t *testing.T, raw string) *Stanza {
 	t.Helper()
-	st, err := parseStanza([]byte(raw))
+	st, err := ParseStanza([]byte(raw))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func parsed(t *testing.T, raw string) *stanza {
 
 func TestDecode(t *testing.T) {
 	st := parsed(t, `<iq type='set' id='1' from='a@b/c' to='b' xmlns:r='jabber:iq:roster'><x/><r:query ver='7'><r:item jid='&lt;@b'/></r:query></iq>`)
-	c, ok := st.find("jabber:iq:roster", "query")
+	c, ok := st.Find("jabber:iq:roster", "query")
 	if !ok {
 		t.Fatal("no query")
 	}
@@ -71,14 +71,14 @@ func TestDecode(t *testing.T) {
 			JID string `xml:"jid,attr"`
 		} `xml:"jabber:iq:roster item"`
 	}
-	if err := st.decodeChild(c, &q); err != nil || q.Ver != "7" || len(q.Items) != 1 || q.Items[0].JID != "<@b" {
+	if err := st.DecodeChild(c, &q); err != nil || q.Ver != "7" || len(q.Items) != 1 || q.Items[0].JID != "<@b" {
 		t.Errorf("%+v, %v", q, err)
 	}
 	var whole struct {
 		XMLName xml.Name `xml:"jabber:client iq"`
 		ID      string   `xml:"id,attr"`
 	}
-	if err := st.decode(&whole); err != nil || whole.ID != "1" {
+	if err := st.Decode(&whole); err != nil || whole.ID != "1" {
 		t.Errorf("%+v, %v", whole, err)
 	}
 }
@@ -89,14 +89,14 @@ func TestReplies(t *testing.T) {
 		got  []byte
 		want string
 	}{
-		{st.resultReply(""), `<iq type='result' id='&quot;&apos;&lt;' from='b' to='a@b/x'/>`},
-		{st.resultReply("<q xmlns='u'/>"), `<iq type='result' id='&quot;&apos;&lt;' from='b' to='a@b/x'><q xmlns='u'/></iq>`},
-		{st.errorReply(xstanza.ItemNotFound, xstanza.Cancel), `<iq type='error' id='&quot;&apos;&lt;' from='b' to='a@b/x'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`},
+		{st.Result(""), `<iq type='result' id='&quot;&apos;&lt;' from='b' to='a@b/x'/>`},
+		{st.Result("<q xmlns='u'/>"), `<iq type='result' id='&quot;&apos;&lt;' from='b' to='a@b/x'><q xmlns='u'/></iq>`},
+		{st.Failure(xstanza.ItemNotFound, xstanza.Cancel), `<iq type='error' id='&quot;&apos;&lt;' from='b' to='a@b/x'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`},
 	} {
 		if string(tt.got) != tt.want {
 			t.Errorf("got  %s\nwant %s", tt.got, tt.want)
 		}
-		if _, err := parseStanza(tt.got); err != nil {
+		if _, err := ParseStanza(tt.got); err != nil {
 			t.Errorf("%s: %v", tt.got, err)
 		}
 	}
@@ -124,10 +124,10 @@ func FuzzRewritten(f *testing.F) {
 				}
 			}
 		}
-		if st.lang == "" {
-			st.lang = lang
+		if st.Lang == "" {
+			st.Lang = lang
 		}
-		out := st.rewritten(from, to, "<extra xmlns='u'/>")
+		out := st.Rewritten(from, to, "<extra xmlns='u'/>")
 		el2, err := parseElement(out, clientScope())
 		if err != nil {
 			if strings.Contains(err.Error(), "attributes") {
@@ -136,12 +136,12 @@ func FuzzRewritten(f *testing.F) {
 			t.Fatalf("%s → %s: %v", raw, out, err)
 		}
 		st2, ok, _ := newStanza(el2)
-		gotFrom, _ := st2.attr("from")
-		gotTo, _ := st2.attr("to")
-		if !ok || gotFrom != from || gotTo != to || st2.lang != st.lang || st2.id != st.id || st2.typ != st.typ || st2.kind != st.kind {
+		gotFrom, _ := st2.Attr("from")
+		gotTo, _ := st2.Attr("to")
+		if !ok || gotFrom != from || gotTo != to || st2.Lang != st.Lang || st2.ID != st.ID || st2.Type != st.Type || st2.Kind != st.Kind {
 			t.Fatalf("%s → %s", raw, out)
 		}
-		if len(st2.children) != len(st.children)+1 {
+		if len(st2.Children) != len(st.Children)+1 {
 			t.Fatalf("%s → %s", raw, out)
 		}
 		if got, want := el2.raw[el2.open:el2.body], raw[el.open:el.body]; !bytes.HasPrefix(got, want) {
@@ -152,21 +152,21 @@ func FuzzRewritten(f *testing.F) {
 
 func TestEscape(t *testing.T) {
 	const all = "a&b<c>d'e\"f\tg\nh\ri ä漢"
-	st := parsed(t, "<message id='"+escape(all)+"'><body>"+escape(all)+"</body></message>")
+	st := parsed(t, "<message id='"+Escape(all)+"'><body>"+Escape(all)+"</body></message>")
 	var m struct {
 		Body string `xml:"body"`
 	}
-	if err := st.decode(&m); err != nil || m.Body != all || st.id != all {
-		t.Errorf("%q %q %v", m.Body, st.id, err)
+	if err := st.Decode(&m); err != nil || m.Body != all || st.ID != all {
+		t.Errorf("%q %q %v", m.Body, st.ID, err)
 	}
 }
 
 func TestStanzaAddresses(t *testing.T) {
 	st := parsed(t, `<message from='A@Example.ORG/Res' to='b@c'/>`)
-	if !st.from.Equal(jid.MustParse("a@example.org/Res")) || st.to.String() != "b@c" {
-		t.Errorf("%s %s", st.from, st.to)
+	if !st.From.Equal(jid.MustParse("a@example.org/Res")) || st.To.String() != "b@c" {
+		t.Errorf("%s %s", st.From, st.To)
 	}
-	if _, err := parseStanza([]byte(`<x/>`)); err == nil {
+	if _, err := ParseStanza([]byte(`<x/>`)); err == nil {
 		t.Error("that is no stanza")
 	}
 }

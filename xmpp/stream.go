@@ -23,13 +23,13 @@ const (
 	linger = 2 * time.Second
 )
 
-// stream is a bound resource. It and the transport that carries it are two things, so that another
+// Stream is a bound resource. It and the transport that carries it are two things, so that another
 // transport can take its place (XEP-0198): gen counts the transports, and a goroutine that holds
 // an old number changes nothing any more.
 //
 // Two goroutines may work for it: the connection's own, which reads, and a writer, which lives
 // only while something waits to be written.
-type stream struct {
+type Stream struct {
 	full jid.JID
 	ses  *identity.Session
 	lang string   // of what the client sends, unless a stanza says otherwise
@@ -55,12 +55,12 @@ type stream struct {
 }
 
 // newStream makes a stream that queues what is put and writes nothing until release.
-func newStream(full jid.JID, ses *identity.Session, lang string, l config.Limits) *stream {
-	return &stream{full: full, ses: ses, lang: lang, maxBytes: int(l.XMPPQueueSize), held: true}
+func newStream(full jid.JID, ses *identity.Session, lang string, l config.Limits) *Stream {
+	return &Stream{full: full, ses: ses, lang: lang, maxBytes: int(l.XMPPQueueSize), held: true}
 }
 
 // attach gives the stream a transport.
-func (s *stream) attach(t transport) {
+func (s *Stream) attach(t transport) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.t = t
@@ -69,7 +69,7 @@ func (s *stream) attach(t transport) {
 
 // release writes first, which is the answer that tells the client of its stream, and then all that
 // was put since the router knew the stream.
-func (s *stream) release(first []byte) {
+func (s *Stream) release(first []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held = false
@@ -80,10 +80,10 @@ func (s *stream) release(first []byte) {
 	s.wake()
 }
 
-// put queues one whole stanza and never blocks; false means that the stream has ended, so that the
+// Put queues one whole stanza and never blocks; false means that the stream has ended, so that the
 // stanza will not arrive. A stream whose queue is full ends with resource-constraint. b is kept:
 // the caller must not change it, and may give the same b to many streams.
-func (s *stream) put(b []byte) bool {
+func (s *Stream) Put(b []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.gone.Load() {
@@ -101,7 +101,7 @@ func (s *stream) put(b []byte) bool {
 }
 
 // wake sees to it that a writer runs where there is something to write.
-func (s *stream) wake() {
+func (s *Stream) wake() {
 	if !s.writing && !s.held && s.t != nil && (s.sent < len(s.q) || s.final != nil) {
 		s.writing = true
 		go s.write(s.t, s.gen)
@@ -109,7 +109,7 @@ func (s *stream) wake() {
 }
 
 // write is the writer.
-func (s *stream) write(t transport, gen int) {
+func (s *Stream) write(t transport, gen int) {
 	for {
 		s.mu.Lock()
 		if s.gen != gen {
@@ -155,7 +155,7 @@ func (s *stream) write(t transport, gen int) {
 }
 
 // stopped says that no writer runs any more.
-func (s *stream) stopped() {
+func (s *Stream) stopped() {
 	s.writing = false
 	if s.quiet != nil {
 		close(s.quiet)
@@ -164,7 +164,7 @@ func (s *stream) stopped() {
 }
 
 // written forgets the first n items, which have left; an end may have forgotten them before.
-func (s *stream) written(n int) {
+func (s *Stream) written(n int) {
 	n = min(n, len(s.q))
 	for _, it := range s.q[:n] {
 		s.bytes -= len(it.b) + overhead
@@ -182,13 +182,13 @@ func (s *stream) written(n int) {
 // end tells the client a stream error and ends the connection; only the first end of a stream
 // counts. What has not been sent by now will not be. It never blocks. text is for a person and
 // may be empty.
-func (s *stream) end(cond xstream.Error, text string) {
+func (s *Stream) end(cond xstream.Error, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endLocked(cond, text)
 }
 
-func (s *stream) endLocked(cond xstream.Error, text string) {
+func (s *Stream) endLocked(cond xstream.Error, text string) {
 	if s.gone.Swap(true) {
 		return
 	}
@@ -202,7 +202,7 @@ func (s *stream) endLocked(cond xstream.Error, text string) {
 }
 
 // close answers the client's end of the stream (RFC 6120 section 4.4): what waits is still sent.
-func (s *stream) close() {
+func (s *Stream) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.gone.Swap(true) {
@@ -214,13 +214,13 @@ func (s *stream) close() {
 }
 
 // drop ends a stream whose connection is of no use any more.
-func (s *stream) drop() {
+func (s *Stream) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dropLocked()
 }
 
-func (s *stream) dropLocked() {
+func (s *Stream) dropLocked() {
 	s.gone.Store(true)
 	s.forget()
 	s.final = nil
@@ -229,22 +229,22 @@ func (s *stream) dropLocked() {
 	}
 }
 
-func (s *stream) forget() {
+func (s *Stream) forget() {
 	s.q, s.sent, s.bytes = nil, 0, 0
 	s.spaced()
 }
 
 // spaced wakes who waits in room.
-func (s *stream) spaced() {
+func (s *Stream) spaced() {
 	if s.space != nil {
 		close(s.space)
 		s.space = nil
 	}
 }
 
-// room waits until no more than half of the queue is in use, or the stream has ended. Only the
+// Room waits until no more than half of the queue is in use, or the stream has ended. Only the
 // reader may call it, with no book held: what the client asked for waits for the client.
-func (s *stream) room() {
+func (s *Stream) Room() {
 	for {
 		s.mu.Lock()
 		if s.gone.Load() || s.bytes <= s.maxBytes/2 {
@@ -261,7 +261,7 @@ func (s *stream) room() {
 }
 
 // finish waits until the writer has said the last words or given up.
-func (s *stream) finish() {
+func (s *Stream) finish() {
 	s.mu.Lock()
 	if !s.writing {
 		s.mu.Unlock()
@@ -274,6 +274,6 @@ func (s *stream) finish() {
 }
 
 // leave tells the router, once, that the stream is gone.
-func (s *stream) leave(r *router, why string) {
+func (s *Stream) leave(r *Router, why string) {
 	s.left.Do(func() { r.unbind(s, why) })
 }

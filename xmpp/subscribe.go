@@ -9,20 +9,20 @@ import (
 
 // subscription handles presence that manages subscriptions (RFC 6121 section 3). Nobody is told
 // of anything before it is durable.
-func (r *router) subscription(ctx context.Context, s *stream, st *stanza, req request) {
+func (r *Router) subscription(ctx context.Context, s *Stream, st *Stanza, req request) {
 	if s.res.owner == "" {
 		r.refuse(s, st)
 		return
 	}
-	switch r.targetOf(s, st.to) {
-	case targetForeign:
+	switch r.targetOf(s, st.To) {
+	case ToForeign:
 		r.fail(s, st, xstanza.RemoteServerNotFound, xstanza.Cancel)
 		return
-	case targetSelf, targetServer:
+	case ToSelf, ToServer:
 		return // one sees one's own presence anyway; the server has none
 	}
-	to := addressOf(st.to) // section 3.1.2: it is between bare JIDs, whatever was written
-	if to == s.res.address {
+	to := addressOf(st.To) // section 3.1.2: it is between bare JIDs, whatever was written
+	if to == s.res.Address {
 		return
 	}
 	them, err := r.party(ctx, to)
@@ -31,8 +31,8 @@ func (r *router) subscription(ctx context.Context, s *stream, st *stanza, req re
 		return
 	}
 	x := &exchange{r: r, me: s.party(), them: them}
-	body := st.rewritten(s.res.address.String(), to.String())
-	defer r.lock(x.me.address, to)()
+	body := st.Rewritten(s.res.Address.String(), to.String())
+	defer r.lock(x.me.Address, to)()
 	err = r.store.Write(ctx, func(w StoreWriter) error {
 		if err := x.load(ctx, w); err != nil {
 			return err

@@ -109,9 +109,9 @@ func (t *tcp) send(b []byte) error {
 
 func (t *tcp) open(id, from, to string) []byte {
 	b := []byte("<?xml version='1.0'?><stream:stream xmlns='" + nsClient + "' xmlns:stream='" + nsStream + "' version='1.0' xml:lang='en'")
-	b = appendAttr(b, "id", id)
-	b = appendAttr(b, "from", from)
-	b = appendAttr(b, "to", to)
+	b = AppendAttr(b, "id", id)
+	b = AppendAttr(b, "from", from)
+	b = AppendAttr(b, "to", to)
 	return append(b, '>')
 }
 
