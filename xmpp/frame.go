@@ -2,7 +2,6 @@ package xmpp
 
 import (
 	"bytes"
-	"encoding/xml"
 	"io"
 	"sync"
 
@@ -35,22 +34,6 @@ const (
 type frame struct {
 	kind frameKind
 	el   *Element
-}
-
-// Element is one validated Element, or the stream's open tag.
-type Element struct {
-	Name     xml.Name
-	Children []Child
-	raw      []byte
-	markup
-}
-
-// text is the character data of an element without children; false where it has some.
-func (e *Element) text() (string, bool) {
-	if len(e.Children) > 0 {
-		return "", false
-	}
-	return content(e.raw[e.open:e.body]), true
 }
 
 // fault is a reason to end the stream.

@@ -321,11 +321,11 @@ func checkElement(t *testing.T, el *Element) {
 	}
 	for i, a := range el.attrs {
 		o := other.Attrs[i]
-		if a.name != o.Name || flat.Replace(a.value) != flat.Replace(o.Value) {
-			t.Fatalf("%s: attribute %v=%q, want %v=%q", el.raw, a.name, a.value, o.Name, o.Value)
+		if a.Name != o.Name || flat.Replace(a.Value) != flat.Replace(o.Value) {
+			t.Fatalf("%s: attribute %v=%q, want %v=%q", el.raw, a.Name, a.Value, o.Name, o.Value)
 		}
 	}
-	if text, ok := el.text(); ok && text != other.Text {
+	if text, ok := el.Text(); ok && text != other.Text {
 		t.Fatalf("%s: text %q, want %q", el.raw, text, other.Text)
 	}
 	again, err := parseElement(el.raw, clientScope())

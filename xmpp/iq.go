@@ -36,7 +36,7 @@ func (r *Router) iq(ctx context.Context, s *Stream, st *Stanza) {
 
 // serve answers what the server or the sender's own account has an answer for.
 func (r *Router) serve(ctx context.Context, s *Stream, st *Stanza, t Target) {
-	v, ok := r.services[serviceKey{t, st.child.Space, st.child.Local}]
+	v, ok := r.services[serviceKey{t, st.First().Space, st.First().Local}]
 	if !ok || st.Type == "set" && !v.set || !v.open(r, s) {
 		r.refuse(s, st)
 		return

@@ -136,10 +136,10 @@ func (n *negotiation) header(el *Element, in, out *xstream.Info) error {
 	n.lang = ""
 	for _, a := range el.attrs {
 		switch {
-		case a.name.Space == "" && a.name.Local == "xmlns":
-			ns = a.value
-		case a.name.Space == nsXML && a.name.Local == "lang" && isLang(a.value):
-			n.lang = a.value
+		case a.Name.Space == "" && a.Name.Local == "xmlns":
+			ns = a.Value
+		case a.Name.Space == nsXML && a.Name.Local == "lang" && isLang(a.Value):
+			n.lang = a.Value
 		}
 	}
 	version, _ := el.Attr("version")

@@ -86,7 +86,7 @@ func parseHeader(raw []byte) (*Element, []binding, error) {
 }
 
 // parseElement validates one whole element. scope is what surrounds it; where the element leans
-// on declarations of the stream's open tag other than the usual two, it gets its own.
+// on declarations other than the usual two of a client's stream, it gets its own.
 func parseElement(raw []byte, scope []binding) (*Element, error) {
 	p := parsers.Get().(*parser)
 	defer p.free()
@@ -97,7 +97,11 @@ func parseElement(raw []byte, scope []binding) (*Element, error) {
 	}
 	var lent []byte
 	for _, b := range p.binds[:p.head] {
-		if b.used && b.prefix != "" && b.prefix != "stream" {
+		switch {
+		case !b.used || b.prefix == "stream" && b.uri == nsStream || b.prefix == "" && b.uri == nsClient:
+		case b.prefix == "":
+			lent = AppendAttr(lent, "xmlns", b.uri)
+		default:
 			lent = AppendAttr(lent, "xmlns:"+b.prefix, b.uri)
 		}
 	}

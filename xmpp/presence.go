@@ -308,6 +308,6 @@ func unavailable(why string) *Stanza {
 		m.open, m.body = len(open), len(status)
 	}
 	m.attrs = []Attr{{start: len("<presence "), end: len("<presence type='unavailable'")}}
-	m.attrs[0].name.Local, m.attrs[0].value = "type", "unavailable"
-	return &Stanza{Kind: KindPresence, Type: "unavailable", raw: []byte(raw), markup: m}
+	m.attrs[0].Name.Local, m.attrs[0].Value = "type", "unavailable"
+	return &Stanza{Kind: KindPresence, Type: "unavailable", Element: Element{raw: []byte(raw), markup: m}}
 }

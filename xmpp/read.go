@@ -50,7 +50,7 @@ func (c *client) stanza(s *Stream, el *Element) error {
 		return nil
 	}
 	if st.Kind == KindIQ && st.Type == "set" && (st.To.Equal(jid.JID{}) || st.To.Equal(s.full.Domain()) || st.To.Equal(s.full.Bare())) {
-		switch st.child.Space {
+		switch st.First().Space {
 		case nsSession: // RFC 3921 section 3: nothing to do, but old clients wait for the answer
 			s.Put(st.Result(""))
 			return nil

@@ -241,7 +241,7 @@ func saslElement(name string, data []byte) []byte {
 
 // saslData decodes what an element carries; sent is false where it carries nothing.
 func saslData(el *Element) (data []byte, sent bool, err error) {
-	text, ok := el.text()
+	text, ok := el.Text()
 	switch {
 	case !ok:
 		return nil, false, &saslError{saslMalformedRequest, ""}

@@ -1,8 +1,6 @@
 package xmpp
 
 import (
-	"bytes"
-	"encoding/xml"
 	"fmt"
 	"strings"
 
@@ -38,76 +36,7 @@ type Stanza struct {
 	ID, Type string
 	Lang     string // of the stanza, else of the stream it came from (RFC 6120 section 8.1.5)
 
-	child    xml.Name // of the first child element; zero where there is none
-	Children []Child
-	raw      []byte // nobody changes it
-
-	markup
-}
-
-// Child is one Child element of a stanza; start and end bound its bytes in raw. Those bytes alone
-// may use prefixes that the stanza's own tag declares: decode reads them in their place.
-type Child struct {
-	Name       xml.Name
-	start, end int
-}
-
-// markup is where the parts of an element's bytes lie.
-type markup struct {
-	attrs   []Attr
-	nameEnd int // behind the name in the open tag
-	open    int // behind the open tag
-	body    int // behind the content: where the end tag begins; open where the tag closes itself
-}
-
-// Attr is an attribute; start and end bound its bytes, name to closing quote.
-type Attr struct {
-	name       xml.Name
-	value      string
-	start, end int
-}
-
-// Attr returns the value of an attribute without namespace.
-func (m *markup) Attr(local string) (string, bool) {
-	for i := range m.attrs {
-		if a := &m.attrs[i]; a.name.Space == "" && a.name.Local == local {
-			return a.value, true
-		}
-	}
-	return "", false
-}
-
-// Find returns the first child element of that name.
-func (st *Stanza) Find(space, local string) (Child, bool) {
-	for _, c := range st.Children {
-		if c.Name.Space == space && c.Name.Local == local {
-			return c, true
-		}
-	}
-	return Child{}, false
-}
-
-// Decode reads the whole stanza into v, as xml.Unmarshal does. Names without a namespace of
-// their own are in jabber:client.
-func (st *Stanza) Decode(v any) error {
-	d := xml.NewDecoder(bytes.NewReader(st.raw))
-	d.DefaultSpace = nsClient
-	return d.Decode(v)
-}
-
-// DecodeChild reads one child element into v.
-func (st *Stanza) DecodeChild(c Child, v any) error {
-	d := xml.NewDecoder(bytes.NewReader(st.raw))
-	d.DefaultSpace = nsClient
-	for {
-		tok, err := d.Token()
-		if err != nil {
-			return err
-		}
-		if start, ok := tok.(xml.StartElement); ok && d.InputOffset() > int64(c.start) {
-			return d.DecodeElement(v, &start)
-		}
-	}
+	Element
 }
 
 // Rewritten returns the stanza with from and to as given (an empty one is left out) and with its
@@ -116,7 +45,7 @@ func (st *Stanza) Rewritten(from, to string, extra ...string) []byte {
 	return st.Without(nil, from, to, extra...)
 }
 
-// Without is rewritten Without the children that drop chooses; nil drops none.
+// Without is Rewritten without the children that drop chooses; nil drops none.
 func (st *Stanza) Without(drop func(Child) bool, from, to string, extra ...string) []byte {
 	size := len(st.raw) + len(from) + len(to) + len(st.Lang) + 48
 	for _, e := range extra {
@@ -126,9 +55,9 @@ func (st *Stanza) Without(drop func(Child) bool, from, to string, extra ...strin
 	hasLang := false
 	for _, a := range st.attrs {
 		switch {
-		case a.name.Space == "" && (a.name.Local == "from" || a.name.Local == "to"):
+		case a.Name.Space == "" && (a.Name.Local == "from" || a.Name.Local == "to"):
 			continue
-		case a.name.Space == nsXML && a.name.Local == "lang":
+		case a.Name.Space == nsXML && a.Name.Local == "lang":
 			hasLang = true
 		}
 		b = append(append(b, ' '), st.raw[a.start:a.end]...)
@@ -224,23 +153,20 @@ func newStanza(el *Element) (st *Stanza, ok bool, err error) {
 	default:
 		return nil, false, nil
 	}
-	st = &Stanza{Kind: k, Children: el.Children, raw: el.raw, markup: el.markup}
-	if len(el.Children) > 0 {
-		st.child = el.Children[0].Name
-	}
+	st = &Stanza{Kind: k, Element: *el}
 	var to string
 	for i := range st.attrs {
 		a := &st.attrs[i]
 		switch {
-		case a.name.Space == nsXML && a.name.Local == "lang":
-			st.Lang = a.value
-		case a.name.Space != "":
-		case a.name.Local == "id":
-			st.ID = a.value
-		case a.name.Local == "type":
-			st.Type = a.value
-		case a.name.Local == "to":
-			to = a.value
+		case a.Name.Space == nsXML && a.Name.Local == "lang":
+			st.Lang = a.Value
+		case a.Name.Space != "":
+		case a.Name.Local == "id":
+			st.ID = a.Value
+		case a.Name.Local == "type":
+			st.Type = a.Value
+		case a.Name.Local == "to":
+			to = a.Value
 		}
 	}
 	if to != "" {
