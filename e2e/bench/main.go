@@ -24,14 +24,15 @@ type options struct {
 	full, unpack                  bool
 	size                          int64
 	rounds, files, logs, sessions int
-	soak, crowd                   int
+	soak, crowd, enters, chatters int
+	long                          time.Duration
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin/trivium", "the server's binary")
 	flag.StringVar(&o.figures, "figures", "", "some, by commas; none or all: all of these:\n"+describe())
-	flag.StringVar(&o.servers, "servers", "", "to compare, by commas: trivium, trivium-sync, limit, vsftpd, proftpd, pure-ftpd; none: all that are there")
+	flag.StringVar(&o.servers, "servers", "", "to compare, by commas: trivium, limit; FTP: trivium-sync, vsftpd, proftpd, pure-ftpd; chat: prosody, ejabberd; none: all that are there")
 	flag.StringVar(&o.peers, "peers", filepath.Join(os.TempDir(), "trivium-bench-peers"), "where the peers' packages are unpacked")
 	flag.BoolVar(&o.unpack, "unpack", false, "fetch the peers' packages first, by apt-get, without installing them")
 	flag.BoolVar(&o.full, "full", false, "all figures at full length: 1 GiB, 3 rounds, a soak of 100,000")
@@ -39,20 +40,28 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 1, "how often each figure is taken; the median counts")
 	flag.IntVar(&o.files, "files", 500, "small files of one measurement")
 	flag.IntVar(&o.logs, "logins", 400, "log-ins of one measurement")
-	flag.IntVar(&o.sessions, "sessions", 1000, "idle XMPP sessions; a quarter as many idle FTP sessions are counted, of our server ten times as many")
+	flag.IntVar(&o.sessions, "sessions", 250, "idle FTP sessions; of our server ten times as many")
+	flag.IntVar(&o.chatters, "chatters", 1000, "idle chat sessions")
+	flag.IntVar(&o.enters, "enters", 1000, "chat log-ins of one measurement")
+	flag.DurationVar(&o.long, "time", 3*time.Second, "length of a chat figure that is timed")
 	flag.IntVar(&o.crowd, "crowd", 1000, "FTP sessions with transfers at once")
 	flag.IntVar(&o.soak, "soak", 2000, "log-ins of the soak")
 	bareHome := flag.String(bareFlag, "", "serve a folder as the limit (used by this program itself)")
+	bareChat := flag.Bool(bareChatFlag, false, "relay messages as the limit of chat (used by this program itself)")
 	cert := flag.String("cert", "", "certificate and key for that")
 	flag.Parse()
 	if *bareHome != "" {
 		exit(serveBare(*bareHome, *cert))
 		return
 	}
+	if *bareChat {
+		exit(serveBareChat(*cert))
+		return
+	}
 	if o.full {
 		given := map[string]bool{}
 		flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-		for name, value := range map[string]string{"figures": "all", "size": "1024", "rounds": "3", "files": "1000", "logins": "800", "soak": "100000"} {
+		for name, value := range map[string]string{"figures": "all", "size": "1024", "rounds": "3", "files": "1000", "logins": "800", "soak": "100000", "chatters": "5000", "enters": "5000", "time": "8s"} {
 			if !given[name] {
 				exit(flag.Set(name, value))
 			}
@@ -83,7 +92,6 @@ func (o *options) alone() []single {
 	return []single{
 		{"start", "start to ready", benchStart},
 		{"fastpath", "system calls of a plain transfer", benchFastPath},
-		{"idle-xmpp", "memory of idle XMPP sessions", func(ctx context.Context, bin string) error { return benchIdle(ctx, bin, o.sessions) }},
 		{"storm", "log-ins amid wrong passwords", benchStorm},
 		{"crowd", "many FTP sessions with transfers at once", func(ctx context.Context, bin string) error { return benchCrowd(ctx, bin, o.crowd) }},
 		{"soak", "what the server holds after many log-ins and transfers", func(ctx context.Context, bin string) error { return benchSoak(ctx, bin, o.soak) }},
@@ -94,6 +102,9 @@ func (o *options) alone() []single {
 func describe() string {
 	var b strings.Builder
 	for _, f := range compared() {
+		fmt.Fprintf(&b, "  %-10s %s\n", f.name, f.about)
+	}
+	for _, f := range chatFigures() {
 		fmt.Fprintf(&b, "  %-10s %s\n", f.name, f.about)
 	}
 	for _, f := range new(options).alone() {
@@ -139,16 +150,30 @@ func (o *options) run(ctx context.Context) error {
 			figures = append(figures, f)
 		}
 	}
-	if len(figures) == 0 {
+	if len(figures) > 0 {
+		if err := o.compare(ctx, figures); err != nil {
+			return err
+		}
+	}
+	var chat []chatFigure
+	for _, f := range chatFigures() {
+		if o.wants(f.name) {
+			chat = append(chat, f)
+		}
+	}
+	if len(chat) == 0 {
 		return nil
 	}
-	return o.compare(ctx, figures)
+	return o.compareChat(ctx, chat)
 }
 
 // known refuses names that mean nothing.
 func (o *options) known() error {
 	var names []string
 	for _, f := range compared() {
+		names = append(names, f.name)
+	}
+	for _, f := range chatFigures() {
 		names = append(names, f.name)
 	}
 	for _, f := range o.alone() {
@@ -189,7 +214,7 @@ func (o *options) compare(ctx context.Context, figures []figure) error {
 			return err
 		}
 	}
-	b := &bench{ctx: ctx, table: newTable(), size: o.size, files: o.files, logs: o.logs, idle: max(o.sessions/4, 1)}
+	b := &bench{ctx: ctx, table: newTable(), size: o.size, files: o.files, logs: o.logs, idle: max(o.sessions, 1)}
 	for _, t := range targets {
 		b.table.names = append(b.table.names, t.name)
 	}

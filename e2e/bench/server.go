@@ -18,6 +18,7 @@ const password = "correct horse battery"
 // server is a running trivium.
 type server struct {
 	bin, dir string
+	args     []string
 	cmd      *exec.Cmd
 	addr     map[string]string
 	ready    time.Duration // from exec to the ready line
@@ -43,27 +44,36 @@ func startIn(ctx context.Context, parent, bin string, flags ...string) (*server,
 	if err != nil {
 		return nil, err
 	}
-	s := &server{bin: bin, dir: dir, addr: map[string]string{}}
-	args := append([]string{"serve", "--dev", "--data-dir", filepath.Join(dir, "data"), "--log-level", "error", "--log-format", "json",
+	s := &server{bin: bin, dir: dir}
+	s.args = append([]string{"serve", "--dev", "--data-dir", filepath.Join(dir, "data"), "--log-level", "error", "--log-format", "json",
 		"--set", "ftp.listen=127.0.0.1:0", "--set", "web.listen=127.0.0.1:0",
 		"--set", "xmpp.listen=127.0.0.1:0", "--set", "xmpp.tls_listen=127.0.0.1:0",
 		// One address plays many people here.
 		"--set", "limits.unauthenticated_per_address=0", "--set", "limits.ban_after=0",
 		"--set", "limits.sessions_per_user_xmpp=0", "--set", "limits.sessions_per_user_ftp=0"}, flags...)
-	s.cmd = exec.CommandContext(ctx, bin, args...)
+	if err := s.launch(ctx); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// launch starts the process and waits until it is ready.
+func (s *server) launch(ctx context.Context) error {
+	s.addr = map[string]string{}
+	s.cmd = exec.CommandContext(ctx, s.bin, s.args...)
 	s.cmd.Stderr = os.Stderr
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	begin := time.Now()
 	if err := s.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	line, err := bufio.NewReader(out).ReadBytes('\n')
 	if err != nil {
-		s.stop()
-		return nil, fmt.Errorf("no ready line: %w", err)
+		return fmt.Errorf("no ready line: %w", err)
 	}
 	s.ready = time.Since(begin)
 	var r struct {
@@ -71,19 +81,31 @@ func startIn(ctx context.Context, parent, bin string, flags ...string) (*server,
 		TookMS    int64 `json:"took_ms"`
 	}
 	if err := json.Unmarshal(line, &r); err != nil {
-		s.stop()
-		return nil, err
+		return err
 	}
 	for _, l := range r.Listeners {
 		s.addr[l.Name] = l.Addr
 	}
 	s.tookMS = r.TookMS
-	return s, nil
+	return nil
+}
+
+// end ends the process.
+func (s *server) end() {
+	if s.cmd.Process != nil {
+		_ = s.cmd.Process.Signal(syscall.SIGTERM)
+		_ = s.cmd.Wait()
+	}
+}
+
+// again ends the process and starts another with the same data.
+func (s *server) again(ctx context.Context) error {
+	s.end()
+	return s.launch(ctx)
 }
 
 func (s *server) stop() {
-	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	_ = s.cmd.Wait()
+	s.end()
 	_ = os.RemoveAll(s.dir)
 }
 

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Which accounts a figure uses, so that none disturbs another.
+const (
+	chatPairs    = 50
+	chatStar     = 2 * chatPairs // who is watched
+	chatWatchers = 200
+	chatRosters  = chatStar + 1 + chatWatchers // accounts with many contacts
+	chatRosterN  = 20
+	chatIdle     = chatRosters + chatRosterN // and all that follow
+)
+
+// chatBench is one run of the figures of chat.
+type chatBench struct {
+	ctx     context.Context
+	table   *table
+	long    time.Duration // of a timed figure
+	logs    int           // log-ins of one measurement
+	idle    int           // sessions
+	servers []*chatServer
+}
+
+// chatFigure is one kind of measurement, of any server.
+type chatFigure struct {
+	name, about string
+	run         func(b *chatBench, s *chatServer) error
+}
+
+func chatFigures() []chatFigure {
+	return []chatFigure{
+		{"messages", "chat: messages between 50 pairs, 1, 8 and 50 under way in each, over TLS", (*chatBench).messages},
+		{"latency", "chat: how long a message takes at 1,000/s, over TLS", (*chatBench).latency},
+		{"enter", "chat: log-ins with roster and presence, 16 at once, TLS and clear", (*chatBench).enter},
+		{"presence", "chat: presence that 200 see", (*chatBench).presence},
+		{"roster", "chat: rosters of 200 fetched", (*chatBench).roster},
+		{"chat-idle", "chat: memory of idle sessions over TLS, with roster, presence and stream management", (*chatBench).idling},
+	}
+}
+
+// compareChat takes the figures of all servers.
+func (o *options) compareChat(ctx context.Context, figures []chatFigure) error {
+	dir, err := os.MkdirTemp(scratch(), "trivium-bench-chat-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &chatBench{ctx: ctx, table: newTable(), long: o.long, logs: o.enters, idle: max(o.chatters, 1)}
+	accounts := chatIdle
+	for _, f := range figures {
+		if f.name == "chat-idle" {
+			accounts += b.idle
+		}
+	}
+	err = b.start(o, dir, accounts)
+	defer func() {
+		for _, s := range b.servers {
+			s.stop()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	for round := range o.rounds {
+		for _, f := range figures {
+			for i := range b.servers {
+				s := b.servers[(i+round)%len(b.servers)] // nobody is always the first
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				if !s.does(f.name) {
+					continue
+				}
+				if s.again != nil { // each figure finds a server that has just started
+					if err := s.again(); err != nil {
+						return fmt.Errorf("%s: %w", s.name, err)
+					}
+				}
+				settle()
+				if err := f.run(b, s); err != nil {
+					fmt.Fprintf(os.Stderr, "bench %s: %s: %v\n", f.name, s.name, err)
+				}
+			}
+		}
+		fmt.Fprintf(os.Stderr, "chat: round %d of %d done after %.0f s\n", round+1, o.rounds, time.Since(begin).Seconds())
+	}
+	fmt.Printf("\nchat, %v each, median of %d; servers that take turns; ratios: 1.00 is the same, more is better\n\n", o.long, o.rounds)
+	b.table.print(os.Stdout)
+	return nil
+}
+
+// start starts the servers and makes the accounts.
+func (b *chatBench) start(o *options, dir string, accounts int) error {
+	pair, err := newKeyPair(dir)
+	if err != nil {
+		return err
+	}
+	add := func(name string, start func() (*chatServer, error)) error {
+		if !o.wantsServer(name) {
+			return nil
+		}
+		s, err := start()
+		if errors.Is(err, errNoPeer) {
+			fmt.Printf("%s: left out, it is not installed\n", name)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		b.servers, b.table.names = append(b.servers, s), append(b.table.names, s.name)
+		return nil
+	}
+	err = add(bareLimit, func() (*chatServer, error) { return startBareChat(b.ctx, pair) })
+	for _, p := range chatPeers() {
+		if err == nil {
+			err = add(p.name, func() (*chatServer, error) { return startChatPeer(b.ctx, p, dir, pair, accounts) })
+		}
+	}
+	if err == nil {
+		err = add(ours, func() (*chatServer, error) { return ownChat(b.ctx, o.bin, accounts) })
+	}
+	return err
+}
+
+// ownChat starts our server with accounts.
+func ownChat(ctx context.Context, bin string, accounts int) (*chatServer, error) {
+	s, err := start(ctx, bin, "--set", "xmpp.tls=optional")
+	if err != nil {
+		return nil, err
+	}
+	t := &chatServer{domain: "localhost"}
+	fill := func() {
+		t.target = target{name: ours, addr: s.addr["xmpp"], pid: s.cmd.Process.Pid, stop: s.stop}
+		t.clear = t.addr
+	}
+	fill()
+	t.again = func() error {
+		err := s.again(ctx)
+		fill()
+		return err
+	}
+	if err := s.addMany(ctx, accounts, t.user); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return t, nil
+}
+
+// addMany makes accounts by the control socket, several at once.
+func (s *server) addMany(ctx context.Context, n int, name func(i int) string) error {
+	socket := filepath.Join(s.dir, "data", "control.sock")
+	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: parallel, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}}}
+	defer c.CloseIdleConnections()
+	return inParallel(n, parallel, func(i int) error {
+		body, err := json.Marshal(map[string]string{"login": name(i), "password": password})
+		if err != nil {
+			return err
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://trivium/api/v1/users", bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		res, err := c.Do(req)
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		said, err := io.ReadAll(res.Body)
+		if err == nil && res.StatusCode >= 300 {
+			err = fmt.Errorf("account %s: %s: %.200s", name(i), res.Status, said)
+		}
+		return err
+	})
+}
