@@ -94,11 +94,15 @@ func serveBareChat(certFile string) error {
 		return err
 	}
 	r := &bareRelay{conf: &tls.Config{Certificates: []tls.Certificate{pair}}, conns: map[int]*bareTalk{}} // #nosec: the defaults are what is measured
-	go r.serve(secure, true)
-	go r.serve(clear, false)
+	done := make(chan error, 2)
+	go func() { done <- r.serve(secure, true) }()
+	go func() { done <- r.serve(clear, false) }()
+	go func() {
+		_, err := io.Copy(io.Discard, os.Stdin)
+		done <- err
+	}()
 	fmt.Println(secure.Addr(), clear.Addr())
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return err
+	return <-done
 }
 
 // bareRelay knows the connections by their numbers.
@@ -113,12 +117,11 @@ type bareTalk struct {
 	net.Conn
 }
 
-func (r *bareRelay) serve(l net.Listener, secure bool) {
+func (r *bareRelay) serve(l net.Listener, secure bool) error {
 	for {
 		c, err := l.Accept()
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "limit:", err)
-			return
+			return err
 		}
 		if secure {
 			c = tls.Server(c, r.conf)

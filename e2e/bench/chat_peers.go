@@ -83,6 +83,7 @@ modules:
   mod_last: {}
   mod_offline: {}
   mod_ping: {}
+  mod_privacy: {}
   mod_private: {}
   mod_pubsub: { plugins: [ flat, pep ] }
   mod_register: { ip_access: all, access: all, welcome_message: {} }
