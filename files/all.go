@@ -28,6 +28,8 @@ func (t *Tree) MkdirAll(ctx context.Context, p string) error {
 	switch {
 	case err == nil && s.exists && !s.node.Type.IsDir():
 		return failed("mkdir", p, ErrNotDir)
+	case err == nil && s.exists && !v.passes(s):
+		return failed("mkdir", p, fs.ErrNotExist)
 	case err == nil && s.exists:
 		return nil
 	case len(left) == 0, err != nil && !errors.Is(err, fs.ErrNotExist):
@@ -45,7 +47,7 @@ func (t *Tree) MkdirAll(ctx context.Context, p string) error {
 // mkdirIn makes the folder, unless another has just done so, and enters it.
 func (v *view) mkdirIn(ctx context.Context, s *spot) error {
 	s.name = norm.NFC.String(s.name)
-	if !v.visible(s.canon()) {
+	if !v.visible(s.canon()) || !v.passes(s) {
 		return fs.ErrNotExist
 	}
 	if err := v.makeAt(ctx, s, mkdir(ctx)); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -170,11 +172,14 @@ func (r *remover) spot(d Dir, o owned, name string) *spot {
 // drop removes one entry; what went by itself is no error.
 func (r *remover) drop(ctx context.Context, s *spot, op Op, fn func(*view, *spot, *account) error, denied bool) {
 	var err error
-	if r.looks {
+	switch {
+	case s != r.s && !agrees(r.v.checks.Below, s.canon()):
+		err = fs.ErrPermission
+	case r.looks:
 		if err = r.look(ctx, s); denied && err == nil {
 			err = fs.ErrPermission // nobody knows what is in it
 		}
-	} else {
+	default:
 		err = r.v.dropAt(ctx, s, r.a, op, fn)
 	}
 	if denied && errors.Is(err, ErrNotEmpty) {

@@ -22,6 +22,7 @@ func (t *Tree) Canonical(ctx context.Context, p string) (at, to string) {
 	if err != nil {
 		return clean, clean
 	}
+	v.checks = Checks{}
 	s, way, err := v.start(ctx, clean)
 	if err != nil {
 		at = v.unseen(clean)

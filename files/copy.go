@@ -42,7 +42,7 @@ func (t *Tree) Copy(ctx context.Context, from, to string, o CopyOptions) error {
 	if err != nil {
 		return failed("copy", from, err)
 	}
-	dst, err := v.walk(ctx, to, true)
+	dst, err := v.toward().walk(ctx, to, true)
 	if err != nil {
 		return failed("copy", to, err)
 	}
@@ -53,7 +53,7 @@ func (t *Tree) Copy(ctx context.Context, from, to string, o CopyOptions) error {
 	case src.Dir && inside(src.place.canon, dst.canon()):
 		return failed("copy", to, ErrUnsupported)
 	}
-	c := &copier{t: t, o: o, key: src.place.m.key}
+	c := &copier{from: t, to: t.toward(), o: o, key: src.place.m.key}
 	if src.Dir {
 		return c.folder(ctx, src, dst.at, 0)
 	}
@@ -62,7 +62,8 @@ func (t *Tree) Copy(ctx context.Context, from, to string, o CopyOptions) error {
 
 // copier is one copy on its way.
 type copier struct {
-	t   *Tree
+	from, to *Tree // the same view; the Checks of the one end and of the other
+
 	o   CopyOptions
 	key string // of the tree that is copied; other mounts that show in it are not
 	top string // Node.Unique of the copy's top, which is not copied again
@@ -76,7 +77,7 @@ func (c *copier) goOn(ctx context.Context) func() error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		_, err := c.t.now()
+		_, err := c.from.now()
 		return err
 	}
 }
@@ -84,19 +85,19 @@ func (c *copier) goOn(ctx context.Context) func() error {
 // file copies one file. A bare file goes from store to store without leaving the kernel
 // (copy_file_range(2)), and shares its blocks where the file system can do that.
 func (c *copier) file(ctx context.Context, from, to string) error {
-	f, err := c.t.Open(ctx, from)
+	f, err := c.from.Open(ctx, from)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	info := f.Info()
 	c.took = f.obj.Node()
-	u, err := c.t.Create(ctx, to, UploadOptions{Size: info.Size, Exclusive: !c.o.Over})
+	u, err := c.to.Create(ctx, to, UploadOptions{Size: info.Size, Exclusive: !c.o.Over})
 	if err != nil {
 		return err
 	}
 	u.like = &info
-	u.props, _ = c.t.Props(ctx, from)
+	u.props, _ = c.from.Props(ctx, from)
 	if file, ok := f.OS(); ok {
 		_, err = u.readFrom(file, c.goOn(ctx))
 	} else {
@@ -119,11 +120,11 @@ func (c *copier) folder(ctx context.Context, from Info, to string, depth int) er
 	if depth > maxCopyDepth {
 		return failed("copy", from.Path, fmt.Errorf("more than %d folders in one another: %w", maxCopyDepth, ErrUnsupported))
 	}
-	if err := c.t.Mkdir(ctx, to); err != nil {
+	if err := c.to.Mkdir(ctx, to); err != nil {
 		return err
 	}
 	if depth == 0 {
-		made, err := c.t.Lstat(ctx, to)
+		made, err := c.to.Lstat(ctx, to)
 		if err != nil {
 			return err
 		}
@@ -135,7 +136,7 @@ func (c *copier) folder(ctx context.Context, from Info, to string, depth int) er
 			return err
 		}
 		for _, name := range folders {
-			sub, err := c.t.Lstat(ctx, path.Join(from.Path, name))
+			sub, err := c.from.Lstat(ctx, path.Join(from.Path, name))
 			if errors.Is(err, fs.ErrNotExist) || err == nil && !sub.Dir {
 				continue // gone meanwhile
 			}
@@ -147,21 +148,23 @@ func (c *copier) folder(ctx context.Context, from Info, to string, depth int) er
 			}
 		}
 	}
-	props, _ := c.t.Props(ctx, from.Path)
-	return c.t.dress(ctx, from, props, to)
+	props, _ := c.from.Props(ctx, from.Path)
+	return c.to.dress(ctx, from, props, to)
 }
 
 // entries copies what is in a folder but its folders, whose names it gives.
 func (c *copier) entries(ctx context.Context, from, to string) (folders []string, err error) {
-	err = c.t.ReadDir(ctx, from, func(i Info) error {
+	err = c.from.ReadDir(ctx, from, func(i Info) error {
 		switch {
 		case i.place.m == nil || i.place.m.key != c.key || i.Unique == c.top:
 			return nil
 		case i.Dir:
 			folders = append(folders, i.Name)
 			return nil
+		case i.Link && !agrees(c.from.checks.At, i.place.canon):
+			return nil
 		case i.Link:
-			err := c.t.Symlink(ctx, i.Target, path.Join(to, i.Name))
+			err := c.to.Symlink(ctx, i.Target, path.Join(to, i.Name))
 			if errors.Is(err, errLeadsOut) || errors.Is(err, ErrUnsupported) {
 				return nil
 			}
@@ -169,7 +172,7 @@ func (c *copier) entries(ctx context.Context, from, to string) (folders []string
 		}
 		err := c.file(ctx, i.Path, path.Join(to, i.Name))
 		if errors.Is(err, fs.ErrNotExist) {
-			if _, gone := c.t.Lstat(ctx, i.Path); errors.Is(gone, fs.ErrNotExist) {
+			if _, gone := c.from.Lstat(ctx, i.Path); errors.Is(gone, fs.ErrNotExist) {
 				return nil
 			}
 		}

@@ -78,6 +78,7 @@ func (t *Tree) read(ctx context.Context, p string, fn func(*listing) error) erro
 		return failed("list", p, err)
 	}
 	defer s.close()
+	v.checks = Checks{} // they are about the folder, and mounts that show in it are walked to
 	if s.m == nil {
 		if !v.c.MayRead() {
 			return failed("list", p, fs.ErrPermission)

@@ -22,7 +22,7 @@ func (t *Tree) Rename(ctx context.Context, oldpath, newpath string) error {
 		return failed("rename", oldpath, err)
 	}
 	defer from.close()
-	to, err := v.walk(ctx, newpath, false)
+	to, err := v.toward().walk(ctx, newpath, false)
 	if err != nil {
 		return failed("rename", newpath, err)
 	}
@@ -123,7 +123,7 @@ func (v *view) rename(ctx context.Context, from, to *spot) (kept bool, left stri
 			return false, "", err
 		}
 	}
-	if isDir && v.guarded(from.canon()) {
+	if isDir && (v.guarded(from.canon()) || v.checks.Whole != nil && !v.checks.Whole(from.canon(), to.canon())) {
 		return false, "", fs.ErrPermission
 	}
 	if from.m.key != to.m.key {
@@ -167,11 +167,11 @@ var errOtherStore = fmt.Errorf("it would go to another store: %w", ErrUnsupporte
 // moveByCopy moves a file to another store. The copy is whole before the original goes; if that
 // cannot go after all, both stand.
 func (t *Tree) moveByCopy(ctx context.Context, oldpath, newpath string) error {
-	before, err := t.Lstat(ctx, newpath)
+	before, err := t.toward().Lstat(ctx, newpath)
 	if err == nil && before.Link {
 		return failed("rename", newpath, ErrUnsupported) // a copy would go where it leads
 	}
-	c := &copier{t: t, o: CopyOptions{Over: true}}
+	c := &copier{from: t, to: t.toward(), o: CopyOptions{Over: true}}
 	if err := c.file(ctx, oldpath, newpath); err != nil {
 		return err
 	}

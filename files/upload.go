@@ -246,7 +246,7 @@ func (u *Upload) rename(ctx context.Context, v *view, keep bool) (kept bool, err
 		return false, err
 	}
 	s.diro = s.m.owned(dirNode, s.dir == Dir(s.top))
-	if !v.visible(s.canon()) {
+	if !v.visible(s.canon()) || !v.passes(s) {
 		return false, fs.ErrNotExist
 	}
 	if s.node, err = s.dir.Lstat(ctx, s.name); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -26,6 +26,7 @@ type Tree struct {
 
 	tokens []string // of locks, presented by With
 	moved  bool     // what is removed stands elsewhere: none of it goes into the trash
+	checks Checks
 }
 
 // View gives a session its view; it asks the session who it is at every operation, so a change of
@@ -41,6 +42,7 @@ type view struct {
 	domain string
 	tokens []string
 	moved  bool
+	checks Checks
 }
 
 // now answers fs.ErrPermission before a log-in and identity.ErrEnded after the session's end.
@@ -54,7 +56,7 @@ func (t *Tree) now() (*view, error) {
 	if !ok {
 		return nil, fs.ErrPermission
 	}
-	v := &view{s: t.s, ses: t.ses, who: t.who, c: c, domain: c.Domain, tokens: t.tokens, moved: t.moved}
+	v := &view{s: t.s, ses: t.ses, who: t.who, c: c, domain: c.Domain, tokens: t.tokens, moved: t.moved, checks: t.checks}
 	if v.domain == "" {
 		v.domain = t.s.o.Domain
 	}

@@ -68,13 +68,20 @@ func (t *Tree) walk(ctx context.Context, p string, follow bool) (*view, *spot, e
 // walk follows a client path, asking at each folder whether it may be entered and at each name
 // whether it may be seen, on the very folder that was opened: a name that is swapped meanwhile
 // leads nowhere else. Links in the way are followed inside the mount; the last one only if follow
-// says so. A name missing at the end is no error but a spot that does not exist.
+// says so. A name missing at the end is no error but a spot that does not exist. Where it has led is
+// what Checks are asked about.
 func (v *view) walk(ctx context.Context, p string, follow bool) (*spot, error) {
 	s, way, err := v.start(ctx, p)
-	if err != nil || s.m == nil {
-		return s, err
+	if err != nil {
+		return nil, err
 	}
-	if _, err := v.descend(ctx, s, way, follow); err != nil {
+	if s.m != nil {
+		_, err = v.descend(ctx, s, way, follow)
+	}
+	if err == nil && !v.passes(s) {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
 		s.close()
 		return nil, err
 	}
@@ -186,7 +193,7 @@ func (v *view) descend(ctx context.Context, s *spot, segments []string, follow b
 		case err != nil:
 			return nil, err
 		case node.Type&fs.ModeSymlink != 0 && (!last || follow):
-			if links++; links > maxLinks {
+			if links++; links > maxLinks || last && !v.passes(s) {
 				return nil, fs.ErrNotExist
 			}
 			target, err := s.dir.Readlink(ctx, s.name)

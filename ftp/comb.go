@@ -15,17 +15,8 @@ import (
 // available is AVBL (draft-peterson-streamlined-ftp-command-extensions-10 section 4): how many
 // bytes can still be stored in a folder.
 func (s *session) available(arg string) {
-	p, ok := s.path(orHere(arg))
+	p, info, ok := s.folder(orHere(arg))
 	if !ok {
-		return
-	}
-	info, err := s.tree.Stat(s.ctx, p)
-	switch {
-	case err != nil:
-		s.fail(err)
-		return
-	case !info.Dir:
-		s.fail(files.ErrNotDir)
 		return
 	}
 	q, err := s.tree.Quota(s.ctx, p)
@@ -49,14 +40,20 @@ func (s *session) combine(arg string) {
 		return
 	}
 	var all []string
+	var whole, parts *files.Tree
 	for i, name := range names {
 		twins := []string{s.verb, "STOR"}
 		if i > 0 {
 			twins = []string{s.verb, "RETR", "DELE"}
 		}
-		p, ok := s.pathFor(name, twins...)
+		p, tree, ok := s.pathFor(name, twins...)
 		if !ok {
 			return
+		}
+		if i == 0 {
+			whole = tree
+		} else {
+			parts = tree
 		}
 		if slices.Contains(all, p) {
 			s.reply(501, "Each name may stand there once.")
@@ -65,7 +62,7 @@ func (s *session) combine(arg string) {
 		all = append(all, p)
 	}
 	for _, part := range all[1:] {
-		info, err := s.tree.Lstat(s.ctx, part)
+		info, err := parts.Lstat(s.ctx, part)
 		switch {
 		case err == nil && info.Dir:
 			err = files.ErrIsDir
@@ -77,13 +74,12 @@ func (s *session) combine(arg string) {
 			return
 		}
 	}
-	tree := s.tree
 	s.background("COMB "+printable(all[0]), func(ctx context.Context) answer {
-		if err := join(ctx, tree, all[0], all[1:]); err != nil {
+		if err := join(ctx, whole, all[0], parts, all[1:]); err != nil {
 			return s.outcome(err, answer{})
 		}
 		for i, part := range all[1:] {
-			if err := tree.Remove(context.WithoutCancel(ctx), part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := parts.Remove(context.WithoutCancel(ctx), part); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				s.logger().Warn("COMB", "error", err)
 				return answer{250, fmt.Sprintf("The file is complete, but %d parts could not be removed.", len(all)-1-i)}
 			}
@@ -93,7 +89,7 @@ func (s *session) combine(arg string) {
 }
 
 // join uploads what to holds, if it is there, and then the parts.
-func join(ctx context.Context, tree *files.Tree, to string, parts []string) error {
+func join(ctx context.Context, tree *files.Tree, to string, from *files.Tree, parts []string) error {
 	u, err := tree.Create(ctx, to, files.UploadOptions{Size: -1})
 	if err != nil {
 		return err
@@ -104,7 +100,7 @@ func join(ctx context.Context, tree *files.Tree, to string, parts []string) erro
 	}
 	for _, part := range parts {
 		if err == nil {
-			err = appendTo(ctx, u, tree, part)
+			err = appendTo(ctx, u, from, part)
 		}
 	}
 	if err == nil {

@@ -39,11 +39,11 @@ func (s *session) mayMove() bool {
 
 // retr is RETR.
 func (s *session) retr(arg string) {
-	p, ok := s.path(arg)
+	p, tree, ok := s.path(arg)
 	if !ok || !s.spanFits() || !s.mayMove() {
 		return
 	}
-	f, err := s.tree.Open(s.ctx, p)
+	f, err := tree.Open(s.ctx, p)
 	if err != nil {
 		s.fail(err)
 		return
@@ -125,7 +125,7 @@ func (s *session) stou(arg string) {
 
 // receive begins an upload. The file appears when it is complete; until then it is a part.
 func (s *session) receive(verb, arg string, o files.UploadOptions, begin string) {
-	p, ok := s.path(arg)
+	p, tree, ok := s.path(arg)
 	if !ok || !s.spanFits() || !s.mayMove() {
 		return
 	}
@@ -135,24 +135,24 @@ func (s *session) receive(verb, arg string, o files.UploadOptions, begin string)
 	}
 	existed := true
 	if s.params.umask >= 0 {
-		_, err := s.tree.Lstat(s.ctx, p)
+		_, err := tree.Lstat(s.ctx, p)
 		existed = !errors.Is(err, fs.ErrNotExist)
 	}
 	rang := s.given.rang
 	if rang != nil {
 		var err error
-		if o.Offset, err = rang.begins(s.ctx, s.tree, p); err != nil {
+		if o.Offset, err = rang.begins(s.ctx, tree, p); err != nil {
 			s.fail(err)
 			return
 		}
 	}
-	u, err := s.tree.Create(s.ctx, p, o)
+	u, err := tree.Create(s.ctx, p, o)
 	if err != nil {
 		s.fail(err)
 		return
 	}
 	if rang != nil {
-		if err := rang.over(s.ctx, s.tree, p, o.Offset); err != nil {
+		if err := rang.over(s.ctx, tree, p, o.Offset); err != nil {
 			_ = u.Discard() // nothing has come
 			s.fail(err)
 			return
@@ -164,7 +164,7 @@ func (s *session) receive(verb, arg string, o files.UploadOptions, begin string)
 	t := &transfer{doing: verb + " " + printable(p), verb: verb, path: p, size: o.Size, begin: begin, upload: u, span: rang,
 		ascii: s.params.ascii, offset: o.Offset, allo: s.given.allo}
 	if s.params.umask >= 0 && !existed {
-		umask, tree, ctx, log := s.params.umask, s.tree, s.ctx, s.logger()
+		umask, ctx, log := s.params.umask, s.ctx, s.logger()
 		t.settled = func(files.Info) {
 			if err := tree.Chmod(ctx, p, 0o666&^fs.FileMode(umask)); err != nil {
 				log.Warn("SITE UMASK", "error", err)

@@ -66,7 +66,7 @@ func (s *session) optsHash(name string) {
 
 // hash is HASH (draft-bryan-ftpext-hash-03): of a whole file, or of what RANG names.
 func (s *session) hash(arg string) {
-	info, p, ok := s.hashed(arg, 553)
+	info, p, tree, ok := s.hashed(arg, 553)
 	if !ok {
 		return
 	}
@@ -78,19 +78,19 @@ func (s *session) hash(arg string) {
 		}
 	}
 	a, shown := s.params.hash, printable(arg)
-	s.checksum("HASH", p, a, from, to+1, func(sum string) answer {
+	s.checksum("HASH", tree, p, a, from, to+1, func(sum string) answer {
 		// The end is part of the range; an empty file has none and says 0-0.
 		return answer{213, fmt.Sprintf("%s %d-%d %s %s", a, from, max(to, 0), sum, shown)}
 	})
 }
 
 // hashed finds the file of a checksum; where there is none, or it is a folder, it has answered.
-func (s *session) hashed(arg string, folder int) (files.Info, string, bool) {
-	p, ok := s.pathFor(arg, s.verb, "HASH")
+func (s *session) hashed(arg string, folder int) (files.Info, string, *files.Tree, bool) {
+	p, tree, ok := s.pathFor(arg, s.verb, "HASH")
 	if !ok {
-		return files.Info{}, "", false
+		return files.Info{}, "", nil, false
 	}
-	info, err := s.tree.Stat(s.ctx, p)
+	info, err := tree.Stat(s.ctx, p)
 	switch {
 	case err != nil:
 		s.fail(err)
@@ -99,14 +99,14 @@ func (s *session) hashed(arg string, folder int) (files.Info, string, bool) {
 	case info.Part:
 		s.reply(550, absent)
 	default:
-		return info, p, true
+		return info, p, tree, true
 	}
-	return files.Info{}, "", false
+	return files.Info{}, "", nil, false
 }
 
 // checksum computes beside the reader and answers by good, which gets the sum in lower-case hex.
-func (s *session) checksum(verb, p string, a files.Algorithm, from, to int64, good func(sum string) answer) {
-	tree, turns, wait := s.tree, s.srv.hashing, s.srv.hashWait
+func (s *session) checksum(verb string, tree *files.Tree, p string, a files.Algorithm, from, to int64, good func(sum string) answer) {
+	turns, wait := s.srv.hashing, s.srv.hashWait
 	s.background(verb+" "+printable(p), func(ctx context.Context) answer {
 		select {
 		case turns <- struct{}{}:
@@ -141,7 +141,7 @@ func hashing(verb string, a files.Algorithm) func(*session, string) {
 				}
 			}
 		}
-		info, p, ok := s.hashed(name, 550)
+		info, p, tree, ok := s.hashed(name, 550)
 		if !ok {
 			return
 		}
@@ -153,7 +153,7 @@ func hashing(verb string, a files.Algorithm) func(*session, string) {
 				return
 			}
 		}
-		s.checksum(verb, p, a, from, to, func(sum string) answer { return answer{250, strings.ToUpper(sum)} })
+		s.checksum(verb, tree, p, a, from, to, func(sum string) answer { return answer{250, strings.ToUpper(sum)} })
 	}
 }
 
@@ -201,12 +201,12 @@ func (s *session) md5(arg string) {
 			return
 		}
 	}
-	info, p, ok := s.hashed(name, 504)
+	info, p, tree, ok := s.hashed(name, 504)
 	if !ok {
 		return
 	}
 	shown := printable(arg)
-	s.checksum("MD5", p, files.MD5, 0, info.Size, func(sum string) answer {
+	s.checksum("MD5", tree, p, files.MD5, 0, info.Size, func(sum string) answer {
 		return answer{251, shown + " " + strings.ToUpper(sum)}
 	})
 }

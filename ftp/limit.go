@@ -11,27 +11,45 @@ import (
 	"trivium/identity"
 )
 
-// limited reports whether a rule of the policy such as ftp:STOR:/pub/** keeps one of the verbs from
-// a path: where it lies, and where a link at its end leads. To the client it is absent then.
+// Rules of the policy on paths, such as ftp:STOR:/pub/**, are asked twice: before a verb does anything,
+// as what it answers should not hang on how far it came, and by the tree, where the path has led in
+// the end, as a link or a folder may have been swapped in meanwhile.
+
+// limited reports whether a rule keeps one of the verbs from a path: where it lies, and where a link
+// at its end leads. To the client it is absent then.
 func (s *session) limited(ctx context.Context, p string, verbs ...string) bool {
 	if s.tree == nil || !s.confined(verbs) {
 		return false
 	}
+	may := s.asking(verbs...)
 	at, to := s.tree.Canonical(ctx, p)
-	for _, verb := range verbs {
-		if !s.allowed(identity.Resource("ftp:" + verb + ":" + at)) {
-			return true
-		}
-		if to != at && !s.allowed(identity.Resource("ftp:"+verb+":"+to)) {
-			return true
-		}
-	}
-	return false
+	return !may(at) || to != at && !may(to)
 }
 
 // confined reports whether any rule is about paths behind one of the verbs.
 func (s *session) confined(verbs []string) bool {
 	return slices.ContainsFunc(verbs, s.srv.identity.Confines)
+}
+
+// bound is the tree that asks the rules of the verbs again, of every path that leads through it.
+func (s *session) bound(verbs ...string) *files.Tree {
+	if !s.confined(verbs) {
+		return s.tree
+	}
+	return s.tree.Checked(files.Checks{At: s.asking(verbs...)})
+}
+
+// asking asks the rules of the verbs about a canonical path; nil where there are none. It is for any
+// goroutine.
+func (s *session) asking(verbs ...string) func(canonical string) bool {
+	if !s.confined(verbs) {
+		return nil
+	}
+	return func(canonical string) bool {
+		return !slices.ContainsFunc(verbs, func(verb string) bool {
+			return !s.allowed(identity.Resource("ftp:" + verb + ":" + canonical))
+		})
+	}
 }
 
 // guarded reports whether a rule on paths keeps the verb that runs from something in the folder, so
@@ -46,17 +64,17 @@ func (s *session) guarded(p string) bool {
 
 // pathFor is path where other verbs do the same as the one that runs, or do more than it says: the
 // rules of all of them count.
-func (s *session) pathFor(arg string, verbs ...string) (string, bool) {
+func (s *session) pathFor(arg string, verbs ...string) (p string, tree *files.Tree, ok bool) {
 	p, err := files.Clean(s.params.cwd, arg)
 	if err != nil {
 		s.fail(err)
-		return "", false
+		return "", nil, false
 	}
 	if s.limited(s.ctx, p, verbs...) {
 		s.reply(550, absent)
-		return "", false
+		return "", nil, false
 	}
-	return p, true
+	return p, s.bound(verbs...), true
 }
 
 // below asks the rules of the verbs for all that is in a folder, as if it lay in the folder as; what

@@ -50,11 +50,11 @@ func (s *session) mlsd(arg string) {
 	if name == "" {
 		name = "."
 	}
-	p, ok := s.path(name)
+	p, tree, ok := s.path(name)
 	if !ok {
 		return
 	}
-	info, err := s.tree.Stat(s.ctx, p)
+	info, err := tree.Stat(s.ctx, p)
 	switch {
 	case err != nil:
 		s.fail(err)
@@ -68,7 +68,7 @@ func (s *session) mlsd(arg string) {
 		s.fail(fs.ErrPermission)
 		return
 	}
-	ctx, tree, facts := s.ctx, s.tree, s.params.facts
+	ctx, whole, facts := s.ctx, s.tree, s.params.facts
 	s.listing("MLSD", arg, func(stopped func() bool, out *page) error {
 		var st stamps
 		row := func(kind string, i *files.Info, a files.Access, name string) error {
@@ -78,7 +78,7 @@ func (s *session) mlsd(arg string) {
 		if err := row("cdir", &info, access, "."); err != nil {
 			return err
 		}
-		if up, err := tree.Stat(ctx, path.Dir(p)); p != "/" && err == nil {
+		if up, err := whole.Stat(ctx, path.Dir(p)); p != "/" && err == nil {
 			if err := row("pdir", &up, tree.Access(up), ".."); err != nil {
 				return err
 			}
@@ -91,7 +91,7 @@ func (s *session) mlsd(arg string) {
 				return row(kindOf(&i), &i, a, i.Name)
 			}
 			// A link is told as what it leads to, as RETR and CWD take it.
-			to, err := tree.Stat(ctx, i.Path)
+			to, err := whole.Stat(ctx, i.Path)
 			if err != nil {
 				return row(linkKind, &i, a, i.Name)
 			}
@@ -109,14 +109,14 @@ func (s *session) mlst(arg string) {
 	if arg == "" {
 		arg = "."
 	}
-	p, ok := s.path(arg)
+	p, tree, ok := s.path(arg)
 	if !ok {
 		return
 	}
-	info, err := s.tree.Stat(s.ctx, p)
+	info, err := tree.Stat(s.ctx, p)
 	kind := kindOf(&info)
 	if err != nil {
-		link, lerr := s.tree.Lstat(s.ctx, p)
+		link, lerr := tree.Lstat(s.ctx, p)
 		if lerr != nil || !link.Link {
 			s.fail(err)
 			return

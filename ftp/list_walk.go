@@ -30,8 +30,9 @@ type ask struct {
 	verb    string // as the policy calls it
 	o       listOptions
 	nlst    bool
-	path    string // of the folder or the entry; of the folder where a pattern begins
-	said    string // in front of names, so that they can be used as they are
+	tree    *files.Tree // that asks the rules of the verb
+	path    string      // of the folder or the entry; of the folder where a pattern begins
+	said    string      // in front of names, so that they can be used as they are
 	one     *files.Info
 	pattern []pattern // the segments behind path
 	stopped func() bool
@@ -55,13 +56,14 @@ func (s *session) ask(arg string, o listOptions, nlst bool) *ask {
 	if arg == "" {
 		arg = "."
 	}
-	p, ok := s.path(arg)
+	p, tree, ok := s.path(arg)
 	if !ok {
 		return nil
 	}
-	look := s.tree.Stat
+	a.tree = tree
+	look := tree.Stat
 	if o.itself {
-		look = s.tree.Lstat
+		look = tree.Lstat
 	}
 	info, err := look(s.ctx, p)
 	switch {
@@ -81,7 +83,7 @@ func (s *session) ask(arg string, o listOptions, nlst bool) *ask {
 		if !a.split(arg) {
 			return nil
 		}
-		if info, err = s.tree.Stat(s.ctx, a.path); err == nil && !info.Dir {
+		if info, err = a.tree.Stat(s.ctx, a.path); err == nil && !info.Dir {
 			err = fs.ErrNotExist
 		}
 		if err != nil {
@@ -90,7 +92,7 @@ func (s *session) ask(arg string, o listOptions, nlst bool) *ask {
 		}
 	default:
 		// A link that leads nowhere is something.
-		if link, lerr := s.tree.Lstat(s.ctx, p); lerr == nil && link.Link {
+		if link, lerr := tree.Lstat(s.ctx, p); lerr == nil && link.Link {
 			link.Name = arg
 			a.path, a.one = p, &link
 			return a
@@ -110,11 +112,11 @@ func (a *ask) split(arg string) bool {
 	segments := strings.SplitAfter(arg, "/")
 	n := slices.IndexFunc(segments, isPattern)
 	a.said = strings.Join(segments[:n], "")
-	p, ok := a.s.path(a.said + ".")
+	p, tree, ok := a.s.path(a.said + ".")
 	if !ok {
 		return false
 	}
-	a.path = p
+	a.path, a.tree = p, tree
 	for _, segment := range segments[n:] {
 		switch segment = strings.TrimSuffix(segment, "/"); segment {
 		case "", ".":
@@ -212,7 +214,7 @@ func (a *ask) folder(ctx context.Context, p *page, b branch, sub func(name strin
 	}
 	var err error
 	if a.plain() {
-		err = a.s.tree.ReadNames(ctx, b.path, func(name string, typ fs.FileMode) error {
+		err = a.tree.ReadNames(ctx, b.path, func(name string, typ fs.FileMode) error {
 			if sub != nil && typ.IsDir() {
 				sub(name)
 			}
@@ -223,7 +225,7 @@ func (a *ask) folder(ctx context.Context, p *page, b branch, sub func(name strin
 			return a.tick()
 		})
 	} else {
-		err = a.s.tree.ReadDir(ctx, b.path, func(i files.Info) error {
+		err = a.tree.ReadDir(ctx, b.path, func(i files.Info) error {
 			if sub != nil && i.Dir {
 				sub(i.Name)
 			}
@@ -245,8 +247,11 @@ func (a *ask) folder(ctx context.Context, p *page, b branch, sub func(name strin
 
 // dots writes the folder itself and the one above it.
 func (a *ask) dots(ctx context.Context, p *page, at, prefix string) error {
-	for _, d := range []struct{ name, path string }{{".", at}, {"..", path.Dir(at)}} {
-		i, err := a.s.tree.Stat(ctx, d.path)
+	for _, d := range []struct {
+		name, path string
+		tree       *files.Tree
+	}{{".", at, a.tree}, {"..", path.Dir(at), a.s.tree}} {
+		i, err := d.tree.Stat(ctx, d.path)
 		if err != nil {
 			continue // hidden, or gone meanwhile
 		}
@@ -356,7 +361,7 @@ func (a *ask) named(ctx context.Context, p *page, b branch, name string) error {
 	if a.s.limited(ctx, at, a.verb) {
 		return nil
 	}
-	i, err := a.s.tree.Lstat(ctx, at)
+	i, err := a.tree.Lstat(ctx, at)
 	if err == nil {
 		err = a.entry(p, &i, b.said+name)
 	} else if replyTo(err).text == absent {
@@ -375,7 +380,7 @@ func (a *ask) fitting(ctx context.Context, p *page, b branch, here *pattern) err
 		return nil
 	}
 	if a.plain() {
-		return a.s.tree.ReadNames(ctx, b.path, func(name string, _ fs.FileMode) error {
+		return a.tree.ReadNames(ctx, b.path, func(name string, _ fs.FileMode) error {
 			if here.fits(name) {
 				p.buf = append(append(p.buf, b.said...), name...) // neither can hold the end of a line
 				if err := p.end(0); err != nil {
@@ -385,7 +390,7 @@ func (a *ask) fitting(ctx context.Context, p *page, b branch, here *pattern) err
 			return a.tick()
 		})
 	}
-	return a.s.tree.ReadDir(ctx, b.path, func(i files.Info) error {
+	return a.tree.ReadDir(ctx, b.path, func(i files.Info) error {
 		if here.fits(i.Name) {
 			if err := a.entry(p, &i, b.said+i.Name); err != nil {
 				return err
@@ -402,7 +407,7 @@ func (a *ask) folding(ctx context.Context, b branch, here *pattern, waiting []br
 		return waiting, nil
 	}
 	first := len(waiting)
-	err := a.s.tree.ReadNames(ctx, b.path, func(name string, typ fs.FileMode) error {
+	err := a.tree.ReadNames(ctx, b.path, func(name string, typ fs.FileMode) error {
 		switch {
 		case typ == 0 || !here.fits(name):
 		case len(waiting) >= maxListHeld:

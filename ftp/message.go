@@ -226,10 +226,11 @@ func (s *session) note(code int, folder string) string {
 	if !s.allowed("ftp:RETR") || s.limited(s.ctx, at, "RETR") {
 		return ""
 	}
-	if info, err := s.tree.Stat(s.ctx, at); err != nil || info.Dir || info.Part {
+	tree := s.bound("RETR")
+	if info, err := tree.Stat(s.ctx, at); err != nil || info.Dir || info.Part {
 		return ""
 	}
-	f, err := s.tree.Open(s.ctx, at)
+	f, err := tree.Open(s.ctx, at)
 	if err != nil {
 		return ""
 	}

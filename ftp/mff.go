@@ -1,6 +1,7 @@
 package ftp
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -55,13 +56,19 @@ func (s *session) isFile(name string) bool {
 
 // mfmt is MFMT (draft-somers-ftp-mfxx-04 section 3).
 func (s *session) mfmt(arg string) {
-	text, name, _ := strings.Cut(arg, " ")
-	t, ok := parseFactTime(text)
-	if !ok || name == "" {
-		s.reply(501, "MFMT YYYYMMDDHHMMSS <file>")
-		return
+	if t, name, ok := s.timeAndName(arg); ok {
+		s.modify(t, name)
 	}
-	s.modify(t, name)
+}
+
+// timeAndName reads the argument of MFMT and MFCT; where it is none, it has answered.
+func (s *session) timeAndName(arg string) (t time.Time, name string, ok bool) {
+	text, name, _ := strings.Cut(arg, " ")
+	if t, ok = parseFactTime(text); !ok || name == "" {
+		s.reply(501, s.verb+" YYYYMMDDHHMMSS <file>")
+		return t, "", false
+	}
+	return t, name, true
 }
 
 // modify is MFMT, and MDTM with a time.
@@ -73,10 +80,11 @@ func (s *session) modify(t time.Time, name string) {
 
 // setTime sets the time of what a client names, or replies why not.
 func (s *session) setTime(t time.Time, name string) (p string, ok bool) {
-	if p, ok = s.pathFor(name, s.verb, "MFMT"); !ok {
+	p, tree, ok := s.pathFor(name, s.verb, "MFMT")
+	if !ok {
 		return "", false
 	}
-	if err := s.tree.Chtimes(s.ctx, p, t); err != nil {
+	if err := tree.Chtimes(s.ctx, p, t); err != nil {
 		s.fail(err)
 		return "", false
 	}
@@ -85,17 +93,15 @@ func (s *session) setTime(t time.Time, name string) (p string, ok bool) {
 
 // mfct is MFCT (draft-somers-ftp-mfxx-04 section 4).
 func (s *session) mfct(arg string) {
-	text, name, _ := strings.Cut(arg, " ")
-	t, ok := parseFactTime(text)
-	if !ok || name == "" {
-		s.reply(501, "MFCT YYYYMMDDHHMMSS <file>")
-		return
-	}
-	p, ok := s.pathFor(name, s.verb)
+	t, name, ok := s.timeAndName(arg)
 	if !ok {
 		return
 	}
-	if err := s.tree.SetCreated(s.ctx, p, t); err != nil {
+	p, tree, ok := s.path(name)
+	if !ok {
+		return
+	}
+	if err := tree.SetCreated(s.ctx, p, t); err != nil {
 		s.fail(err)
 		return
 	}
@@ -111,8 +117,8 @@ var settable = []struct {
 	make func(s *session, value string) (change, answer)
 	now  func(files.Info) string
 }{
-	{"Modify", "ftp:MFMT", false, changeTime, func(i files.Info) string { return factTime(i.ModTime) }},
-	{"Create", "ftp:MFCT", false, changeCreated, func(i files.Info) string { return factTime(i.Created) }},
+	{"Modify", "ftp:MFMT", false, changeTime("Modify", (*files.Tree).Chtimes), func(i files.Info) string { return factTime(i.ModTime) }},
+	{"Create", "ftp:MFCT", false, changeTime("Create", (*files.Tree).SetCreated), func(i files.Info) string { return factTime(i.Created) }},
 	{"UNIX.group", "ftp:SITE CHGRP", false, changeGroup, func(i files.Info) string { return word(i.Group, i.GID) }},
 	{"UNIX.groupname", "ftp:SITE CHGRP", false, changeGroup, func(i files.Info) string { return word(i.Group, i.GID) }},
 	{"UNIX.gid", "ftp:SITE CHGRP", false, changeGroup, func(i files.Info) string { return fmt.Sprint(i.GID) }},
@@ -123,22 +129,17 @@ var settable = []struct {
 }
 
 // change is one change of an entry.
-type change func(s *session, p string) error
+type change func(ctx context.Context, tree *files.Tree, p string) error
 
-func changeTime(_ *session, value string) (change, answer) {
-	t, ok := parseFactTime(value)
-	if !ok {
-		return nil, answer{501, "Modify=YYYYMMDDHHMMSS"}
+// changeTime makes the change of a time, which set does.
+func changeTime(fact string, set func(*files.Tree, context.Context, string, time.Time) error) func(*session, string) (change, answer) {
+	return func(_ *session, value string) (change, answer) {
+		t, ok := parseFactTime(value)
+		if !ok {
+			return nil, answer{501, fact + "=YYYYMMDDHHMMSS"}
+		}
+		return func(ctx context.Context, tree *files.Tree, p string) error { return set(tree, ctx, p, t) }, answer{}
 	}
-	return func(s *session, p string) error { return s.tree.Chtimes(s.ctx, p, t) }, answer{}
-}
-
-func changeCreated(_ *session, value string) (change, answer) {
-	t, ok := parseFactTime(value)
-	if !ok {
-		return nil, answer{501, "Create=YYYYMMDDHHMMSS"}
-	}
-	return func(s *session, p string) error { return s.tree.SetCreated(s.ctx, p, t) }, answer{}
 }
 
 func changeMode(_ *session, value string) (change, answer) {
@@ -146,7 +147,7 @@ func changeMode(_ *session, value string) (change, answer) {
 	if !ok {
 		return nil, answer{501, "UNIX.mode=<octal mode up to 777>"}
 	}
-	return func(s *session, p string) error { return s.tree.Chmod(s.ctx, p, mode) }, answer{}
+	return func(ctx context.Context, tree *files.Tree, p string) error { return tree.Chmod(ctx, p, mode) }, answer{}
 }
 
 func changeOwner(s *session, value string) (change, answer) {
@@ -154,7 +155,7 @@ func changeOwner(s *session, value string) (change, answer) {
 	if a.code != 0 {
 		return nil, a
 	}
-	return func(s *session, p string) error { return s.tree.Chown(s.ctx, p, &uid, nil) }, answer{}
+	return func(ctx context.Context, tree *files.Tree, p string) error { return tree.Chown(ctx, p, &uid, nil) }, answer{}
 }
 
 func changeGroup(s *session, value string) (change, answer) {
@@ -162,7 +163,7 @@ func changeGroup(s *session, value string) (change, answer) {
 	if a.code != 0 {
 		return nil, a
 	}
-	return func(s *session, p string) error { return s.tree.Chown(s.ctx, p, nil, &gid) }, answer{}
+	return func(ctx context.Context, tree *files.Tree, p string) error { return tree.Chown(ctx, p, nil, &gid) }, answer{}
 }
 
 // maySet reports whether the session has the fact.
@@ -237,17 +238,17 @@ func (s *session) mff(arg string) {
 			return
 		}
 	}
-	p, ok := s.pathFor(name, twins...)
+	p, tree, ok := s.pathFor(name, twins...)
 	if !ok {
 		return
 	}
 	for _, c := range changes {
-		if err := c(s, p); err != nil {
+		if err := c(s.ctx, tree, p); err != nil {
 			s.fail(err)
 			return
 		}
 	}
-	info, err := s.tree.Stat(s.ctx, p)
+	info, err := tree.Stat(s.ctx, p)
 	if err != nil {
 		s.fail(err)
 		return

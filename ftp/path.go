@@ -9,8 +9,10 @@ import (
 )
 
 // path makes the argument absolute; false when it has been refused. Every verb that names a path
-// takes it from here.
-func (s *session) path(arg string) (string, bool) { return s.pathFor(arg, s.verb) }
+// takes it from here, and reaches it by the tree that comes with it.
+func (s *session) path(arg string) (p string, tree *files.Tree, ok bool) {
+	return s.pathFor(arg, s.verb)
+}
 
 // fail answers an error of files. What is not ours to explain goes to the log.
 func (s *session) fail(err error) {
@@ -46,16 +48,9 @@ func (s *session) cwd(arg string) { s.change(arg, 250) }
 func (s *session) cdup(string) { s.change("..", 250) } // RFC 959 section 5.4 has 200, and CWD's replies too
 
 func (s *session) change(arg string, code int) {
-	p, ok := s.path(arg)
-	if !ok {
-		return
-	}
-	info, err := s.tree.Stat(s.ctx, p)
+	p, info, ok := s.folder(arg)
 	switch {
-	case err != nil:
-		s.fail(err)
-	case !info.Dir:
-		s.fail(files.ErrNotDir)
+	case !ok:
 	case !s.tree.Access(info).Enter:
 		s.fail(fs.ErrPermission)
 	default:
@@ -64,51 +59,69 @@ func (s *session) change(arg string, code int) {
 	}
 }
 
+// folder is what the tree knows of the folder that the argument names; where it is none, it has
+// answered.
+func (s *session) folder(arg string) (p string, info files.Info, ok bool) {
+	p, tree, ok := s.path(arg)
+	if !ok {
+		return "", info, false
+	}
+	info, err := tree.Stat(s.ctx, p)
+	if err == nil && !info.Dir {
+		err = files.ErrNotDir
+	}
+	if err != nil {
+		s.fail(err)
+		return "", info, false
+	}
+	return p, info, true
+}
+
 func (s *session) mkd(arg string) {
-	p, ok := s.path(arg)
+	p, tree, ok := s.path(arg)
 	if !ok {
 		return
 	}
-	if err := s.tree.Mkdir(s.ctx, p); err != nil {
+	if err := tree.Mkdir(s.ctx, p); err != nil {
 		s.fail(err)
 		return
 	}
-	s.maskDir(p)
+	s.maskDir(tree, p)
 	s.reply(257, quoted(p)+" is made.")
 }
 
-func (s *session) maskDir(p string) {
-	if err := s.mask(p, 0o777); err != nil {
+func (s *session) maskDir(tree *files.Tree, p string) {
+	if err := s.mask(tree, p, 0o777); err != nil {
 		s.logger().Warn("SITE UMASK", "error", err)
 	}
 }
 
 // mask gives a new entry the bits that SITE UMASK left it.
-func (s *session) mask(p string, all fs.FileMode) error {
+func (s *session) mask(tree *files.Tree, p string, all fs.FileMode) error {
 	if s.params.umask < 0 {
 		return nil
 	}
-	return s.tree.Chmod(s.ctx, p, all&^fs.FileMode(s.params.umask))
+	return tree.Chmod(s.ctx, p, all&^fs.FileMode(s.params.umask))
 }
 
 func (s *session) rmd(arg string) {
-	if p, ok := s.path(arg); ok {
-		s.done(s.tree.RemoveDir(s.ctx, p), "The folder is removed.")
+	if p, tree, ok := s.path(arg); ok {
+		s.done(tree.RemoveDir(s.ctx, p), "The folder is removed.")
 	}
 }
 
 func (s *session) dele(arg string) {
-	if p, ok := s.path(arg); ok {
-		s.done(s.remove(s.ctx, p), "The file is removed.")
+	if p, tree, ok := s.path(arg); ok {
+		s.done(s.remove(s.ctx, tree, p), "The file is removed.")
 	}
 }
 
 func (s *session) renameFrom(arg string) {
-	p, ok := s.path(arg)
+	p, tree, ok := s.path(arg)
 	if !ok {
 		return
 	}
-	info, err := s.tree.Lstat(s.ctx, p)
+	info, err := tree.Lstat(s.ctx, p)
 	if err == nil && info.Dir && s.guarded(p) {
 		err = fs.ErrPermission
 	}
@@ -126,16 +139,17 @@ func (s *session) renameTo(arg string) {
 		s.reply(503, "Send RNFR first.")
 		return
 	}
-	p, ok := s.path(arg)
+	p, _, ok := s.path(arg)
 	if !ok {
 		return
 	}
-	// What is in a folder that is moved would come to lie where a rule lets nobody put it.
-	if info, err := s.tree.Lstat(s.ctx, s.given.rnfr); err == nil && info.Dir && s.guarded(p) {
-		s.fail(fs.ErrPermission)
-		return
-	}
-	s.done(s.tree.Rename(s.ctx, s.given.rnfr, p), "Renamed.")
+	policy, ses := s.srv.identity, s.ses
+	tree := s.tree.Checked(files.Checks{At: s.asking("RNFR"), To: s.asking("RNTO"), Whole: func(from, to string) bool {
+		// Else what is in the folder would leave the reach of a rule, or come to lie where one lets
+		// nobody put it.
+		return !policy.Guards(ses, "RNFR", from) && !policy.Guards(ses, "RNTO", to)
+	}})
+	s.done(tree.Rename(s.ctx, s.given.rnfr, p), "Renamed.")
 }
 
 // size is SIZE (RFC 3659 section 4): of the bytes that a transfer of the present type would
@@ -154,11 +168,11 @@ func (s *session) size(arg string) {
 // fileInfo is what the tree knows of a file, as SIZE and MDTM want it: where there is none, or a
 // folder, it has answered (RFC 3659 sections 3.1 and 4.1: of files).
 func (s *session) fileInfo(arg string) (info files.Info, ok bool) {
-	p, ok := s.path(arg)
+	p, tree, ok := s.path(arg)
 	if !ok {
 		return info, false
 	}
-	info, err := s.tree.Stat(s.ctx, p)
+	info, err := tree.Stat(s.ctx, p)
 	switch {
 	case err != nil:
 		s.fail(err)

@@ -18,17 +18,17 @@ func (s *session) siteChmod(arg string) {
 		s.reply(501, "SITE CHMOD <mode> <path>; the mode is octal, or as u+w,go-x.")
 		return
 	}
-	p, ok := s.path(name)
+	p, tree, ok := s.path(name)
 	if !ok {
 		return
 	}
-	info, err := s.tree.Stat(s.ctx, p)
+	info, err := tree.Stat(s.ctx, p)
 	if err != nil {
 		s.fail(err)
 		return
 	}
 	mode := m.apply(info.Mode, info.Dir)
-	if err := s.tree.Chmod(s.ctx, p, mode); err != nil {
+	if err := tree.Chmod(s.ctx, p, mode); err != nil {
 		s.fail(err)
 		return
 	}
@@ -226,11 +226,11 @@ func (s *session) chown(owner, group, name string) {
 		}
 		gid = &n
 	}
-	p, ok := s.path(name)
+	p, tree, ok := s.path(name)
 	if !ok {
 		return
 	}
-	if err := s.tree.Chown(s.ctx, p, uid, gid); err != nil {
+	if err := tree.Chown(s.ctx, p, uid, gid); err != nil {
 		s.fail(err)
 		return
 	}

@@ -14,11 +14,11 @@ func (s *session) siteCopyFrom(arg string) {
 		s.reply(501, "SITE CPFR <from>")
 		return
 	}
-	p, ok := s.pathFor(arg, copyReads...)
+	p, tree, ok := s.pathFor(arg, copyReads...)
 	if !ok {
 		return
 	}
-	info, err := s.tree.Stat(s.ctx, p)
+	info, err := tree.Stat(s.ctx, p)
 	switch {
 	case err != nil:
 		s.fail(err)
@@ -37,7 +37,7 @@ func (s *session) siteCopyTo(arg string) {
 	case arg == "":
 		s.reply(501, "SITE CPTO <to>")
 	default:
-		if to, ok := s.pathFor(arg, copyWrites...); ok {
+		if to, _, ok := s.pathFor(arg, copyWrites...); ok {
 			s.copy("SITE CPTO", s.given.cpfr, to)
 		}
 	}
@@ -50,11 +50,11 @@ func (s *session) siteCopy(arg string) {
 		s.reply(501, `SITE COPY "<from>" "<to>"`)
 		return
 	}
-	from, ok := s.pathFor(names[0], copyReads...)
+	from, _, ok := s.pathFor(names[0], copyReads...)
 	if !ok {
 		return
 	}
-	if to, ok := s.pathFor(names[1], copyWrites...); ok {
+	if to, _, ok := s.pathFor(names[1], copyWrites...); ok {
 		s.copy("SITE COPY", from, to)
 	}
 }
@@ -68,7 +68,7 @@ var (
 // copy copies on the server, beside the reader. A folder is copied with all in it; a file may take
 // the place of a file, as in an upload.
 func (s *session) copy(verb, from, to string) {
-	tree := s.tree
+	tree := s.tree.Checked(files.Checks{At: s.asking(copyReads...), To: s.asking(copyWrites...)})
 	s.background(verb+" "+printable(to), func(ctx context.Context) answer {
 		err := s.copyable(ctx, from, to)
 		if err == nil {
@@ -101,7 +101,7 @@ func (s *session) siteSymlink(arg string) {
 		s.reply(501, `SITE SYMLINK "<target>" "<link>"`)
 		return
 	}
-	link, ok := s.path(names[1])
+	link, tree, ok := s.path(names[1])
 	if !ok {
 		return
 	}
@@ -115,13 +115,13 @@ func (s *session) siteSymlink(arg string) {
 		}
 		target = relative(path.Dir(link), to)
 	}
-	if err := s.tree.Symlink(s.ctx, target, link); err != nil {
+	if err := tree.Symlink(s.ctx, target, link); err != nil {
 		s.fail(err)
 		return
 	}
 	if absolute && !s.same(to, link) {
 		// It is in another tree than the link, and links stay in theirs.
-		if err := s.tree.Remove(s.ctx, link); err != nil {
+		if err := tree.Remove(s.ctx, link); err != nil {
 			s.fail(err)
 			return
 		}

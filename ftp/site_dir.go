@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 
+	"trivium/files"
 	"trivium/identity"
 )
 
@@ -17,11 +18,11 @@ func (s *session) siteMkdir(arg string) {
 		s.reply(501, "SITE MKDIR [-p] <path>")
 		return
 	}
-	p, ok := s.pathFor(name, s.verb, "MKD")
+	p, tree, ok := s.pathFor(name, s.verb, "MKD")
 	if !ok {
 		return
 	}
-	if _, err := s.tree.Lstat(s.ctx, p); err == nil && !quiet {
+	if _, err := tree.Lstat(s.ctx, p); err == nil && !quiet {
 		s.fail(fs.ErrExist)
 		return
 	}
@@ -32,12 +33,12 @@ func (s *session) siteMkdir(arg string) {
 			return
 		}
 	}
-	if err := s.tree.MkdirAll(s.ctx, p); err != nil {
+	if err := tree.MkdirAll(s.ctx, p); err != nil {
 		s.fail(err)
 		return
 	}
 	for _, dir := range fresh {
-		s.maskDir(dir)
+		s.maskDir(tree, dir)
 	}
 	s.reply(200, quoted(p)+" is there.")
 }
@@ -75,19 +76,19 @@ func (s *session) siteRmdir(arg string) {
 		s.reply(502, notHere)
 		return
 	}
-	p, ok := s.pathFor(name, s.verb, "RMD")
+	p, tree, ok := s.pathFor(name, s.verb, "RMD")
 	if !ok {
 		return
 	}
 	if !all {
-		if err := s.tree.RemoveDir(s.ctx, p); err != nil {
+		if err := tree.RemoveDir(s.ctx, p); err != nil {
 			s.fail(err)
 			return
 		}
 		s.reply(200, "The folder is removed.")
 		return
 	}
-	info, err := s.tree.Lstat(s.ctx, p)
+	info, err := tree.Lstat(s.ctx, p)
 	switch {
 	case err != nil:
 		s.fail(err)
@@ -96,9 +97,10 @@ func (s *session) siteRmdir(arg string) {
 		s.reply(550, "It is not a folder.")
 		return
 	}
-	tree := s.tree
+	inside := []string{"SITE RMDIR", "RMD", "DELE"}
+	tree = s.tree.Checked(files.Checks{At: s.asking(s.verb, "RMD"), Below: s.asking(inside...)})
 	s.background("SITE RMDIR -r "+printable(p), func(ctx context.Context) answer {
-		if err := s.below(ctx, p, p, "SITE RMDIR", "RMD", "DELE"); err != nil {
+		if err := s.below(ctx, p, p, inside...); err != nil {
 			return s.outcome(err, answer{})
 		}
 		return s.outcome(tree.RemoveAll(ctx, p), answer{200, "The folder is removed, with all that was in it."})

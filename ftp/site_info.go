@@ -62,11 +62,11 @@ func (s *session) siteZone(string) { s.reply(200, "UTC+0") }
 
 // siteQuota is SITE QUOTA, of the tree in which a path lies.
 func (s *session) siteQuota(arg string) {
-	p, ok := s.path(orHere(arg))
+	p, tree, ok := s.path(orHere(arg))
 	if !ok {
 		return
 	}
-	if _, err := s.tree.Stat(s.ctx, p); err != nil {
+	if _, err := tree.Stat(s.ctx, p); err != nil {
 		s.fail(err)
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode"
 
+	"trivium/files"
 	"trivium/identity"
 )
 
@@ -144,14 +145,14 @@ func (srv *Server) logTransfer(t *transfer, a answer) {
 }
 
 // remove is Tree.Remove, and says so in the transfer logs.
-func (s *session) remove(ctx context.Context, p string) error {
+func (s *session) remove(ctx context.Context, tree *files.Tree, p string) error {
 	if s.srv.records == nil {
-		return s.tree.Remove(ctx, p)
+		return tree.Remove(ctx, p)
 	}
-	at, _ := s.tree.Canonical(ctx, p)
-	info, _ := s.tree.Lstat(ctx, p) // where there is none, Remove says so
+	at, _ := tree.Canonical(ctx, p)
+	info, _ := tree.Lstat(ctx, p) // where there is none, Remove says so
 	began := time.Now()
-	err := s.tree.Remove(ctx, p)
+	err := tree.Remove(ctx, p)
 	if err != nil {
 		return err
 	}
