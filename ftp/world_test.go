@@ -30,8 +30,9 @@ type world struct {
 	limits   config.Limits
 	policy   map[string]string
 	contact  string
-	prepare  func(*ftp.Server)       // before it listens; nil: nothing
-	options  func(*identity.Options) // further ones; nil: none
+	prepare  func(*ftp.Server)               // before it listens; nil: nothing
+	options  func(*identity.Options)         // further ones; nil: none
+	between  func(ftp.Identity) ftp.Identity // what the road asks in the place of identity itself; nil: nothing
 	// connections bounds those of one address that are not logged in; 0: no bound.
 	connections int
 	domains     []string
@@ -103,7 +104,11 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 	}
 	src, err := certs.Load(certs.Options{Dir: t.TempDir(), Domains: []string{"example.org"}, Log: log})
 	must(t, err)
-	w.srv, err = ftp.New(ftp.Options{Resolver: w.resolver, Config: w.cfg, Limits: w.limits, SiteName: "Example", Contact: w.contact, Domains: w.domains, Chat: w.chat, Identity: service,
+	var asked ftp.Identity = service
+	if w.between != nil {
+		asked = w.between(service)
+	}
+	w.srv, err = ftp.New(ftp.Options{Resolver: w.resolver, Config: w.cfg, Limits: w.limits, SiteName: "Example", Contact: w.contact, Domains: w.domains, Chat: w.chat, Identity: asked,
 		Registry: service.Registry, Files: tree, TLS: src.Config("ftp"), Log: w.log})
 	must(t, err)
 	if w.prepare != nil {
