@@ -17,7 +17,7 @@ import (
 // client is a connection of a client from accept to end, and the holder of its session.
 type client struct {
 	srv    *Server
-	t      *tcp
+	t      transport
 	ses    *identity.Session
 	log    *slog.Logger
 	ctx    context.Context // ends with the connection
@@ -81,10 +81,10 @@ func (c *client) detach() {
 }
 
 // run is the connection's goroutine.
-func (c *client) run(direct bool) {
+func (c *client) run() {
 	defer c.t.cut()
 	defer c.cancel()
-	s := c.negotiate(direct)
+	s := c.negotiate()
 	if s == nil {
 		c.ses.Close()
 		return
@@ -133,16 +133,18 @@ func (c *client) fail(err error, hello []byte) {
 		}
 		return
 	}
-	var b []byte
-	b = append(b, hello...)
+	var items []item
+	if len(hello) > 0 {
+		items = append(items, item{b: hello})
+	}
 	if f != nil {
 		c.log.Debug("stream refused", slog.Any("", c.ses), "condition", f.cond.Err, "text", f.text)
-		b = append(b, streamError(f.cond, f.text)...)
+		items = append(items, item{b: streamError(f.cond, f.text)})
 	}
-	b = append(b, c.t.closing()...)
+	items = append(items, item{b: c.t.closing()})
 	late := time.AfterFunc(linger+linger/4, c.t.cut)
 	defer late.Stop()
-	if c.t.write([]item{{b: b}}, linger) == nil {
+	if c.t.write(items, linger) == nil {
 		c.t.shut()
 		c.t.drain(time.Now().Add(linger))
 	}

@@ -38,7 +38,8 @@ const (
 type negotiation struct {
 	c        *client
 	srv      *Server
-	t        *tcp
+	t        transport
+	clear    *tcp      // where STARTTLS may still come, else nil
 	deadline time.Time // for all of it; nothing renews it
 	secure   bool
 	authed   bool
@@ -52,25 +53,35 @@ type negotiation struct {
 }
 
 // negotiate returns the bound stream, or nil for a connection that got no further.
-func (c *client) negotiate(direct bool) *Stream {
+func (c *client) negotiate() *Stream {
 	n := &negotiation{c: c, srv: c.srv, t: c.t, deadline: time.Now().Add(c.srv.limits.LoginTimeout)}
 	n.t.deadline(n.deadline)
 	n.t.limits(strangerElement, strangerTotal)
-	if direct {
-		if err := n.startTLS(); err != nil {
-			c.log.Debug("connection lost before the log-in", slog.Any("", c.ses), "error", err)
-			return nil
+	n.secure = n.t.secured()
+	if t, ok := n.t.(*tcp); ok && !n.secure && n.srv.tls != nil {
+		n.clear = t
+		if t.direct {
+			if err := n.startTLS(); err != nil {
+				c.log.Debug("connection lost before the log-in", slog.Any("", c.ses), "error", err)
+				return nil
+			}
 		}
 	}
 	n.hello = n.t.open(rand.Text(), n.srv.domain, "")
 	// The context must not end: mellium would take the deadlines off the connection.
-	_, err := mellium.ReceiveSession(context.Background(), n.t.conn, 0, n.step)
+	_, err := mellium.ReceiveSession(context.Background(), nothing{}, 0, n.step)
 	if err != nil {
 		c.fail(err, n.hello)
 		return nil
 	}
 	return n.s
 }
+
+// nothing is what mellium gets in the place of the connection, which is the transport's alone.
+type nothing struct{}
+
+func (nothing) Read([]byte) (int, error)  { return 0, io.EOF }
+func (nothing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 // step is the mellium.Negotiator.
 func (n *negotiation) step(_ context.Context, in, out *xstream.Info, _ *mellium.Session, _ any) (mellium.SessionState, io.ReadWriter, any, error) {
@@ -106,7 +117,7 @@ func (n *negotiation) step(_ context.Context, in, out *xstream.Info, _ *mellium.
 			return mask, nil, nil, nil
 		case again:
 			n.t.restart()
-			return mask, n.t.conn, nil, nil
+			return mask, nothing{}, nil, nil
 		}
 	}
 }
@@ -132,24 +143,17 @@ func (n *negotiation) header(el *Element, in, out *xstream.Info) error {
 	id := rand.Text()
 	n.hello = n.t.open(id, from, peer)
 
-	ns := ""
 	n.lang = ""
 	for _, a := range el.attrs {
-		switch {
-		case a.Name.Space == "" && a.Name.Local == "xmlns":
-			ns = a.Value
-		case a.Name.Space == nsXML && a.Name.Local == "lang" && isLang(a.Value):
+		if a.Name.Space == nsXML && a.Name.Local == "lang" && isLang(a.Value) {
 			n.lang = a.Value
 		}
 	}
+	if err := n.t.opened(el); err != nil {
+		return err
+	}
 	version, _ := el.Attr("version")
 	switch {
-	case el.Name.Space != nsStream || ns != nsClient: // RFC 6120 section 4.8.3
-		return &fault{xstream.InvalidNamespace, "this port is for clients"}
-	case el.Name.Local != "stream":
-		return &fault{xstream.BadFormat, "that is no stream"}
-	case string(el.raw[1:el.nameEnd]) != "stream:stream": // section 4.8.5
-		return &fault{xstream.BadNamespacePrefix, "the prefix of a stream is stream"}
 	case !atLeastOne(version): // section 4.7.5
 		return &fault{xstream.UnsupportedVersion, "version 1.0 is spoken here"}
 	case !known:
@@ -191,7 +195,7 @@ func (n *negotiation) features() []byte {
 		b = append(b, "<bind xmlns='"+nsBind+"'/><session xmlns='"+nsSession+"'><optional/></session>"...)
 		b = append(b, n.srv.router.features()...)
 	default:
-		if !n.secure && n.srv.tls != nil {
+		if n.clear != nil {
 			b = append(b, "<starttls xmlns='"+nsTLS+"'>"...)
 			if n.srv.tlsRequired() {
 				b = append(b, "<required/>"...)
@@ -207,7 +211,7 @@ func (n *negotiation) features() []byte {
 func (n *negotiation) element(el *Element) (mask mellium.SessionState, again bool, err error) {
 	switch {
 	case el.Name.Space == nsTLS && el.Name.Local == "starttls":
-		if n.secure || n.authed || n.srv.tls == nil {
+		if n.clear == nil || n.authed {
 			// RFC 6120 section 5.4.2.2
 			if err := n.write([]byte("<failure xmlns='" + nsTLS + "'/>")); err != nil {
 				return 0, false, err
@@ -215,7 +219,7 @@ func (n *negotiation) element(el *Element) (mask mellium.SessionState, again boo
 			return 0, false, errClosed
 		}
 		// Section 5.3.3 and 5.4.3.1: what came with it came from anybody.
-		if n.t.buffered() > 0 {
+		if n.clear.buffered() > 0 {
 			return 0, false, &fault{xstream.PolicyViolation, "bytes came between starttls and TLS"}
 		}
 		if err := n.write([]byte("<proceed xmlns='" + nsTLS + "'/>")); err != nil {
@@ -253,10 +257,10 @@ func (n *negotiation) element(el *Element) (mask mellium.SessionState, again boo
 // startTLS shakes hands. What the clear part of the connection has said is forgotten.
 func (n *negotiation) startTLS() error {
 	within := min(n.srv.limits.TLSTimeout, time.Until(n.deadline))
-	if err := n.t.secure(n.c.ctx, n.srv.tls, within); err != nil {
+	if err := n.clear.secure(n.c.ctx, n.srv.tls, within); err != nil {
 		return err
 	}
-	n.secure, n.domain, n.lang = true, "", ""
+	n.clear, n.secure, n.domain, n.lang = nil, true, "", ""
 	version := tls.VersionName(n.t.tlsState().Version)
 	n.c.ses.Update(func(d *identity.Details) { d.TLS = version })
 	return nil

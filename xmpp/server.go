@@ -231,7 +231,9 @@ func (s *Server) accept(conn net.Conn, direct bool) {
 		return
 	}
 	_ = raw.SetKeepAliveConfig(keepAlive) // without it a lost peer stays until we write
-	c := &client{srv: s, t: newTCP(raw), log: s.log}
+	t := newTCP(raw)
+	t.direct = direct
+	c := &client{srv: s, t: t, log: s.log}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	defer c.cancel()
 	if !s.add(c) {
@@ -244,26 +246,26 @@ func (s *Server) accept(conn net.Conn, direct bool) {
 		State: identity.StateUnauthed, Holder: c,
 	})
 	if err != nil {
-		c.refuse(err, direct)
+		c.refuse(t, err)
 		return
 	}
-	c.ses, c.t.ses = ses, ses
-	c.run(direct)
+	c.ses, t.ses = ses, ses
+	c.run()
 }
 
 // refuse closes a connection that may not be; on the port where no TLS is awaited it says why.
-func (c *client) refuse(err error, direct bool) {
-	defer c.t.cut()
+func (c *client) refuse(t *tcp, err error) {
+	defer t.cut()
 	a, _ := answerTo(err)
-	c.log.Debug("connection refused", "remote", c.t.raw.RemoteAddr().String(), "error", err)
-	if direct {
+	c.log.Debug("connection refused", "remote", t.raw.RemoteAddr().String(), "error", err)
+	if t.direct {
 		return
 	}
-	b := append(c.t.open(rand.Text(), c.srv.domain, ""), streamError(a.cond, a.text)...)
-	_ = c.t.raw.SetDeadline(time.Now().Add(linger))
-	if _, err := c.t.raw.Write(append(b, c.t.closing()...)); err == nil {
-		_ = c.t.raw.CloseWrite()
-		c.t.drain(time.Now().Add(linger))
+	b := append(t.open(rand.Text(), c.srv.domain, ""), streamError(a.cond, a.text)...)
+	_ = t.raw.SetDeadline(time.Now().Add(linger))
+	if _, err := t.raw.Write(append(b, t.closing()...)); err == nil {
+		_ = t.raw.CloseWrite()
+		t.drain(time.Now().Add(linger))
 	}
 }
 

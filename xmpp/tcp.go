@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	xstream "mellium.im/xmpp/stream"
+
 	"trivium/identity"
 )
 
@@ -25,6 +27,8 @@ type tcp struct {
 	raw  *net.TCPConn
 	conn net.Conn // raw, or TLS over it
 	ses  *identity.Session
+	// direct says that TLS comes first (XEP-0368).
+	direct bool
 
 	mu      sync.Mutex // guards hurried and, with it, the deadlines
 	hurried bool
@@ -115,6 +119,24 @@ func (t *tcp) open(id, from, to string) []byte {
 	return append(b, '>')
 }
 
+func (t *tcp) opened(el *Element) error {
+	ns := ""
+	for _, a := range el.attrs {
+		if a.Name.Space == "" && a.Name.Local == "xmlns" {
+			ns = a.Value
+		}
+	}
+	switch {
+	case el.Name.Space != nsStream || ns != nsClient: // RFC 6120 section 4.8.3
+		return &fault{xstream.InvalidNamespace, "this port is for clients"}
+	case el.Name.Local != "stream":
+		return &fault{xstream.BadFormat, "that is no stream"}
+	case string(el.raw[1:el.nameEnd]) != "stream:stream": // section 4.8.5
+		return &fault{xstream.BadNamespacePrefix, "the prefix of a stream is stream"}
+	}
+	return nil
+}
+
 func (t *tcp) closing() []byte { return []byte("</stream:stream>") }
 
 func (t *tcp) limits(element, beforeLogin int) { t.framer.max, t.framer.budget = element, beforeLogin }
@@ -156,6 +178,11 @@ func (t *tcp) shut() {
 
 // cut closes the socket itself: closing TLS may wait for a peer that does not read.
 func (t *tcp) cut() { _ = t.raw.Close() }
+
+func (t *tcp) secured() bool {
+	_, ok := t.conn.(*tls.Conn)
+	return ok
+}
 
 func (t *tcp) tlsState() *tls.ConnectionState {
 	conn, ok := t.conn.(*tls.Conn)

@@ -12,7 +12,9 @@ type transport interface {
 	next() (frame, error)
 	// write sends whole elements within a time; after an error nothing more can be written.
 	write(items []item, within time.Duration) error
-	// open is our answer to the stream's open tag, and closing the end tag.
+	// opened checks the form of the peer's open tag; open is our answer to it, and closing the end
+	// tag.
+	opened(el *Element) error
 	open(id, from, to string) []byte
 	closing() []byte
 	// restart says that the peer begins a new stream with its next tag.
@@ -30,7 +32,10 @@ type transport interface {
 	shut()
 	// cut closes the connection at once.
 	cut()
-	tlsState() *tls.ConnectionState // nil without TLS
+	// secured reports whether nobody on the way can read along; tlsState is what log-ins can be bound
+	// to, nil where there is nothing.
+	secured() bool
+	tlsState() *tls.ConnectionState
 	remote() netip.AddrPort
 }
 
