@@ -84,6 +84,9 @@ func (n *negotiation) bound(full jid.JID, reply []byte) error {
 		old.end(xstream.Conflict, "Another connection has taken this address.")
 		old.leave(n.srv.router, "replaced by another connection")
 	}
+	for _, up := range n.srv.router.hooks.ups {
+		up(n.c.ctx, s)
+	}
 	n.t.deadline(time.Time{})
 	n.s = s
 	s.release(reply)

@@ -7,63 +7,105 @@ import (
 	xstanza "mellium.im/xmpp/stanza"
 )
 
-// serverInfo is disco#info of the server (XEP-0030 section 3).
-func (r *Router) serverInfo(_ context.Context, s *Stream, st *Stanza) {
-	r.info(s, st, ToServer, "<identity category='server' type='im' name='Trivium'/>")
-}
-
-// accountInfo is disco#info of one's own account.
-func (r *Router) accountInfo(_ context.Context, s *Stream, st *Stanza) {
-	typ := "registered"
-	if s.res.owner == "" {
-		typ = "anonymous"
+// discoInfo is disco#info of the server and of accounts (XEP-0030 section 3): what this session
+// could ask the target for now.
+func (r *Router) discoInfo(ctx context.Context, q *Request) {
+	if q.Target == ToAccount && !r.Sees(ctx, q.By.res.Address, q.Account) {
+		q.Refuse() // section 8 of XEP-0030: who may not see presence may not see this
+		return
 	}
-	r.info(s, st, ToSelf, "<identity category='account' type='"+typ+"'/>")
-}
-
-// info lists what this session could ask t for now.
-func (r *Router) info(s *Stream, st *Stanza, t Target, identities string) {
-	named, err := discoNode(st)
+	node, err := discoNode(q)
 	if err != nil {
-		r.fail(s, st, xstanza.BadRequest, xstanza.Modify)
+		q.Bad()
 		return
 	}
-	if named {
-		r.fail(s, st, xstanza.ItemNotFound, xstanza.Cancel)
+	b := AppendAttr([]byte("<query xmlns='"+nsDiscoInfo+"'"), "node", node)
+	b = append(b, '>')
+	if node != "" {
+		for _, n := range r.hooks.nodes[q.Target] {
+			if children, ok := n.NodeInfo(ctx, q, node); ok {
+				q.Result(string(append(append(b, children...), "</query>"...)))
+				return
+			}
+		}
+		q.Fail(xstanza.ItemNotFound, xstanza.Cancel)
 		return
 	}
-	var features []string
-	for k, v := range r.services {
-		if k.target == t && v.open(r, s) {
-			features = append(features, k.space)
+	b = append(b, r.identityOf(q)...)
+	for _, f := range r.featuresOf(q) {
+		b = append(AppendAttr(append(b, "<feature"...), "var", f), "/>"...)
+	}
+	for _, form := range r.hooks.forms[q.Target] {
+		b = append(b, form(ctx, q)...)
+	}
+	q.Result(string(append(b, "</query>"...)))
+}
+
+// identityOf says what the target is.
+func (r *Router) identityOf(q *Request) []byte {
+	var b []byte
+	switch {
+	case q.Target == ToServer:
+		b = append(b, "<identity category='server' type='im' name='Trivium'/>"...)
+	case q.Account.ID == "":
+		b = append(b, "<identity category='account' type='anonymous'/>"...)
+	default:
+		b = append(b, "<identity category='account' type='registered'/>"...)
+	}
+	for _, i := range r.hooks.identities[q.Target] {
+		b = append(b, i...)
+	}
+	return b
+}
+
+// featuresOf lists, sorted and each once, what the asking session may use of the target.
+func (r *Router) featuresOf(q *Request) []string {
+	features := slices.Clone(r.hooks.features[q.Target])
+	for k, v := range r.hooks.services {
+		if k.target == q.Target && !v.Quiet && v.open(r, q.By) {
+			features = append(features, k.name.Space)
 		}
 	}
 	slices.Sort(features)
-	b := []byte("<query xmlns='" + nsDiscoInfo + "'>" + identities)
-	for _, f := range features {
-		b = append(AppendAttr(append(b, "<feature"...), "var", f), "/>"...)
-	}
-	s.Put(st.Result(string(append(b, "</query>"...))))
+	return slices.Compact(features)
 }
 
-// discoItems is disco#items: there are no services beside the server itself yet.
-func (r *Router) discoItems(_ context.Context, s *Stream, st *Stanza) {
-	named, err := discoNode(st)
-	switch {
-	case err != nil:
-		r.fail(s, st, xstanza.BadRequest, xstanza.Modify)
-	case named:
-		r.fail(s, st, xstanza.ItemNotFound, xstanza.Cancel)
-	default:
-		s.Put(st.Result("<query xmlns='" + nsDiscoItem + "'/>"))
+// discoItems is disco#items (XEP-0030 section 4).
+func (r *Router) discoItems(ctx context.Context, q *Request) {
+	if q.Target == ToAccount && !r.Sees(ctx, q.By.res.Address, q.Account) {
+		q.Refuse()
+		return
 	}
+	node, err := discoNode(q)
+	if err != nil {
+		q.Bad()
+		return
+	}
+	b := AppendAttr([]byte("<query xmlns='"+nsDiscoItem+"'"), "node", node)
+	b = append(b, '>')
+	for _, n := range r.hooks.nodes[q.Target] {
+		items, ok := n.NodeItems(ctx, q, node)
+		if node != "" && ok {
+			q.Result(string(append(append(b, items...), "</query>"...)))
+			return
+		}
+		if node == "" {
+			b = append(b, items...)
+		}
+	}
+	if node != "" {
+		q.Fail(xstanza.ItemNotFound, xstanza.Cancel)
+		return
+	}
+	q.Result(string(append(b, "</query>"...)))
 }
 
-// discoNode reports whether a node is named; there are none yet.
-func discoNode(st *Stanza) (named bool, err error) {
-	var q struct {
-		Node string `xml:"node,attr"`
+// discoNode is the node that is named, or "".
+func discoNode(q *Request) (string, error) {
+	el, err := q.Payload()
+	if err != nil {
+		return "", err
 	}
-	err = st.DecodeChild(st.Children[0], &q)
-	return q.Node != "", err
+	node, _ := el.Attr("node")
+	return node, nil
 }

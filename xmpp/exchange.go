@@ -71,7 +71,7 @@ func (x *exchange) send(ctx context.Context, q StoreReader, req request, body []
 	if !next.Has(PendingIn) {
 		x.mine.now.Request = nil
 	}
-	if !route || !x.them.exists {
+	if !route || !x.them.exists || x.r.blocked(x.them.owner(), x.me.Address, "") {
 		return nil // section 8.5.1: what is for nobody is ignored
 	}
 	return x.receive(ctx, q, req, body, old)
@@ -194,6 +194,36 @@ func (x *exchange) announce() {
 		case t.req == unsubscribe && x.theirs.before.State.Has(SubscriptionFrom):
 			x.r.hide(t.to.Address, t.from.Address) // section 3.3.3
 		}
+	}
+}
+
+// related tells modules which subscriptions have changed. The books are held.
+func (x *exchange) related(ctx context.Context) {
+	for _, hook := range x.r.hooks.relations {
+		if o, n := x.mine.before.State, x.mine.now.State; o != n {
+			hook(ctx, Relation{x.me.owner(), x.them.Address, o, n})
+		}
+		if o, n := x.theirs.before.State, x.theirs.now.State; o != n {
+			hook(ctx, Relation{x.them.owner(), x.me.Address, o, n})
+		}
+	}
+}
+
+// Hide tells the clients of one account that all resources of another are unavailable.
+func (r *Router) Hide(of, to Address) {
+	defer r.lock(of)()
+	r.hide(of, to)
+}
+
+// Reveal shows the available resources of an account to the clients of another, where that has a
+// subscription.
+func (r *Router) Reveal(ctx context.Context, of Owner, to Address) {
+	defer r.lock(of.Address)()
+	if of.Address == to || !r.Sees(ctx, to, of) {
+		return
+	}
+	for _, p := range r.shown(of.Address) {
+		r.deliver(to, isAvailable, p.to(to.String()))
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 	xstanza "mellium.im/xmpp/stanza"
 )
 
-// iq routes an IQ, or answers it for the server or the sender's account (RFC 6121 section 8.5 and
-// RFC 6120 section 8.2.3).
+// iq routes an IQ, or answers it for the server or an account (RFC 6121 section 8.5 and RFC 6120
+// section 8.2.3).
 func (r *Router) iq(ctx context.Context, s *Stream, st *Stanza) {
 	request := st.Type == "get" || st.Type == "set"
 	if st.ID == "" || !request && st.Type != "result" && st.Type != "error" || request && len(st.Children) != 1 {
@@ -18,28 +18,28 @@ func (r *Router) iq(ctx context.Context, s *Stream, st *Stanza) {
 	case t == ToForeign:
 		r.fail(s, st, xstanza.RemoteServerNotFound, xstanza.Cancel)
 	case t == ToResource:
-		to := r.at(st.To)
-		// Section 8.5.3.2.3: nobody there. Answers may always go back to who asked.
-		if to == nil || request && !r.accounts.Allowed(s.ses, "xmpp:iq") || !to.Put(outgoing(s, st)) {
-			r.refuse(s, st)
-		}
+		r.iqToResource(s, st, request)
 	case !request:
-		// Answers to what the server asked, such as roster pushes: nothing waits for them.
-	case t == ToSelf || t == ToServer && st.To.Resourcepart() == "":
-		r.serve(ctx, s, st, t)
+		r.answered(s, st)
+	case t == ToServer && st.To.Resourcepart() != "":
+		r.refuse(s, st)
 	default:
 		// Section 8.5.2.1.3: the server answers for the account, the same whether or not there is
 		// one and whether or not anybody is there.
-		r.refuse(s, st)
+		r.serve(ctx, s, st, t)
 	}
 }
 
-// serve answers what the server or the sender's own account has an answer for.
-func (r *Router) serve(ctx context.Context, s *Stream, st *Stanza, t Target) {
-	v, ok := r.services[serviceKey{t, st.First().Space, st.First().Local}]
-	if !ok || st.Type == "set" && !v.set || !v.open(r, s) {
+// iqToResource passes an IQ on. Section 8.5.3.2.3: nobody there, and nobody there for this sender,
+// are one answer. Answers may always go back to who asked.
+func (r *Router) iqToResource(s *Stream, st *Stanza, request bool) {
+	to := r.at(st.To)
+	switch {
+	case to == nil, request && !r.accounts.Allowed(s.ses, "xmpp:iq"), r.blocked(to.Owner(), s.res.Address, s.res.name):
 		r.refuse(s, st)
-		return
+	case r.blocked(s.Owner(), to.res.Address, to.res.name):
+		r.failBlocked(s, st)
+	case !to.Put(outgoing(s, st)):
+		r.refuse(s, st)
 	}
-	v.answer(ctx, s, st)
 }

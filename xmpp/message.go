@@ -1,61 +1,193 @@
 package xmpp
 
 import (
+	"context"
+
 	xstanza "mellium.im/xmpp/stanza"
 )
 
-// message routes a message by the table of RFC 6121 section 8.5. An address without an account
-// and one whose account has nobody there get the same answer; nothing is kept for later.
-func (r *Router) message(s *Stream, st *Stanza) {
+// nsBlocked is the application's condition of XEP-0191 section 3.5.
+const nsBlocked = "urn:xmpp:blocking:errors"
+
+// Message is a message on its way to an account of ours.
+type Message struct {
+	*Stanza
+	By        *Stream // whose client sent it; nil for one of the server's own
+	Sender    Owner   // zero where it is nobody of ours
+	Recipient Owner
+	Reached   []*Stream // in whose queues it is; for Delivered
+	// Kept says that somewhere durable holds it for the recipient, so that it is no error when
+	// nobody is there. It may be set in Accept and in Delivered.
+	Kept bool
+
+	added  []string
+	hints  Hint
+	copied []byte // as the recipient gets it; made once
+}
+
+// Add adds a whole element to what the recipient gets, in Accept only.
+func (m *Message) Add(element string) { m.added = append(m.added, element) }
+
+// Bytes is the message as the recipient gets it.
+func (m *Message) Bytes() []byte {
+	if m.copied == nil {
+		m.copied = m.outgoing()
+	}
+	return m.copied
+}
+
+// Hold keeps the acknowledgement of XEP-0198 back until Done; for Accept and Delivered.
+func (m *Message) Hold() Hold {
+	if m.By == nil {
+		return Hold{}
+	}
+	return m.By.Hold()
+}
+
+// Hint is a set of what a sender asks of those who handle a message (XEP-0334).
+type Hint uint8
+
+// The hints, and that they have been looked for.
+const (
+	HintNoPermanentStore Hint = 1 << iota
+	HintNoStore
+	HintNoCopy
+	HintStore
+	hintsRead
+)
+
+// Hints returns what the sender asks for.
+func (m *Message) Hints() Hint {
+	if m.hints != 0 {
+		return m.hints
+	}
+	m.hints = hintsRead
+	for _, c := range m.Children {
+		if c.Name.Space != "urn:xmpp:hints" {
+			continue
+		}
+		switch c.Name.Local {
+		case "no-permanent-store":
+			m.hints |= HintNoPermanentStore
+		case "no-store":
+			m.hints |= HintNoStore
+		case "no-copy":
+			m.hints |= HintNoCopy
+		case "store":
+			m.hints |= HintStore
+		}
+	}
+	return m.hints
+}
+
+// Asks reports whether the sender gave the hint.
+func (m *Message) Asks(h Hint) bool { return m.Hints()&h != 0 }
+
+// message routes a message that a client sent, by the table of RFC 6121 section 8.5.
+func (r *Router) message(ctx context.Context, s *Stream, st *Stanza) {
 	if !r.accounts.Allowed(s.ses, "xmpp:message") {
 		r.refuse(s, st)
 		return
 	}
+	m := &Message{Stanza: st, By: s, Sender: s.Owner()}
 	switch r.targetOf(s, st.To) {
 	case ToForeign:
 		r.fail(s, st, xstanza.RemoteServerNotFound, xstanza.Cancel)
+		return
 	case ToServer:
 		r.refuse(s, st)
+		return
 	case ToSelf:
-		r.messageBare(s, st, s.res.Address)
-	case ToAccount:
-		r.messageBare(s, st, addressOf(st.To))
-	case ToResource:
-		if to := r.at(st.To); to != nil && to.Put(outgoing(s, st)) { // section 8.5.3.1
+		m.Recipient = m.Sender
+	default:
+		them, err := r.party(ctx, addressOf(st.To))
+		if err != nil {
+			r.broken(s, st, err)
 			return
 		}
-		switch st.Type { // section 8.5.3.2.1
-		case "chat":
-			r.messageBare(s, st, addressOf(st.To))
-		case "headline":
-		default:
-			r.refuse(s, st)
+		m.Recipient = them.owner()
+	}
+	r.route(ctx, m)
+}
+
+// Send routes a message that the server itself sends, to a bare or full JID of ours; From is what
+// the recipient sees. Nobody hears of it when it cannot be delivered.
+func (r *Router) Send(ctx context.Context, st *Stanza) error {
+	them, err := r.party(ctx, addressOf(st.To))
+	if err != nil {
+		return err
+	}
+	r.route(ctx, &Message{Stanza: st, Recipient: them.owner()})
+	return nil
+}
+
+// route passes a message through the modules and delivers it.
+func (r *Router) route(ctx context.Context, m *Message) {
+	for _, check := range r.hooks.checks {
+		if !check(ctx, m) {
+			return
 		}
+	}
+	// XEP-0191 section 3.5: who is blocked hears what it would hear of somebody who is not there.
+	switch {
+	case r.blocked(m.Recipient, addressOf(m.From), m.From.Resourcepart()):
+		r.undeliverable(m)
+		return
+	case m.Sender.ID != "" && m.Sender != m.Recipient && r.blocked(m.Sender, addressOf(m.To), m.To.Resourcepart()):
+		r.failBlocked(m.By, m.Stanza)
+		return
+	}
+	full := r.at(m.To)
+	if full == nil && !m.toAccount() {
+		r.undeliverable(m)
+		return
+	}
+	if m.Recipient.ID != "" || full != nil {
+		for _, accept := range r.hooks.accepts {
+			accept(ctx, m)
+		}
+	}
+	if full != nil && full.Put(m.Bytes()) { // section 8.5.3.1
+		m.Reached = append(m.Reached, full)
+	} else if m.toAccount() {
+		r.deliverBare(m)
+	}
+	for _, delivered := range r.hooks.delivered {
+		delivered(ctx, m)
+	}
+	if len(m.Reached) == 0 && !m.Kept {
+		r.undeliverable(m)
 	}
 }
 
-// messageBare delivers to an account (RFC 6121 sections 8.5.2.1.1 and 8.5.2.2.1).
-func (r *Router) messageBare(s *Stream, st *Stanza, to Address) {
+// toAccount reports whether the message may go to any resource of the account: its address is
+// bare, or it is for a resource that is not there and of a type that does not insist (section
+// 8.5.3.2.1).
+func (m *Message) toAccount() bool { return m.To.Resourcepart() == "" || m.Type == "chat" }
+
+// undeliverable answers for a message that reached nobody, as the tables of sections 8.5.2 and
+// 8.5.3 say: the same for an address without an account as for one that cannot be reached.
+func (r *Router) undeliverable(m *Message) {
+	if m.By != nil && m.Type != "headline" {
+		r.refuse(m.By, m.Stanza)
+	}
+}
+
+// deliverBare delivers to an account (sections 8.5.2.1.1 and 8.5.2.2.1).
+func (r *Router) deliverBare(m *Message) {
 	var buf [usual]*Stream
 	list := buf[:0]
-	switch st.Type {
-	case "error":
-		return
-	case "groupchat":
+	switch m.Type {
+	case "error", "groupchat":
 	case "headline":
-		list = r.pick(list, to, takesAll)
+		list = r.pick(list, m.Recipient.Address, takesAll)
 	default:
-		list = r.mostAvailable(list, to)
+		list = r.mostAvailable(list, m.Recipient.Address)
 	}
-	arrived := false
-	if len(list) > 0 {
-		b := outgoing(s, st)
-		for _, x := range list {
-			arrived = x.Put(b) || arrived // a stream may have ended since
+	for _, s := range list {
+		if s.Put(m.Bytes()) { // a stream may have ended since
+			m.Reached = append(m.Reached, s)
 		}
-	}
-	if !arrived && st.Type != "headline" {
-		r.refuse(s, st)
 	}
 }
 
@@ -77,17 +209,43 @@ func (r *Router) mostAvailable(list []*Stream, a Address) []*Stream {
 	return list
 }
 
-// outgoing is the stanza as others get it: the server says from whom it is (RFC 6120 section
-// 8.1.2.1), and an archive's identifier that the client made up is gone (XEP-0359 section 3.1).
+// blocked reports whether owner has blocked the address.
+func (r *Router) blocked(owner Owner, peer Address, resource string) bool {
+	return r.hooks.blocks != nil && owner.ID != "" && owner.Address != peer && r.hooks.blocks(owner, peer, resource)
+}
+
+// failBlocked tells a client that it has blocked the address itself (XEP-0191 section 3.5).
+func (r *Router) failBlocked(s *Stream, st *Stanza) {
+	if st.Type == "error" || st.Kind == KindIQ && st.Type == "result" {
+		return
+	}
+	s.Put(st.FailureDetail(xstanza.NotAcceptable, xstanza.Cancel, "", "<blocked xmlns='"+nsBlocked+"'/>"))
+}
+
+func (m *Message) outgoing() []byte {
+	to := m.To.String()
+	if to == "" {
+		to = m.Recipient.String() // RFC 6120 section 10.3.1
+	}
+	return m.Stanza.outgoing(m.From.String(), to, m.added...)
+}
+
+// outgoing is the stanza as others get it.
 func outgoing(s *Stream, st *Stanza) []byte {
 	to := st.To.String()
 	if to == "" {
-		to = s.res.Address.String() // RFC 6120 section 10.3.1
+		to = s.res.Address.String()
 	}
-	if _, ok := st.Find("urn:xmpp:sid:0", "stanza-id"); ok {
-		return st.Without(func(c Child) bool {
-			return c.Name.Space == "urn:xmpp:sid:0" && c.Name.Local == "stanza-id"
-		}, s.res.full, to)
+	return st.outgoing(s.res.full, to)
+}
+
+// outgoing says from whom the stanza is, as the server knows it (RFC 6120 section 8.1.2.1); an
+// archive's identifier that the client made up is gone (XEP-0359 section 3.1).
+func (st *Stanza) outgoing(from, to string, added ...string) []byte {
+	if !st.Has("urn:xmpp:sid:0", "stanza-id") {
+		return st.Rewritten(from, to, added...)
 	}
-	return st.Rewritten(s.res.full, to)
+	return st.Without(func(c Child) bool {
+		return c.Name.Space == "urn:xmpp:sid:0" && c.Name.Local == "stanza-id"
+	}, from, to, added...)
 }

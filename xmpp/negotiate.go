@@ -193,7 +193,7 @@ func (n *negotiation) features() []byte {
 	switch {
 	case n.authed:
 		b = append(b, "<bind xmlns='"+nsBind+"'/><session xmlns='"+nsSession+"'><optional/></session>"...)
-		b = append(b, n.srv.router.features()...)
+		b = append(b, n.srv.router.features(n.c.ses)...)
 	default:
 		if n.clear != nil {
 			b = append(b, "<starttls xmlns='"+nsTLS+"'>"...)

@@ -26,10 +26,12 @@ func (r *Router) presence(ctx context.Context, s *Stream, st *Stanza) {
 	case st.Type == "" && !directed:
 		r.goOnline(ctx, s, st)
 	case st.Type == "unavailable" && !directed:
-		func() {
-			defer r.lock(s.res.Address)()
-			r.goOffline(ctx, s, st)
-		}()
+		unlock := r.lock(s.res.Address)
+		was := r.goOffline(ctx, s, st, true)
+		unlock()
+		if was {
+			r.changed(ctx, &Presence{Stanza: st, By: s})
+		}
 		s.ses.Update(func(d *identity.Details) { d.State, d.Presence, d.Priority = identity.StateConnected, "", 0 })
 	case st.Type == "" || st.Type == "unavailable":
 		r.direct(s, st)
@@ -59,6 +61,9 @@ func (r *Router) goOnline(ctx context.Context, s *Stream, st *Stanza) {
 		r.fail(s, st, xstanza.BadRequest, xstanza.Modify)
 		return
 	}
+	for _, decorate := range r.hooks.decorations {
+		st = decorate(ctx, s, st)
+	}
 	first, probes, err := r.announce(ctx, s, st, a)
 	if err != nil {
 		r.broken(s, st, err)
@@ -67,6 +72,7 @@ func (r *Router) goOnline(ctx context.Context, s *Stream, st *Stanza) {
 	s.ses.Update(func(d *identity.Details) {
 		d.State, d.Presence, d.Priority = identity.StateAvailable, a.show, a.priority
 	})
+	r.changed(ctx, &Presence{Stanza: st, By: s, Available: true, First: first, Priority: a.priority})
 	if !first {
 		return
 	}
@@ -103,7 +109,7 @@ func (r *Router) announce(ctx context.Context, s *Stream, st *Stanza, a availabi
 			continue
 		}
 		if c.State.Has(SubscriptionFrom) {
-			r.show(contact, s.res.full, st)
+			r.show(contact, s, st)
 		}
 		if first && c.State.Has(SubscriptionTo) {
 			probes = append(probes, contact)
@@ -126,14 +132,27 @@ func (r *Router) announce(ctx context.Context, s *Stream, st *Stanza, a availabi
 	return true, probes, nil
 }
 
-// show sends presence to an account, whose clients get it where they are available.
-func (r *Router) show(to Address, from string, st *Stanza) {
+// changed tells modules of a presence that has gone out. No book is held.
+func (r *Router) changed(ctx context.Context, p *Presence) {
+	for _, hook := range r.hooks.presences {
+		hook(ctx, p)
+	}
+}
+
+// apart reports whether one of the two has blocked the other.
+func (r *Router) apart(a, b *Stream) bool {
+	return r.hooks.blocks != nil &&
+		(r.blocked(a.Owner(), b.res.Address, b.res.name) || r.blocked(b.Owner(), a.res.Address, a.res.name))
+}
+
+// show sends presence of a stream to an account, whose clients get it where they are available.
+func (r *Router) show(to Address, by *Stream, st *Stanza) {
 	var buf [usual]*Stream
 	list := r.pick(buf[:0], to, isAvailable)
-	if len(list) == 0 {
+	if len(list) == 0 || r.apart(by, list[0]) {
 		return
 	}
-	b := st.Rewritten(from, to.String())
+	b := st.Rewritten(by.res.full, to.String())
 	for _, x := range list {
 		x.Put(b)
 	}
@@ -142,9 +161,9 @@ func (r *Router) show(to Address, from string, st *Stanza) {
 // goOffline makes s unavailable and tells all who saw it (section 4.5.2), and those who got
 // directed presence (section 4.6.3), each once. The account's book is held. Where the roster
 // cannot be read nobody but one's own resources and the directed ones can be told.
-func (r *Router) goOffline(ctx context.Context, s *Stream, st *Stanza) {
+func (r *Router) goOffline(ctx context.Context, s *Stream, st *Stanza, asked bool) (was bool) {
 	r.mu.Lock()
-	was := s.res.available
+	was = s.res.available
 	s.res.available, s.res.priority, s.res.presence = false, 0, nil
 	r.mu.Unlock()
 	told := make(map[Address]bool)
@@ -155,14 +174,14 @@ func (r *Router) goOffline(ctx context.Context, s *Stream, st *Stanza) {
 		}
 		for _, c := range roster.Contacts {
 			if contact, ok := r.local(c.JID); ok && c.State.Has(SubscriptionFrom) {
-				r.show(contact, s.res.full, st)
+				r.show(contact, s, st)
 				told[contact] = true
 			}
 		}
 		b := st.Rewritten(s.res.full, s.res.Address.String())
 		r.deliver(s.res.Address, isAvailable, b)
 		told[s.res.Address] = true
-		if st.raw != nil && st.From.Domainpart() != "" {
+		if asked {
 			s.Put(b) // section 4.5.2: to the one that asked for it as well
 		}
 	}
@@ -170,9 +189,10 @@ func (r *Router) goOffline(ctx context.Context, s *Stream, st *Stanza) {
 		if told[addressOf(to)] && (to.Resourcepart() == "" || r.reached(to)) {
 			continue
 		}
-		r.relayTo(s.res.full, to, st)
+		r.relayTo(s, to, st)
 	}
 	s.res.directed = nil
+	return was
 }
 
 // reached reports whether a full JID gets what is sent to all available resources of its account.
@@ -215,15 +235,15 @@ func (r *Router) direct(s *Stream, st *Stanza) {
 
 // relay sends presence on to where its address says; nobody there is no error
 // (sections 8.5.1, 8.5.2.2.2 and 8.5.3.2.2).
-func (r *Router) relay(s *Stream, st *Stanza) { r.relayTo(s.res.full, st.To, st) }
+func (r *Router) relay(s *Stream, st *Stanza) { r.relayTo(s, st.To, st) }
 
-func (r *Router) relayTo(from string, to jid.JID, st *Stanza) {
+func (r *Router) relayTo(by *Stream, to jid.JID, st *Stanza) {
 	if to.Resourcepart() == "" {
-		r.show(addressOf(to), from, st)
+		r.show(addressOf(to), by, st)
 		return
 	}
-	if x := r.at(to); x != nil {
-		x.Put(st.Rewritten(from, to.String()))
+	if x := r.at(to); x != nil && !r.apart(by, x) {
+		x.Put(st.Rewritten(by.res.full, to.String()))
 	}
 }
 
@@ -237,7 +257,7 @@ func (r *Router) answerProbe(ctx context.Context, of Address, s *Stream) {
 		id = r.bound[of][0].res.owner
 	}
 	r.mu.RUnlock()
-	if !online || id == "" || s.res.owner == "" {
+	if !online || id == "" || s.res.owner == "" || r.blocked(s.Owner(), of, "") || r.blocked(Owner{of, id}, s.res.Address, s.res.name) {
 		return
 	}
 	defer r.lock(of)()

@@ -15,10 +15,11 @@ import (
 const nsRoster = "jabber:iq:roster"
 
 // rosterIQ answers get and set of one's own roster (RFC 6121 section 2).
-func (r *Router) rosterIQ(ctx context.Context, s *Stream, st *Stanza) {
+func (r *Router) rosterIQ(ctx context.Context, req *Request) {
+	s, st := req.By, req.Stanza
 	var q rosterQuery
-	if err := st.DecodeChild(st.Children[0], &q); err != nil {
-		r.fail(s, st, xstanza.BadRequest, xstanza.Modify)
+	if err := req.Decode(&q); err != nil {
+		req.Bad()
 		return
 	}
 	if st.Type == "get" {
@@ -119,6 +120,7 @@ func (r *Router) rosterSet(ctx context.Context, s *Stream, st *Stanza, item rost
 	default:
 		s.Put(st.Result(""))
 		x.announce()
+		x.related(ctx)
 	}
 }
 

@@ -39,8 +39,9 @@ type Router struct {
 	version  string
 	now      func() time.Time
 	started  time.Time
-	services map[serviceKey]service
+	hooks    *hooks
 	pushes   atomic.Uint64
+	questions
 
 	// books keep what happens to one account's roster and presence in one order: a subscription
 	// that is cancelled while presence goes out either gets it before the end or not at all.
@@ -86,7 +87,7 @@ func newRouter(o Options) *Router {
 	r := &Router{
 		accounts: o.Identity, store: o.Store, log: o.Log, version: o.Version,
 		now: time.Now, domains: make(map[string]bool), bound: make(map[Address][]*Stream),
-		seed: maphash.MakeSeed(),
+		seed: maphash.MakeSeed(), hooks: newHooks(),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -102,7 +103,11 @@ func newRouter(o Options) *Router {
 		r.domains["anon."+d] = true
 	}
 	r.started = r.now()
-	r.services = r.serviceTable()
+	reg := &Registrar{r}
+	reg.Serve(r.ownServices()...)
+	for _, m := range o.Modules {
+		m.Register(reg)
+	}
 	return r
 }
 
@@ -136,7 +141,26 @@ const unbindTimeout = 10 * time.Second
 func (r *Router) unbind(s *Stream, why string) {
 	ctx, cancel := context.WithTimeout(context.Background(), unbindTimeout)
 	defer cancel()
-	defer r.lock(s.res.Address)()
+	r.takeOut(ctx, s, why)
+	for _, down := range r.hooks.downs {
+		down(ctx, s)
+	}
+}
+
+func (r *Router) takeOut(ctx context.Context, s *Stream, why string) {
+	gone := unavailable(why)
+	gone.From = s.full
+	unlock := r.lock(s.res.Address)
+	was := r.unlist(ctx, s, gone)
+	unlock()
+	if was {
+		r.changed(ctx, &Presence{Stanza: gone, By: s})
+	}
+}
+
+// unlist frees the address of s, where it still has it, and makes it unavailable. The account's
+// book is held.
+func (r *Router) unlist(ctx context.Context, s *Stream, gone *Stanza) (was bool) {
 	r.mu.Lock()
 	list := r.bound[s.res.Address]
 	if i := slices.Index(list, s); i >= 0 {
@@ -148,20 +172,24 @@ func (r *Router) unbind(s *Stream, why string) {
 	}
 	r.mu.Unlock()
 	s.res.left = true
-	r.goOffline(ctx, s, unavailable(why))
+	return r.goOffline(ctx, s, gone, false)
 }
 
 // features are the stream features that belong beside bind, as whole elements: roster versions
-// and pre-approval (RFC 6121 sections 2.6.1 and 3.4.1).
-func (r *Router) features() []byte {
-	return []byte("<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>")
+// and pre-approval (RFC 6121 sections 2.6.1 and 3.4.1), and those of modules.
+func (r *Router) features(ses *identity.Session) []byte {
+	b := []byte("<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>")
+	for _, offer := range r.hooks.offers {
+		b = append(b, offer(ses)...)
+	}
+	return b
 }
 
 // handle routes one stanza that s sent, in the goroutine of s alone, in the order of arrival.
 func (r *Router) handle(ctx context.Context, s *Stream, st *Stanza) {
 	switch st.Kind {
 	case KindMessage:
-		r.message(s, st)
+		r.message(ctx, s, st)
 	case KindPresence:
 		r.presence(ctx, s, st)
 	case KindIQ:
@@ -280,6 +308,8 @@ type party struct {
 }
 
 func (s *Stream) party() party { return party{s.res.Address, s.res.owner, s.res.owner != ""} }
+
+func (p party) owner() Owner { return Owner{p.Address, p.id} }
 
 // party finds the account of a bare JID of ours. Aliases are names to log in with, not addresses.
 func (r *Router) party(ctx context.Context, a Address) (party, error) {

@@ -408,14 +408,14 @@ func TestServices(t *testing.T) {
 	}
 	server := " to='" + host + "'"
 	has(t, "server info", ask(server, "<query xmlns='http://jabber.org/protocol/disco#info'/>"), "<identity category='server' type='im'",
-		"<feature var='http://jabber.org/protocol/disco#info'/>", "<feature var='http://jabber.org/protocol/disco#items'/>", "<feature var='jabber:iq:last'/>", "<feature var='urn:xmpp:ping'/>", "<feature var='urn:xmpp:time'/>")
+		"<feature var='http://jabber.org/protocol/disco#info'/>", "<feature var='http://jabber.org/protocol/disco#items'></query>", "<feature var='jabber:iq:last'/>", "<feature var='urn:xmpp:ping'/>", "<feature var='urn:xmpp:time'/>")
 	if got := ask(server, "<query xmlns='http://jabber.org/protocol/disco#info'/>"); strings.Contains(got, "version") {
 		t.Errorf("the version is shown to everybody: %q", got)
 	}
 	has(t, "version", ask(server, "<query xmlns='jabber:iq:version'/>"), "<service-unavailable")
 	has(t, "account info", ask("", "<query xmlns='http://jabber.org/protocol/disco#info'/>"), "<identity category='account' type='registered'/>", "jabber:iq:roster")
 	has(t, "a node", ask(server, "<query xmlns='http://jabber.org/protocol/disco#info' node='x'/>"), "<item-not-found")
-	has(t, "items", ask(server, "<query xmlns='http://jabber.org/protocol/disco#items'/>"), "<iq type='result'", "disco#items'/>")
+	has(t, "items", ask(server, "<query xmlns='http://jabber.org/protocol/disco#items'></query>"), "<iq type='result'", "disco#items'></query>")
 	has(t, "ping", ask(server, "<ping xmlns='urn:xmpp:ping'/>"), "<iq type='result' id='q' from='"+host+"' to='"+alice.jid+"'/>")
 	has(t, "time", ask(server, "<time xmlns='urn:xmpp:time'/>"), "<tzo>", "<utc>", "Z</utc>")
 	has(t, "last", ask(server, "<query xmlns='jabber:iq:last'/>"), "seconds='")

@@ -47,6 +47,8 @@ type Options struct {
 
 	// NoSCRAM is set where passwords are kept under a hash that SCRAM cannot use.
 	NoSCRAM bool
+	// Modules are the parts with packages of their own, in the order in which they are asked.
+	Modules []Module
 	// Anonymous offers SASL ANONYMOUS; identity decides on each log-in.
 	Anonymous bool
 }

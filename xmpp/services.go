@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"context"
+	"encoding/xml"
 	"strconv"
 	"time"
 
@@ -18,64 +19,50 @@ const (
 	nsDiscoItem = "http://jabber.org/protocol/disco#items"
 )
 
-// serviceKey is whom a request is for and the name of its payload.
-type serviceKey struct {
-	target       Target
-	space, local string
-}
-
-// service answers requests of one kind.
-type service struct {
-	resource identity.Resource // whom the level lets use it
-	least    identity.Level    // beside the policy
-	set      bool              // takes `set`, not only `get`
-	answer   func(ctx context.Context, s *Stream, st *Stanza)
-}
-
-// open reports whether s may use the service now.
-func (v service) open(r *Router, s *Stream) bool {
-	return s.ses.Level().Allows(v.least) && r.accounts.Allowed(s.ses, v.resource)
-}
-
-// serviceTable is all that the server answers; service discovery is read off it.
-func (r *Router) serviceTable() map[serviceKey]service {
-	ping := service{resource: "xmpp:ping", answer: r.ping}
-	items := service{resource: "xmpp:disco", answer: r.discoItems}
-	t := map[serviceKey]service{
-		{ToSelf, nsRoster, "query"}:      {resource: "xmpp:roster", set: true, answer: r.rosterIQ},
-		{ToSelf, nsPing, "ping"}:         ping,
-		{ToServer, nsPing, "ping"}:       ping,
-		{ToSelf, nsDiscoItem, "query"}:   items,
-		{ToServer, nsDiscoItem, "query"}: items,
-		{ToSelf, nsDiscoInfo, "query"}:   {resource: "xmpp:disco", answer: r.accountInfo},
-		{ToServer, nsDiscoInfo, "query"}: {resource: "xmpp:disco", answer: r.serverInfo},
-		{ToServer, nsTime, "time"}:       {resource: "xmpp:time", answer: r.entityTime},
-		{ToServer, nsLast, "query"}:      {resource: "xmpp:last", answer: r.lastActivity},
+// ownServices are those that need no module.
+func (r *Router) ownServices() []Service {
+	query := func(space string) xml.Name { return xml.Name{Space: space, Local: "query"} }
+	ping := Service{To: ToSelf, Name: xml.Name{Space: nsPing, Local: "ping"}, Resource: "xmpp:ping", Answer: r.ping}
+	info := Service{To: ToSelf, Name: query(nsDiscoInfo), Resource: "xmpp:disco", Answer: r.discoInfo}
+	items := Service{To: ToSelf, Name: query(nsDiscoItem), Resource: "xmpp:disco", Answer: r.discoItems}
+	list := []Service{
+		{To: ToSelf, Name: query(nsRoster), Resource: "xmpp:roster", Set: true, Answer: r.rosterIQ},
+		ping, ping.at(ToServer),
+		info, info.at(ToServer), info.at(ToAccount),
+		items, items.at(ToServer), items.at(ToAccount),
+		{To: ToServer, Name: xml.Name{Space: nsTime, Local: "time"}, Resource: "xmpp:time", Answer: r.entityTime},
+		{To: ToServer, Name: query(nsLast), Resource: "xmpp:last", Answer: r.lastActivity},
 	}
 	if r.version != "" {
 		// What software runs here helps an attacker more than a guest: staff may see it.
-		t[serviceKey{ToServer, nsVersion, "query"}] = service{resource: "xmpp:version", least: identity.LevelStaff, answer: r.softwareVersion}
+		list = append(list, Service{To: ToServer, Name: query(nsVersion), Resource: "xmpp:version", Least: identity.LevelStaff, Answer: r.softwareVersion})
 	}
-	return t
+	return list
+}
+
+// at is the same service for another target.
+func (v Service) at(t Target) Service {
+	v.To = t
+	return v
 }
 
 // ping is XEP-0199.
-func (r *Router) ping(_ context.Context, s *Stream, st *Stanza) { s.Put(st.Result("")) }
+func (r *Router) ping(_ context.Context, q *Request) { q.Result("") }
 
 // entityTime is XEP-0202.
-func (r *Router) entityTime(_ context.Context, s *Stream, st *Stanza) {
+func (r *Router) entityTime(_ context.Context, q *Request) {
 	now := r.now()
-	s.Put(st.Result("<time xmlns='" + nsTime + "'><tzo>" + now.Format("-07:00") + "</tzo><utc>" +
-		now.UTC().Format(time.RFC3339) + "</utc></time>"))
+	q.Result("<time xmlns='" + nsTime + "'><tzo>" + now.Format("-07:00") + "</tzo><utc>" +
+		now.UTC().Format(time.RFC3339) + "</utc></time>")
 }
 
 // lastActivity is XEP-0012 section 5: how long the server has been up.
-func (r *Router) lastActivity(_ context.Context, s *Stream, st *Stanza) {
+func (r *Router) lastActivity(_ context.Context, q *Request) {
 	up := int64(r.now().Sub(r.started) / time.Second)
-	s.Put(st.Result("<query xmlns='" + nsLast + "' seconds='" + strconv.FormatInt(up, 10) + "'/>"))
+	q.Result("<query xmlns='" + nsLast + "' seconds='" + strconv.FormatInt(up, 10) + "'/>")
 }
 
 // softwareVersion is XEP-0092.
-func (r *Router) softwareVersion(_ context.Context, s *Stream, st *Stanza) {
-	s.Put(st.Result("<query xmlns='" + nsVersion + "'><name>Trivium</name><version>" + Escape(r.version) + "</version></query>"))
+func (r *Router) softwareVersion(_ context.Context, q *Request) {
+	q.Result("<query xmlns='" + nsVersion + "'><name>Trivium</name><version>" + Escape(r.version) + "</version></query>")
 }

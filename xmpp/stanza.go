@@ -106,13 +106,20 @@ func (st *Stanza) Failure(cond xstanza.Condition, typ xstanza.ErrorType) []byte 
 	return st.FailureText(cond, typ, "")
 }
 
-// FailureText is errorReply with words for a person.
+// FailureText is Failure with words for a person.
 func (st *Stanza) FailureText(cond xstanza.Condition, typ xstanza.ErrorType, text string) []byte {
+	return st.FailureDetail(cond, typ, text, "")
+}
+
+// FailureDetail is Failure with words for a person and with one element of the application, each
+// where it is not empty (RFC 6120 sections 8.3.2 and 8.3.4).
+func (st *Stanza) FailureDetail(cond xstanza.Condition, typ xstanza.ErrorType, text, application string) []byte {
 	b := st.reply("error")
 	b = fmt.Appendf(b, "><error type='%s'><%s xmlns='%s'/>", typ, cond, nsStanzas)
 	if text != "" {
 		b = fmt.Appendf(b, "<text xmlns='%s' xml:lang='en'>%s</text>", nsStanzas, Escape(text))
 	}
+	b = append(b, application...)
 	return fmt.Appendf(b, "</error></%s>", st.Kind)
 }
 

@@ -30,6 +30,10 @@ func (r *Router) subscription(ctx context.Context, s *Stream, st *Stanza, req re
 		r.broken(s, st, err)
 		return
 	}
+	if r.blocked(s.Owner(), to, "") {
+		r.failBlocked(s, st)
+		return
+	}
 	x := &exchange{r: r, me: s.party(), them: them}
 	body := st.Rewritten(s.res.Address.String(), to.String())
 	defer r.lock(x.me.Address, to)()
@@ -49,5 +53,6 @@ func (r *Router) subscription(ctx context.Context, s *Stream, st *Stanza, req re
 		r.broken(s, st, err)
 	default:
 		x.announce()
+		x.related(ctx)
 	}
 }

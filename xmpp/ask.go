@@ -1,0 +1,86 @@
+package xmpp
+
+import (
+	"crypto/rand"
+	"errors"
+	"sync"
+	"time"
+
+	"mellium.im/xmpp/jid"
+)
+
+// Bounds of what the server asks of clients.
+const (
+	maxQuestions = 10000 // that wait for an answer at one time
+	answerWithin = 30 * time.Second
+)
+
+// Errors of Ask.
+var (
+	ErrNobody   = errors.New("there is nobody who could answer")
+	ErrNoAnswer = errors.New("no answer came in time")
+	errTooMany  = errors.New("too many questions wait for an answer")
+)
+
+// questions are the requests of the server that wait for an answer.
+type questions struct {
+	mu   sync.Mutex
+	open map[string]question
+}
+
+type question struct {
+	to    string // who alone may answer
+	done  func(answer *Stanza, err error)
+	timer *time.Timer
+}
+
+// Ask sends an IQ of the server, or in the name of one of its accounts, to a full JID, and calls
+// done once with the answer of type result or error, or with an error: [ErrNobody], [ErrNoAnswer].
+// payload is one whole element. done is called in some other goroutine and must not wait.
+func (r *Router) Ask(from string, to jid.JID, typ, payload string, done func(answer *Stanza, err error)) {
+	id := rand.Text()
+	name := to.String()
+	if err := r.questions.add(id, name, done); err != nil {
+		done(nil, err)
+		return
+	}
+	b := AppendAttr([]byte("<iq"), "type", typ)
+	b = AppendAttr(b, "id", id)
+	b = AppendAttr(b, "from", from)
+	b = AppendAttr(b, "to", name)
+	b = append(append(append(b, '>'), payload...), "</iq>"...)
+	if s := r.at(to); s == nil || !s.Put(b) {
+		r.questions.end(id, name, nil, ErrNobody)
+	}
+}
+
+func (q *questions) add(id, to string, done func(*Stanza, error)) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.open) >= maxQuestions {
+		return errTooMany
+	}
+	if q.open == nil {
+		q.open = make(map[string]question)
+	}
+	timer := time.AfterFunc(answerWithin, func() { q.end(id, to, nil, ErrNoAnswer) })
+	q.open[id] = question{to, done, timer}
+	return nil
+}
+
+// end answers a question, once, where from is who was asked.
+func (q *questions) end(id, from string, answer *Stanza, err error) {
+	q.mu.Lock()
+	a, ok := q.open[id]
+	if !ok || a.to != from {
+		q.mu.Unlock()
+		return
+	}
+	delete(q.open, id)
+	q.mu.Unlock()
+	a.timer.Stop()
+	a.done(answer, err)
+}
+
+// answered takes an answer to what the server asked; any other is dropped.
+func (r *Router) answered(s *Stream, st *Stanza) { r.questions.end(st.ID, s.res.full, st, nil) }

@@ -1,0 +1,136 @@
+package xmpp
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"trivium/identity"
+)
+
+// What modules ask of a stream and of the router.
+
+// JID is the full JID of the stream.
+func (s *Stream) JID() jid.JID { return s.full }
+
+// FullJID is JID as text.
+func (s *Stream) FullJID() string { return s.res.full }
+
+// Resource is the resourcepart.
+func (s *Stream) Resource() string { return s.res.name }
+
+// Owner is the account of the stream.
+func (s *Stream) Owner() Owner { return Owner{s.res.Address, s.res.owner} }
+
+// Session is the identity's session of the stream.
+func (s *Stream) Session() *identity.Session { return s.ses }
+
+// Lang is the language of what the client sends, or "".
+func (s *Stream) Lang() string { return s.lang }
+
+// NewAddress is a bare JID from its parts, which are in their normal form; local is "" for a
+// domain.
+func NewAddress(local, domain string) Address { return Address{local, domain} }
+
+// AddressOf is the bare JID of a JID.
+func AddressOf(j jid.JID) Address { return addressOf(j) }
+
+// Local is the localpart, "" for a domain.
+func (a Address) Local() string { return a.local }
+
+// Domain is the domainpart.
+func (a Address) Domain() string { return a.domain }
+
+// Log is the chat road's.
+func (r *Router) Log() *slog.Logger { return r.log }
+
+// Now is the time.
+func (r *Router) Now() time.Time { return r.now() }
+
+// Host is the default domain.
+func (r *Router) Host() string { return r.domain }
+
+// Ours reports whether a domain is one that this server answers for.
+func (r *Router) Ours(domain string) bool { return r.domains[domain] }
+
+// Allowed says whether the session may use a resource such as xmpp:message now.
+func (r *Router) Allowed(ses *identity.Session, res identity.Resource) bool {
+	return r.accounts.Allowed(ses, res)
+}
+
+// Owner finds the account of a bare JID; false where there is none.
+func (r *Router) Owner(ctx context.Context, a Address) (Owner, bool, error) {
+	p, err := r.party(ctx, a)
+	return p.owner(), p.exists, err
+}
+
+// Stream finds the stream of a full JID; nil where there is none.
+func (r *Router) Stream(full jid.JID) *Stream { return r.at(full) }
+
+// Streams appends the streams of an account to list.
+func (r *Router) Streams(list []*Stream, a Address) []*Stream {
+	return r.pick(list, a, func(*resource) bool { return true })
+}
+
+// AvailableStreams appends the streams of an account that have sent presence to list.
+func (r *Router) AvailableStreams(list []*Stream, a Address) []*Stream {
+	return r.pick(list, a, isAvailable)
+}
+
+// Available returns what the stream last broadcast, and its priority; false where it is not
+// available.
+func (r *Router) Available(s *Stream) (presence *Stanza, priority int8, ok bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return s.res.presence, s.res.priority, s.res.available
+}
+
+// Roster reads the contacts of an account, those by its groups too; an anonymous session has none.
+func (r *Router) Roster(ctx context.Context, owner Owner) (Roster, error) {
+	return r.roster(ctx, owner.ID)
+}
+
+// Sees reports whether the account of lets who see its presence: itself, and contacts with a
+// subscription from it.
+func (r *Router) Sees(ctx context.Context, who Address, of Owner) bool {
+	if who == of.Address {
+		return true
+	}
+	if of.ID == "" {
+		return false
+	}
+	c, err := r.store.Contact(ctx, of.ID, who.String())
+	return err == nil && c.State.Has(SubscriptionFrom)
+}
+
+// Blocked reports whether owner has blocked an address, with a resource or "".
+func (r *Router) Blocked(owner Owner, peer Address, resource string) bool {
+	return r.blocked(owner, peer, resource)
+}
+
+// Remove forgets what hangs on an account that has been removed. It is safe to call again.
+func (s *Server) Remove(ctx context.Context, id identity.UserID) error {
+	for _, removed := range s.router.hooks.removals {
+		if err := removed(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undelivered gives modules a stanza that was in the queue of a stream which has ended; only
+// messages matter to them.
+func (r *Router) undelivered(ctx context.Context, s *Stream, b []byte) {
+	if len(r.hooks.undelivered) == 0 {
+		return
+	}
+	st, err := ParseStanza(b)
+	if err != nil || st.Kind != KindMessage {
+		return
+	}
+	for _, hook := range r.hooks.undelivered {
+		hook(ctx, s, st)
+	}
+}
