@@ -15,6 +15,9 @@ type direct struct{ srv *Server }
 func (d direct) Transfer(t *transfer) {
 	err := d.carry(t)
 	t.over(err == nil)
+	if t.bare != nil {
+		_ = t.bare.Close() // of an upload that has come: nobody waits for it
+	}
 }
 
 func (d direct) carry(t *transfer) error {
@@ -35,7 +38,9 @@ func (d direct) carry(t *transfer) error {
 	return t.through(tls.Server(t.wired(conn), t.s.dataTLS()))
 }
 
-// through moves the bytes and closes both ends; an upload is settled first.
+// through moves the bytes and closes both ends; an upload is settled first. Where the client has sent
+// all of one and closed its side, the connection is left to be closed behind the reply (RFC 959 section
+// 3.3 has no order of the two): closing takes the kernel longer than anything else of a small file.
 func (t *transfer) through(conn io.ReadWriteCloser) error {
 	h := handle{t}
 	if t.upload != nil {
@@ -44,7 +49,9 @@ func (t *transfer) through(conn io.ReadWriteCloser) error {
 		_, _ = h.WriteTo(conn)
 	}
 	err := h.Close()
-	_ = conn.Close() // what it had to say has been flushed
+	if t.bare == nil || t.upload == nil || err != nil {
+		_ = conn.Close() // what it had to say has been flushed
+	}
 	return err
 }
 
