@@ -3,7 +3,6 @@ package local
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -136,8 +135,30 @@ func fromOctal(n uint32) fs.FileMode {
 	return m
 }
 
+// recordLife is for how long an opened folder's record is taken as it was last read. What we write is
+// seen at once, and what another program writes by the next step that somebody takes.
+const recordLife = 10 * time.Millisecond
+
+// record is the record of the folder: to look at one entry after the other asks for the same.
+func (d *dir) record() (record, error) {
+	if d.as == d.s.records.Load() && time.Since(d.at) < recordLife {
+		return d.recorded, nil
+	}
+	return d.readRecord()
+}
+
+// readRecord reads it in any case.
+func (d *dir) readRecord() (record, error) {
+	as, now := d.s.records.Load(), time.Now() // before, so that what is written meanwhile is noticed
+	r, err := d.s.read(d.f)
+	if err == nil {
+		d.recorded, d.as, d.at = r, as, now
+	}
+	return r, err
+}
+
 // read returns what counts of the record of an opened file; none is no error.
-func (s *Store) read(f *os.File) (record, error) {
+func (s *Store) read(f opened) (record, error) {
 	r, err := s.raw(f)
 	if s.system {
 		r.Attr, r.mark = files.Attr{}, false
@@ -146,7 +167,7 @@ func (s *Store) read(f *os.File) (record, error) {
 }
 
 // raw returns the record of an opened file; none is no error.
-func (s *Store) raw(f *os.File) (record, error) {
+func (s *Store) raw(f opened) (record, error) {
 	if !s.xattrs {
 		return record{}, nil
 	}
@@ -166,20 +187,21 @@ func (s *Store) raw(f *os.File) (record, error) {
 }
 
 // write replaces the record of an opened file. The caller holds s.attrs.
-func (s *Store) write(f *os.File, r record) error {
+func (s *Store) write(f opened, r record) error {
+	defer s.records.Add(1)
 	if r.IsZero() && !r.mark && !r.props {
-		err := xattr.FRemove(f, attrName)
+		err := again(func() error { return unix.Fremovexattr(int(f.Fd()), attrName) })
 		if errors.Is(err, xattr.ENOATTR) {
 			return nil
 		}
-		return translate(err)
+		return err
 	}
-	return translate(xattr.FSet(f, attrName, []byte(r.String())))
+	return again(func() error { return unix.Fsetxattr(int(f.Fd()), attrName, []byte(r.String()), 0) })
 }
 
 // mark notes in a folder that entries of it have records. It comes before the first of them, so
 // that a crash leaves a mark too many, never one too few.
-func (s *Store) mark(d *os.File) error {
+func (s *Store) mark(d opened) error {
 	if s.system {
 		return nil
 	}

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"os"
 	"runtime"
 	"strings"
 
@@ -12,7 +11,7 @@ import (
 
 // openDeep opens what is several names down from a folder, in one step, through no link and never
 // above the folder; unix.ENOSYS where the kernel cannot, or a sandbox forbids it.
-func openDeep(at *os.File, path string, flags int) (*os.File, error) {
+func openDeep(at opened, path string, flags int) (*folder, error) {
 	for name := range strings.SplitSeq(path, "/") {
 		if !single(name) {
 			return nil, files.ErrName
@@ -34,5 +33,5 @@ func openDeep(at *os.File, path string, flags int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.NewFile(uintptr(fd), path), nil
+	return &folder{fd}, nil
 }

@@ -3,10 +3,8 @@
 package local
 
 import (
-	"os"
-
 	"golang.org/x/sys/unix"
 )
 
 // openDeep is there on Linux alone.
-func openDeep(*os.File, string, int) (*os.File, error) { return nil, unix.ENOSYS }
+func openDeep(opened, string, int) (*folder, error) { return nil, unix.ENOSYS }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -16,9 +15,13 @@ import (
 // dir is an opened folder.
 type dir struct {
 	s    *Store
-	f    *os.File
+	f    opened
 	name string
 	top  bool // of a tree: the reserved name is in it
+
+	recorded record    // of the folder, as it was last read
+	as       int64     // Store.records then; 0: never
+	at       time.Time // when that was
 }
 
 var _ files.Dir = (*dir)(nil)
@@ -56,7 +59,7 @@ func (d *dir) Stat(context.Context) (files.Node, error) {
 		}
 		return n, nil
 	}
-	r, err := d.s.read(d.f)
+	r, err := d.readRecord()
 	n.Attr = r.Attr
 	return n, err
 }
@@ -76,7 +79,7 @@ func (d *dir) Lstat(_ context.Context, name string) (files.Node, error) {
 	if d.hides(name) {
 		return files.Node{}, fs.ErrNotExist
 	}
-	r, err := d.s.read(d.f)
+	r, err := d.record()
 	if err != nil {
 		return files.Node{}, err
 	}
@@ -119,7 +122,7 @@ func (d *dir) Readlink(_ context.Context, name string) (string, error) {
 }
 
 func (d *dir) ReadDir(ctx context.Context, fn func(files.Node) error) error {
-	r, err := d.s.read(d.f)
+	r, err := d.record()
 	if err != nil {
 		return err
 	}
@@ -199,7 +202,7 @@ func (d *dir) Rename(_ context.Context, name string, to files.Dir, newname strin
 	if target.hides(newname) || !single(name) || !single(newname) {
 		return files.ErrName
 	}
-	r, err := d.s.read(d.f)
+	r, err := d.record()
 	if err != nil {
 		return err
 	}
@@ -228,7 +231,7 @@ func (d *dir) Link(_ context.Context, name string, to files.Dir, newname string)
 	if target.hides(newname) || !single(newname) {
 		return files.ErrName
 	}
-	r, err := d.s.read(d.f)
+	r, err := d.record()
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func (d *dir) open(name string, flags int) (*os.File, files.Node, error) {
 	if d.hides(name) {
 		return nil, files.Node{}, fs.ErrNotExist
 	}
-	r, err := d.s.read(d.f)
+	r, err := d.record()
 	if err != nil {
 		return nil, files.Node{}, err
 	}

@@ -25,7 +25,7 @@ const unknownType = fs.ModeIrregular | fs.ModeTemporary
 
 // eachName calls fn with each name in a folder and its type, sorted by the bytes of the names. What
 // comes or goes meanwhile is left out or given, but nothing is given twice.
-func (s *Store) eachName(ctx context.Context, at *os.File, fn func(name string, typ fs.FileMode) error) error {
+func (s *Store) eachName(ctx context.Context, at opened, fn func(name string, typ fs.FileMode) error) error {
 	return s.eachBatch(ctx, at, func(b *batch) error {
 		const often = 64 // entries; the question costs as much as an entry
 		for i := range b.names {
@@ -41,11 +41,12 @@ func (s *Store) eachName(ctx context.Context, at *os.File, fn func(name string, 
 }
 
 // eachBatch calls fn with as many names at a time as may be held; mostly that is all of them.
-func (s *Store) eachBatch(ctx context.Context, at *os.File, fn func(*batch) error) error {
-	f, err := openat(at, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0) // a position of its own
+func (s *Store) eachBatch(ctx context.Context, at opened, fn func(*batch) error) error {
+	fd, err := openFD(at, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0) // a position of its own
 	if err != nil {
 		return err
 	}
+	f := os.NewFile(uintptr(fd), ".")
 	defer f.Close()
 	b, ok := s.batches.Get().(*batch)
 	if !ok {

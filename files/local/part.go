@@ -21,7 +21,7 @@ var _ files.Top = (*tree)(nil)
 const partsName = "parts"
 
 // own opens one of the folders in the reserved one.
-func (t *tree) own(kind string, create bool) (*os.File, error) {
+func (t *tree) own(kind string, create bool) (opened, error) {
 	if !t.s.system {
 		if f, err := openDeep(t.f, reserved+"/"+kind, unix.O_RDONLY|unix.O_DIRECTORY); err == nil {
 			return f, nil
@@ -52,7 +52,7 @@ func (t *tree) own(kind string, create bool) (*os.File, error) {
 }
 
 // parts opens the folder of the parts.
-func (t *tree) parts(create bool) (*os.File, error) { return t.own(partsName, create) }
+func (t *tree) parts(create bool) (opened, error) { return t.own(partsName, create) }
 
 func (t *tree) Kept(_ context.Context, kind string, create bool) (files.Dir, error) {
 	if !slices.Contains(files.Kinds(), kind) {
@@ -81,29 +81,43 @@ func (t *tree) Part(_ context.Context, key string, create bool) (files.Part, err
 	if err != nil {
 		return nil, err
 	}
-	flags := unix.O_RDWR
-	if create {
-		flags |= unix.O_CREAT
-	}
-	f, err := openat(dir, key, flags, partFile)
+	w, fresh, err := openPart(dir, key, create)
 	if err != nil {
 		_ = dir.Close()
 		return nil, err
+	}
+	return &part{writer: w, s: t.s, dir: dir, key: key, fresh: fresh}, nil
+}
+
+// openPart opens a part in the folder of the parts, or makes it. A fresh one is empty and a file, so it
+// is not asked what it is.
+func openPart(dir opened, key string, create bool) (w *writer, fresh bool, err error) {
+	fd, flags := -1, unix.O_RDWR
+	if create {
+		flags |= unix.O_CREAT
+		fd, err = openFD(dir, key, flags|unix.O_EXCL, partFile)
+		fresh = err == nil
+	}
+	if !create || errors.Is(err, fs.ErrExist) {
+		fd, err = openFD(dir, key, flags, partFile)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	f := os.NewFile(uintptr(fd), key)
+	if fresh {
+		return &writer{f: f, node: files.Node{Name: key, Links: 1}}, true, nil
 	}
 	st, err := fstat(f)
 	if err == nil {
 		err = regular(st)
 	}
 	if err != nil {
-		_, _ = dir.Close(), f.Close()
-		return nil, err
+		_ = f.Close()
+		return nil, false, err
 	}
-	w, err := newWriter(f, node(key, st))
-	if err != nil {
-		_ = dir.Close()
-		return nil, err
-	}
-	return &part{writer: w, s: t.s, dir: dir, key: key}, nil
+	w, err = newWriter(f, node(key, st))
+	return w, false, err
 }
 
 func (t *tree) StatPart(_ context.Context, key string) (files.Node, error) {
@@ -149,9 +163,10 @@ func (t *tree) Parts(ctx context.Context, fn func(files.Node) error) error {
 // part is an opened part.
 type part struct {
 	*writer
-	s   *Store
-	dir *os.File // of the parts
-	key string
+	s     *Store
+	dir   opened // of the parts
+	key   string
+	fresh bool // made for this upload: it bears no record
 }
 
 func (p *part) Close() error { return errors.Join(p.writer.Close(), p.dir.Close()) }
@@ -178,7 +193,7 @@ func (p *part) Commit(_ context.Context, to files.Dir, name string, mode fs.File
 		}
 		return p.Close()
 	}
-	if p.s.features.Attrs { // a resumed part may bear what an earlier try has written
+	if p.s.features.Attrs && !(p.fresh && a.IsZero()) { // a resumed part may bear what an earlier try has written
 		p.s.attrs.Lock()
 		err = p.s.write(p.f, record{Attr: a})
 		p.s.attrs.Unlock()

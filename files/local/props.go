@@ -24,7 +24,7 @@ func (d *dir) Props(_ context.Context, name string) ([]byte, error) {
 		return nil, files.ErrUnsupported
 	}
 	if name != "." {
-		if r, err := d.s.read(d.f); err != nil || !r.props {
+		if r, err := d.record(); err != nil || !r.props {
 			return nil, err
 		}
 	}
@@ -71,15 +71,18 @@ func (d *dir) SetProps(_ context.Context, name string, data []byte) error {
 
 // propsFile opens a file or folder; a link has no properties.
 func (d *dir) propsFile(name string) (*os.File, error) {
-	f, err := openat(d.f, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	fd, err := openFD(d.f, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if errors.Is(err, files.ErrNotDir) {
 		err = files.ErrUnsupported
 	}
-	return f, err
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 // markProps notes in a folder that entries of it have properties, before the first has.
-func (s *Store) markProps(d *os.File) error {
+func (s *Store) markProps(d opened) error {
 	s.attrs.Lock()
 	defer s.attrs.Unlock()
 	r, err := s.raw(d)

@@ -1,14 +1,12 @@
 package local
 
 import (
-	"os"
-
 	"golang.org/x/sys/unix"
 )
 
 // renameat moves a name; exclusive refuses to replace anything. File systems that cannot do that in
 // one step get renameChecked.
-func renameat(from *os.File, name string, to *os.File, newname string, exclusive bool) error {
+func renameat(from opened, name string, to opened, newname string, exclusive bool) error {
 	if !exclusive {
 		return renamePlain(from, name, to, newname)
 	}

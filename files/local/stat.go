@@ -2,7 +2,6 @@ package local
 
 import (
 	"io/fs"
-	"os"
 	"runtime"
 	"strconv"
 	"time"
@@ -25,7 +24,7 @@ type stat struct {
 }
 
 // statat looks at one name in a folder, and never follows a link.
-func statat(at *os.File, name string) (st stat, err error) {
+func statat(at opened, name string) (st stat, err error) {
 	if !single(name) {
 		return st, files.ErrName
 	}
@@ -39,7 +38,7 @@ func statat(at *os.File, name string) (st stat, err error) {
 }
 
 // fstat looks at an opened file.
-func fstat(f *os.File) (st stat, err error) {
+func fstat(f opened) (st stat, err error) {
 	err = again(func() error { st, err = look(int(f.Fd()), ""); return err })
 	runtime.KeepAlive(f)
 	return st, err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pkg/xattr"
 	"golang.org/x/sys/unix"
@@ -36,8 +37,9 @@ type Store struct {
 	system   bool // inodes say who owns what
 	xattrs   bool // the file system keeps extended attributes
 
-	batches sync.Pool  // of *batch
-	attrs   sync.Mutex // held while an attribute is read and then written
+	batches sync.Pool    // of *batch
+	attrs   sync.Mutex   // held while an attribute is read and then written
+	records atomic.Int64 // how often one has been written, from 1 on
 }
 
 var _ files.Backend = (*Store)(nil)
@@ -73,6 +75,7 @@ func openStore(dir string, s *Store) (*Store, error) {
 		return nil, err
 	}
 	s.root, s.features = root, files.Features{Links: true}
+	s.records.Store(1)
 	if s.top, err = root.Open("."); err != nil {
 		_ = root.Close()
 		return nil, err
@@ -194,21 +197,21 @@ func (s *Store) Keys(ctx context.Context, fn func(key string) error) error {
 	if s.only != "" {
 		return fn(s.only)
 	}
-	return s.folders(ctx, s.top, func(domain string, d *os.File) error {
-		return s.folders(ctx, d, func(kind string, d *os.File) error {
+	return s.folders(ctx, s.top, func(domain string, d opened) error {
+		return s.folders(ctx, d, func(kind string, d opened) error {
 			if kind == "pub" {
 				return fn(domain + "/pub")
 			}
 			if kind != "home" && kind != "groups" {
 				return nil
 			}
-			return s.folders(ctx, d, func(name string, _ *os.File) error { return fn(domain + "/" + kind + "/" + name) })
+			return s.folders(ctx, d, func(name string, _ opened) error { return fn(domain + "/" + kind + "/" + name) })
 		})
 	})
 }
 
 // folders calls fn with each folder in a folder.
-func (s *Store) folders(ctx context.Context, at *os.File, fn func(name string, d *os.File) error) error {
+func (s *Store) folders(ctx context.Context, at opened, fn func(name string, d opened) error) error {
 	return s.eachName(ctx, at, func(name string, _ fs.FileMode) error {
 		d, err := openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, files.ErrNotDir) {

@@ -55,24 +55,29 @@ func translate(err error) error {
 }
 
 // openat opens one name in a folder, never through a link.
-func openat(at *os.File, name string, flags int, perm uint32) (*os.File, error) {
-	if !single(name) && name != "." {
-		return nil, files.ErrName
+func openat(at opened, name string, flags int, perm uint32) (*folder, error) {
+	fd, err := openFD(at, name, flags, perm)
+	if err != nil {
+		return nil, err
 	}
-	var fd int
-	err := again(func() (err error) {
+	return &folder{fd}, nil
+}
+
+// openFD is openat that gives the descriptor alone.
+func openFD(at opened, name string, flags int, perm uint32) (fd int, err error) {
+	if !single(name) && name != "." {
+		return -1, files.ErrName
+	}
+	err = again(func() (err error) {
 		fd, err = unix.Openat(int(at.Fd()), name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, perm)
 		return err
 	})
 	runtime.KeepAlive(at)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), name), nil
+	return fd, err
 }
 
 // openRegular opens a file, and nothing else: no pipe can hold it up.
-func openRegular(at *os.File, name string, flags int) (*os.File, stat, error) {
+func openRegular(at opened, name string, flags int) (*os.File, stat, error) {
 	st, err := statat(at, name)
 	if err != nil {
 		return nil, st, err
@@ -80,21 +85,26 @@ func openRegular(at *os.File, name string, flags int) (*os.File, stat, error) {
 	if err := regular(st); err != nil {
 		return nil, st, err
 	}
-	f, err := openat(at, name, flags|unix.O_NONBLOCK, 0)
+	fd, err := openFD(at, name, flags|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, st, err
 	}
+	f := &folder{fd}
 	if st, err = fstat(f); err == nil {
 		err = regular(st)
+	}
+	if err == nil {
+		// It means nothing for a file, but os.File would try to have it polled.
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, 0)
 	}
 	if err != nil {
 		_ = f.Close()
 		return nil, st, err
 	}
-	return f, st, nil
+	return os.NewFile(uintptr(fd), name), st, nil
 }
 
-func mkdirat(at *os.File, name string, perm uint32) error {
+func mkdirat(at opened, name string, perm uint32) error {
 	if !single(name) {
 		return files.ErrName
 	}
@@ -103,7 +113,7 @@ func mkdirat(at *os.File, name string, perm uint32) error {
 	return err
 }
 
-func unlinkat(at *os.File, name string, flags int) error {
+func unlinkat(at opened, name string, flags int) error {
 	if !single(name) {
 		return files.ErrName
 	}
@@ -112,7 +122,7 @@ func unlinkat(at *os.File, name string, flags int) error {
 	return err
 }
 
-func readlinkat(at *os.File, name string) (string, error) {
+func readlinkat(at opened, name string) (string, error) {
 	if !single(name) {
 		return "", files.ErrName
 	}

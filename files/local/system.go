@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"runtime"
 	"strings"
 
@@ -55,7 +54,7 @@ func claimed(st stat) bool { return st.uid != 0 || st.mode&0o7777 != uint32(uncl
 
 // give gives an opened file an owner and a mode. The owner comes first, for a change of it takes the
 // setgid bit.
-func (s *Store) give(f *os.File, mode fs.FileMode, a files.Attr) error {
+func (s *Store) give(f opened, mode fs.FileMode, a files.Attr) error {
 	defer runtime.KeepAlive(f)
 	id := func(p *uint32) int {
 		if p == nil {
@@ -105,7 +104,7 @@ func (d *dir) mkdirOwned(name string, mode fs.FileMode, a files.Attr) error {
 }
 
 // private opens a folder of the store that is the server's alone.
-func (s *Store) private() (*os.File, error) {
+func (s *Store) private() (opened, error) {
 	top := &tree{dir: &dir{s: s, f: s.top, top: true}}
 	if s.only == "" {
 		return openat(s.top, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
@@ -114,7 +113,7 @@ func (s *Store) private() (*os.File, error) {
 }
 
 // sweepNew removes the folders that a crash left without an owner.
-func (s *Store) sweepNew(at *os.File) error {
+func (s *Store) sweepNew(at opened) error {
 	return s.eachName(context.Background(), at, func(name string, _ fs.FileMode) error {
 		if strings.HasPrefix(name, newPrefix) {
 			return unlinkat(at, name, unix.AT_REMOVEDIR)
@@ -128,7 +127,7 @@ var errNotOurs = fmt.Errorf("the folder %s of the tree is not the server's own a
 
 // ours reports whether an opened folder of the store is the server's alone. In a tree whose top is
 // somebody's, that somebody can put another one in its place.
-func (s *Store) ours(f *os.File) error {
+func (s *Store) ours(f opened) error {
 	if !s.system {
 		return nil
 	}
