@@ -40,6 +40,7 @@ var mayImport = []struct {
 	{"files/storetest", []string{"files", "identity"}},
 	{"xmpp/sqlstore", []string{"xmpp", "identity", "internal/sqldb"}},
 	{"xmpp/storetest", []string{"xmpp", "identity"}},
+	{"xmpp/xmpptest", []string{"xmpp", "xmpp/sqlstore", "identity", "identity/sqlstore", "config", "internal/..."}},
 	// 3: the roads never import one another
 	{"ftp", []string{"identity", "files", "config", "internal/..."}},
 	{"web", []string{"identity", "tokens", "files", "config", "internal/..."}},
@@ -57,7 +58,7 @@ var mayImport = []struct {
 // fxOnly and sqldbOnly are what two imports are confined to.
 var (
 	fxOnly    = []string{"cmd/trivium/app"}
-	sqldbOnly = []string{"cmd/trivium/app", "identity/sqlstore", "tokens/sqlstore", "files/sqlstore", "xmpp/sqlstore", "internal/sqldb/sqltest"}
+	sqldbOnly = []string{"cmd/trivium/app", "identity/sqlstore", "tokens/sqlstore", "files/sqlstore", "xmpp/sqlstore", "internal/sqldb/sqltest", "xmpp/xmpptest"}
 	roads     = []string{"ftp", "web", "xmpp"}
 )
 

@@ -1,0 +1,199 @@
+// Package xmpptest helps tests of modules of the chat road: a whole server on loopback over a real
+// store, and clients that say what they are told and return what comes.
+package xmpptest
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"trivium/config"
+	"trivium/identity"
+	idstore "trivium/identity/sqlstore"
+	"trivium/internal/certs"
+	"trivium/internal/sqldb"
+	"trivium/internal/sqldb/sqltest"
+	"trivium/xmpp"
+	"trivium/xmpp/sqlstore"
+)
+
+// What every site has: a domain, and accounts whose password is the same.
+const (
+	Host     = "example.org"
+	Second   = "second.example" // another domain of the same server
+	Password = "Correct-Horse-9 ä"
+	Alice    = "alice@" + Host
+	Bob      = "bob@" + Host
+	Carol    = "carol@" + Second
+)
+
+// Options are what Start takes to change; zero values are those of a server.
+type Options struct {
+	// Modules makes the modules, over a database that has identity's tables and those of xmpp.
+	// Migrations of the modules are the caller's.
+	Modules  func(db *sqldb.DB, svc *identity.Service) []xmpp.Module
+	Identity func(*identity.Options)
+	XMPP     func(*xmpp.Options)
+}
+
+// Site is a server on loopback with the accounts alice, bob and carol@second.example.
+type Site struct {
+	Server   *xmpp.Server
+	Identity *identity.Service
+	DB       *sqldb.DB
+	Clear    string // the address with STARTTLS
+	TLS      string // the address with TLS from the first byte
+
+	t   testing.TB
+	mu  sync.Mutex
+	log bytes.Buffer
+}
+
+// Write keeps the server's log; it is shown where the test fails.
+func (s *Site) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.Write(b)
+}
+
+// Log is what the server has logged so far.
+func (s *Site) Log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.String()
+}
+
+// Actor is the administrator at the machine.
+func Actor() identity.Actor { return identity.Actor{Level: identity.LevelRoot, Via: "cli"} }
+
+// Start starts a server that ends with the test.
+func Start(t testing.TB, o Options) *Site {
+	t.Helper()
+	s := &Site{t: t, DB: sqltest.Open(t)}
+	log := slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	Must(t, idstore.Migrate(t.Context(), s.DB))
+	Must(t, sqlstore.Migrate(t.Context(), s.DB))
+	io := identity.Options{
+		Store: idstore.New(s.DB), Log: log, Domain: Host, Domains: []string{Second},
+		SealKey: bytes.Repeat([]byte{7}, 32), DefaultLevel: identity.LevelUser, SCRAMIterations: 4096, SCRAMSHA1: true,
+	}
+	if o.Identity != nil {
+		o.Identity(&io)
+	}
+	var err error
+	s.Identity, err = identity.New(t.Context(), io)
+	Must(t, err)
+	for _, name := range []string{"alice", "bob", Carol} {
+		s.Add(name)
+	}
+	cert, err := certs.Load(certs.Options{Dir: t.TempDir(), Domains: []string{Host}})
+	Must(t, err)
+	xo := xmpp.Options{
+		Config:  config.XMPP{Listen: []string{"127.0.0.1:0"}, TLSListen: []string{"127.0.0.1:0"}, TLS: "required"},
+		Domains: []string{Host, Second}, Identity: s.Identity, Registry: s.Identity.Registry,
+		Store: sqlstore.New(s.DB), TLS: cert.Config("xmpp-client"), Log: log,
+	}
+	if o.Modules != nil {
+		xo.Modules = o.Modules(s.DB, s.Identity)
+	}
+	if o.XMPP != nil {
+		o.XMPP(&xo)
+	}
+	s.Server, err = xmpp.New(xo)
+	Must(t, err)
+	s.serve()
+	return s
+}
+
+func (s *Site) serve() {
+	Must(s.t, s.Server.Listen(s.t.Context()))
+	for _, b := range s.Server.Addrs() {
+		if b.TLS == "direct" {
+			s.TLS = b.Addr
+		} else {
+			s.Clear = b.Addr
+		}
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Server.Serve() }()
+	s.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := s.Server.Shutdown(ctx); err != nil {
+			s.t.Errorf("shutdown: %v", err)
+		}
+		if err := <-served; err != nil {
+			s.t.Errorf("serve: %v", err)
+		}
+		if s.t.Failed() {
+			s.t.Logf("server's log:\n%s", s.Log())
+		}
+		if strings.Contains(s.Log(), Password) {
+			s.t.Error("the password is in the log")
+		}
+	})
+}
+
+// Add makes an account with the one password.
+func (s *Site) Add(name string) identity.Account {
+	s.t.Helper()
+	a, err := s.Identity.AddUser(s.t.Context(), Actor(), identity.NewUser{Login: name, Password: identity.NewSecret(Password)})
+	Must(s.t, err)
+	return a
+}
+
+// Dial is a client on the port with TLS from the first byte, which has said nothing yet.
+func (s *Site) Dial() *Client {
+	s.t.Helper()
+	raw, err := net.Dial("tcp", s.TLS)
+	Must(s.t, err)
+	s.t.Cleanup(func() { _ = raw.Close() })
+	conn := tls.Client(raw, &tls.Config{ServerName: Host, InsecureSkipVerify: true, NextProtos: []string{"xmpp-client"}}) // self-signed
+	Must(s.t, conn.Handshake())
+	return &Client{t: s.t, raw: raw, conn: conn}
+}
+
+// Login is a client that has bound a resource; name may have a domain.
+func (s *Site) Login(name, resource string) *Client {
+	s.t.Helper()
+	login, host, found := strings.Cut(name, "@")
+	if !found {
+		host = Host
+	}
+	c := s.Dial()
+	c.login(login, host, resource)
+	return c
+}
+
+// Online is Login with the roster asked for and presence sent; what comes of that is read.
+func (s *Site) Online(name, resource string) *Client {
+	s.t.Helper()
+	c := s.Login(name, resource)
+	c.Send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq><presence/>")
+	c.Settle()
+	return c
+}
+
+// Friends are alice and bob, online under the resources a and b, who see each other's presence.
+func (s *Site) Friends() (alice, bob *Client) {
+	s.t.Helper()
+	alice, bob = s.Online("alice", "a"), s.Online("bob", "b")
+	alice.Then("<presence type='subscribe' to='"+Bob+"'/>", bob)
+	bob.Then("<presence type='subscribed' to='"+Alice+"'/><presence type='subscribe' to='"+Alice+"'/>", alice)
+	alice.Then("<presence type='subscribed' to='"+Bob+"'/>", bob)
+	return alice, bob
+}
+
+// Must ends the test where err is one.
+func Must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
