@@ -136,7 +136,7 @@ func hashing(verb string, a files.Algorithm) func(*session, string) {
 		// A file whose name only looks as if numbers stood behind it is meant.
 		if numbers != nil && !strings.HasPrefix(arg, `"`) {
 			if p, err := files.Clean(s.params.cwd, arg); err == nil {
-				if _, err := s.tree.Stat(s.ctx, p); err == nil {
+				if _, err := s.bound(s.verb, "HASH").Stat(s.ctx, p); err == nil {
 					name, numbers = arg, nil
 				}
 			}

@@ -58,14 +58,20 @@ func (s *session) jobEnded(j *job, a answer) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.answer(a, j.aborts)
+	s.job = nil
+	s.goOn()
+}
+
+// answer gives the last reply of a transfer or a job and the answers to the ABORs that came
+// meanwhile; mu is held.
+func (s *session) answer(a answer, aborts int) {
 	text := line(a.code, a.text)
-	for range j.aborts {
+	for range aborts {
 		text += line(226, "Stopped.")
 	}
 	s.write(text)
-	s.job = nil
 	s.idleSince = time.Now()
-	s.goOn()
 }
 
 // goOn lets what has waited go on after a transfer or a job; mu is held.

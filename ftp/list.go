@@ -68,7 +68,7 @@ func (s *session) mlsd(arg string) {
 		s.fail(fs.ErrPermission)
 		return
 	}
-	ctx, whole, facts := s.ctx, s.tree, s.params.facts
+	ctx, facts := s.ctx, s.params.facts
 	s.listing("MLSD", arg, func(stopped func() bool, out *page) error {
 		var st stamps
 		row := func(kind string, i *files.Info, a files.Access, name string) error {
@@ -78,7 +78,7 @@ func (s *session) mlsd(arg string) {
 		if err := row("cdir", &info, access, "."); err != nil {
 			return err
 		}
-		if up, err := whole.Stat(ctx, path.Dir(p)); p != "/" && err == nil {
+		if up, err := tree.Stat(ctx, path.Dir(p)); p != "/" && err == nil {
 			if err := row("pdir", &up, tree.Access(up), ".."); err != nil {
 				return err
 			}
@@ -90,8 +90,9 @@ func (s *session) mlsd(arg string) {
 			case !i.Link:
 				return row(kindOf(&i), &i, a, i.Name)
 			}
-			// A link is told as what it leads to, as RETR and CWD take it.
-			to, err := whole.Stat(ctx, i.Path)
+			// A link is told as what it leads to, as RETR and CWD take it; what a rule keeps back is
+			// nothing.
+			to, err := tree.Stat(ctx, i.Path)
 			if err != nil {
 				return row(linkKind, &i, a, i.Name)
 			}

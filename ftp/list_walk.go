@@ -247,11 +247,8 @@ func (a *ask) folder(ctx context.Context, p *page, b branch, sub func(name strin
 
 // dots writes the folder itself and the one above it.
 func (a *ask) dots(ctx context.Context, p *page, at, prefix string) error {
-	for _, d := range []struct {
-		name, path string
-		tree       *files.Tree
-	}{{".", at, a.tree}, {"..", path.Dir(at), a.s.tree}} {
-		i, err := d.tree.Stat(ctx, d.path)
+	for _, d := range []struct{ name, path string }{{".", at}, {"..", path.Dir(at)}} {
+		i, err := a.tree.Stat(ctx, d.path)
 		if err != nil {
 			continue // hidden, or gone meanwhile
 		}

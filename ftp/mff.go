@@ -50,7 +50,7 @@ func (s *session) isFile(name string) bool {
 	if err != nil {
 		return false
 	}
-	info, err := s.tree.Stat(s.ctx, p)
+	info, err := s.bound(s.verb).Stat(s.ctx, p)
 	return err == nil && !info.Dir
 }
 

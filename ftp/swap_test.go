@@ -100,6 +100,8 @@ func (b *swapBed) fill() {
 	for _, e := range []string{"shut/f", "shut/hidden-too", "shut/sub"} {
 		must(b.t, os.Chtimes(b.in(e), then, then))
 	}
+	b.link("f", "open/link")
+	b.link("f", "shut/link")
 	b.link("open", "door")
 	b.link("open/f", "way")
 }
@@ -225,6 +227,26 @@ func TestSwappedLinks(t *testing.T) {
 		}
 		if n < 3 || n > most {
 			t.Errorf("%s: %d questions", story, n-1)
+		}
+	}
+}
+
+// TestKeptFromListings: of what a rule keeps back no listing tells anything but that a link leads there.
+func TestKeptFromListings(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.policy = map[string]string{"ftp:ALL:/home/alice/shut/**": "never"} })
+	b := &swapBed{world: w, t: t}
+	b.fill()
+	b.link("../shut/f", "open/out")
+	c := dial(t, w.addr).login("alice", w.password)
+	for _, command := range []string{"MLSD open", "LIST open", "LIST -la open", "NLST open/*"} {
+		came := b.say(c, command)
+		if !strings.Contains(came, "out") || !strings.Contains(came, "226 ") {
+			t.Errorf("%s: %s", command, came)
+		}
+		for _, s := range secrets {
+			if strings.Contains(came, s) {
+				t.Errorf("%s: %q is told: %s", command, s, came)
+			}
 		}
 	}
 }

@@ -398,13 +398,8 @@ func (s *session) ended(t *transfer) {
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text := line(a.code, a.text)
-	for range t.aborts {
-		text += line(226, "Stopped.")
-	}
-	s.write(text)
+	s.answer(a, t.aborts)
 	s.busy = nil
-	s.idleSince = time.Now()
 	s.transferred, s.quiet = s.idleSince, s.idleSince
 	s.goOn()
 	s.keep(ln)

@@ -121,19 +121,8 @@ func (c *groupSetCmd) Run(s *shell) error {
 	if c.GID != nil {
 		body["gid"] = *c.GID
 	}
-	if c.Quota != nil {
-		n, err := parseSize(*c.Quota)
-		if err != nil {
-			return err
-		}
-		body["quota_bytes"] = n
-	}
-	if c.QuotaFiles != nil {
-		n, err := parseSize(*c.QuotaFiles)
-		if err != nil {
-			return usage("--quota-files is a number, none or default")
-		}
-		body["quota_files"] = n
+	if err := putLimits(body, limitFlag{"quota_bytes", c.Quota, ""}, limitFlag{"quota_files", c.QuotaFiles, "--quota-files"}); err != nil {
+		return err
 	}
 	if len(body) == 0 {
 		return usage("group set needs --name, --gid, --quota or --quota-files")

@@ -235,29 +235,10 @@ func (c *userSetCmd) Run(s *shell) error {
 	if c.GID != nil {
 		body["gid"] = *c.GID
 	}
-	if c.QuotaFiles != nil {
-		n, err := parseSize(*c.QuotaFiles)
-		if err != nil {
-			return usage("--quota-files is a number, none or default")
-		}
-		body["quota_files"] = n
-	}
-	for name, v := range map[string]*string{"quota_bytes": c.Quota, "upload_rate": c.UploadRate, "download_rate": c.DownloadRate} {
-		if v == nil {
-			continue
-		}
-		n, err := parseSize(*v)
-		if err != nil {
-			return err
-		}
-		body[name] = n
-	}
-	if c.Transfers != nil {
-		n, err := parseSize(*c.Transfers)
-		if err != nil {
-			return usage("--transfers is a number, none or default")
-		}
-		body["transfers"] = n
+	if err := putLimits(body, limitFlag{"quota_files", c.QuotaFiles, "--quota-files"}, limitFlag{"quota_bytes", c.Quota, ""},
+		limitFlag{"upload_rate", c.UploadRate, ""}, limitFlag{"download_rate", c.DownloadRate, ""},
+		limitFlag{"transfers", c.Transfers, "--transfers"}); err != nil {
+		return err
 	}
 	if c.Expires != nil {
 		body["expires_at"] = *c.Expires

@@ -61,3 +61,28 @@ func parseSize(s string) (int64, error) {
 	}
 	return int64(n * unit), nil
 }
+
+// limitFlag is a flag that bounds bytes, bytes a second or a number of things.
+type limitFlag struct {
+	member string  // of the request
+	value  *string // nil: it was not given
+	number string  // the flag's own name where it is about a number of things; "" where it is a size
+}
+
+// putLimits sets the members for which flags were given.
+func putLimits(body map[string]any, flags ...limitFlag) error {
+	for _, f := range flags {
+		if f.value == nil {
+			continue
+		}
+		n, err := parseSize(*f.value)
+		switch {
+		case err != nil && f.number != "":
+			return usage("%s is a number, none or default", f.number)
+		case err != nil:
+			return err
+		}
+		body[f.member] = n
+	}
+	return nil
+}

@@ -3,8 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"io/fs"
 
 	"trivium/files"
 	"trivium/internal/sqldb"
@@ -16,11 +14,7 @@ const usageColumns = `tree, bytes, entries, dirty, counted_at, soft_since`
 
 // Usage implements files.UsageStore.
 func (s *Store) Usage(ctx context.Context, key string) (files.UsageRow, error) {
-	r, err := scanUsage(s.db.QueryRowContext(ctx, `SELECT `+usageColumns+` FROM file_usage WHERE tree = $1`, key))
-	if errors.Is(err, sql.ErrNoRows) {
-		return files.UsageRow{}, fs.ErrNotExist
-	}
-	return r, err
+	return one(scanUsage(s.db.QueryRowContext(ctx, `SELECT `+usageColumns+` FROM file_usage WHERE tree = $1`, key)))
 }
 
 // Usages implements files.UsageStore.

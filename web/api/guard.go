@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"path"
 	"runtime/debug"
-	"slices"
 	"strings"
 
 	"trivium/identity"
@@ -234,6 +233,3 @@ func (a *API) recovered(next http.HandlerFunc) http.Handler {
 		next(w, r)
 	})
 }
-
-// contains is whether list has s, for small lists.
-func contains[T comparable](list []T, s T) bool { return slices.Contains(list, s) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -236,7 +237,7 @@ func (a *API) addUser(ctx context.Context, in *addUserIn) (*addUserOut, error) {
 
 func checkRoads(list []identity.Road) error {
 	for _, r := range list {
-		if !contains([]identity.Road{identity.RoadFTP, identity.RoadWeb, identity.RoadXMPP}, r) {
+		if !slices.Contains([]identity.Road{identity.RoadFTP, identity.RoadWeb, identity.RoadXMPP}, r) {
 			return invalid("%q is not a road; the roads are ftp, web, xmpp", r)
 		}
 	}
