@@ -2,13 +2,19 @@ package xmpp
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
-// attrValue decodes an attribute's value (XML 1.0 section 3.3.3).
+// part is bytes of an element as text, without a copy: nobody ever changes an element's bytes.
+func part(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// attrValue decodes an attribute's value (XML 1.0 section 3.3.3); where it stands for itself, it is
+// a part of b.
 func attrValue(b []byte) string {
-	if bytes.IndexByte(b, '&') < 0 && !bytes.ContainsAny(b, "\t\r\n") {
-		return intern(b)
+	if !odd(b) {
+		return part(b)
 	}
 	b = bytes.ReplaceAll(b, []byte("\r\n"), []byte(" "))
 	out := make([]byte, 0, len(b))
@@ -27,6 +33,16 @@ func attrValue(b []byte) string {
 		i++
 	}
 	return string(out)
+}
+
+// odd reports whether a value is another than its bytes.
+func odd(b []byte) bool {
+	for _, c := range b {
+		if c == '&' || c < ' ' {
+			return true
+		}
+	}
+	return false
 }
 
 // content decodes character data.
@@ -54,24 +70,19 @@ func content(b []byte) string {
 	return string(out)
 }
 
-// known are the words that nearly every stanza has, so that they cost no memory each time.
+// known are the words that nearly every stream's open tag has, so that they cost no memory each time.
 var known = func() map[string]string {
 	m := map[string]string{}
-	for _, w := range []string{nsClient, nsStream, nsXML, "xmlns", "xml", "lang", "stream", "version", "to", "from", "id", "type",
-		"message", "presence", "iq", "body", "subject", "thread", "query", "ping", "bind", "resource", "session",
-		"show", "status", "priority", "c", "x", "r", "a", "error", "active", "composing", "paused",
-		"get", "set", "result", "chat", "groupchat", "normal", "headline", "unavailable", "subscribe", "subscribed",
-		"jabber:iq:roster", "urn:xmpp:ping", "jabber:x:data", "http://jabber.org/protocol/disco#info",
-		"http://jabber.org/protocol/disco#items", "http://jabber.org/protocol/chatstates",
-		"http://jabber.org/protocol/caps", "urn:xmpp:receipts", "request", "received", "origin-id", "urn:xmpp:sid:0"} {
+	for _, w := range []string{nsClient, nsStream, "", "stream"} {
 		m[w] = w
 	}
 	return m
 }()
 
-func intern(b []byte) string {
-	if s, ok := known[string(b)]; ok {
-		return s
+// intern is s without what it may be a part of.
+func intern(s string) string {
+	if w, ok := known[s]; ok {
+		return w
 	}
-	return string(b)
+	return strings.Clone(s)
 }

@@ -7,11 +7,13 @@ import (
 
 // Element is one validated element: a child of a stream, a child of a stanza or of another
 // element, or the stream's open tag. Its bytes stand for themselves: they lean on no declaration
-// but that of jabber:client as the default namespace.
+// but that of jabber:client as the default namespace. Its strings are parts of its bytes: what is to
+// outlive it by long is better cloned.
 type Element struct {
 	Name     xml.Name
 	Children []Child
-	raw      []byte // nobody changes it
+	raw      []byte  // nobody changes it
+	stanza   *Stanza // of which it is a part, where it was read as one that may be a stanza
 	markup
 }
 

@@ -59,6 +59,7 @@ type framer struct {
 
 	buf      []byte // nil while there is nothing in it
 	pos, end int    // unread bytes: buf[pos:end]
+	used     int    // bytes of buf that have held something; the rest is zero
 	scan     scan
 	scope    []binding // what the stream's open tag declares
 
@@ -173,6 +174,7 @@ func (f *framer) fill() error {
 		clear(f.small[:n]) // it may hold a password
 	}
 	f.end += n
+	f.used = max(f.used, f.end)
 	if f.budget >= 0 {
 		if f.budget -= n; f.budget < 0 {
 			f.budget = 0
@@ -184,13 +186,13 @@ func (f *framer) fill() error {
 
 func (f *framer) release() {
 	f.recycle()
-	f.buf, f.pos, f.end = nil, 0, 0
+	f.buf, f.pos, f.end, f.used = nil, 0, 0, 0
 }
 
 // recycle gives a buffer of the usual size to the next who needs one, without what was in it.
 func (f *framer) recycle() {
 	if len(f.buf) == chunk {
-		clear(f.buf)
+		clear(f.buf[:f.used])
 		chunks.Put((*[chunk]byte)(f.buf))
 	}
 }
@@ -219,6 +221,14 @@ const (
 )
 
 const cdataStart = "<![CDATA["
+
+// tagText are the bytes that change nothing inside of a tag.
+var tagText = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c != '"' && c != '\'' && c != '>'
+	}
+	return
+}()
 
 // element returns the length of the element that b begins with, or 0 where its end has not come.
 func (s *scan) element(b []byte, header bool) (int, error) {
@@ -258,6 +268,10 @@ func (s *scan) element(b []byte, header bool) (int, error) {
 				}
 			}
 		case scanTag:
+			for tagText[c] && s.at+1 < len(b) {
+				s.at++
+				c = b[s.at]
+			}
 			switch c {
 			case '"', '\'':
 				s.mode, s.quote = scanQuote, c

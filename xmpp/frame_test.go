@@ -343,12 +343,13 @@ func BenchmarkFrame(b *testing.B) {
 	}
 	b.ReportAllocs()
 	b.SetBytes(int64(len(msg)))
+	var known addresses
 	for b.Loop() {
 		fr, err := f.next()
 		if err != nil {
 			b.Fatal(err)
 		}
-		st, ok, err := newStanza(fr.el)
+		st, ok, err := known.stanza(fr.el)
 		if !ok || err != nil {
 			b.Fatal(ok, err)
 		}

@@ -39,6 +39,7 @@ type parser struct {
 	names [][]byte // of the open elements
 	attrs []token  // of the tag at hand
 	head  int      // how many of binds the stream's open tag has made
+	most  int      // more than binds, names and attrs have held since free
 
 	foreign int // names beyond ASCII so far
 }
@@ -82,16 +83,30 @@ func parseHeader(raw []byte) (*Element, []binding, error) {
 		return nil, nil, errSyntax
 	}
 	el.open, el.body = len(raw), len(raw)
-	return el, append([]binding(nil), p.binds...), nil
+	scope := make([]binding, len(p.binds)) // it lives as long as the stream, so it holds nothing of raw
+	for i, b := range p.binds {
+		scope[i] = binding{prefix: intern(b.prefix), uri: intern(b.uri)}
+	}
+	return el, scope, nil
+}
+
+// roomy is an element with room for what a usual stanza has, all in one piece.
+type roomy struct {
+	stanza   Stanza
+	attrs    [5]Attr
+	children [2]Child
 }
 
 // parseElement validates one whole element. scope is what surrounds it; where the element leans
-// on declarations other than the usual two of a client's stream, it gets its own.
+// on declarations other than the usual two of a client's stream, it gets its own. raw is kept, and
+// the element's strings are parts of it.
 func parseElement(raw []byte, scope []binding) (*Element, error) {
 	p := parsers.Get().(*parser)
 	defer p.free()
 	p.reset(raw, scope)
-	el := &Element{raw: raw}
+	room := new(roomy)
+	el := &room.stanza.Element
+	el.raw, el.attrs, el.Children, el.stanza = raw, room.attrs[:0], room.children[:0], &room.stanza
 	if err := p.document(el); err != nil {
 		return nil, err
 	}
@@ -111,7 +126,7 @@ func parseElement(raw []byte, scope []binding) (*Element, error) {
 	own := make([]byte, 0, len(raw)+len(lent))
 	own = append(append(append(own, raw[:el.nameEnd]...), lent...), raw[el.nameEnd:]...)
 	p.reset(own, scope)
-	el = &Element{raw: own}
+	el.raw, el.attrs, el.Children = own, el.attrs[:0], el.Children[:0]
 	return el, p.document(el)
 }
 
@@ -123,18 +138,19 @@ func (p *parser) reset(b []byte, scope []binding) {
 	}
 	p.head, p.foreign = len(p.binds), 0
 	p.marks, p.names, p.attrs = p.marks[:0], p.names[:0], p.attrs[:0]
+	p.most = max(p.most, len(p.binds))
 }
 
 // free drops what p points to and gives it back.
 func (p *parser) free() {
-	const usual = 32 // more is rare, and would be cleared each time
+	const usual = 32 // more is rare, and would stay
 	if cap(p.attrs) > usual || cap(p.binds) > usual || cap(p.names) > usual {
 		return
 	}
-	clear(p.binds[:cap(p.binds)])
-	clear(p.names[:cap(p.names)])
-	clear(p.attrs[:cap(p.attrs)])
-	p.b = nil
+	clear(p.binds[:min(p.most, cap(p.binds))])
+	clear(p.names[:min(p.most, cap(p.names))])
+	clear(p.attrs[:min(p.most, cap(p.attrs))])
+	p.b, p.most = nil, 0
 	parsers.Put(p)
 }
 
@@ -220,6 +236,7 @@ func (p *parser) tag(el *Element, c *Child) (closed bool, err error) {
 	if err := p.declare(); err != nil {
 		return false, err
 	}
+	p.most = max(p.most, len(p.names), len(p.binds), len(p.attrs))
 	prefix, local := cut(name)
 	uri, ok := p.lookup(prefix)
 	if !ok || string(prefix) == "xmlns" {
@@ -229,14 +246,17 @@ func (p *parser) tag(el *Element, c *Child) (closed bool, err error) {
 		return false, err
 	}
 	if el != nil {
-		el.Name, el.nameEnd = xml.Name{Space: uri, Local: intern(local)}, nameEnd
-		el.attrs = make([]Attr, 0, len(p.attrs))
-		for _, a := range p.attrs {
-			el.attrs = append(el.attrs, Attr{xml.Name{Space: a.uri, Local: intern(a.local)}, attrValue(a.value), a.start, a.end})
+		el.Name, el.nameEnd = xml.Name{Space: uri, Local: part(local)}, nameEnd
+		if cap(el.attrs) < len(p.attrs) {
+			el.attrs = make([]Attr, 0, len(p.attrs))
+		}
+		for i := range p.attrs {
+			a := &p.attrs[i]
+			el.attrs = append(el.attrs, Attr{xml.Name{Space: a.uri, Local: part(a.local)}, attrValue(a.value), a.start, a.end})
 		}
 	}
 	if c != nil {
-		c.Name = xml.Name{Space: uri, Local: intern(local)}
+		c.Name = xml.Name{Space: uri, Local: part(local)}
 	}
 	if closed {
 		p.pop()
@@ -315,7 +335,7 @@ func (p *parser) declare() error {
 		default:
 			continue
 		}
-		uri := intern([]byte(attrValue(a.value)))
+		uri := attrValue(a.value)
 		const nsXMLNS = "http://www.w3.org/2000/xmlns/"
 		isXML := string(prefix) == "xml"
 		if string(prefix) == "xmlns" || isXML != (uri == nsXML) || uri == nsXMLNS || prefix != nil && uri == "" {
@@ -324,7 +344,7 @@ func (p *parser) declare() error {
 		if len(p.binds)-p.head >= maxBinds {
 			return &fault{xstream.PolicyViolation, "too many namespace declarations"}
 		}
-		p.binds = append(p.binds, binding{prefix: intern(prefix), uri: uri})
+		p.binds = append(p.binds, binding{prefix: part(prefix), uri: uri})
 	}
 	return nil
 }
@@ -398,11 +418,26 @@ func (p *parser) cdata() error {
 	return nil
 }
 
+// plainText are the bytes that are text and mean nothing else anywhere.
+var plainText = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= 0x20 && c < utf8.RuneSelf && c != '<' && c != '&' && c != ']' && c != '"' && c != '\''
+	}
+	return
+}()
+
 // chars passes over text up to the byte stop, which is < for content, else a quote.
 func (p *parser) chars(stop byte) error {
 	for p.i < len(p.b) {
 		c := p.b[p.i]
 		switch {
+		case plainText[c]:
+			for _, c := range p.b[p.i:] {
+				if !plainText[c] {
+					break
+				}
+				p.i++
+			}
 		case c == stop:
 			return nil
 		case c == '&':

@@ -146,11 +146,61 @@ var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "
 	"\t", "&#x9;", "\n", "&#xA;", "\r", "&#xD;")
 
 // Escape makes text fit for an attribute or for content; what comes back is what went in.
-func Escape(s string) string { return escaper.Replace(s) }
+func Escape(s string) string {
+	for i := range len(s) {
+		switch s[i] {
+		case '&', '<', '>', '\'', '"', '\t', '\n', '\r':
+			return escaper.Replace(s)
+		}
+	}
+	return s
+}
 
 // newStanza reads an element of the first level; ok is false where it is no stanza. The error is a
 // fault of the stanza alone, and st can carry the answer.
 func newStanza(el *Element) (st *Stanza, ok bool, err error) {
+	return (*addresses)(nil).stanza(el)
+}
+
+// addresses are the last ones that a client has written to: to read an address costs more than all
+// the rest of a short message. The zero value is ready; nil remembers nothing. One goroutine at a time
+// uses it.
+type addresses struct {
+	last *[4]knownAddress // nil until the first
+	next int
+}
+
+type knownAddress struct {
+	text string
+	jid  jid.JID
+}
+
+// longAddress is the longest text that is remembered, in bytes: the longest JID has 3071.
+const longAddress = 256
+
+// parse is jid.Parse.
+func (a *addresses) parse(text string) (jid.JID, error) {
+	if a != nil && a.last != nil {
+		for i := range a.last {
+			if a.last[i].text == text {
+				return a.last[i].jid, nil
+			}
+		}
+	}
+	j, err := jid.Parse(text)
+	if err != nil || a == nil || len(text) > longAddress {
+		return j, err
+	}
+	if a.last == nil {
+		a.last = new([4]knownAddress)
+	}
+	a.last[a.next] = knownAddress{strings.Clone(text), j}
+	a.next = (a.next + 1) % len(a.last)
+	return j, nil
+}
+
+// stanza is newStanza.
+func (a *addresses) stanza(el *Element) (st *Stanza, ok bool, err error) {
 	if el.Name.Space != nsClient {
 		return nil, false, nil
 	}
@@ -160,7 +210,10 @@ func newStanza(el *Element) (st *Stanza, ok bool, err error) {
 	default:
 		return nil, false, nil
 	}
-	st = &Stanza{Kind: k, Element: *el}
+	if st = el.stanza; st == nil {
+		st = &Stanza{Element: *el}
+	}
+	st.Kind = k
 	var to string
 	for i := range st.attrs {
 		a := &st.attrs[i]
@@ -177,7 +230,7 @@ func newStanza(el *Element) (st *Stanza, ok bool, err error) {
 		}
 	}
 	if to != "" {
-		st.To, err = jid.Parse(to)
+		st.To, err = a.parse(to)
 	}
 	return st, true, err
 }

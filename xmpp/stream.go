@@ -35,6 +35,7 @@ type Stream struct {
 	lang string   // of what the client sends, unless a stanza says otherwise
 	res  resource // the router's; see there for what guards it
 
+	known    addresses // the reader's
 	maxBytes int
 	gone     atomic.Bool // nothing that the client sends counts any more; set under mu
 	left     sync.Once   // the router has been told
