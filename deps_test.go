@@ -48,6 +48,7 @@ var mayImport = []struct {
 	{"web/api", []string{"identity", "tokens", "files", "config", "internal/...", "web/auth"}},
 	{"web/dav", []string{"identity", "files", "internal/...", "web/auth"}},
 	{"xmpp", []string{"identity", "config", "internal/..."}},
+	{"xmpp/carbons", []string{"xmpp", "identity"}},
 	// 4 and 5
 	{"cmd/trivium/app", []string{"..."}},
 	{"cmd/trivium", []string{"cmd/trivium/app", "config"}},

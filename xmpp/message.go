@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"bytes"
 	"context"
 
 	xstanza "mellium.im/xmpp/stanza"
@@ -20,20 +21,40 @@ type Message struct {
 	// nobody is there. It may be set in Accept and in Delivered.
 	Kept bool
 
-	added  []string
-	hints  Hint
-	copied []byte // as the recipient gets it; made once
+	added    []string
+	addedOwn []string
+	hints    Hint
+	copied   []byte // as the recipient gets it; made once
 }
 
 // Add adds a whole element to what the recipient gets, in Accept only.
 func (m *Message) Add(element string) { m.added = append(m.added, element) }
 
+// AddOwn adds a whole element to the copies that the sender's own clients get, in Accept only.
+func (m *Message) AddOwn(element string) { m.addedOwn = append(m.addedOwn, element) }
+
 // Bytes is the message as the recipient gets it.
 func (m *Message) Bytes() []byte {
 	if m.copied == nil {
-		m.copied = m.outgoing()
+		m.copied = m.outgoing(m.added)
 	}
 	return m.copied
+}
+
+// Forwarded is what the recipient gets, wrapped for another client of the recipient (XEP-0297).
+func (m *Message) Forwarded() []byte { return m.forwarded(m.Bytes()) }
+
+// ForwardedOwn is the message wrapped for another client of the sender.
+func (m *Message) ForwardedOwn() []byte { return m.forwarded(m.outgoing(m.addedOwn)) }
+
+func (m *Message) forwarded(b []byte) []byte {
+	const head, tail = "<forwarded xmlns='urn:xmpp:forward:0'>", "</forwarded>"
+	w := make([]byte, 0, len(head)+len(b)+len(tail)+len(nsClient)+9)
+	w = append(append(w, head...), b[:m.nameEnd]...)
+	if _, own := m.Attr("xmlns"); !own && !bytes.ContainsRune(b[:m.nameEnd], ':') {
+		w = AppendAttr(w, "xmlns", nsClient)
+	}
+	return append(append(w, b[m.nameEnd:]...), tail...)
 }
 
 // Hold keeps the acknowledgement of XEP-0198 back until Done; for Accept and Delivered.
@@ -222,12 +243,12 @@ func (r *Router) failBlocked(s *Stream, st *Stanza) {
 	s.Put(st.FailureDetail(xstanza.NotAcceptable, xstanza.Cancel, "", "<blocked xmlns='"+nsBlocked+"'/>"))
 }
 
-func (m *Message) outgoing() []byte {
+func (m *Message) outgoing(added []string) []byte {
 	to := m.To.String()
 	if to == "" {
 		to = m.Recipient.String() // RFC 6120 section 10.3.1
 	}
-	return m.Stanza.outgoing(m.From.String(), to, m.added...)
+	return m.Stanza.outgoing(m.From.String(), to, added...)
 }
 
 // outgoing is the stanza as others get it.

@@ -46,6 +46,7 @@ type Service struct {
 
 // hooks is what modules have registered. Nothing changes it after New.
 type hooks struct {
+	flags        int // given out
 	services     map[serviceKey]Service
 	features     map[Target][]string
 	identities   map[Target][]string
@@ -83,6 +84,28 @@ func newHooks() *hooks {
 		forms: map[Target][]func(context.Context, *Request) []byte{}, nodes: map[Target][]Nodes{},
 	}
 }
+
+// Flag is one bit that a module keeps with each stream, such as that its client wants copies. It
+// stays over a resumption.
+type Flag uint32
+
+// Flag gives the module a bit of its own; there are 32.
+func (reg *Registrar) Flag() Flag {
+	reg.hooks.flags++
+	return 1 << (reg.hooks.flags - 1)
+}
+
+// Set sets or clears a flag.
+func (s *Stream) Set(f Flag, on bool) {
+	if on {
+		s.flags.Or(uint32(f))
+	} else {
+		s.flags.And(^uint32(f))
+	}
+}
+
+// Is reports whether a flag is set.
+func (s *Stream) Is(f Flag) bool { return s.flags.Load()&uint32(f) != 0 }
 
 // Serve adds services.
 func (reg *Registrar) Serve(list ...Service) {

@@ -37,8 +37,9 @@ type Stream struct {
 
 	known    addresses // the reader's
 	maxBytes int
-	gone     atomic.Bool // nothing that the client sends counts any more; set under mu
-	left     sync.Once   // the router has been told
+	flags    atomic.Uint32 // of modules
+	gone     atomic.Bool   // nothing that the client sends counts any more; set under mu
+	left     sync.Once     // the router has been told
 
 	mu      sync.Mutex // guards what follows; nothing that locks is called with it but transport
 	t       transport

@@ -148,3 +148,11 @@ func Nothing(t testing.TB, who, text string) {
 		t.Fatalf("%s got %q, want nothing", who, text)
 	}
 }
+
+// Quiet reads and forgets what has come to the clients so far.
+func Quiet(clients ...*Client) {
+	for _, c := range clients {
+		c.t.Helper()
+		c.Settle()
+	}
+}
