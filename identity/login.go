@@ -19,9 +19,20 @@ const (
 	MethodPlain       Method = "plain"    // SASL PLAIN
 	MethodSCRAMSHA256 Method = "scram-sha-256"
 	MethodSCRAMSHA1   Method = "scram-sha-1"
-	MethodBearer      Method = "bearer" // a token alone: HTTP bearer, SASL OAUTHBEARER
+	MethodBearer      Method = "bearer"   // a token alone: HTTP bearer, SASL OAUTHBEARER
+	MethodFAST        Method = "fast"     // a token of one client (XEP-0484)
+	MethodExternal    Method = "external" // a client certificate (SASL EXTERNAL)
 	MethodAnonymous   Method = "anonymous"
 )
+
+// Prover is what takes the secret's place with MethodFAST and MethodExternal: evidence that its
+// road keeps. Login asks it once, and decides on all else itself.
+type Prover interface {
+	// Prove reports by nil that the client has shown to be acc, and by an error that wraps
+	// ErrCredentials that it has not. acc is nil for a name that nobody has: then it does the
+	// same work and says no.
+	Prove(ctx context.Context, acc *Account) error
+}
 
 // Login is what a client claims. Secret is a password or, except with MethodForm, the wire form
 // of a token.
@@ -30,6 +41,7 @@ type Login struct {
 	Name   string // as the client sent it: login, alias or login@domain; may be "" with MethodBearer
 	Domain string // of the stream or virtual host; "" is the default domain
 	Secret Secret
+	Prover Prover // with MethodFAST and MethodExternal, and then alone
 }
 
 // Anonymous is what an anonymous client sends: FTP USER and PASS; both "" on the other roads.
@@ -82,9 +94,12 @@ func (s *Service) check(ctx context.Context, c *claim) (*attachment, error) {
 		return nil, err
 	}
 	token := c.login.Method != MethodForm && s.tokens != nil && s.tokens.IsToken(c.login.Secret)
-	if token || c.login.Method == MethodBearer {
+	switch m := c.login.Method; {
+	case m == MethodFAST || m == MethodExternal:
+		token, err = true, s.proveOther(ctx, c)
+	case token || m == MethodBearer:
 		err = s.proveToken(ctx, c, token)
-	} else {
+	default:
 		err = s.provePassword(ctx, c, try)
 	}
 	switch {
@@ -268,6 +283,26 @@ func (s *Service) proveToken(ctx context.Context, c *claim, isToken bool) error 
 	}
 	if c.acc == nil || c.acc.ID != grant.User || grant.JID != string(c.acc.Login)+"@"+c.acc.Domain {
 		c.acc, c.grant = nil, nil
+		return ErrCredentials
+	}
+	return nil
+}
+
+// proveOther asks the road's own evidence. That is no guess of a secret that a person made up, so
+// it waits for no delay of the account, as tokens do not.
+func (s *Service) proveOther(ctx context.Context, c *claim) error {
+	if c.login.Prover == nil {
+		return fmt.Errorf("%s needs a prover: %w", c.login.Method, ErrInvalid)
+	}
+	acc, err := s.lookup(ctx, c.login)
+	if err != nil {
+		return err
+	}
+	c.acc = acc
+	if err := c.login.Prover.Prove(ctx, acc); err != nil {
+		return err
+	}
+	if acc == nil {
 		return ErrCredentials
 	}
 	return nil

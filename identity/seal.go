@@ -21,6 +21,7 @@ type sealer struct {
 	records cipher.AEAD
 	salts   []byte // keys the fake salts of unknown names
 	names   []byte // keys the names that the throttle counts
+	roads   []byte // what DeriveKey derives from
 }
 
 func newSealer(key []byte) (*sealer, error) {
@@ -38,8 +39,12 @@ func newSealer(key []byte) (*sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the seal: %w", err)
 	}
-	return &sealer{records: aead, salts: derive("fake salts"), names: derive("names")}, nil
+	return &sealer{records: aead, salts: derive("fake salts"), names: derive("names"), roads: derive("roads")}, nil
 }
+
+// DeriveKey returns the key of 32 bytes that a road uses for what use names. It hangs on the seal
+// key alone: the same after each start, and nothing in the store leads to it.
+func (s *Service) DeriveKey(use string) []byte { return keyed(s.seal.roads, use) }
 
 // seal hides plain; the record opens only for the same account.
 func (s *sealer) seal(id UserID, plain []byte) Record {

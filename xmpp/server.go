@@ -109,7 +109,7 @@ func New(o Options) (*Server, error) {
 		s.domains[d] = true
 	}
 	if o.TLS != nil {
-		s.tls = o.TLS.Clone()
+		s.tls = bindableTLS(o.TLS)
 		// A browser that was led here with another protocol is refused in the handshake.
 		s.tls.NextProtos = []string{"xmpp-client"}
 	}

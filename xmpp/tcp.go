@@ -3,6 +3,7 @@ package xmpp
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
@@ -25,7 +26,8 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 2 * time.Minute, Interva
 type tcp struct {
 	framer
 	raw  *net.TCPConn
-	conn net.Conn // raw, or TLS over it
+	conn net.Conn          // raw, or TLS over it
+	cert *x509.Certificate // of ours, that the handshake gave
 	ses  *identity.Session
 	// direct says that TLS comes first (XEP-0368).
 	direct bool
@@ -56,11 +58,12 @@ func (s *source) Read(b []byte) (int, error) {
 func (t *tcp) secure(ctx context.Context, cfg *tls.Config, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	conn := tls.Server(t.raw, cfg)
+	raw := &servedConn{Conn: t.raw}
+	conn := tls.Server(raw, cfg)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("TLS handshake: %w", err)
 	}
-	t.conn = conn
+	t.conn, t.cert = conn, raw.leaf
 	return nil
 }
 
@@ -192,5 +195,7 @@ func (t *tcp) tlsState() *tls.ConnectionState {
 	state := conn.ConnectionState()
 	return &state
 }
+
+func (t *tcp) served() *x509.Certificate { return t.cert }
 
 func (t *tcp) remote() netip.AddrPort { return t.ses.Remote() }
