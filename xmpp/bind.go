@@ -37,7 +37,7 @@ func (n *negotiation) bind(el *Element) (bound bool, err error) {
 	reply := AppendAttr([]byte("<iq type='result'"), "id", st.ID)
 	reply = fmt.Appendf(reply, "><bind xmlns='%s'><jid>%s</jid></bind></iq>", nsBind, Escape(full.String()))
 	st.To, st.From = jid.JID{}, jid.JID{}
-	if err := n.bound(full, reply); err != nil {
+	if err := n.bound(full, func(*Stream) [][]byte { return [][]byte{reply} }); err != nil {
 		var f *fault
 		if errors.As(err, &f) {
 			return false, err
@@ -55,15 +55,20 @@ func (n *negotiation) address(resource string) (jid.JID, error) {
 		resource = rand.Text()
 	}
 	if n.creds.Anonymous() {
-		return jid.New(strings.ToLower(rand.Text()), "anon."+n.domain, resource)
+		if n.guest == "" { // one name for the log-in, whatever is bound and how often it is tried
+			n.guest = strings.ToLower(rand.Text())
+		}
+		return jid.New(n.guest, "anon."+n.domain, resource)
 	}
 	return jid.New(string(n.creds.Login), n.creds.Domain, resource)
 }
 
 // bound makes the stream. The router knows it before the client does, so that what is sent to the
-// new address from then on queues behind the answer, and nothing is lost.
-func (n *negotiation) bound(full jid.JID, reply []byte) error {
+// new address from then on queues behind the answer, and nothing is lost. reply makes the answer,
+// item by item.
+func (n *negotiation) bound(full jid.JID, reply func(*Stream) [][]byte) error {
 	s := newStream(full, n.c.ses, n.lang, n.srv.limits)
+	s.agent = n.agent
 	if err := n.c.attach(s); err != nil {
 		return err
 	}
@@ -89,6 +94,6 @@ func (n *negotiation) bound(full jid.JID, reply []byte) error {
 	}
 	n.t.deadline(time.Time{})
 	n.s = s
-	s.release(reply)
+	s.release(reply(s)...)
 	return nil
 }

@@ -46,7 +46,7 @@ func TestLoginStartTLS(t *testing.T) {
 	p.handshake(s)
 	features = p.open()
 	for _, want := range []string{"<mechanism>SCRAM-SHA-256-PLUS</mechanism><mechanism>SCRAM-SHA-256</mechanism>", "<mechanism>PLAIN</mechanism>",
-		"<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-exporter'/></sasl-channel-binding>"} {
+		"<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-exporter'/><channel-binding type='tls-server-end-point'/></sasl-channel-binding>"} {
 		if !strings.Contains(features, want) {
 			t.Errorf("features lack %s: %s", want, features)
 		}

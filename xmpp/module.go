@@ -147,8 +147,10 @@ func (reg *Registrar) Offer(feature func(ses *identity.Session) []byte) {
 	reg.hooks.offers = append(reg.hooks.offers, feature)
 }
 
-// Bind adds something that a client may ask for while it binds (XEP-0386 section 4). Its name's
-// namespace is offered as inline feature; answer returns what goes into `<bound/>`, or nil.
+// Bind adds something that a client may ask for while it binds (XEP-0386 section 3.2). Its name's
+// namespace is offered as inline feature; answer returns what goes into `<bound/>`, or nil. One
+// with a zero name is told to every client that binds so, with nil for the element, after those
+// that were asked for.
 func (reg *Registrar) Bind(name xml.Name, answer func(ctx context.Context, s *Stream, el *Element) []byte) {
 	reg.hooks.binds = append(reg.hooks.binds, bindHook{name, answer})
 }

@@ -22,6 +22,7 @@ import (
 const (
 	nsTLS         = "urn:ietf:params:xml:ns:xmpp-tls"
 	nsSASL        = "urn:ietf:params:xml:ns:xmpp-sasl"
+	nsSASL2       = "urn:xmpp:sasl:2"
 	nsSASLBinding = "urn:xmpp:sasl-cb:0"
 	nsBind        = "urn:ietf:params:xml:ns:xmpp-bind"
 	nsSession     = "urn:ietf:params:xml:ns:xmpp-session"
@@ -44,6 +45,13 @@ type negotiation struct {
 	secure   bool
 	authed   bool
 	failures int // of log-ins
+
+	bindings []channelBinding // of the TLS connection
+	offered  []string         // mechanisms, in the stream as it stands
+	version  string           // of the features (XEP-0509)
+	agent    UserAgent
+	guest    string  // the name of an anonymous client
+	peer     jid.JID // who the client says it is; nobody has proved it
 
 	hello  []byte // our open tag while it has not been sent
 	domain string // what the client wants to talk to
@@ -132,13 +140,18 @@ func (n *negotiation) header(el *Element, in, out *xstream.Info) error {
 	if known {
 		from = domain
 	}
-	var peer string
-	if v, ok := el.Attr("from"); ok {
+	n.peer = jid.JID{}
+	stranger := false
+	if v, ok := el.Attr("from"); ok && v != "" {
 		// RFC 6120 section 4.7.2: who the client says it is, which nobody has proved, goes back
 		// to it and nowhere else.
-		if j, err := jid.Parse(v); err == nil && n.srv.domains[j.Domainpart()] {
-			peer = j.Bare().String()
+		if j, err := jid.Parse(v); err == nil && j.Localpart() != "" {
+			n.peer, stranger = j.Bare(), j.Domainpart() != from
 		}
+	}
+	var peer string
+	if !stranger && n.peer.Localpart() != "" {
+		peer = n.peer.String()
 	}
 	id := rand.Text()
 	n.hello = n.t.open(id, from, peer)
@@ -158,6 +171,8 @@ func (n *negotiation) header(el *Element, in, out *xstream.Info) error {
 		return &fault{xstream.UnsupportedVersion, "version 1.0 is spoken here"}
 	case !known:
 		return &fault{xstream.HostUnknown, "this server is not that host"}
+	case stranger: // XEP-0388 section 2.1, RFC 6120 section 4.9.3.9
+		return &fault{xstream.InvalidFrom, "an account of another host has nothing to log in to here"}
 	case n.authed && domain != n.domain:
 		return &fault{xstream.HostUnknown, "the log-in was for another host"}
 	}
@@ -189,7 +204,7 @@ func isLang(s string) bool {
 
 // features are what the stream offers at this point.
 func (n *negotiation) features() []byte {
-	b := []byte("<stream:features>")
+	b := append(make([]byte, 0, 1024), "<stream:features>"...)
 	switch {
 	case n.authed:
 		b = append(b, "<bind xmlns='"+nsBind+"'/><session xmlns='"+nsSession+"'><optional/></session>"...)
@@ -202,8 +217,16 @@ func (n *negotiation) features() []byte {
 			}
 			b = append(b, "</starttls>"...)
 		}
-		b = append(b, n.mechanismsFeature()...)
+		if b = n.saslFeatures(b); n.secure {
+			b = n.versioned(b)
+		}
 	}
+	return append(b, "</stream:features>"...)
+}
+
+// featuresOf are what a stream offers that was bound without a restart.
+func (n *negotiation) featuresOf(s *Stream) []byte {
+	b := append([]byte("<stream:features>"), n.srv.router.features(s.ses)...)
 	return append(b, "</stream:features>"...)
 }
 
@@ -236,19 +259,25 @@ func (n *negotiation) element(el *Element) (mask mellium.SessionState, again boo
 			return 0, false, err
 		}
 		return mellium.Authn, true, nil
+	case el.Name.Space == nsSASL2 && el.Name.Local == "authenticate" && !n.authed:
+		ready, err := n.authenticate2(el)
+		if err != nil || !ready {
+			return 0, false, err
+		}
+		return mellium.Authn | mellium.Ready, false, nil
 	case n.authed && el.Name.Space == nsClient && el.Name.Local == string(KindIQ):
 		bound, err := n.bind(el)
 		if err != nil || !bound {
 			return 0, false, err
 		}
-		return mellium.Ready, false, nil
+		return mellium.Authn | mellium.Ready, false, nil
 	}
 	switch _, isStanza, _ := newStanza(el); {
 	case isStanza: // RFC 6120 section 4.9.3.12
 		return 0, false, &fault{xstream.NotAuthorized, "log in and bind a resource first"}
 	case el.Name.Space == nsStream && el.Name.Local == "error":
 		return 0, false, errClosed
-	case el.Name.Space == nsSASL:
+	case el.Name.Space == nsSASL || el.Name.Space == nsSASL2:
 		return 0, false, &fault{xstream.PolicyViolation, "that has no place here"}
 	}
 	return 0, false, &fault{xstream.UnsupportedStanzaType, "that is not understood"}
@@ -261,6 +290,7 @@ func (n *negotiation) startTLS() error {
 		return err
 	}
 	n.clear, n.secure, n.domain, n.lang = nil, true, "", ""
+	n.bindings = channelBindings(n.t)
 	version := tls.VersionName(n.t.tlsState().Version)
 	n.c.ses.Update(func(d *identity.Details) { d.TLS = version })
 	return nil

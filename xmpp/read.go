@@ -68,7 +68,7 @@ func (c *client) other(el *Element) error {
 	if el.Name.Space == nsStream && el.Name.Local == "error" {
 		return errClosed // RFC 6120 section 4.9.1.1: the client ends the stream by it
 	}
-	if el.Name.Space == nsSASL || el.Name.Space == nsTLS {
+	if el.Name.Space == nsSASL || el.Name.Space == nsSASL2 || el.Name.Space == nsTLS {
 		return &fault{xstream.PolicyViolation, "the log-in is over"}
 	}
 	return &fault{xstream.UnsupportedStanzaType, "that is no stanza"}

@@ -1,20 +1,34 @@
 package xmpp
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
-	"mellium.im/xmpp/jid"
 	xstream "mellium.im/xmpp/stream"
 
 	"trivium/identity"
 )
+
+// dialect is one of the two ways in which SASL is spoken over XMPP. They differ in their elements;
+// what those carry, the mechanisms and the count of failures are the same.
+type dialect uint8
+
+const (
+	sasl1 dialect = iota // RFC 6120 section 6
+	sasl2                // XEP-0388
+)
+
+func (d dialect) ns() string {
+	if d == sasl2 {
+		return nsSASL2
+	}
+	return nsSASL
+}
 
 // mech is one exchange of a SASL mechanism; all of ours begin with the client. The last step
 // returns the credentials, with out as the additional data of the success.
@@ -24,8 +38,10 @@ type mech interface {
 
 // saslError is a failure that is not identity's.
 type saslError struct {
-	cond saslCondition
-	text string
+	cond  saslCondition
+	text  string
+	extra string // one more element for the failure (XEP-0388 section 2.6.2), of SASL2 alone
+	free  bool   // it counts as no attempt
 }
 
 func (e *saslError) Error() string { return string(e.cond) + ": " + e.text }
@@ -46,9 +62,9 @@ func (n *negotiation) mechanisms() []string {
 	if !n.secure && n.srv.tlsRequired() {
 		return nil // RFC 6120 section 13.8.4; no log-in in the clear
 	}
-	var names []string
+	names := make([]string, 0, 8)
 	scram := func(plus, plain string) {
-		if n.channelBinding() != nil {
+		if len(n.bindings) > 0 {
 			names = append(names, plus)
 		}
 		names = append(names, plain)
@@ -68,72 +84,116 @@ func (n *negotiation) mechanisms() []string {
 	return names
 }
 
-// mechanismsFeature advertises them, and the channel bindings (XEP-0440).
-func (n *negotiation) mechanismsFeature() []byte {
-	names := n.mechanisms()
-	if len(names) == 0 {
+// bindingsOffered are the channel bindings that the features name (XEP-0440): those that a
+// mechanism of theirs can use.
+func (n *negotiation) bindingsOffered() []channelBinding {
+	if n.srv.noSCRAM {
 		return nil
 	}
-	b := []byte("<mechanisms xmlns='" + nsSASL + "'>")
-	for _, name := range names {
-		b = fmt.Appendf(b, "<mechanism>%s</mechanism>", name)
+	return n.bindings
+}
+
+// saslFeatures advertise both dialects and the channel bindings (XEP-0440). SASL2 is for TLS alone
+// (XEP-0388 section 3).
+func (n *negotiation) saslFeatures(b []byte) []byte {
+	n.offered = n.mechanisms()
+	if len(n.offered) == 0 {
+		return b
 	}
-	b = append(b, "</mechanisms>"...)
-	if n.channelBinding() != nil {
-		b = append(b, "<sasl-channel-binding xmlns='"+nsSASLBinding+"'><channel-binding type='"+bindingExporter+"'/></sasl-channel-binding>"...)
+	list := make([]byte, 0, 256)
+	for _, name := range n.offered {
+		list = append(append(append(list, "<mechanism>"...), name...), "</mechanism>"...)
+	}
+	b = append(b, "<mechanisms xmlns='"+nsSASL+"'>"...)
+	b = append(append(b, list...), "</mechanisms>"...)
+	if n.secure {
+		b = append(b, "<authentication xmlns='"+nsSASL2+"'>"...)
+		b = append(b, list...)
+		b = append(n.inlineFeatures(b), "</authentication>"...)
+	}
+	if offered := n.bindingsOffered(); len(offered) > 0 {
+		b = append(b, "<sasl-channel-binding xmlns='"+nsSASLBinding+"'>"...)
+		for _, o := range offered {
+			b = append(append(append(b, "<channel-binding type='"...), o.name...), "'/>"...)
+		}
+		b = append(b, "</sasl-channel-binding>"...)
 	}
 	return b
 }
 
-// mechanism starts an exchange; nil where the stream does not offer it.
-func (n *negotiation) mechanism(name string) mech {
-	offered := false
-	for _, o := range n.mechanisms() {
-		offered = offered || o == name
-	}
-	if !offered {
-		return nil
+// mechanism starts an exchange of one that the stream offers.
+func (n *negotiation) mechanism(name string) (mech, error) {
+	if !slices.Contains(n.offered, name) {
+		if !n.secure && n.srv.tlsRequired() {
+			return nil, identity.ErrTLSRequired
+		}
+		return nil, &saslError{cond: saslInvalidMechanism, text: "That mechanism is not offered."}
 	}
 	switch name {
 	case mechSHA256, mechSHA256Plus:
-		return &scram{n: n, hash: identity.SCRAMSHA256, method: identity.MethodSCRAMSHA256, plus: name == mechSHA256Plus}
+		return &scram{n: n, hash: identity.SCRAMSHA256, method: identity.MethodSCRAMSHA256, plus: name == mechSHA256Plus}, nil
 	case mechSHA1, mechSHA1Plus:
-		return &scram{n: n, hash: identity.SCRAMSHA1, method: identity.MethodSCRAMSHA1, plus: name == mechSHA1Plus}
+		return &scram{n: n, hash: identity.SCRAMSHA1, method: identity.MethodSCRAMSHA1, plus: name == mechSHA1Plus}, nil
 	case mechPlain:
-		return &plain{n}
+		return &plain{n}, nil
 	case mechBearer:
-		return &bearer{n: n}
+		return &bearer{n: n}, nil
 	default:
-		return &anonymous{n}
+		return &anonymous{n}, nil
 	}
 }
 
-// authenticate is one exchange (RFC 6120 section 6.4); ok is false where it failed and the client
+// authenticate is one exchange of RFC 6120 section 6.4; ok is false where it failed and the client
 // may try again. The stream is as it was then.
 func (n *negotiation) authenticate(el *Element) (ok bool, err error) {
 	ctx, cancel := n.context()
 	defer cancel()
-	out, c, err := n.exchange(ctx, el)
-	var f *fault
-	switch {
-	case errors.Is(err, errExchange):
-		return false, errors.Unwrap(err)
-	case errors.As(err, &f):
-		return false, err
-	case err != nil && context.Cause(ctx) != nil:
-		return false, context.Cause(ctx)
-	case err != nil:
-		return false, n.failure(err)
+	name, _ := el.Attr("mechanism")
+	in, sent, err := saslData(el)
+	m, unknown := n.mechanism(name)
+	if unknown != nil {
+		err = unknown
 	}
-	// One stream, one host: an account of another one would be bound to the wrong address.
-	if !c.Anonymous() && c.Domain != n.domain {
+	out, ok, err := n.logIn(ctx, sasl1, m, in, sent, err)
+	if !ok {
+		return false, err
+	}
+	return true, n.write(saslElement(sasl1, "success", out))
+}
+
+// logIn runs an exchange to its end and answers one that failed, so that the client may try again:
+// ok is false then, and the stream as it was. before is what is wrong with the request itself.
+func (n *negotiation) logIn(ctx context.Context, d dialect, m mech, in []byte, sent bool, before error) (out []byte, ok bool, err error) {
+	var c identity.Credentials
+	if err = before; err == nil {
+		out, c, err = n.exchange(ctx, d, m, in, sent)
+	}
+	if err == nil && c.Domain != n.domain {
+		// One stream, one host: an account of another one would be bound to the wrong address.
 		n.srv.identity.Forget(n.c.ses)
-		return false, n.failure(identity.ErrCredentials)
+		err = identity.ErrCredentials
+	}
+	if err != nil {
+		return nil, false, n.refuse(ctx, d, err)
 	}
 	n.c.ses.Update(func(d *identity.Details) { d.State = identity.StateAuthenticated })
 	n.creds, n.authed = c, true
 	n.t.limits(n.srv.stanzaSize(), -1)
-	return true, n.write(saslElement("success", out))
+	return out, true, nil
+}
+
+// refuse tells errors that end the connection, which come back, from failures, which it answers.
+func (n *negotiation) refuse(ctx context.Context, d dialect, err error) error {
+	var f *fault
+	switch {
+	case errors.Is(err, errExchange):
+		return errors.Unwrap(err)
+	case errors.As(err, &f):
+		return err
+	case context.Cause(ctx) != nil:
+		return context.Cause(ctx)
+	}
+	return n.failure(d, err)
 }
 
 // errExchange marks the errors of the connection itself.
@@ -146,21 +206,10 @@ func (e *connError) Unwrap() error        { return e.err }
 func (e *connError) Is(target error) bool { return target == errExchange }
 
 // exchange runs a mechanism to its end.
-func (n *negotiation) exchange(ctx context.Context, el *Element) ([]byte, identity.Credentials, error) {
-	name, _ := el.Attr("mechanism")
-	m := n.mechanism(name)
-	if m == nil {
-		if !n.secure && n.srv.tlsRequired() {
-			return nil, identity.Credentials{}, identity.ErrTLSRequired
-		}
-		return nil, identity.Credentials{}, &saslError{saslInvalidMechanism, "That mechanism is not offered."}
-	}
-	in, sent, err := saslData(el)
-	if err != nil {
-		return nil, identity.Credentials{}, err
-	}
+func (n *negotiation) exchange(ctx context.Context, d dialect, m mech, in []byte, sent bool) ([]byte, identity.Credentials, error) {
+	var err error
 	if !sent { // RFC 4422 section 5.1: an empty challenge asks for the first message
-		if in, err = n.challenge(nil); err != nil {
+		if in, err = n.challenge(d, nil); err != nil {
 			return nil, identity.Credentials{}, err
 		}
 	}
@@ -169,36 +218,48 @@ func (n *negotiation) exchange(ctx context.Context, el *Element) ([]byte, identi
 		if err != nil || done {
 			return out, c, err
 		}
-		if in, err = n.challenge(out); err != nil {
+		if in, err = n.challenge(d, out); err != nil {
 			return nil, identity.Credentials{}, err
 		}
 	}
 }
 
 // challenge sends a challenge and waits for the response.
-func (n *negotiation) challenge(out []byte) ([]byte, error) {
-	if err := n.write(saslElement("challenge", out)); err != nil {
+func (n *negotiation) challenge(d dialect, out []byte) ([]byte, error) {
+	if err := n.write(saslElement(d, "challenge", out)); err != nil {
 		return nil, &connError{err}
 	}
+	el, err := n.reply(d)
+	if err != nil {
+		return nil, err
+	}
+	if el.Name.Local != "response" {
+		return nil, &fault{xstream.PolicyViolation, "a response was due"}
+	}
+	in, _, err := saslData(el)
+	return in, err
+}
+
+// reply waits for the client's next word in an exchange; abort is an error already. Anything but
+// the dialect's own elements ends the stream (XEP-0388 section 2.4).
+func (n *negotiation) reply(d dialect) (*Element, error) {
 	fr, err := n.t.next()
 	switch {
 	case err != nil:
 		return nil, &connError{err}
 	case fr.kind == frameClose:
 		return nil, &connError{errClosed}
-	case fr.el.Name.Space != nsSASL:
+	case fr.el.Name.Space != d.ns():
+		return nil, &fault{xstream.PolicyViolation, "a response was due"}
 	case fr.el.Name.Local == "abort":
-		return nil, &saslError{saslAborted, ""}
-	case fr.el.Name.Local == "response":
-		in, _, err := saslData(fr.el)
-		return in, err
+		return nil, &saslError{cond: saslAborted}
 	}
-	return nil, &fault{xstream.PolicyViolation, "a response was due"}
+	return fr.el, nil
 }
 
 // failure answers a log-in that failed, and ends the stream after too many of them (RFC 6120
-// section 6.4.5).
-func (n *negotiation) failure(err error) error {
+// section 6.4.5), whichever dialect they were in.
+func (n *negotiation) failure(d dialect, err error) error {
 	cond, text, last := saslNotAuthorized, "", (*fault)(nil)
 	var own *saslError
 	if errors.As(err, &own) {
@@ -213,12 +274,24 @@ func (n *negotiation) failure(err error) error {
 			last = &fault{a.cond, a.text}
 		}
 	}
-	b := fmt.Appendf(nil, "<failure xmlns='%s'><%s/>", nsSASL, cond)
+	b := make([]byte, 0, 256)
+	b = append(append(append(b, "<failure xmlns='"...), d.ns()...), "'><"...)
+	b = append(b, cond...)
+	if d == sasl2 {
+		b = append(b, " xmlns='"+nsSASL+"'"...)
+	}
+	b = append(b, "/>"...)
+	if own != nil && d == sasl2 {
+		b = append(b, own.extra...)
+	}
 	if text != "" {
 		b = fmt.Appendf(b, "<text xml:lang='en'>%s</text>", Escape(text))
 	}
 	if err := n.write(append(b, "</failure>"...)); err != nil {
 		return err
+	}
+	if own != nil && own.free {
+		return nil
 	}
 	if n.failures++; last == nil && n.failures >= n.srv.limits.LoginAttemptsXMPP {
 		last = &fault{xstream.PolicyViolation, "too many attempts to log in"}
@@ -229,14 +302,16 @@ func (n *negotiation) failure(err error) error {
 	return nil
 }
 
-// saslElement writes an element with data; no data is no text, and empty data is "=" (RFC 6120
-// section 6.4.2).
-func saslElement(name string, data []byte) []byte {
-	text := base64.StdEncoding.EncodeToString(data)
-	if data != nil && text == "" {
-		text = "="
+// saslElement writes an element with data. In the older dialect no data is no text, and empty data
+// is "=" (RFC 6120 section 6.4.2); the newer one knows no such thing (XEP-0388 section 2.2).
+func saslElement(d dialect, name string, data []byte) []byte {
+	b := make([]byte, 0, 96+base64.StdEncoding.EncodedLen(len(data)))
+	b = append(append(append(b, '<'), name...), " xmlns='"...)
+	b = append(append(b, d.ns()...), "'>"...)
+	if b = base64.StdEncoding.AppendEncode(b, data); data != nil && len(data) == 0 && d == sasl1 {
+		b = append(b, '=')
 	}
-	return fmt.Appendf(nil, "<%s xmlns='%s'>%s</%s>", name, nsSASL, text, name)
+	return append(append(append(b, "</"...), name...), '>')
 }
 
 // saslData decodes what an element carries; sent is false where it carries nothing.
@@ -244,14 +319,14 @@ func saslData(el *Element) (data []byte, sent bool, err error) {
 	text, ok := el.Text()
 	switch {
 	case !ok:
-		return nil, false, &saslError{saslMalformedRequest, ""}
+		return nil, false, &saslError{cond: saslMalformedRequest}
 	case text == "":
 		return nil, false, nil
 	case text == "=":
 		return []byte{}, true, nil
 	}
 	if data, err = unbase64(text); err != nil {
-		return nil, false, &saslError{saslIncorrectEncoding, ""}
+		return nil, false, &saslError{cond: saslIncorrectEncoding}
 	}
 	return data, true, nil
 }
@@ -262,121 +337,4 @@ func unbase64(s string) ([]byte, error) {
 		return nil, base64.CorruptInputError(i)
 	}
 	return base64.StdEncoding.Strict().DecodeString(s)
-}
-
-// login is what a mechanism has learnt, for identity. A name of another host is wrong on this
-// stream, whoever has it there.
-func (n *negotiation) login(m identity.Method, name string, secret identity.Secret) (identity.Login, error) {
-	if _, host, ok := strings.Cut(name, "@"); ok {
-		if d, err := identity.ParseDomain(host); err != nil || d != n.domain {
-			return identity.Login{}, identity.ErrCredentials
-		}
-	}
-	return identity.Login{Method: m, Name: name, Domain: n.domain, Secret: secret}, nil
-}
-
-// checkAuthzid refuses to act for anybody but the account itself: the authorization identity is
-// absent, or the bare JID of the name that logs in (RFC 6120 section 6.3.8).
-func (n *negotiation) checkAuthzid(authzid, name string) error {
-	if authzid == "" {
-		return nil
-	}
-	refused := &saslError{saslInvalidAuthzid, "You can log in as yourself only."}
-	j, err := jid.Parse(authzid)
-	if err != nil || j.Resourcepart() != "" || j.Domainpart() != n.domain {
-		return refused
-	}
-	want, err := identity.ParseUserName(j.Localpart())
-	if err != nil {
-		return refused
-	}
-	if name == "" { // a bearer's: the token says whose it is
-		return nil
-	}
-	got, _, err := identity.ParseAddress(name, n.domain)
-	if err != nil || got != want {
-		return refused
-	}
-	return nil
-}
-
-// plain is RFC 4616.
-type plain struct{ n *negotiation }
-
-func (m *plain) step(ctx context.Context, in []byte) ([]byte, bool, identity.Credentials, error) {
-	malformed := &saslError{saslMalformedRequest, ""}
-	parts := bytes.Split(in, []byte{0})
-	if len(parts) != 3 || !utf8.Valid(in) || len(parts[1]) == 0 || len(parts[2]) == 0 {
-		return nil, false, identity.Credentials{}, malformed
-	}
-	name := string(parts[1])
-	if err := m.n.checkAuthzid(string(parts[0]), name); err != nil {
-		return nil, false, identity.Credentials{}, err
-	}
-	l, err := m.n.login(identity.MethodPlain, name, identity.NewSecret(string(parts[2])))
-	if err != nil {
-		return nil, false, identity.Credentials{}, err
-	}
-	c, err := m.n.srv.identity.Login(ctx, m.n.c.ses, l)
-	return nil, true, c, err
-}
-
-// anonymous is RFC 4505; whether it may be is policy, which identity keeps. What the client says
-// of itself is of no use and dropped.
-type anonymous struct{ n *negotiation }
-
-func (m *anonymous) step(ctx context.Context, _ []byte) ([]byte, bool, identity.Credentials, error) {
-	c, err := m.n.srv.identity.LoginAnonymous(ctx, m.n.c.ses, identity.Anonymous{})
-	return nil, true, c, err
-}
-
-// bearer is OAUTHBEARER (RFC 7628), with our tokens.
-type bearer struct {
-	n      *negotiation
-	failed error
-}
-
-func (m *bearer) step(ctx context.Context, in []byte) ([]byte, bool, identity.Credentials, error) {
-	if m.failed != nil { // section 3.2.3: the client has taken note of the error
-		return nil, false, identity.Credentials{}, m.failed
-	}
-	c, err := m.login(ctx, in)
-	if errors.Is(err, identity.ErrCredentials) {
-		m.failed = err
-		return []byte(`{"status":"invalid_token"}`), false, c, nil
-	}
-	return nil, true, c, err
-}
-
-func (m *bearer) login(ctx context.Context, in []byte) (identity.Credentials, error) {
-	malformed := &saslError{saslMalformedRequest, ""}
-	fields := strings.Split(string(in), "\x01")
-	if !utf8.Valid(in) || len(fields) < 3 || fields[len(fields)-1] != "" || fields[len(fields)-2] != "" {
-		return identity.Credentials{}, malformed
-	}
-	flag, rest, _ := strings.Cut(fields[0], ",")
-	authz, end, ok := strings.Cut(rest, ",")
-	if !ok || end != "" || flag != "n" && flag != "y" {
-		return identity.Credentials{}, malformed
-	}
-	name, err := gs2Name(authz)
-	if err != nil {
-		return identity.Credentials{}, err
-	}
-	if err := m.n.checkAuthzid(name, ""); err != nil {
-		return identity.Credentials{}, err
-	}
-	for _, f := range fields[1:] {
-		key, value, _ := strings.Cut(f, "=")
-		scheme, token, ok := strings.Cut(value, " ")
-		if key != "auth" || !ok || !strings.EqualFold(scheme, "Bearer") {
-			continue
-		}
-		l, err := m.n.login(identity.MethodBearer, name, identity.NewSecret(strings.TrimSpace(token)))
-		if err != nil {
-			return identity.Credentials{}, err
-		}
-		return m.n.srv.identity.Login(ctx, m.n.c.ses, l)
-	}
-	return identity.Credentials{}, malformed
 }

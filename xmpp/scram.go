@@ -3,31 +3,18 @@ package xmpp
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha1" //nolint:gosec // RFC 5802 names it; only where config has it for old clients
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"trivium/identity"
 )
-
-// bindingExporter is the one channel binding that is spoken here (RFC 9266).
-const bindingExporter = "tls-exporter"
-
-// channelBinding is what binds a log-in to the TLS connection; nil where it cannot be had: without
-// TLS, or in TLS 1.2 without the extended master secret (RFC 9266 section 4.2).
-func (n *negotiation) channelBinding() []byte {
-	state := n.t.tlsState()
-	if state == nil || !state.HandshakeComplete {
-		return nil
-	}
-	data, err := state.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
-	if err != nil {
-		return nil
-	}
-	return data
-}
 
 // scram is the server's side of RFC 5802 and RFC 7677: the messages. The keys are identity's.
 type scram struct {
@@ -36,6 +23,7 @@ type scram struct {
 	method identity.Method
 	plus   bool
 
+	bound     *channelBinding // of a PLUS mechanism, after the first message
 	x         *identity.SCRAM // after the first message
 	header    string          // GS2, as the client sent it
 	firstBare string
@@ -45,7 +33,7 @@ type scram struct {
 
 func (m *scram) step(ctx context.Context, in []byte) ([]byte, bool, identity.Credentials, error) {
 	if !utf8.Valid(in) {
-		return nil, false, identity.Credentials{}, &saslError{saslMalformedRequest, ""}
+		return nil, false, identity.Credentials{}, &saslError{cond: saslMalformedRequest}
 	}
 	if m.x == nil {
 		out, err := m.begin(ctx, string(in))
@@ -63,13 +51,16 @@ func (m *scram) begin(ctx context.Context, msg string) ([]byte, error) {
 	}
 	switch {
 	case first.flag == "p" != m.plus:
-		return nil, &saslError{saslMalformedRequest, ""}
-	case m.plus && first.binding != bindingExporter:
-		return nil, &saslError{saslNotAuthorized, "That channel binding is not supported."}
-	case first.flag == "y" && m.n.channelBinding() != nil && !m.n.srv.noSCRAM:
+		return nil, &saslError{cond: saslMalformedRequest}
+	case first.flag == "y" && len(m.n.bindingsOffered()) > 0:
 		// Section 6: the client believes that no PLUS was offered, so somebody has changed what
 		// it heard.
-		return nil, &saslError{saslNotAuthorized, "The list of mechanisms was changed on its way."}
+		return nil, &saslError{cond: saslNotAuthorized, text: "The list of mechanisms was changed on its way."}
+	}
+	if m.plus {
+		if m.bound = m.n.binding(first.binding); m.bound == nil {
+			return nil, &saslError{cond: saslNotAuthorized, text: "This connection does not have that channel binding."}
+		}
 	}
 	if err := m.n.checkAuthzid(first.authzid, first.name); err != nil {
 		return nil, err
@@ -84,8 +75,35 @@ func (m *scram) begin(ctx context.Context, msg string) ([]byte, error) {
 	}
 	m.x, m.header, m.firstBare = x, first.header, first.bare
 	m.nonce = first.nonce + rand.Text()
-	m.first = "r=" + m.nonce + ",s=" + base64.StdEncoding.EncodeToString(x.Salt) + ",i=" + strconv.Itoa(x.Iterations)
+	m.first = "r=" + m.nonce + ",s=" + base64.StdEncoding.EncodeToString(x.Salt) + ",i=" + strconv.Itoa(x.Iterations) + m.protection()
 	return []byte(m.first), nil
+}
+
+// protection are the attributes by which the client finds out that somebody has changed what was
+// offered (XEP-0474 section 6.1), or sits between two TLS connections of different versions
+// (XEP-0515 section 5.1). The client's proof and ours are over them.
+func (m *scram) protection() string {
+	newHash := sha256.New
+	if m.hash == identity.SCRAMSHA1 {
+		newHash = sha1.New
+	}
+	list := slices.Sorted(slices.Values(m.n.offered))
+	s := strings.Join(list, "\x1e")
+	if offered := m.n.bindingsOffered(); len(offered) > 0 {
+		list = list[:0]
+		for _, b := range offered {
+			list = append(list, b.name)
+		}
+		slices.Sort(list)
+		s += "\x1f" + strings.Join(list, "\x1e")
+	}
+	h := newHash()
+	h.Write([]byte(s))
+	out := ",h=" + base64.StdEncoding.EncodeToString(h.Sum(nil))
+	if state := m.n.t.tlsState(); state != nil {
+		out += fmt.Sprintf(",t=%04x", state.Version)
+	}
+	return out
 }
 
 // finish checks the client's final message.
@@ -95,11 +113,11 @@ func (m *scram) finish(ctx context.Context, msg string) ([]byte, identity.Creden
 		return nil, identity.Credentials{}, err
 	}
 	binding := []byte(m.header)
-	if m.plus {
-		binding = append(binding, m.n.channelBinding()...)
+	if m.bound != nil {
+		binding = append(binding, m.bound.data...)
 	}
 	if subtle.ConstantTimeCompare(binding, final.binding) != 1 || final.nonce != m.nonce {
-		return nil, identity.Credentials{}, &saslError{saslNotAuthorized, textWrong}
+		return nil, identity.Credentials{}, &saslError{cond: saslNotAuthorized, text: textWrong}
 	}
 	c, signature, err := m.x.Finish(ctx, []byte(m.firstBare+","+m.first+","+final.without), final.proof)
 	if err != nil {
@@ -120,7 +138,7 @@ type clientFirst struct {
 }
 
 func parseClientFirst(msg string) (f clientFirst, err error) {
-	malformed := &saslError{saslMalformedRequest, ""}
+	malformed := &saslError{cond: saslMalformedRequest}
 	flag, rest, ok := strings.Cut(msg, ",")
 	authz, bare, ok2 := strings.Cut(rest, ",")
 	if !ok || !ok2 {
@@ -162,7 +180,7 @@ type clientFinal struct {
 }
 
 func parseClientFinal(msg string) (f clientFinal, err error) {
-	malformed := &saslError{saslMalformedRequest, ""}
+	malformed := &saslError{cond: saslMalformedRequest}
 	at := strings.LastIndex(msg, ",p=")
 	if at < 0 {
 		return f, malformed
@@ -215,7 +233,7 @@ func gs2Name(s string) (string, error) {
 	}
 	name, ok := strings.CutPrefix(s, "a=")
 	if !ok || name == "" {
-		return "", &saslError{saslMalformedRequest, ""}
+		return "", &saslError{cond: saslMalformedRequest}
 	}
 	return saslName(name)
 }
@@ -232,13 +250,13 @@ func saslName(s string) (string, error) {
 			if name := b.String(); !strings.Contains(name, "\x00") {
 				return name, nil
 			}
-			return "", &saslError{saslMalformedRequest, ""}
+			return "", &saslError{cond: saslMalformedRequest}
 		case strings.HasPrefix(after, "2C"):
 			b.WriteByte(',')
 		case strings.HasPrefix(after, "3D"):
 			b.WriteByte('=')
 		default:
-			return "", &saslError{saslMalformedRequest, ""}
+			return "", &saslError{cond: saslMalformedRequest}
 		}
 		s = after[2:]
 	}

@@ -26,6 +26,7 @@ type Identity interface {
 	Forget(ses *identity.Session)
 	Allowed(ses *identity.Session, r identity.Resource) bool
 	User(ctx context.Context, name string) (identity.Account, error)
+	DeriveKey(use string) []byte
 }
 
 // Registry is what xmpp needs of identity.Registry.
@@ -74,6 +75,8 @@ type Server struct {
 	noSCRAM   bool
 	anonymous bool
 
+	resourceKey []byte // of what others see of a client's installation
+
 	ctx    context.Context // of the work for all clients
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // the connections
@@ -104,6 +107,9 @@ func New(o Options) (*Server, error) {
 		config: o.Config, limits: o.Limits, domain: o.Domains[0], domains: map[string]bool{},
 		identity: o.Identity, registry: o.Registry, log: o.Log, router: newRouter(o),
 		noSCRAM: o.NoSCRAM, anonymous: o.Anonymous, clients: map[*client]struct{}{},
+	}
+	if o.Identity != nil {
+		s.resourceKey = o.Identity.DeriveKey("xmpp resource")
 	}
 	for _, d := range o.Domains {
 		s.domains[d] = true

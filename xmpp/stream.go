@@ -30,10 +30,11 @@ const (
 // Two goroutines may work for it: the connection's own, which reads, and a writer, which lives
 // only while something waits to be written.
 type Stream struct {
-	full jid.JID
-	ses  *identity.Session
-	lang string   // of what the client sends, unless a stanza says otherwise
-	res  resource // the router's; see there for what guards it
+	full  jid.JID
+	ses   *identity.Session
+	lang  string    // of what the client sends, unless a stanza says otherwise
+	agent UserAgent // what the client said of itself
+	res   resource  // the router's; see there for what guards it
 
 	known    addresses // the reader's
 	maxBytes int
@@ -69,18 +70,26 @@ func (s *Stream) attach(t transport) {
 	s.gen++
 }
 
-// release writes first, which is the answer that tells the client of its stream, and then all that
+// release writes first, which are the elements that tell the client of its stream, and then all that
 // was put since the router knew the stream.
-func (s *Stream) release(first []byte) {
+func (s *Stream) release(first ...[]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held = false
 	if !s.gone.Load() {
-		s.q = append([]item{{b: first}}, s.q...)
-		s.bytes += len(first) + overhead
+		q := make([]item, 0, len(first)+len(s.q))
+		for _, b := range first {
+			q = append(q, item{b: b})
+			s.bytes += len(b) + overhead
+		}
+		s.q = append(q, s.q...)
 	}
 	s.wake()
 }
+
+// UserAgent is what the client said of itself when it logged in. It is for the account's owner and
+// for administrators.
+func (s *Stream) UserAgent() UserAgent { return s.agent }
 
 // Put queues one whole stanza and never blocks; false means that the stream has ended, so that the
 // stanza will not arrive. A stream whose queue is full ends with resource-constraint. b is kept:
