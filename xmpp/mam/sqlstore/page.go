@@ -1,0 +1,403 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"trivium/identity"
+	"trivium/internal/sqldb"
+	"trivium/xmpp/mam"
+)
+
+// Page reads a part of an archive.
+func (s *Store) Page(ctx context.Context, who identity.UserID, q mam.Query) (mam.Page, error) {
+	page, err := s.page(ctx, who, q)
+	if err != nil {
+		return mam.Page{}, fmt.Errorf("reading the message archive: %w", err)
+	}
+	return page, nil
+}
+
+func (s *Store) page(ctx context.Context, who identity.UserID, q mam.Query) (mam.Page, error) {
+	c, err := s.cursor(ctx, who, q.With)
+	if err != nil {
+		return mam.Page{}, err
+	}
+	for _, id := range [...]mam.ID{q.After, q.Before} {
+		if id != 0 {
+			if err := s.exists(ctx, c, id); err != nil {
+				return mam.Page{}, err
+			}
+		}
+	}
+	c.low, c.high = max(c.low, q.After), math.MaxInt64
+	if q.Before != 0 {
+		c.high = q.Before
+	}
+	if !q.Start.IsZero() {
+		c.low = max(c.low, mam.FirstAt(q.Start)-1)
+	}
+	if !q.End.IsZero() {
+		c.high = min(c.high, mam.LastAt(q.End)+1)
+	}
+	if q.IDs != nil {
+		if err := c.only(ctx, q.IDs); err != nil {
+			return mam.Page{}, err
+		}
+	}
+	c.back = q.Backward
+	p := mam.Page{Complete: true}
+	scan := q.Scan
+	for p.Complete {
+		want := min(q.Max-len(p.Messages)+1, chunk)
+		if q.Match != nil {
+			want = chunk
+		}
+		ids, err := c.next(ctx, want)
+		if err != nil {
+			return mam.Page{}, err
+		}
+		if len(ids) == 0 {
+			break
+		}
+		list, err := s.read(ctx, c, ids)
+		if err != nil {
+			return mam.Page{}, err
+		}
+		for _, m := range list {
+			if q.Match != nil {
+				if scan--; scan < 0 {
+					p.Complete = false
+					break
+				}
+				if !q.Match(m.Stanza) {
+					continue
+				}
+			}
+			if len(p.Messages) >= q.Max {
+				p.Complete = false
+				break
+			}
+			p.Messages = append(p.Messages, m)
+		}
+	}
+	if q.Backward {
+		slices.Reverse(p.Messages)
+	}
+	return p, nil
+}
+
+// exists answers identity.ErrNotFound where id is not in the archive.
+func (s *Store) exists(ctx context.Context, c *cursor, id mam.ID) error {
+	if id <= c.low || c.owner == 0 {
+		return identity.ErrNotFound
+	}
+	list, err := s.fetch(ctx, []mam.ID{id})
+	switch {
+	case err != nil:
+		return err
+	case len(list) == 0 || !list[0].head.in(c.owner):
+		return identity.ErrNotFound
+	}
+	return nil
+}
+
+// read fetches the messages ids, in their order, less what is not in the archive any more.
+func (s *Store) read(ctx context.Context, c *cursor, ids []mam.ID) ([]mam.Stored, error) {
+	list, err := s.fetch(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]mam.Stored, 0, len(list))
+	for _, m := range list {
+		if m.head.in(c.owner) {
+			out = append(out, mam.Stored{ID: m.id, Stanza: m.stanza})
+		}
+	}
+	if c.back {
+		slices.Reverse(out)
+	}
+	return out, nil
+}
+
+type message struct {
+	id     mam.ID
+	head   head
+	stanza []byte
+}
+
+// chunk is how many messages are fetched at once.
+const chunk = 101
+
+// fetchSizes are the numbers of ids in the statements that fetch.
+var fetchSizes = [...]int{1, 11, 51, chunk}
+
+// fetch reads messages in the order of ids; those that are not there are left out.
+func (s *Store) fetch(ctx context.Context, ids []mam.ID) ([]message, error) {
+	var out []message
+	for rest := ids; len(rest) > 0; {
+		size := fetchSizes[len(fetchSizes)-1]
+		for _, n := range fetchSizes {
+			if len(rest) <= n {
+				size = n
+				break
+			}
+		}
+		n := min(size, len(rest))
+		args := make([]any, size)
+		for i := range args {
+			args[i] = int64(rest[min(i, n-1)]) // the last one again: it does not come twice
+		}
+		rest = rest[n:]
+		list, err := sqldb.All(scanMessage)(s.db.QueryContext(ctx, s.fetches[size], args...))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	return out, nil
+}
+
+func scanMessage(row sqldb.Scanner) (m message, err error) {
+	var id int64
+	var data []byte
+	if err := row.Scan(&id, &data); err != nil {
+		return m, err
+	}
+	m.id = mam.ID(id)
+	m.head, m.stanza, err = parseHead(data)
+	return m, err
+}
+
+// cursor walks the ids of one archive, or of its part with one contact.
+type cursor struct {
+	s         *Store
+	owner     int64
+	kind      int64
+	low, high mam.ID // both exclusive
+	mark      mam.ID // up to here from the index
+	tail      []mam.ID
+	given     []mam.ID // these alone, where only was called
+	chosen    bool
+	back      bool
+	begun     bool
+	from      mam.ID   // first of the last run that was read
+	ahead     []mam.ID // read and not yet given, in the direction of the walk
+	latest    mam.ID   // the last one that came into ahead
+	ended     bool     // of the index
+}
+
+// cursor finds an archive as it is now. What is on its way to it is waited for.
+func (s *Store) cursor(ctx context.Context, who identity.UserID, with string) (*cursor, error) {
+	o, err := s.owner(ctx, who, false)
+	if err != nil {
+		return nil, err
+	}
+	c := &cursor{s: s, owner: o.n, kind: kindAll}
+	if with != "" {
+		c.kind = contactKind(with)
+	}
+	s.mu.Lock()
+	var newest mam.ID
+	if t := s.tail[o.n]; t != nil && o.n != 0 {
+		newest = t.ids[len(t.ids)-1]
+	}
+	s.mu.Unlock()
+	if err := s.settle(ctx, newest); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.mark, c.low = s.mark, max(o.floor, s.floor)
+	if t := s.tail[o.n]; t != nil && o.n != 0 {
+		n := t.upTo(s.durable)
+		c.tail = t.ids[:n]
+		if c.kind != kindAll {
+			c.tail = nil
+			for i, kind := range t.kinds[:n] {
+				if kind == c.kind {
+					c.tail = append(c.tail, t.ids[i])
+				}
+			}
+		}
+	}
+	return c, nil
+}
+
+// only narrows the walk to ids, each of which must be in the archive.
+func (c *cursor) only(ctx context.Context, ids []mam.ID) error {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	list, err := c.s.fetch(ctx, ids)
+	if err != nil {
+		return err
+	}
+	if len(list) != len(ids) {
+		return identity.ErrNotFound
+	}
+	for _, m := range list {
+		if !m.head.in(c.owner) || m.id <= c.low {
+			return identity.ErrNotFound
+		}
+		if c.kind == kindAll || m.head.kindIn(c.owner) == c.kind {
+			c.given = append(c.given, m.id)
+		}
+	}
+	c.chosen = true
+	return nil
+}
+
+func (c *cursor) inside(id mam.ID) bool { return id > c.low && id < c.high }
+
+// next gives at most n more ids, none at the end.
+func (c *cursor) next(ctx context.Context, n int) ([]mam.ID, error) {
+	if c.owner == 0 {
+		return nil, nil
+	}
+	if !c.begun {
+		c.begun = true
+		switch {
+		case c.chosen:
+			c.ended = true
+			c.take(c.given)
+		case c.back:
+			c.from = min(c.high, c.mark+1)
+			c.take(c.tail)
+		}
+	}
+	for len(c.ahead) < n && !c.ended {
+		if err := c.fill(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n = min(n, len(c.ahead))
+	ids := c.ahead[:n]
+	c.ahead = c.ahead[n:]
+	return ids, nil
+}
+
+// take appends those of ids that are inside, in the direction of the walk.
+func (c *cursor) take(ids []mam.ID) {
+	for i := range ids {
+		id := ids[i]
+		if c.back {
+			id = ids[len(ids)-1-i]
+		}
+		// A fold that broke off may have left runs that overlap with those of the next.
+		if !c.inside(id) || c.latest != 0 && (id > c.latest) == c.back {
+			continue
+		}
+		if id != c.latest {
+			c.ahead = append(c.ahead, id)
+		}
+		c.latest = id
+	}
+}
+
+const (
+	runsBefore = "SELECT first, ids FROM mam_index WHERE owner = $1 AND kind = $2 AND first < $3 ORDER BY first DESC LIMIT $4"
+	runsFrom   = "SELECT first, ids FROM mam_index WHERE owner = $1 AND kind = $2 AND first >= $3 ORDER BY first LIMIT $4"
+	runBefore  = "SELECT first FROM mam_index WHERE owner = $1 AND kind = $2 AND first <= $3 ORDER BY first DESC LIMIT 1"
+	runsAhead  = 16
+)
+
+// fill reads some more runs.
+func (c *cursor) fill(ctx context.Context) error {
+	query := runsFrom
+	if c.back {
+		query = runsBefore
+	} else if c.from == 0 { // the run that low lies in comes first
+		var first int64
+		err := c.s.db.QueryRowContext(ctx, runBefore, c.owner, c.kind, int64(c.low)).Scan(&first)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		c.from = mam.ID(first)
+	}
+	runs, err := sqldb.All(scanRun)(c.s.db.QueryContext(ctx, query, c.owner, c.kind, int64(c.from), runsAhead))
+	if err != nil {
+		return err
+	}
+	c.ended = len(runs) < runsAhead
+	for _, r := range runs {
+		ids := make([]mam.ID, 0, len(r.ids)/8)
+		for b := r.ids; len(b) >= 8; b = b[8:] {
+			if id := mam.ID(binary.LittleEndian.Uint64(b)); id <= c.mark {
+				ids = append(ids, id)
+			}
+		}
+		c.take(ids)
+		c.from = r.first + 1
+		if c.back {
+			c.from = r.first
+			c.ended = c.ended || r.first <= c.low
+		} else {
+			c.ended = c.ended || r.first >= c.high
+		}
+	}
+	if c.ended && !c.back {
+		c.take(c.tail)
+	}
+	return nil
+}
+
+func scanRun(row sqldb.Scanner) (r run, err error) {
+	var first int64
+	err = row.Scan(&first, &r.ids)
+	r.first = mam.ID(first)
+	return r, err
+}
+
+// Bounds returns the oldest and the newest message.
+func (s *Store) Bounds(ctx context.Context, who identity.UserID) (first, last mam.ID, err error) {
+	for _, back := range [...]bool{false, true} {
+		p, err := s.Page(ctx, who, mam.Query{Max: 1, Backward: back})
+		if err != nil || len(p.Messages) == 0 {
+			return 0, 0, err
+		}
+		if back {
+			last = p.Messages[0].ID
+		} else {
+			first = p.Messages[0].ID
+		}
+	}
+	return first, last, nil
+}
+
+// Count says how many messages there are.
+func (s *Store) Count(ctx context.Context, who identity.UserID, with string) (int, error) {
+	c, err := s.cursor(ctx, who, with)
+	if err != nil || c.owner == 0 {
+		return 0, err
+	}
+	var n int
+	err = s.db.QueryRowContext(ctx, "SELECT COALESCE(SUM(LENGTH(ids)), 0) / 8 FROM mam_index WHERE owner = $1 AND kind = $2 AND last > $3 AND last <= $4",
+		c.owner, c.kind, int64(c.low), int64(c.mark)).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("counting an archive: %w", err)
+	}
+	for _, id := range c.tail {
+		if id > c.low {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// readOwner reads a row of mam_owners, zero where there is none.
+func readOwner(ctx context.Context, q sqldb.Querier, id identity.UserID) (owner, error) {
+	var o owner
+	var floor int64
+	err := q.QueryRowContext(ctx, "SELECT n, floor FROM mam_owners WHERE owner = $1", string(id)).Scan(&o.n, &floor)
+	if errors.Is(err, sql.ErrNoRows) {
+		return owner{}, nil
+	}
+	o.floor = mam.ID(floor)
+	return o, err
+}
