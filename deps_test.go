@@ -49,6 +49,9 @@ var mayImport = []struct {
 	{"web/dav", []string{"identity", "files", "internal/...", "web/auth"}},
 	{"xmpp", []string{"identity", "config", "internal/..."}},
 	{"xmpp/carbons", []string{"xmpp", "identity"}},
+	{"xmpp/mam", []string{"xmpp", "identity", "internal/..."}},
+	{"xmpp/mam/sqlstore", []string{"xmpp/mam", "identity", "internal/sqldb"}},
+	{"xmpp/mam/storetest", []string{"xmpp/mam", "identity"}},
 	// 4 and 5
 	{"cmd/trivium/app", []string{"..."}},
 	{"cmd/trivium", []string{"cmd/trivium/app", "config"}},
@@ -59,7 +62,7 @@ var mayImport = []struct {
 // fxOnly and sqldbOnly are what two imports are confined to.
 var (
 	fxOnly    = []string{"cmd/trivium/app"}
-	sqldbOnly = []string{"cmd/trivium/app", "identity/sqlstore", "tokens/sqlstore", "files/sqlstore", "xmpp/sqlstore", "internal/sqldb/sqltest", "xmpp/xmpptest"}
+	sqldbOnly = []string{"cmd/trivium/app", "identity/sqlstore", "tokens/sqlstore", "files/sqlstore", "xmpp/sqlstore", "internal/sqldb/sqltest", "xmpp/xmpptest", "xmpp/mam/sqlstore"}
 	roads     = []string{"ftp", "web", "xmpp"}
 )
 

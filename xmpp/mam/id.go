@@ -27,6 +27,6 @@ func FirstAt(t time.Time) ID {
 }
 
 // LastAt is the highest ID of a moment.
-func LastAt(t time.Time) ID { return FirstAt(t) | 1<<nodeBits - 1 }
+func LastAt(t time.Time) ID { return FirstAt(t) | (1<<nodeBits - 1) }
 
 const maxMicro = 1<<(63-nodeBits) - 1

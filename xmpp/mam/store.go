@@ -24,8 +24,7 @@ type Store interface {
 	Page(ctx context.Context, owner identity.UserID, q Query) (Page, error)
 	// Bounds returns the IDs of the oldest and the newest message, zero where the archive is empty.
 	Bounds(ctx context.Context, owner identity.UserID) (first, last ID, err error)
-	// Count says how many messages an archive holds, with one contact where with is not "". A
-	// message whose removal is on its way may still count.
+	// Count says how many messages an archive holds, with one contact where with is not "".
 	Count(ctx context.Context, owner identity.UserID, with string) (int, error)
 	// Replace rewrites a message in all archives that hold it: fn gets the stanza and returns the
 	// new one, or nil to leave it. fn must be quick. identity.ErrNotFound where owner has none.

@@ -70,7 +70,7 @@ func (s *Store) setFloor(ctx context.Context, who identity.UserID, n int64, floo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.owners, who)
-	delete(s.old, n)
+	s.remember(n, nil)
 	s.folds++
 	return nil
 }
@@ -80,6 +80,11 @@ func (s *Store) Expire(ctx context.Context, before time.Time, keep int) (more bo
 	s.folding.Lock()
 	defer s.folding.Unlock()
 	steps := dropSteps
+	if keep > 0 { // it counts by the index
+		if err := s.foldHeld(ctx); err != nil {
+			return false, err
+		}
+	}
 	if floor := mam.FirstAt(before) - 1; floor > s.hidden() {
 		if err := s.raise(ctx, floor); err != nil {
 			return false, err
@@ -201,7 +206,7 @@ func (s *Store) sweep(ctx context.Context, a archive, keep int, steps *int) (end
 }
 
 // excess is the newest message of an archive that is too much beside the keep newer ones, 0 where
-// there is none. What has no index yet counts from the next fold on.
+// there is none.
 func (s *Store) excess(ctx context.Context, a archive, floor mam.ID, keep int) (mam.ID, error) {
 	const newest = "SELECT first, last, ids FROM mam_index WHERE owner = $1 AND kind = $2 AND last > $3 ORDER BY first DESC"
 	rows, err := s.db.QueryContext(ctx, newest, a.n, kindAll, int64(floor))

@@ -91,7 +91,7 @@ func (s *Store) foldHeld(ctx context.Context) error {
 			messages[id] = struct{}{}
 		}
 		if list, ok := s.old[owner]; ok {
-			s.old[owner] = t.sent(list)
+			s.remember(owner, t.sent(list))
 		}
 	}
 	s.cut(mark)

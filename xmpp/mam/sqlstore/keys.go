@@ -15,8 +15,10 @@ const (
 	// keysKept is how many of the last messages of an account are known again when they are sent
 	// a second time, beside all that the tail holds: more than a client has in work at once.
 	keysKept = 256
-	// keepersKept bounds the accounts whose keys are in memory, some 4 KiB each.
-	keepersKept = 1024
+	// keepersKept bounds the accounts whose keys are in memory, and keysInMemory those keys, of
+	// 16 bytes.
+	keepersKept  = 1 << 14
+	keysInMemory = 1 << 17
 	// keysSought is how many keys Find looks at.
 	keysSought = 20_000
 )
@@ -37,15 +39,28 @@ func (s *Store) oldKeys(ctx context.Context, h head) (list []sent, folds int, er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.folds == folds {
-		for keeper := range s.old { // any one goes
-			if len(s.old) < keepersKept {
-				break
-			}
-			delete(s.old, keeper)
-		}
-		s.old[h.keeper()] = list
+		s.remember(h.keeper(), list)
 	}
 	return list, folds, nil
+}
+
+// remember keeps the keys of one account, nil to forget them; mu is held.
+func (s *Store) remember(keeper int64, list []sent) {
+	s.oldKept += len(list) - len(s.old[keeper])
+	if list == nil {
+		delete(s.old, keeper)
+		return
+	}
+	s.old[keeper] = list
+	for other, l := range s.old { // any one goes
+		if len(s.old) <= keepersKept && s.oldKept <= keysInMemory {
+			break
+		}
+		if other != keeper {
+			s.oldKept -= len(l)
+			delete(s.old, other)
+		}
+	}
 }
 
 // readKeys reads the newest keys of an archive, in the order of ids.
@@ -55,7 +70,7 @@ func readKeys(ctx context.Context, q sqldb.Querier, keeper int64, most int) ([]s
 		return nil, fmt.Errorf("reading what was sent: %w", err)
 	}
 	defer func() { _ = rows.Close() }() // what reading found wrong stands in rows.Err
-	var list []sent
+	list := []sent{}                    // never nil: that none is there is worth to know, too
 	for rows.Next() && len(list) < most {
 		var b []byte
 		if err := rows.Scan(&b); err != nil {

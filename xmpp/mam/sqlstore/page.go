@@ -35,6 +35,11 @@ func (s *Store) page(ctx context.Context, who identity.UserID, q mam.Query) (mam
 			}
 		}
 	}
+	if q.IDs != nil {
+		if err := c.only(ctx, q.IDs); err != nil {
+			return mam.Page{}, err
+		}
+	}
 	c.low, c.high = max(c.low, q.After), math.MaxInt64
 	if q.Before != 0 {
 		c.high = q.Before
@@ -44,11 +49,6 @@ func (s *Store) page(ctx context.Context, who identity.UserID, q mam.Query) (mam
 	}
 	if !q.End.IsZero() {
 		c.high = min(c.high, mam.LastAt(q.End)+1)
-	}
-	if q.IDs != nil {
-		if err := c.only(ctx, q.IDs); err != nil {
-			return mam.Page{}, err
-		}
 	}
 	c.back = q.Backward
 	p := mam.Page{Complete: true}
@@ -377,10 +377,23 @@ func (s *Store) Count(ctx context.Context, who identity.UserID, with string) (in
 		return 0, err
 	}
 	var n int
-	err = s.db.QueryRowContext(ctx, "SELECT COALESCE(SUM(LENGTH(ids)), 0) / 8 FROM mam_index WHERE owner = $1 AND kind = $2 AND last > $3 AND last <= $4",
+	err = s.db.QueryRowContext(ctx, "SELECT COALESCE(SUM(LENGTH(ids)), 0) / 8 FROM mam_index WHERE owner = $1 AND kind = $2 AND first > $3 AND last <= $4",
 		c.owner, c.kind, int64(c.low), int64(c.mark)).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("counting an archive: %w", err)
+	}
+	// and of the run that low lies in, what is beyond it
+	runs, err := sqldb.All(scanRun)(s.db.QueryContext(ctx, "SELECT first, ids FROM mam_index WHERE owner = $1 AND kind = $2 AND first <= $3 ORDER BY first DESC LIMIT 1",
+		c.owner, c.kind, int64(c.low)))
+	if err != nil {
+		return 0, fmt.Errorf("counting an archive: %w", err)
+	}
+	for _, r := range runs {
+		for b := r.ids; len(b) >= 8; b = b[8:] {
+			if mam.ID(binary.LittleEndian.Uint64(b)) > c.low {
+				n++
+			}
+		}
 	}
 	for _, id := range c.tail {
 		if id > c.low {

@@ -86,6 +86,7 @@ type Store struct {
 	keys    map[sentKey]mam.ID
 	owners  map[identity.UserID]owner
 	old     map[int64][]sent // the last keys of the index, for those who write now
+	oldKept int              // keys in old
 	folds   int              // how often old may have become wrong
 }
 
