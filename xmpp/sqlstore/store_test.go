@@ -5,18 +5,25 @@ import (
 
 	"trivium/internal/sqldb/sqltest"
 	"trivium/xmpp"
+	"trivium/xmpp/blocking"
 	"trivium/xmpp/sqlstore"
 	"trivium/xmpp/storetest"
 )
 
+func open(t *testing.T) *sqlstore.Store {
+	files, err := sqlstore.Migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sqlstore.New(sqltest.Migrated(t, "xmpp", files))
+}
+
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) xmpp.Store {
-		files, err := sqlstore.Migrations()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return sqlstore.New(sqltest.Migrated(t, "xmpp", files))
-	})
+	storetest.Run(t, func(t *testing.T) xmpp.Store { return open(t) })
+}
+
+func TestBlocking(t *testing.T) {
+	storetest.Blocking(t, func(t *testing.T) blocking.Store { return open(t) })
 }
 
 func TestQueries(t *testing.T) { sqltest.CheckQueries(t, ".") }
