@@ -1,0 +1,42 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"trivium/identity"
+	"trivium/internal/sqldb"
+	"trivium/xmpp"
+	"trivium/xmpp/blocking"
+	"trivium/xmpp/carbons"
+	xmppstore "trivium/xmpp/sqlstore"
+)
+
+// chatModules are the parts of the chat road with packages of their own, in the order in which they
+// are asked about a stanza.
+func chatModules(s *identity.Service, db *sqldb.DB, log *slog.Logger) []xmpp.Module {
+	small := xmppstore.New(db)
+	return []xmpp.Module{
+		blocking.New(blocking.Options{Store: small, Report: auditReport(s, log)}),
+		carbons.New(),
+	}
+}
+
+// auditReport puts what somebody reports about an address (XEP-0377) into the audit log, where the
+// administrator reads it.
+func auditReport(s *identity.Service, log *slog.Logger) func(context.Context, blocking.Report) {
+	return func(ctx context.Context, r blocking.Report) {
+		detail := r.Text
+		if len(r.IDs) > 0 {
+			detail += " (messages " + strings.Join(r.IDs, " ") + ")"
+		}
+		err := s.Record(ctx, identity.AuditEvent{
+			Event: "chat.report", Actor: r.By.String(), Via: "xmpp", Subject: r.JID, Protocol: identity.ProtocolXMPP,
+			Session: r.Stream.Session().ID(), Result: r.Reason, Detail: detail,
+		})
+		if err != nil {
+			log.Error("a report about an address was not recorded", "user", r.By.String(), "subject", r.JID, "error", err)
+		}
+	}
+}
