@@ -88,8 +88,15 @@ func (r *Router) Available(s *Stream) (presence *Stanza, priority int8, ok bool)
 }
 
 // Roster reads the contacts of an account, those by its groups too; an anonymous session has none.
+// Nobody changes what it returns.
 func (r *Router) Roster(ctx context.Context, owner Owner) (Roster, error) {
-	return r.roster(ctx, owner.ID)
+	if owner.ID == "" {
+		return Roster{}, nil
+	}
+	if k := r.rosters.get(owner.ID); k != nil {
+		return k.Roster, nil
+	}
+	return r.store.Roster(ctx, owner.ID)
 }
 
 // Sees reports whether the account of lets who see its presence: itself, and contacts with a
@@ -100,6 +107,9 @@ func (r *Router) Sees(ctx context.Context, who Address, of Owner) bool {
 	}
 	if of.ID == "" {
 		return false
+	}
+	if k := r.rosters.get(of.ID); k != nil {
+		return k.sees(who)
 	}
 	c, err := r.store.Contact(ctx, of.ID, who.String())
 	return err == nil && c.State.Has(SubscriptionFrom)

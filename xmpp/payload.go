@@ -40,8 +40,7 @@ type rosterItem struct {
 
 // rosterQuery is `<query xmlns='jabber:iq:roster'>` as a client sends it.
 type rosterQuery struct {
-	Version *string `xml:"ver,attr"` // nil: the client does not know versions (section 2.6)
-	Items   []struct {
+	Items []struct {
 		JID          string   `xml:"jid,attr"`
 		Name         string   `xml:"name,attr"`
 		Subscription string   `xml:"subscription,attr"`

@@ -91,7 +91,7 @@ func (r *Router) announce(ctx context.Context, s *Stream, st *Stanza, a availabi
 	if s.res.left {
 		return false, nil, nil
 	}
-	roster, err := r.roster(ctx, s.res.owner)
+	roster, err := r.rosterOf(ctx, s)
 	if err != nil {
 		return false, nil, err
 	}
@@ -102,19 +102,7 @@ func (r *Router) announce(ctx context.Context, s *Stream, st *Stanza, a availabi
 	own := s.res.Address.String()
 	// Section 4.2.2: to all of one's own available resources, this one too.
 	r.deliver(s.res.Address, isAvailable, st.Rewritten(s.res.full, own))
-	for i := range roster.Contacts {
-		c := &roster.Contacts[i]
-		contact, ok := r.local(c.JID)
-		if !ok {
-			continue
-		}
-		if c.State.Has(SubscriptionFrom) {
-			r.show(contact, s, st)
-		}
-		if first && c.State.Has(SubscriptionTo) {
-			probes = append(probes, contact)
-		}
-	}
+	r.showAll(roster.from, s, st)
 	if !first {
 		return false, nil, nil
 	}
@@ -123,13 +111,10 @@ func (r *Router) announce(ctx context.Context, s *Stream, st *Stanza, a availabi
 			s.Put(x.to(own))
 		}
 	}
-	// Section 3.1.3: a request waits until it is answered, and comes again at each log-in.
-	for _, c := range roster.Contacts {
-		if c.State.Has(PendingIn) && len(c.Request) > 0 {
-			s.Put(c.Request)
-		}
+	for _, ask := range roster.asks {
+		s.Put(ask)
 	}
-	return true, probes, nil
+	return true, roster.to, nil
 }
 
 // changed tells modules of a presence that has gone out. No book is held.
@@ -158,6 +143,13 @@ func (r *Router) show(to Address, by *Stream, st *Stanza) {
 	}
 }
 
+// showAll is show to many accounts.
+func (r *Router) showAll(all []Address, by *Stream, st *Stanza) {
+	for _, to := range all {
+		r.show(to, by, st)
+	}
+}
+
 // goOffline makes s unavailable and tells all who saw it (section 4.5.2), and those who got
 // directed presence (section 4.6.3), each once. The account's book is held. Where the roster
 // cannot be read nobody but one's own resources and the directed ones can be told.
@@ -168,15 +160,14 @@ func (r *Router) goOffline(ctx context.Context, s *Stream, st *Stanza, asked boo
 	r.mu.Unlock()
 	told := make(map[Address]bool)
 	if was {
-		roster, err := r.roster(ctx, s.res.owner)
+		roster, err := r.rosterOf(ctx, s)
 		if err != nil {
 			r.log.Error("unavailable presence not sent", slog.Any("", s.ses), "error", err)
+			roster = &kept{}
 		}
-		for _, c := range roster.Contacts {
-			if contact, ok := r.local(c.JID); ok && c.State.Has(SubscriptionFrom) {
-				r.show(contact, s, st)
-				told[contact] = true
-			}
+		r.showAll(roster.from, s, st)
+		for _, contact := range roster.from {
+			told[contact] = true
 		}
 		b := st.Rewritten(s.res.full, s.res.Address.String())
 		r.deliver(s.res.Address, isAvailable, b)
@@ -261,8 +252,7 @@ func (r *Router) answerProbe(ctx context.Context, of Address, s *Stream) {
 		return
 	}
 	defer r.lock(of)()
-	c, err := r.store.Contact(ctx, id, s.res.Address.String())
-	if err != nil || !c.State.Has(SubscriptionFrom) {
+	if !r.Sees(ctx, s.res.Address, Owner{of, id}) {
 		return
 	}
 	own := s.res.Address.String()
@@ -306,14 +296,6 @@ func (r *Router) local(bare string) (Address, bool) {
 		}
 	}
 	return Address{}, false
-}
-
-// roster reads a roster; an anonymous session has none.
-func (r *Router) roster(ctx context.Context, owner identity.UserID) (Roster, error) {
-	if owner == "" {
-		return Roster{}, nil
-	}
-	return r.store.Roster(ctx, owner)
 }
 
 // unavailable is the presence that a server sends for a resource that has gone

@@ -17,13 +17,13 @@ const nsRoster = "jabber:iq:roster"
 // rosterIQ answers get and set of one's own roster (RFC 6121 section 2).
 func (r *Router) rosterIQ(ctx context.Context, req *Request) {
 	s, st := req.By, req.Stanza
+	if st.Type == "get" {
+		r.rosterGet(ctx, req)
+		return
+	}
 	var q rosterQuery
 	if err := req.Decode(&q); err != nil {
 		req.Bad()
-		return
-	}
-	if st.Type == "get" {
-		r.rosterGet(ctx, s, st, &q)
 		return
 	}
 	item, err := q.item()
@@ -39,39 +39,41 @@ func (r *Router) rosterIQ(ctx context.Context, req *Request) {
 }
 
 // rosterGet answers the roster and makes the resource an interested one (sections 2.2 and 2.6).
-func (r *Router) rosterGet(ctx context.Context, s *Stream, st *Stanza, q *rosterQuery) {
-	err := r.sendRoster(ctx, s, st, q)
+func (r *Router) rosterGet(ctx context.Context, req *Request) {
+	s := req.By
+	query, err := req.Payload()
 	if err != nil {
-		r.broken(s, st, err)
+		req.Bad()
+		return
+	}
+	version, versions := query.Attr("ver") // section 2.6: without it the client knows no versions
+	if err := r.sendRoster(ctx, s, req.Stanza, version, versions); err != nil {
+		r.broken(s, req.Stanza, err)
 		return
 	}
 	s.ses.Update(func(d *identity.Details) { d.Interest = true })
 }
 
-func (r *Router) sendRoster(ctx context.Context, s *Stream, st *Stanza, q *rosterQuery) error {
+func (r *Router) sendRoster(ctx context.Context, s *Stream, st *Stanza, version string, versions bool) error {
 	// The book is held, so that no change falls between the answer and the first push.
 	defer r.lock(s.res.Address)()
-	roster, err := r.roster(ctx, s.res.owner)
+	roster, err := r.rosterOf(ctx, s)
 	if err != nil {
 		return err
 	}
-	if roster.Version == "" {
-		roster.Version = "0" // never changed; "" is what a client says that has nothing
-	}
 	var b []byte
-	if q.Version == nil || *q.Version != roster.Version {
-		b = append(AppendAttr([]byte("<query xmlns='"+nsRoster+"'"), "ver", roster.Version), '>')
-		for _, c := range roster.Contacts {
-			if c.Listed {
-				b = appendItem(b, c)
-			}
+	if !versions || version != roster.version() {
+		if q := roster.query.Load(); q != nil {
+			b = *q
+		} else {
+			b = roster.appendQuery()
+			r.rosters.written(s.res.owner, roster, b)
 		}
-		b = append(b, "</query>"...)
 	}
 	r.mu.Lock()
 	s.res.interested = true
 	r.mu.Unlock()
-	s.Put(st.Result(string(b)))
+	s.Put(st.result(b))
 	return nil
 }
 
@@ -97,7 +99,7 @@ func (r *Router) rosterSet(ctx context.Context, s *Stream, st *Stanza, item rost
 	}
 	x := &exchange{r: r, me: s.party(), them: them}
 	defer r.lock(x.me.Address, contact)()
-	err = r.store.Write(ctx, func(w StoreWriter) error {
+	err = r.writeRosters(ctx, func(w StoreWriter) error {
 		if err := x.load(ctx, w); err != nil {
 			return err
 		}
@@ -109,7 +111,7 @@ func (r *Router) rosterSet(ctx context.Context, s *Stream, st *Stanza, item rost
 			x.mine.now.Name, x.mine.now.Groups, x.mine.now.Listed = item.name, item.groups, true
 		}
 		return x.save(ctx, w)
-	})
+	}, x.me.id, x.them.id)
 	switch {
 	case errors.Is(err, errFull):
 		r.fail(s, st, xstanza.PolicyViolation, xstanza.Modify)

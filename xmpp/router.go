@@ -41,6 +41,7 @@ type Router struct {
 	started  time.Time
 	hooks    *hooks
 	pushes   atomic.Uint64
+	rosters  rosters
 	questions
 
 	// books keep what happens to one account's roster and presence in one order: a subscription
@@ -88,6 +89,7 @@ func newRouter(o Options) *Router {
 		accounts: o.Identity, store: o.Store, log: o.Log, version: o.Version,
 		now: time.Now, domains: make(map[string]bool), bound: make(map[Address][]*Stream),
 		seed: maphash.MakeSeed(), hooks: newHooks(),
+		rosters: rosters{by: make(map[identity.UserID]*kept), max: rosterRoom},
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -172,6 +174,9 @@ func (r *Router) unlist(ctx context.Context, s *Stream, gone *Stanza) (was bool)
 	}
 	r.mu.Unlock()
 	s.res.left = true
+	if len(list) == 0 {
+		defer r.rosters.drop(s.res.owner)
+	}
 	return r.goOffline(ctx, s, gone, false)
 }
 

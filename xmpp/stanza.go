@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"mellium.im/xmpp/jid"
@@ -91,13 +92,15 @@ func (st *Stanza) Without(drop func(Child) bool, from, to string, extra ...strin
 }
 
 // Result answers an IQ; payload is one whole element or nothing.
-func (st *Stanza) Result(payload string) []byte {
+func (st *Stanza) Result(payload string) []byte { return st.result([]byte(payload)) }
+
+func (st *Stanza) result(payload []byte) []byte {
 	b := st.reply("result")
-	if payload == "" {
+	if len(payload) == 0 {
 		return append(b, "/>"...)
 	}
-	b = append(append(b, '>'), payload...)
-	return append(b, "</iq>"...)
+	b = append(slices.Grow(b, len(payload)+len("></iq>")), '>')
+	return append(append(b, payload...), "</iq>"...)
 }
 
 // Failure answers any stanza (RFC 6120 section 8.3). The caller sees to it that no error is

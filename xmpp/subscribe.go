@@ -37,7 +37,7 @@ func (r *Router) subscription(ctx context.Context, s *Stream, st *Stanza, req re
 	x := &exchange{r: r, me: s.party(), them: them}
 	body := st.Rewritten(s.res.Address.String(), to.String())
 	defer r.lock(x.me.Address, to)()
-	err = r.store.Write(ctx, func(w StoreWriter) error {
+	err = r.writeRosters(ctx, func(w StoreWriter) error {
 		if err := x.load(ctx, w); err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (r *Router) subscription(ctx context.Context, s *Stream, st *Stanza, req re
 			return err
 		}
 		return x.save(ctx, w)
-	})
+	}, x.me.id, x.them.id)
 	switch {
 	case errors.Is(err, errFull):
 		r.fail(s, st, xstanza.PolicyViolation, xstanza.Modify)
