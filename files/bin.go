@@ -40,6 +40,16 @@ type VersionRow struct {
 	By      string    // who replaced it
 }
 
+// Move is an entry on its way to another path of its tree: what a crash between that and the moving of
+// its versions leaves of both.
+type Move struct {
+	ID     string
+	Tree   string
+	From   string // in the tree, or as thrown says it
+	To     string
+	Unique string // Node.Unique of the entry
+}
+
 // BinStore keeps what was the name of bytes that lie out of sight: Top.Kept has them by the rows'
 // IDs. files/storetest holds the contract as a test. Times are kept to the microsecond at least; nil
 // means that a change is durable.
@@ -69,8 +79,14 @@ type BinStore interface {
 	OldVersions(ctx context.Context, tree string, limit int) ([]VersionRow, error)
 	// VersionsAfter returns the versions of a tree whose IDs come after one, in their order.
 	VersionsAfter(ctx context.Context, tree, id string, limit int) ([]VersionRow, error)
-	// MoveVersions gives the versions of a path, and of what is below it, another path there.
-	MoveVersions(ctx context.Context, tree, from, to string) error
+	// PlanMove notes, before an entry goes to another path, which versions are to follow it: those of
+	// its path and of what is below it, as there are at that moment.
+	PlanMove(ctx context.Context, m Move) error
+	// EndMove forgets the plan in one step with its versions having their new paths, or, where the
+	// entry has not moved, without.
+	EndMove(ctx context.Context, m Move, moved bool) error
+	// Moves returns the plans of a tree that have not ended, at most 500.
+	Moves(ctx context.Context, tree string) ([]Move, error)
 	DropVersions(ctx context.Context, ids ...string) error
 }
 

@@ -279,11 +279,25 @@ func (b *faultyBin) PutVersion(ctx context.Context, r files.VersionRow) error {
 	return b.BinStore.PutVersion(ctx, r)
 }
 
-func (b *faultyBin) MoveVersions(ctx context.Context, tree, from, to string) error {
+func (b *faultyBin) PlanMove(ctx context.Context, m files.Move) error {
 	if err := b.f.step(); err != nil {
 		return err
 	}
-	return b.BinStore.MoveVersions(ctx, tree, from, to)
+	return b.BinStore.PlanMove(ctx, m)
+}
+
+func (b *faultyBin) EndMove(ctx context.Context, m files.Move, moved bool) error {
+	if err := b.f.step(); err != nil {
+		return err
+	}
+	return b.BinStore.EndMove(ctx, m, moved)
+}
+
+func (b *faultyBin) Moves(ctx context.Context, tree string) ([]files.Move, error) {
+	if err := b.f.step(); err != nil {
+		return nil, err
+	}
+	return b.BinStore.Moves(ctx, tree)
 }
 
 func (b *faultyBin) DropVersions(ctx context.Context, ids ...string) error {
@@ -452,7 +466,7 @@ func (b *bed) faultAt(t *testing.T, at int, once bool, act func(*files.Tree, con
 	have = map[string]int{}
 	reachable(t, now, "/", have)
 	for _, content := range before {
-		if have[content] == 0 && !slices.Contains(lost, content) && !versionOf(content) {
+		if have[content] == 0 && !slices.Contains(lost, content) {
 			t.Errorf("%q is lost (the act: %v); there are %v", content, err, slices.Sorted(maps.Keys(have)))
 		}
 		if have[content] == 0 && !slices.Contains(lost, content) && ended {
@@ -480,9 +494,6 @@ func (b *bed) faultAt(t *testing.T, at int, once bool, act func(*files.Tree, con
 	}
 	return !ended
 }
-
-// versionOf reports whether a content was an old one already: a fault may take versions with it.
-func versionOf(content string) bool { return content == "f1" || content == "t1" }
 
 // reachable counts the contents below a folder, old versions among them.
 func reachable(t *testing.T, tree *files.Tree, p string, have map[string]int) {

@@ -75,6 +75,10 @@ type account struct {
 	// count of a tree in use. Two are taken in the order of their keys. Before mu.
 	names turnstile
 
+	// moved says that all moves that were planned in the tree have ended. It is read and changed while
+	// names is held, not shared.
+	moved bool
+
 	// shifts is how often a folder has gone elsewhere. It changes while names is held.
 	shifts atomic.Uint64
 

@@ -9,7 +9,8 @@ import (
 )
 
 // A row and its bytes cannot come and go in one step, so a crash leaves the one without the other.
-// Each tree is looked through once, at the first sweep: a row without bytes goes; bytes in the trash
+// Each tree is looked through once, at the first sweep: versions that a move has left behind follow;
+// a row without bytes goes; bytes in the trash
 // without a row are listed as found; a version without a row, which is a version of nothing, goes,
 // and so does one that is still the file itself.
 
@@ -26,6 +27,9 @@ func (s *Service) sweepBin(ctx context.Context, key string) error {
 		return err
 	}
 	defer top.Close()
+	if err := s.sweepMoves(ctx, key, top); err != nil {
+		return err
+	}
 	kept, err := top.Kept(ctx, KeptTrash, false)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -237,7 +241,16 @@ func (m *mender) version(ctx context.Context, r VersionRow) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		useless = err != nil
+		if useless = err != nil; useless {
+			// What was just restored has taken its versions with it.
+			now, err := m.s.o.Bin.Version(ctx, r.ID)
+			if errors.Is(err, fs.ErrNotExist) || err == nil && now.Path != r.Path {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
 	} else if there {
 		useless = m.same(ctx, r.Path, n)
 	}
@@ -254,19 +267,7 @@ func (m *mender) version(ctx context.Context, r VersionRow) error {
 
 // same reports whether the file at a path is that very node.
 func (m *mender) same(ctx context.Context, p string, n Node) bool {
-	way := split(p)
-	if len(way) == 0 {
-		return false
-	}
-	d, last := Dir(m.top), len(way)-1
-	if last > 0 {
-		var err error
-		if d, err = reach(ctx, m.top, way[:last]); err != nil {
-			return false
-		}
-		defer d.Close()
-	}
-	now, err := d.Lstat(ctx, way[last])
+	now, err := nodeAt(ctx, m.top, p)
 	return err == nil && n.Unique != "" && now.Unique == n.Unique
 }
 

@@ -126,25 +126,33 @@ func (v *view) rename(ctx context.Context, from, to *spot) (kept bool, left stri
 	if isDir && (v.guarded(from.canon()) || v.checks.Whole != nil && !v.checks.Whole(from.canon(), to.canon())) {
 		return false, "", fs.ErrPermission
 	}
+	target := to.inTree()
 	if from.m.key != to.m.key {
-		if kept, err = v.cross(ctx, from, to, src, dst); err == nil {
-			left = v.s.castVersions(ctx, from.m.key, from.inTree())
-		}
-		return kept, left, err
+		target = cast() // they cannot follow
+	}
+	move, err := v.s.planMove(ctx, from.top, Move{Tree: from.m.key, From: from.inTree(), To: target, Unique: from.node.Unique})
+	if err != nil {
+		return false, "", err
+	}
+	if from.m.key != to.m.key {
+		kept, err = v.cross(ctx, from, to, src, dst)
+		return kept, move.end(ctx, err == nil), err
 	}
 	old, err := v.keepReplaced(ctx, to)
 	if err != nil {
+		move.end(ctx, false)
 		return false, "", err
 	}
 	if err := from.dir.Rename(ctx, from.name, to.dir, to.name, false); err != nil {
 		old.undo(ctx)
+		move.end(ctx, false)
 		return false, "", err
 	}
 	old.done()
 	if isDir {
 		src.shifted(from.inTree(), to.inTree())
 	}
-	v.s.moveVersions(ctx, from.m.key, from.inTree(), to.inTree())
+	move.end(ctx, true)
 	v.s.book.gone(from.m.key, from.inTree())
 	if to.exists && !old.is() {
 		dst.change(-sizeOf(to.node), -1)

@@ -85,13 +85,19 @@ func (v *view) throw(ctx context.Context, s *spot, bytes, entries int64) error {
 	if err := v.s.o.Bin.PutTrash(ctx, r); err != nil {
 		return err
 	}
-	if err := s.dir.Rename(ctx, s.name, kept, r.ID, true); err != nil {
+	move, err := v.s.planMove(ctx, s.top, Move{Tree: s.m.key, From: r.Path, To: thrown(r.ID), Unique: s.node.Unique})
+	if err == nil {
+		if err = s.dir.Rename(ctx, s.name, kept, r.ID, true); err != nil {
+			move.end(ctx, false)
+		}
+	}
+	if err != nil {
 		return errors.Join(err, v.s.o.Bin.DropTrash(context.WithoutCancel(ctx), r.ID))
 	}
 	if r.Dir {
 		a.shifts.Add(1)
 	}
-	v.s.moveVersions(ctx, s.m.key, r.Path, thrown(r.ID))
+	move.end(ctx, true)
 	return v.s.sync(ctx, kept, s.dir)
 }
 
@@ -361,7 +367,6 @@ func (v *view) restore(ctx context.Context, y *tray, r TrashRow, to string) erro
 	}
 	// The name is back: what is left to do is done, though the client has gone.
 	ctx = context.WithoutCancel(ctx)
-	v.s.moveVersions(ctx, r.Tree, thrown(r.ID), s.inTree())
 	if err := v.s.o.Bin.DropTrash(ctx, r.ID); err != nil {
 		v.s.o.Log.WarnContext(ctx, "files: what was restored stays in the list of the trash until the next sweep", "tree", r.Tree, "err", err)
 	}
@@ -391,7 +396,17 @@ func (v *view) putBack(ctx context.Context, y *tray, r TrashRow, s *spot) error 
 	if err := v.newName(ctx, s, ""); err != nil {
 		return err
 	}
-	return y.kept.Rename(ctx, r.ID, s.dir, s.name, true)
+	n, err := y.kept.Lstat(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	move, err := v.s.planMove(ctx, y.top, Move{Tree: r.Tree, From: thrown(r.ID), To: s.inTree(), Unique: n.Unique})
+	if err != nil {
+		return err
+	}
+	err = y.kept.Rename(ctx, r.ID, s.dir, s.name, true)
+	move.end(ctx, err == nil)
+	return err
 }
 
 // EmptyTrash removes for ever what the IDs name, or, without any, all that Trash lists and what is

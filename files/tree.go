@@ -257,11 +257,8 @@ func (v *view) dropLocked(ctx context.Context, s *spot, a *account, event Op, fn
 	}
 	if event == OpRemove && s.node.Type.IsRegular() && v.throws() {
 		err = v.throw(ctx, s, sizeOf(s.node), 1)
-	} else if err = fn(v, s, a); err == nil {
-		a.change(-sizeOf(s.node), -1)
-		if s.node.Type.IsRegular() {
-			left = v.s.castVersions(ctx, s.m.key, s.inTree())
-		}
+	} else {
+		left, err = v.removeLocked(ctx, s, a, fn)
 	}
 	if err != nil {
 		return "", err
@@ -269,6 +266,20 @@ func (v *view) dropLocked(ctx context.Context, s *spot, a *account, event Op, fn
 	v.s.book.gone(s.m.key, s.inTree())
 	v.emit(event, s.canon(), "", sizeOf(s.node), 0)
 	return left, nil
+}
+
+// removeLocked removes what stands there for ever, and says by what path its versions are left.
+func (v *view) removeLocked(ctx context.Context, s *spot, a *account, fn func(*view, *spot, *account) error) (left string, err error) {
+	var move *move
+	if s.node.Type.IsRegular() {
+		if move, err = v.s.planMove(ctx, s.top, Move{Tree: s.m.key, From: s.inTree(), To: cast(), Unique: s.node.Unique}); err != nil {
+			return "", err
+		}
+	}
+	if err = fn(v, s, a); err == nil {
+		a.change(-sizeOf(s.node), -1)
+	}
+	return move.end(ctx, err == nil), err
 }
 
 // removePart removes one's own unfinished upload.

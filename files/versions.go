@@ -331,46 +331,10 @@ func (s *Service) dropVersions(ctx context.Context, a *account, top Top, path st
 	}
 }
 
-// castVersions takes the versions of a file that goes for ever from its path, under the lock of the
-// tree's names, so that those of a new file there are not removed with them; forgetVersions removes
-// what lies by the path that it gives, "" for nothing. After a crash they are versions of nothing.
-func (s *Service) castVersions(ctx context.Context, key, path string) string {
-	if !s.anyVersions(ctx) {
-		return ""
-	}
-	some, err := s.o.Bin.VersionsBelow(ctx, key, path, 1)
-	if err == nil && len(some) == 0 {
-		return ""
-	}
-	to := thrown(newBinID())
-	if err == nil {
-		err = s.o.Bin.MoveVersions(context.WithoutCancel(ctx), key, path, to)
-	}
-	if err != nil {
-		s.o.Log.WarnContext(ctx, "files: the versions of what was removed are left", "tree", key, "err", err)
-		return ""
-	}
-	return to
-}
-
 // forgetVersions is dropVersions of what has been removed, which is no reason to fail.
 func (s *Service) forgetVersions(ctx context.Context, a *account, top Top, path string) {
 	if _, err := s.dropVersions(context.WithoutCancel(ctx), a, top, path); err != nil {
 		s.o.Log.WarnContext(ctx, "files: the versions of what was removed are left", "tree", a.key, "err", err)
-	}
-}
-
-// moveVersions lets the versions of a path, and of what is below it, follow it.
-func (s *Service) moveVersions(ctx context.Context, key, from, to string) {
-	if !s.anyVersions(ctx) {
-		return
-	}
-	some, err := s.o.Bin.VersionsBelow(ctx, key, from, 1)
-	if err == nil && len(some) > 0 {
-		err = s.o.Bin.MoveVersions(context.WithoutCancel(ctx), key, from, to)
-	}
-	if err != nil {
-		s.o.Log.WarnContext(ctx, "files: the versions did not follow what was renamed", "tree", key, "err", err)
 	}
 }
 

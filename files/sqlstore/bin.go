@@ -17,6 +17,7 @@ var _ files.BinStore = (*Store)(nil)
 const (
 	trashColumns   = `id, tree, path, folder, bytes, entries, removed_at, removed_by`
 	versionColumns = `id, tree, path, bytes, modified_at, replaced_at, replaced_by`
+	moveColumns    = `id, tree, source, target, entry`
 )
 
 // PutTrash implements files.BinStore.
@@ -116,16 +117,47 @@ func (s *Store) VersionsAfter(ctx context.Context, tree, id string, limit int) (
 		WHERE tree = $1 AND id > $2 ORDER BY id LIMIT $3`, tree, id, limit))
 }
 
-// MoveVersions implements files.BinStore.
-func (s *Store) MoveVersions(ctx context.Context, tree, from, to string) error {
-	first, last := below(from)
+// PlanMove implements files.BinStore.
+func (s *Store) PlanMove(ctx context.Context, m files.Move) error {
+	first, last := below(m.From)
 	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
-		// substr counts characters, from 1.
-		_, err := tx.ExecContext(ctx, `UPDATE file_versions SET path = $1 || substr(path, $2)
-			WHERE tree = $3 AND (path = $4 OR path > $5 AND path < $6)`,
-			to, utf8.RuneCountInString(from)+1, tree, from, first, last)
+		if _, err := tx.ExecContext(ctx, `UPDATE file_versions SET move_id = $1
+			WHERE tree = $2 AND (path = $3 OR path > $4 AND path < $5)`, m.ID, m.Tree, m.From, first, last); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO file_moves (`+moveColumns+`) VALUES ($1, $2, $3, $4, $5)`,
+			m.ID, m.Tree, m.From, m.To, m.Unique)
 		return err
 	})
+}
+
+// EndMove implements files.BinStore.
+func (s *Store) EndMove(ctx context.Context, m files.Move, moved bool) error {
+	first, last := below(m.From)
+	to := m.To
+	if !moved {
+		to = m.From
+	}
+	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
+		// substr counts characters, from 1.
+		if _, err := tx.ExecContext(ctx, `UPDATE file_versions SET path = $1 || substr(path, $2), move_id = ''
+			WHERE tree = $3 AND (path = $4 OR path > $5 AND path < $6) AND move_id = $7`,
+			to, utf8.RuneCountInString(m.From)+1, m.Tree, m.From, first, last, m.ID); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM file_moves WHERE id = $1`, m.ID)
+		return err
+	})
+}
+
+// Moves implements files.BinStore.
+func (s *Store) Moves(ctx context.Context, tree string) ([]files.Move, error) {
+	return sqldb.All(scanMove)(s.db.QueryContext(ctx, `SELECT `+moveColumns+` FROM file_moves WHERE tree = $1 ORDER BY id LIMIT 500`, tree))
+}
+
+func scanMove(row sqldb.Scanner) (m files.Move, err error) {
+	err = row.Scan(&m.ID, &m.Tree, &m.From, &m.To, &m.Unique)
+	return m, err
 }
 
 // DropVersions implements files.BinStore.

@@ -154,9 +154,43 @@ func versions(t *testing.T, open func(*testing.T) files.BinStore) {
 		got, err = s.VersionsAfter(ctx, home, "b", 2)
 		same(t, "after an ID", got, err, c, d)
 	})
+	move := files.Move{ID: "m", Tree: home, From: "/é", To: "/x/日本", Unique: "1:2"}
+	t.Run("a move that was planned", func(t *testing.T) {
+		s := filled(t)
+		ok(t, s.PlanMove(ctx, move))
+		other := files.Move{ID: "n", Tree: team, From: "/é", To: "/y"}
+		ok(t, s.PlanMove(ctx, other))
+		got, err := s.Moves(ctx, home)
+		same(t, "planned", got, err, move)
+		got, err = s.Moves(ctx, team)
+		same(t, "of another tree", got, err, other)
+		rows, err := s.VersionsBelow(ctx, home, "/é", 9)
+		same(t, "not moved yet", rows, err, a, b, c)
+		late := a
+		late.ID = "late"
+		ok(t, s.PutVersion(ctx, late)) // of a new file at that path
+		ok(t, s.EndMove(ctx, move, true))
+		rows, err = s.VersionsBelow(ctx, home, "/é", 9)
+		same(t, "what came meanwhile stays", rows, err, late)
+		got, err = s.Moves(ctx, home)
+		same(t, "ended", got, err)
+	})
+	t.Run("a move that was not done", func(t *testing.T) {
+		s := filled(t)
+		ok(t, s.PlanMove(ctx, move))
+		ok(t, s.EndMove(ctx, move, false))
+		got, err := s.VersionsBelow(ctx, home, "/é", 9)
+		same(t, "here", got, err, a, b, c)
+		moves, err := s.Moves(ctx, home)
+		same(t, "ended", moves, err)
+		ok(t, s.EndMove(ctx, move, true)) // once more
+		got, err = s.VersionsBelow(ctx, home, "/é", 9)
+		same(t, "still here", got, err, a, b, c)
+	})
 	t.Run("moved with all that is below", func(t *testing.T) {
 		s := filled(t)
-		ok(t, s.MoveVersions(ctx, home, "/é", "/x/日本"))
+		ok(t, s.PlanMove(ctx, move))
+		ok(t, s.EndMove(ctx, move, true))
 		moved := []files.VersionRow{a, b, c}
 		for i := range moved {
 			moved[i].Path = "/x/日本" + moved[i].Path[len("/é"):]
@@ -169,7 +203,9 @@ func versions(t *testing.T, open func(*testing.T) files.BinStore) {
 		same(t, "beside", got, err, d, e)
 		got, err = s.VersionsOf(ctx, team, "/é/f")
 		same(t, "of another tree", got, err, f)
-		ok(t, s.MoveVersions(ctx, home, "/nothing", "/x"))
+		nothing := files.Move{ID: "o", Tree: home, From: "/nothing", To: "/x"}
+		ok(t, s.PlanMove(ctx, nothing))
+		ok(t, s.EndMove(ctx, nothing, true))
 	})
 	t.Run("dropped is gone", func(t *testing.T) {
 		s := filled(t)
