@@ -77,11 +77,16 @@ type FTP struct {
 
 // XMPP is the section [xmpp].
 type XMPP struct {
-	Listen    []string `toml:"listen" default:":5222" dev:"127.0.0.1:5222" type:"listen" doc:"clients, with STARTTLS as xmpp.tls says"`
-	TLS       string   `toml:"tls" default:"required" values:"required|optional" doc:"STARTTLS before log-in; PLAIN stays off without TLS either way"`
-	TLSListen []string `toml:"tls_listen" default:":5223" dev:"127.0.0.1:5223" type:"listen" doc:"direct TLS (XEP-0368)"`
-	S2SListen []string `toml:"s2s_listen" type:"listen" example:":5269" doc:"other servers"`
-	SCRAMSHA1 bool     `toml:"scram_sha1" default:"false" doc:"keep SCRAM-SHA-1 keys too, for old clients"`
+	Listen        []string      `toml:"listen" default:":5222" dev:"127.0.0.1:5222" type:"listen" doc:"clients, with STARTTLS as xmpp.tls says"`
+	TLS           string        `toml:"tls" default:"required" values:"required|optional" doc:"STARTTLS before log-in; PLAIN stays off without TLS either way"`
+	TLSListen     []string      `toml:"tls_listen" default:":5223" dev:"127.0.0.1:5223" type:"listen" doc:"direct TLS (XEP-0368)"`
+	S2SListen     []string      `toml:"s2s_listen" type:"listen" example:":5269" doc:"other servers"`
+	SCRAMSHA1     bool          `toml:"scram_sha1" default:"false" doc:"keep SCRAM-SHA-1 keys too, for old clients"`
+	ResumeTimeout time.Duration `toml:"resume_timeout" default:"10m" doc:"how long a session whose connection is lost waits for its client (XEP-0198); 0: not at all"`
+	ResumeMemory  Size          `toml:"resume_memory" default:"64MiB" min:"1048576" doc:"memory of all sessions that wait; beyond it the one that waits longest ends"`
+	PingInterval  time.Duration `toml:"ping_interval" default:"5m" doc:"silence after which a client is asked whether it is there; 0: never" note:"It is asked between this long and half as long again after its last word."`
+	PingTimeout   time.Duration `toml:"ping_timeout" default:"1m" min:"1" doc:"how long it has to answer"`
+	StanzaRate    Size          `toml:"stanza_rate" default:"0" doc:"bytes a second that are read from one client, beyond a burst of two seconds; 0: no limit" note:"A client that sends more is read more slowly; nothing is lost."`
 }
 
 // TLS is the section [tls]. Pair reads the two.

@@ -28,7 +28,7 @@ func (r *Registry) attach(s *Session, a *attachment) error {
 	if owner := a.creds.UserID; owner != "" {
 		n := 0
 		for other := range r.owners[owner] {
-			if other.protocol.Road() == s.protocol.Road() && r.sessions[other.id] == other {
+			if other.protocol.Road() == s.protocol.Road() && r.sessions[other.id] == other && !other.away.Load() {
 				n++
 			}
 		}

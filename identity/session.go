@@ -12,7 +12,7 @@ import (
 type State string
 
 // The states. FTP: connected → login → ready → transfer. Web: anonymous ↔ logged_in. XMPP:
-// c2s_unauthed → authenticated → connected (bound) → available.
+// c2s_unauthed → authenticated → connected (bound) → available, and detached from these two.
 const (
 	StateConnected     State = "connected" // FTP: before USER. XMPP: a resource is bound
 	StateLogin         State = "login"
@@ -23,6 +23,7 @@ const (
 	StateUnauthed      State = "c2s_unauthed"
 	StateAuthenticated State = "authenticated"
 	StateAvailable     State = "available"
+	StateDetached      State = "detached" // the connection is lost, and the client may come back (XEP-0198)
 )
 
 // Details are the fields of a session that its road keeps; identity only shows them.
@@ -140,7 +141,6 @@ type TransferHolder interface {
 type Session struct {
 	id       string
 	protocol Protocol
-	local    netip.AddrPort
 	started  time.Time
 	holder   Holder
 	registry *Registry
@@ -149,6 +149,7 @@ type Session struct {
 	ident    atomic.Pointer[string]
 	activity atomic.Int64 // Unix nanoseconds
 	in, out  atomic.Int64
+	away     atomic.Bool
 
 	ended chan struct{} // closed when the session has left the list
 	told  chan struct{} // closed when its holder knows
@@ -158,6 +159,7 @@ type Session struct {
 
 	mu      sync.Mutex // guards what follows; taken alone or after Registry.mu
 	remote  netip.AddrPort
+	local   netip.AddrPort
 	class   *Class
 	details Details
 	has     *attachment // replaced, never changed; nil: no credentials
@@ -172,7 +174,8 @@ func (s *Session) ID() string { return s.id }
 // Protocol is what the session speaks.
 func (s *Session) Protocol() Protocol { return s.protocol }
 
-// Remote is the client's address; of a browser session the one that it came from last.
+// Remote is the client's address; of a browser session, and of one that was resumed, the one that
+// it came from last.
 func (s *Session) Remote() netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,7 +183,11 @@ func (s *Session) Remote() netip.AddrPort {
 }
 
 // Local is the address that the client came to.
-func (s *Session) Local() netip.AddrPort { return s.local }
+func (s *Session) Local() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.local
+}
 
 // Class is the client's class; zero where no class has been configured or matches. The lists in
 // it are shared: they are for reading.

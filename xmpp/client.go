@@ -14,34 +14,75 @@ import (
 	"trivium/identity"
 )
 
-// client is a connection of a client from accept to end, and the holder of its session.
+// client is a connection of a client from accept to end.
 type client struct {
 	srv    *Server
 	t      transport
 	ses    *identity.Session
+	at     *holder // of ses, as it was opened
 	log    *slog.Logger
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
+
+	turn  uint32 // of s; the reader's
+	quiet int    // how often the reader has looked and heard nothing
+	seen  uint64 // what it had heard then
+	asked bool   // and the client has been asked to say something
+	rate  bucket // the reader's
 
 	mu  sync.Mutex // guards what follows; taken before stream.mu
 	why *fault     // why it has to end, where no stream is there to say it
 	s   *Stream    // once a resource is being bound
 }
 
-// errClosed is the client's own end of the stream.
-var errClosed = errors.New("the client has closed the stream")
+// holder is a session's way to what carries it: the connection that it was opened for, and from
+// bind on the stream, which may go on over other connections.
+type holder struct {
+	mu sync.Mutex // guards what follows; nothing is called with it
+	c  *client
+	s  *Stream
+}
+
+func newHolder(c *client) *holder { return &holder{c: c} }
+
+// move says that the stream carries the session from now on; nil: that the connection does again.
+func (h *holder) move(s *Stream) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.s = s
+}
+
+// forget lets go of a connection that has ended: the stream is left, where there is one.
+func (h *holder) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.c = nil
+}
 
 // SessionEnded tells the client why, and ends the connection.
-func (c *client) SessionEnded(r identity.Reason) {
-	if cond := reasonError(r); cond.Err != "" {
+func (h *holder) SessionEnded(r identity.Reason) {
+	h.mu.Lock()
+	s, c := h.s, h.c
+	h.mu.Unlock()
+	cond := reasonError(r)
+	switch {
+	case s != nil && cond.Err != "":
+		s.end(cond, r.Text)
+	case s != nil:
+		s.drop()
+	case c == nil:
+	case cond.Err != "":
 		c.end(cond, r.Text)
-		return
+	default:
+		c.t.cut()
 	}
-	c.t.cut()
 }
 
 // SessionChanged has nothing to do: who asks for rights asks the session at that moment.
-func (c *client) SessionChanged() {}
+func (h *holder) SessionChanged() {}
+
+// errClosed is the client's own end of the stream.
+var errClosed = errors.New("the client has closed the stream")
 
 // end ends the connection with a stream error, from any goroutine and without blocking.
 func (c *client) end(cond xstream.Error, text string) {
@@ -65,8 +106,8 @@ func (c *client) attach(s *Stream) error {
 	if c.why != nil {
 		return c.why
 	}
-	s.attach(c.t)
-	c.s = s
+	c.turn, c.s = s.attach(c.t, c.srv.lot), s
+	c.at.move(s)
 	return nil
 }
 
@@ -77,11 +118,13 @@ func (c *client) detach() {
 	if c.s.gone.Load() && c.why == nil {
 		c.why = &fault{xstream.PolicyViolation, "The session was ended."}
 	}
+	c.at.move(nil)
 	c.s = nil
 }
 
 // run is the connection's goroutine.
 func (c *client) run() {
+	defer c.at.forget()
 	defer c.t.cut()
 	defer c.cancel()
 	s := c.negotiate()
@@ -94,17 +137,18 @@ func (c *client) run() {
 
 // serve is the connection's life after bind.
 func (c *client) serve(s *Stream) {
-	err := c.read(s)
-	var f *fault
-	var why string
-	switch {
-	case errors.As(err, &f):
-		s.end(f.cond, f.text)
-	case errors.Is(err, errClosed):
-		s.close()
-	case !s.gone.Load():
+	why := ""
+	switch s.stopReading(c.turn, c.read(s)) {
+	case fateParked:
+		c.srv.router.crowd(s)
+		return
+	case fateMoved:
+		late := time.AfterFunc(linger, c.t.cut)
+		c.t.drain(time.Now().Add(linger))
+		late.Stop()
+		return
+	case fateLost:
 		why = "connection lost"
-		s.drop()
 	}
 	s.leave(c.srv.router, why)
 	c.ses.Close()
@@ -112,6 +156,7 @@ func (c *client) serve(s *Stream) {
 	c.t.drain(time.Now().Add(linger))
 	s.finish()
 	late.Stop()
+	c.srv.router.bury(s)
 }
 
 // fail ends a connection that has no stream yet; hello is the open tag of ours where it has not

@@ -91,11 +91,19 @@ func reasonError(r identity.Reason) xstream.Error {
 	}
 }
 
-// streamError writes a stream error (RFC 6120 section 4.9.2).
+// streamError writes a stream error (RFC 6120 section 4.9.2). The content of see-other-host is the
+// address to go to (section 4.9.3.19); that of undefined-condition is the application's own
+// condition, as an element (section 4.9.4).
 func streamError(cond xstream.Error, text string) []byte {
-	b := fmt.Appendf(nil, "<stream:error><%s xmlns='%s'/>", cond.Err, nsStreams)
+	b := fmt.Appendf(nil, "<stream:error><%s xmlns='%s'", cond.Err, nsStreams)
+	own := ""
+	if cond.Is(xstream.SeeOtherHost) {
+		b = fmt.Appendf(b, ">%s</%s>", Escape(cond.Content), cond.Err)
+	} else {
+		b, own = append(b, "/>"...), cond.Content
+	}
 	if text != "" {
 		b = fmt.Appendf(b, "<text xmlns='%s' xml:lang='en'>%s</text>", nsStreams, Escape(text))
 	}
-	return append(b, "</stream:error>"...)
+	return append(append(b, own...), "</stream:error>"...)
 }

@@ -63,6 +63,8 @@ type framer struct {
 	scan     scan
 	scope    []binding // what the stream's open tag declares
 
+	total uint64 // bytes that have come
+
 	small [nap]byte
 }
 
@@ -70,6 +72,9 @@ var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
 
 // buffered is the number of bytes that were read and not yet used.
 func (f *framer) buffered() int { return f.end - f.pos }
+
+// heard is the number of bytes that have come.
+func (f *framer) heard() uint64 { return f.total }
 
 // restart says that a new stream begins.
 func (f *framer) restart() { f.header = true }

@@ -217,6 +217,7 @@ func (n *negotiation) features() []byte {
 			}
 			b = append(b, "</starttls>"...)
 		}
+		b = append(b, limitsFeature(strangerElement, n.srv.limits.LoginTimeout)...)
 		if b = n.saslFeatures(b); n.secure {
 			b = n.versioned(b)
 		}
@@ -262,6 +263,12 @@ func (n *negotiation) element(el *Element) (mask mellium.SessionState, again boo
 	case el.Name.Space == nsSASL2 && el.Name.Local == "authenticate" && !n.authed:
 		ready, err := n.authenticate2(el)
 		if err != nil || !ready {
+			return 0, false, err
+		}
+		return mellium.Authn | mellium.Ready, false, nil
+	case el.Name.Space == nsSM:
+		resumed, err := n.managed(el)
+		if err != nil || !resumed {
 			return 0, false, err
 		}
 		return mellium.Authn | mellium.Ready, false, nil

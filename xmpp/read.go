@@ -1,21 +1,36 @@
 package xmpp
 
 import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
 	xstanza "mellium.im/xmpp/stanza"
 	xstream "mellium.im/xmpp/stream"
 
 	"mellium.im/xmpp/jid"
 )
 
-// read hands the client's stanzas to the router, one after the other, until the stream ends.
+// errSilent is a client that does not say that it is there.
+var errSilent = errors.New("the client is silent")
+
+// read hands the client's stanzas to the router, one after the other, until the stream ends or
+// goes on over another connection.
 func (c *client) read(s *Stream) error {
+	c.t.deadline(c.look())
 	for {
 		fr, err := c.t.next()
+		if s.gone.Load() || s.turn.Load() != c.turn {
+			return nil
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			if err = c.silent(s); err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return err
-		}
-		if s.gone.Load() {
-			return nil
 		}
 		if fr.kind == frameClose {
 			return errClosed
@@ -23,6 +38,60 @@ func (c *client) read(s *Stream) error {
 		if err := c.stanza(s, fr.el); err != nil {
 			return err
 		}
+		if rate := int64(c.srv.config.StanzaRate); rate > 0 {
+			c.rate.take(c.ctx, len(fr.el.raw), rate)
+		}
+	}
+}
+
+// look is when to see next whether the client is there; zero: never. While an answer is awaited it
+// is when that is late, else half of the interval, so that silence is noticed by looking twice and
+// no stanza has to set a deadline.
+func (c *client) look() time.Time {
+	switch {
+	case c.srv.config.PingInterval <= 0:
+		return time.Time{}
+	case c.asked:
+		return time.Now().Add(c.srv.config.PingTimeout)
+	}
+	return time.Now().Add(c.srv.config.PingInterval / 2)
+}
+
+// silent is called when nothing has come for a while: it asks the client whether it is there (RFC
+// 6120 section 4.6.1), and gives up one that does not answer.
+func (c *client) silent(s *Stream) error {
+	heard := c.t.heard()
+	switch {
+	case heard != c.seen:
+		c.seen, c.quiet, c.asked = heard, 0, false
+	case c.asked:
+		return errSilent
+	default:
+		if c.quiet++; c.quiet > 1 {
+			c.asked = true
+			s.probe()
+		}
+	}
+	c.t.deadline(c.look())
+	return nil
+}
+
+// bucket bounds how fast one client is read. It is full at the beginning.
+type bucket struct {
+	full time.Time // when it is full again
+}
+
+// take takes n bytes out, and waits where more is gone than two seconds' worth. As the client is
+// not read meanwhile, it is TCP that slows it down.
+func (b *bucket) take(ctx context.Context, n int, rate int64) {
+	const burst, most = 2 * time.Second, time.Second
+	now := time.Now()
+	if b.full.Before(now) {
+		b.full = now
+	}
+	b.full = b.full.Add(time.Duration(int64(n) * int64(time.Second) / rate))
+	if over := b.full.Sub(now) - burst; over > 0 {
+		wait(ctx, nil, min(over, most)) // a session that is ended meanwhile is to end soon
 	}
 }
 
@@ -30,8 +99,9 @@ func (c *client) read(s *Stream) error {
 func (c *client) stanza(s *Stream, el *Element) error {
 	st, ok, err := s.known.stanza(el)
 	if !ok {
-		return c.other(el)
+		return c.other(s, el)
 	}
+	defer s.handled()
 	st.From = s.full
 	if st.Lang == "" {
 		st.Lang = s.lang
@@ -64,7 +134,13 @@ func (c *client) stanza(s *Stream, el *Element) error {
 }
 
 // other judges an element that is no stanza (RFC 6120 section 4.9.3.25).
-func (c *client) other(el *Element) error {
+func (c *client) other(s *Stream, el *Element) error {
+	switch {
+	case el.Name.Space == nsSM:
+		return s.managed(el)
+	case el.Name.Space == nsCSI && s.state(el):
+		return nil
+	}
 	if el.Name.Space == nsStream && el.Name.Local == "error" {
 		return errClosed // RFC 6120 section 4.9.1.1: the client ends the stream by it
 	}

@@ -107,6 +107,7 @@ func newRouter(o Options) *Router {
 	r.started = r.now()
 	reg := &Registrar{r}
 	reg.Serve(r.ownServices()...)
+	reg.manages(o)
 	for _, m := range o.Modules {
 		m.Register(reg)
 	}

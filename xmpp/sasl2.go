@@ -15,7 +15,6 @@ import (
 
 // The namespaces of what SASL2 carries along.
 const (
-	nsSM    = "urn:xmpp:sm:3"
 	nsBind2 = "urn:xmpp:bind:0"
 	nsIAP   = "urn:xmpp:iap:0"
 )
@@ -146,7 +145,7 @@ func shortText(s string) string {
 
 // inlineFeatures is what a client may ask for in `<authenticate/>` itself.
 func (n *negotiation) inlineFeatures(b []byte) []byte {
-	b = append(b, "<inline><bind xmlns='"+nsBind2+"'>"...)
+	b = append(b, "<inline><sm xmlns='"+nsSM+"'/><bind xmlns='"+nsBind2+"'>"...)
 	if list := n.inlineBind(); len(list) > 0 {
 		b = append(b, "<inline>"...)
 		for _, f := range list {
@@ -218,11 +217,22 @@ func (n *negotiation) succeed(ctx context.Context, q request2, out []byte) (read
 	if err != nil {
 		return false, err
 	}
+	var failed []byte
+	if q.resume != nil {
+		ok, no, err := n.resume(q.resume, func(s *Stream, resumed []byte) [][]byte {
+			// XEP-0198 section 10.2: no features follow, and binding is passed over.
+			return [][]byte{n.success(s.full, out, resumed)}
+		})
+		if ok || err != nil {
+			return ok, err
+		}
+		failed = no
+	}
 	if q.bind != nil {
 		return n.bind2(ctx, q, func(s *Stream, bound []byte) [][]byte {
 			// XEP-0388 section 2.6.1: the features follow without a new stream.
-			return [][]byte{n.success(s.full, out, bound), n.featuresOf(s)}
+			return [][]byte{n.success(s.full, out, failed, bound), n.featuresOf(s)}
 		})
 	}
-	return false, n.write(n.success(bare.Bare(), out), n.features())
+	return false, n.write(n.success(bare.Bare(), out, failed), n.features())
 }

@@ -53,7 +53,7 @@ func TestSASL2Features(t *testing.T) {
 	s := start(t, options{})
 	f := s.dialTLS().open()
 	for _, want := range []string{"<authentication xmlns='urn:xmpp:sasl:2'><mechanism>SCRAM-SHA-256-PLUS</mechanism>",
-		"<inline><bind xmlns='urn:xmpp:bind:0'>", "<config-version xmlns='urn:xmpp:iap:0' scheme='opaque' value='",
+		"<inline><sm xmlns='urn:xmpp:sm:3'/><bind xmlns='urn:xmpp:bind:0'>", "<config-version xmlns='urn:xmpp:iap:0' scheme='opaque' value='",
 		"<channel-binding type='tls-exporter'/><channel-binding type='tls-server-end-point'/>"} {
 		if !strings.Contains(f, want) {
 			t.Errorf("features lack %s: %s", want, f)
@@ -445,7 +445,7 @@ func (inline) Register(reg *xmpp.Registrar) {
 func TestBind2Inline(t *testing.T) {
 	s := start(t, options{xmpp: func(o *xmpp.Options) { o.Modules = append(o.Modules, inline{}) }})
 	p := s.dialTLS()
-	if f := p.open(); !strings.Contains(f, "<inline><feature var='urn:example:a'/></inline></bind>") {
+	if f := p.open(); !strings.Contains(f, "<feature var='urn:xmpp:sm:3'/><feature var='urn:xmpp:csi:0'/><feature var='urn:example:a'/></inline></bind>") {
 		t.Error(f)
 	}
 	p.send(authenticate("alice", password, "<bind xmlns='urn:xmpp:bind:0' xmlns:a='urn:example:a'><a:enable v='1'/><a:other/></bind>"))

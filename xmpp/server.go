@@ -32,6 +32,7 @@ type Identity interface {
 // Registry is what xmpp needs of identity.Registry.
 type Registry interface {
 	Open(ctx context.Context, o identity.Opening) (*identity.Session, error)
+	Resume(old, next *identity.Session) error
 }
 
 // Options is what New needs.
@@ -72,6 +73,7 @@ type Server struct {
 	tls       *tls.Config
 	log       *slog.Logger
 	router    *Router
+	lot       *lot // streams without a connection
 	noSCRAM   bool
 	anonymous bool
 
@@ -120,6 +122,10 @@ func New(o Options) (*Server, error) {
 		s.tls.NextProtos = []string{"xmpp-client"}
 	}
 	defaults(&s.limits)
+	if s.config.PingTimeout <= 0 {
+		s.config.PingTimeout = time.Minute
+	}
+	s.lot = &lot{life: s.config.ResumeTimeout, max: int64(s.config.ResumeMemory), depart: s.depart}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -242,6 +248,7 @@ func (s *Server) accept(conn net.Conn, direct bool) {
 	t := newTCP(raw)
 	t.direct = direct
 	c := &client{srv: s, t: t, log: s.log}
+	c.at = newHolder(c)
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	defer c.cancel()
 	if !s.add(c) {
@@ -251,7 +258,7 @@ func (s *Server) accept(conn net.Conn, direct bool) {
 	defer s.remove(c)
 	ses, err := s.registry.Open(c.ctx, identity.Opening{
 		Protocol: identity.ProtocolXMPP, Remote: addrPort(raw.RemoteAddr()), Local: addrPort(raw.LocalAddr()),
-		State: identity.StateUnauthed, Holder: c,
+		State: identity.StateUnauthed, Holder: c.at,
 	})
 	if err != nil {
 		c.refuse(t, err)
@@ -327,7 +334,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		c.end(xstream.SystemShutdown, "The server is shutting down.")
 	}
 	gone := make(chan struct{})
-	go func() { s.wg.Wait(); close(gone) }()
+	go func() { s.lot.close(); s.wg.Wait(); close(gone) }()
 	defer s.cancel()
 	select {
 	case <-gone:

@@ -24,37 +24,48 @@ const (
 )
 
 // Stream is a bound resource. It and the transport that carries it are two things, so that another
-// transport can take its place (XEP-0198): gen counts the transports, and a goroutine that holds
-// an old number changes nothing any more.
+// transport can take its place (XEP-0198).
 //
 // Two goroutines may work for it: the connection's own, which reads, and a writer, which lives
-// only while something waits to be written.
+// only while something waits to be written. A third one may take it over for another connection:
+// turn counts those who have had it, and who holds an old number changes nothing any more. Whoever
+// has the last number sees to the stream's end, or the lot where it waits without a connection.
 type Stream struct {
 	full  jid.JID
 	ses   *identity.Session
 	lang  string    // of what the client sends, unless a stanza says otherwise
 	agent UserAgent // what the client said of itself
 	res   resource  // the router's; see there for what guards it
+	lot   *lot      // where it waits; nil: nowhere
 
 	known    addresses // the reader's
 	maxBytes int
 	flags    atomic.Uint32 // of modules
 	gone     atomic.Bool   // nothing that the client sends counts any more; set under mu
+	turn     atomic.Uint32 // set under mu
 	left     sync.Once     // the router has been told
 
-	mu      sync.Mutex // guards what follows; nothing that locks is called with it but transport
-	t       transport
-	gen     int
-	held    bool // nothing is written until release
-	writing bool // a writer runs
-	// q[:sent] is being written, and with XEP-0198 it stays until it is acknowledged; the rest
-	// waits. Resumption sets sent to 0.
-	q     []item
+	mu      sync.Mutex // guards what follows; taken with it: transport's, lot.mu, Router.mu, Registry.mu
+	t       transport  // nil: detached
+	held    bool       // nothing is written until release
+	reading bool       // a connection's goroutine may still handle a stanza
+	writing bool       // a writer runs
+	flush   bool       // the stream ends when all that waits has been written
+	// first is written before the queue; XEP-0198 neither counts nor keeps it.
+	first []item
+	// Of q, the first sent ones are being written, and with XEP-0198 they stay until they are
+	// acknowledged; the rest waits. Resumption sets sent to 0.
+	q     fifo[item]
 	sent  int
-	bytes int           // of q, with overhead
-	final []item        // the last words, once
-	quiet chan struct{} // closed when the writer stops; made by finish
-	space chan struct{} // closed when items have left the queue; made by room
+	bytes int     // of q, with overhead
+	final []item  // the last words, once
+	sm    *smacks // nil while XEP-0198 is off; set by the reader, or before it reads
+	idle  *idle   // what waits for an inactive client; nil where nothing does
+
+	inactive bool          // XEP-0352
+	quiet    chan struct{} // closed when the writer stops; made by finish
+	space    chan struct{} // closed when items have left the queue; made by Room
+	unread   chan struct{} // closed when reading ends; made by who takes the stream over
 }
 
 // newStream makes a stream that queues what is put and writes nothing until release.
@@ -62,12 +73,13 @@ func newStream(full jid.JID, ses *identity.Session, lang string, l config.Limits
 	return &Stream{full: full, ses: ses, lang: lang, maxBytes: int(l.XMPPQueueSize), held: true}
 }
 
-// attach gives the stream a transport.
-func (s *Stream) attach(t transport) {
+// attach gives the stream its first transport, and the lot where it may wait for another, and
+// returns the reader's turn.
+func (s *Stream) attach(t transport, l *lot) (turn uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.t = t
-	s.gen++
+	s.t, s.lot, s.reading = t, l, true
+	return s.turn.Add(1)
 }
 
 // release writes first, which are the elements that tell the client of its stream, and then all that
@@ -77,12 +89,9 @@ func (s *Stream) release(first ...[]byte) {
 	defer s.mu.Unlock()
 	s.held = false
 	if !s.gone.Load() {
-		q := make([]item, 0, len(first)+len(s.q))
 		for _, b := range first {
-			q = append(q, item{b: b})
-			s.bytes += len(b) + overhead
+			s.first = append(s.first, item{b: b})
 		}
-		s.q = append(q, s.q...)
 	}
 	s.wake()
 }
@@ -94,99 +103,84 @@ func (s *Stream) UserAgent() UserAgent { return s.agent }
 // Put queues one whole stanza and never blocks; false means that the stream has ended, so that the
 // stanza will not arrive. A stream whose queue is full ends with resource-constraint. b is kept:
 // the caller must not change it, and may give the same b to many streams.
-func (s *Stream) Put(b []byte) bool {
+func (s *Stream) Put(b []byte) bool { return s.put(item{b: b}) }
+
+// PutThen is Put, and calls gone once when the client has acknowledged the stanza, or where it
+// does not acknowledge (XEP-0198) when it has been written. gone must not block and holds no lock.
+// It is not called for a stanza that was still there when the stream ended.
+func (s *Stream) PutThen(b []byte, gone func()) bool { return s.put(item{b, gone}) }
+
+func (s *Stream) put(it item) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	if s.gone.Load() {
+		s.mu.Unlock()
+		return false
+	}
+	s.spill()
+	ok := s.queue(it)
+	over := s.t == nil && s.charge()
+	s.wake()
+	s.mu.Unlock()
+	if over {
+		s.lot.trim()
+	}
+	return ok
+}
+
+// queue appends to q where there is room, else ends the stream.
+func (s *Stream) queue(it item) bool {
 	if s.gone.Load() {
 		return false
 	}
 	// one stanza always has room: it may be larger than the queue
-	if len(s.q) > 0 && s.bytes+len(b)+overhead > s.maxBytes {
+	if s.bytes > 0 && s.bytes+it.size() > s.maxBytes {
 		s.endLocked(xstream.ResourceConstraint, "Too much waits to be sent to this client.")
 		return false
 	}
-	s.q = append(s.q, item{b: b})
-	s.bytes += len(b) + overhead
-	s.wake()
+	s.q.push(it)
+	s.bytes += it.size()
 	return true
 }
 
-// wake sees to it that a writer runs where there is something to write.
-func (s *Stream) wake() {
-	if !s.writing && !s.held && s.t != nil && (s.sent < len(s.q) || s.final != nil) {
-		s.writing = true
-		go s.write(s.t, s.gen)
-	}
+// Detached reports whether the stream has no connection now.
+func (s *Stream) Detached() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.t == nil
 }
 
-// write is the writer.
-func (s *Stream) write(t transport, gen int) {
+// Room waits until no more than half of the queue is in use, or the stream has lost its connection
+// or ended. Only the reader may call it, with no book held: what the client asked for waits for
+// the client.
+func (s *Stream) Room() {
 	for {
 		s.mu.Lock()
-		if s.gen != gen {
+		if s.gone.Load() || s.t == nil || s.bytes <= s.maxBytes/2 {
 			s.mu.Unlock()
 			return
 		}
-		items, last := s.q[s.sent:], false
-		if len(items) == 0 {
-			items, last = s.final, true
-			s.final = nil
+		if s.space == nil {
+			s.space = make(chan struct{})
 		}
-		if len(items) == 0 {
-			s.stopped()
-			s.mu.Unlock()
-			return
-		}
-		if !last {
-			s.sent = len(s.q)
+		space := s.space
+		if s.sm != nil && !s.sm.asked { // half of it may be what was sent and not acknowledged
+			s.sm.ask = true
+			s.wake()
 		}
 		s.mu.Unlock()
-
-		err := t.write(items, patience)
-		if err == nil && last {
-			t.shut()
-		}
-
-		s.mu.Lock()
-		switch {
-		case s.gen != gen:
-		case err != nil:
-			s.dropLocked()
-			s.stopped()
-		case last:
-			s.stopped()
-		default:
-			s.written(len(items))
-		}
-		s.mu.Unlock()
-		if err != nil || last {
-			return
-		}
+		<-space
 	}
 }
 
-// stopped says that no writer runs any more.
-func (s *Stream) stopped() {
-	s.writing = false
-	if s.quiet != nil {
-		close(s.quiet)
-		s.quiet = nil
+// spaced wakes the reader where it waits, to look again.
+func (s *Stream) spaced() {
+	if s.sm != nil && s.sm.room != nil {
+		close(s.sm.room)
+		s.sm.room = nil
 	}
-}
-
-// written forgets the first n items, which have left; an end may have forgotten them before.
-func (s *Stream) written(n int) {
-	n = min(n, len(s.q))
-	for _, it := range s.q[:n] {
-		s.bytes -= len(it.b) + overhead
-	}
-	rest := copy(s.q, s.q[n:])
-	clear(s.q[rest:])
-	s.q, s.sent = s.q[:rest], 0
-	s.spaced()
-	const spare = 16 // what an idle stream may keep
-	if rest == 0 && cap(s.q) > spare {
-		s.q = nil
+	if s.space != nil {
+		close(s.space)
+		s.space = nil
 	}
 }
 
@@ -203,8 +197,9 @@ func (s *Stream) endLocked(cond xstream.Error, text string) {
 	if s.gone.Swap(true) {
 		return
 	}
-	s.forget()
+	s.spaced()
 	if s.t == nil {
+		s.lot.end(s)
 		return
 	}
 	s.final = []item{{b: streamError(cond, text)}, {b: s.t.closing()}}
@@ -212,19 +207,23 @@ func (s *Stream) endLocked(cond xstream.Error, text string) {
 	s.wake()
 }
 
-// close answers the client's end of the stream (RFC 6120 section 4.4): what waits is still sent.
-func (s *Stream) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// closeLocked answers the client's end of the stream (RFC 6120 section 4.4): what waits is still
+// sent.
+func (s *Stream) closeLocked() {
+	s.spill()
 	if s.gone.Swap(true) {
 		return
 	}
-	s.final = []item{{b: s.t.closing()}}
-	s.t.hurry(time.Now().Add(linger))
-	s.wake()
+	s.spaced()
+	if s.t != nil {
+		s.flush = true
+		s.final = []item{{b: s.t.closing()}}
+		s.t.hurry(time.Now().Add(linger))
+		s.wake()
+	}
 }
 
-// drop ends a stream whose connection is of no use any more.
+// drop ends a stream without a word.
 func (s *Stream) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -232,42 +231,14 @@ func (s *Stream) drop() {
 }
 
 func (s *Stream) dropLocked() {
-	s.gone.Store(true)
-	s.forget()
-	s.final = nil
-	if s.t != nil {
-		s.t.cut()
-	}
-}
-
-func (s *Stream) forget() {
-	s.q, s.sent, s.bytes = nil, 0, 0
+	was := s.gone.Swap(true)
 	s.spaced()
-}
-
-// spaced wakes who waits in room.
-func (s *Stream) spaced() {
-	if s.space != nil {
-		close(s.space)
-		s.space = nil
-	}
-}
-
-// Room waits until no more than half of the queue is in use, or the stream has ended. Only the
-// reader may call it, with no book held: what the client asked for waits for the client.
-func (s *Stream) Room() {
-	for {
-		s.mu.Lock()
-		if s.gone.Load() || s.bytes <= s.maxBytes/2 {
-			s.mu.Unlock()
-			return
-		}
-		if s.space == nil {
-			s.space = make(chan struct{})
-		}
-		space := s.space
-		s.mu.Unlock()
-		<-space
+	s.final, s.flush = nil, false
+	switch {
+	case s.t != nil:
+		s.t.cut()
+	case !was:
+		s.lot.end(s)
 	}
 }
 
@@ -278,8 +249,10 @@ func (s *Stream) finish() {
 		s.mu.Unlock()
 		return
 	}
-	quiet := make(chan struct{})
-	s.quiet = quiet
+	if s.quiet == nil {
+		s.quiet = make(chan struct{})
+	}
+	quiet := s.quiet
 	s.mu.Unlock()
 	<-quiet
 }

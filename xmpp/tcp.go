@@ -198,4 +198,6 @@ func (t *tcp) tlsState() *tls.ConnectionState {
 
 func (t *tcp) served() *x509.Certificate { return t.cert }
 
+func (t *tcp) account(ses *identity.Session) { t.ses = ses }
+
 func (t *tcp) remote() netip.AddrPort { return t.ses.Remote() }

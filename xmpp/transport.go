@@ -4,12 +4,17 @@ import (
 	"crypto/tls"
 	"net/netip"
 	"time"
+
+	"trivium/identity"
 )
 
 // transport carries one stream over a connection. One goroutine reads; one at a time writes.
 type transport interface {
-	// next waits for the next frame. Its goroutine owns the reading side from accept to end.
+	// next waits for the next frame. Its goroutine owns the reading side from accept to end. After
+	// os.ErrDeadlineExceeded it may be called again, and goes on where it was.
 	next() (frame, error)
+	// heard is how many bytes have come; for the reader alone.
+	heard() uint64
 	// write sends whole elements within a time; after an error nothing more can be written.
 	write(items []item, within time.Duration) error
 	// opened checks the form of the peer's open tag; open is our answer to it, and closing the end
@@ -21,7 +26,7 @@ type transport interface {
 	restart()
 	// limits bounds an element and, where beforeLogin is not below 0, all that is yet to be read.
 	limits(element, beforeLogin int)
-	// deadline makes reading fail at t; zero means never.
+	// deadline makes reading fail at t, from any goroutine; zero means never.
 	deadline(t time.Time)
 	// hurry makes reading fail now and writing at t, from any goroutine, and for good: deadline
 	// means nothing any more.
@@ -32,6 +37,8 @@ type transport interface {
 	shut()
 	// cut closes the connection at once.
 	cut()
+	// account counts what moves from now on for a session. No writer runs meanwhile.
+	account(ses *identity.Session)
 	// secured reports whether nobody on the way can read along; tlsState is what log-ins can be bound
 	// to, nil where there is nothing.
 	secured() bool
@@ -42,4 +49,9 @@ type transport interface {
 // item is one element, or what else must be written as one.
 type item struct {
 	b []byte
+	// gone is called once the client has it; may be nil. See Stream.PutThen.
+	gone func()
 }
+
+// size is what a waiting item costs.
+func (it item) size() int { return len(it.b) + overhead }
