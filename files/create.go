@@ -92,12 +92,17 @@ func (u *Upload) place(ctx context.Context, v *view, o UploadOptions) (err error
 			u.charge.lies(s.rel)
 		}
 	}()
-	if s.node, err = s.dir.Lstat(ctx, s.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	s.exists = err == nil
-	if err := u.allowed(v); err != nil { // what another writer has left meanwhile
-		return err
+	if u.undisturbed(v) {
+		s.calm.passed++ // this one
+	} else {
+		s.calm = u.account.names.calm(1)
+		if s.node, err = s.dir.Lstat(ctx, s.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		s.exists = err == nil
+		if err := u.allowed(v); err != nil { // what another writer has left meanwhile
+			return err
+		}
 	}
 	if err := u.unlocked(ctx, v); err != nil {
 		return err

@@ -102,13 +102,13 @@ type account struct {
 	countedAt, softSince time.Time
 }
 
-// turnstile is a lock that counts who has passed.
+// turnstile is a lock that counts who has come in, and who has gone again.
 type turnstile struct {
 	sync.RWMutex
-	passed atomic.Uint64
+	passed, gone atomic.Uint64
 }
 
-// Lock and RLock are those of sync.RWMutex.
+// Lock and the others are those of sync.RWMutex.
 func (t *turnstile) Lock() {
 	t.RWMutex.Lock()
 	t.passed.Add(1)
@@ -117,6 +117,40 @@ func (t *turnstile) Lock() {
 func (t *turnstile) RLock() {
 	t.RWMutex.RLock()
 	t.passed.Add(1)
+}
+
+func (t *turnstile) Unlock() {
+	t.gone.Add(1)
+	t.RWMutex.Unlock()
+}
+
+func (t *turnstile) RUnlock() {
+	t.gone.Add(1)
+	t.RWMutex.RUnlock()
+}
+
+// calmFor is for how long what was looked at is taken to be as it was, where none of ours has been
+// there since: other programs may be.
+const calmFor = 10 * time.Millisecond
+
+// calm is a moment at which nobody was inside but who asked.
+type calm struct {
+	passed uint64
+	since  time.Time // zero: somebody was
+}
+
+// calm is asked before one looks at something; inside says that who asks holds the lock.
+func (t *turnstile) calm(inside uint64) calm {
+	n := t.passed.Load() // before gone: whoever comes in between is found by undisturbed
+	if n != t.gone.Load()+inside {
+		return calm{}
+	}
+	return calm{n, time.Now()}
+}
+
+// undisturbed reports whether nobody has come in since then but who asks now, holding the lock.
+func (t *turnstile) undisturbed(c calm) bool {
+	return !c.since.IsZero() && t.passed.Load() == c.passed+1 && time.Since(c.since) < calmFor
 }
 
 // use returns the account of a mount's tree, counted, for an operation that may change the tree;

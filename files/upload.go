@@ -241,18 +241,23 @@ func (u *Upload) rename(ctx context.Context, v *view, keep bool) (kept bool, err
 	if err := v.stands(ctx, s); err != nil {
 		return false, err
 	}
-	dirNode, err := s.dir.Stat(ctx)
-	if err != nil {
-		return false, err
+	undisturbed := u.undisturbed(v)
+	if !undisturbed {
+		dirNode, err := s.dir.Stat(ctx)
+		if err != nil {
+			return false, err
+		}
+		s.diro = s.m.owned(dirNode, s.dir == Dir(s.top))
 	}
-	s.diro = s.m.owned(dirNode, s.dir == Dir(s.top))
 	if !v.visible(s.canon()) || !v.passes(s) {
 		return false, fs.ErrNotExist
 	}
-	if s.node, err = s.dir.Lstat(ctx, s.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, err
+	if !undisturbed {
+		if s.node, err = s.dir.Lstat(ctx, s.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+		s.exists = err == nil
 	}
-	s.exists = err == nil
 	if err := u.allowed(v); err != nil {
 		return false, err
 	}
@@ -311,6 +316,13 @@ func (u *Upload) rename(ctx context.Context, v *view, keep bool) (kept bool, err
 	}
 	u.look(ctx, v)
 	return version.is(), nil
+}
+
+// undisturbed reports whether what was looked at last can only be as it was: what is small has often
+// come whole by then. Where others have the files of their own, with a shell, nothing is ever certain.
+// The caller holds the tree's names.
+func (u *Upload) undisturbed(v *view) bool {
+	return u.account.names.undisturbed(u.spot.calm) && !v.s.features(u.spot.m.key).Owners
 }
 
 // look reads what stands there now.

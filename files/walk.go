@@ -24,6 +24,7 @@ type spot struct {
 	exists bool
 	node   Node
 	shifts uint64 // of the tree's account, before the path was walked
+	calm   calm   // of the names of the tree, before the entry was looked at
 }
 
 // canon is the canonical path of the entry.
@@ -108,7 +109,8 @@ func (v *view) start(ctx context.Context, p string) (*spot, []string, error) {
 	if !v.visible(m.canon) {
 		return nil, nil, fs.ErrNotExist
 	}
-	s := &spot{m: m, at: at, shifts: v.s.ledger.of(m.key).shifts.Load()}
+	a := v.s.ledger.of(m.key)
+	s := &spot{m: m, at: at, shifts: a.shifts.Load(), calm: a.names.calm(0)}
 	if s.top, err = v.s.o.Backend.Tree(ctx, m.key, true); err != nil {
 		return nil, nil, err
 	}
