@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"trivium/files"
 	"trivium/files/local"
@@ -111,6 +112,18 @@ func descriptors(t *testing.T) int {
 		t.Skip("this system does not tell which descriptors are open")
 	}
 	return len(all)
+}
+
+// noMore waits until no more descriptors are open than before: a store keeps some for a moment.
+func noMore(t *testing.T, before int) {
+	t.Helper()
+	after := descriptors(t)
+	for until := time.Now().Add(10 * time.Second); after > before && time.Now().Before(until); after = descriptors(t) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
 }
 
 // TestUploadsBesideOneAnother: where little space is left, an upload that has only begun does not

@@ -19,6 +19,8 @@ type dir struct {
 	name string
 	top  bool // of a tree: the reserved name is in it
 
+	seen     stat      // of the folder, when it was opened
+	seenAt   time.Time // zero: not yet, or it has been told
 	recorded record    // of the folder, as it was last read
 	as       int64     // Store.records then; 0: never
 	at       time.Time // when that was
@@ -48,9 +50,14 @@ func (d *dir) Sync(context.Context) error { return again(d.fsync) }
 func (d *dir) fsync() error { return unix.Fsync(int(d.f.Fd())) }
 
 func (d *dir) Stat(context.Context) (files.Node, error) {
-	st, err := fstat(d.f)
-	if err != nil {
-		return files.Node{}, err
+	st := d.seen
+	if seenAt := d.seenAt; time.Since(seenAt) < recordLife {
+		d.seenAt = time.Time{}
+	} else {
+		var err error
+		if st, err = fstat(d.f); err != nil {
+			return files.Node{}, err
+		}
 	}
 	n := d.s.node(d.name, st)
 	if d.s.system {

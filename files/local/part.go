@@ -23,7 +23,16 @@ const partsName = "parts"
 // own opens one of the folders in the reserved one.
 func (t *tree) own(kind string, create bool) (opened, error) {
 	if !t.s.system {
+		l, kept := t.f.(*lent)
+		if kept = kept && kind == partsName; kept {
+			if f, ok := l.parts(); ok {
+				return f, nil
+			}
+		}
 		if f, err := openDeep(t.f, reserved+"/"+kind, unix.O_RDONLY|unix.O_DIRECTORY); err == nil {
+			if kept {
+				return l.keepParts(f), nil
+			}
 			return f, nil
 		}
 	}
@@ -82,6 +91,14 @@ func (t *tree) Part(_ context.Context, key string, create bool) (files.Part, err
 		return nil, err
 	}
 	w, fresh, err := openPart(dir, key, create)
+	if l, kept := dir.(*lent); kept && create && errors.Is(err, fs.ErrNotExist) {
+		l.forget() // a hand from outside has removed the folder
+		_ = l.Close()
+		if dir, err = t.parts(create); err != nil {
+			return nil, err
+		}
+		w, fresh, err = openPart(dir, key, create)
+	}
 	if err != nil {
 		_ = dir.Close()
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pkg/xattr"
 	"golang.org/x/sys/unix"
@@ -37,6 +38,7 @@ type Store struct {
 	system   bool // inodes say who owns what
 	xattrs   bool // the file system keeps extended attributes
 
+	tops    tops         // not of a store of the system, or of one tree
 	batches sync.Pool    // of *batch
 	attrs   sync.Mutex   // held while an attribute is read and then written
 	records atomic.Int64 // how often one has been written, from 1 on
@@ -128,7 +130,10 @@ func (s *Store) probe() error {
 }
 
 // Close closes the store; trees that are open stay so.
-func (s *Store) Close() error { return errors.Join(s.top.Close(), s.root.Close()) }
+func (s *Store) Close() error {
+	s.tops.close()
+	return errors.Join(s.top.Close(), s.root.Close())
+}
 
 // Features implements files.Backend.
 func (s *Store) Features() files.Features { return s.features }
@@ -138,8 +143,8 @@ func (s *Store) Tree(_ context.Context, key string, create bool) (files.Top, err
 	if s.only != "" {
 		return s.whole(key)
 	}
-	if f, err := openDeep(s.top, key, unix.O_RDONLY|unix.O_DIRECTORY); err == nil {
-		return &tree{dir: &dir{s: s, f: f, name: key[strings.LastIndexByte(key, '/')+1:], top: true}}, nil
+	if t := s.openTop(key); t != nil {
+		return t, nil
 	}
 	at := &dir{s: s, f: s.top} // it is to be made, or we learn here what is wrong
 	names := strings.Split(key, "/")
@@ -158,6 +163,27 @@ func (s *Store) Tree(_ context.Context, key string, create bool) (files.Top, err
 	}
 	at.top = true
 	return &tree{dir: at}, nil
+}
+
+// openTop opens a tree that is there; nil: it is to be looked for step by step.
+func (s *Store) openTop(key string) *tree {
+	t := &tree{dir: &dir{s: s, name: key[strings.LastIndexByte(key, '/')+1:], top: true}}
+	if l, st := s.tops.take(s.top, key); l != nil {
+		t.f, t.seen, t.seenAt = l, st, time.Now()
+		return t
+	}
+	f, err := openDeep(s.top, key, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil
+	}
+	t.f = f
+	if s.system { // others than us have something to say there
+		return t
+	}
+	if st, err := fstat(f); err == nil {
+		t.f, t.seen, t.seenAt = s.tops.keep(key, f, st), st, time.Now()
+	}
+	return t
 }
 
 // whole opens the folder as the one tree that it is.
