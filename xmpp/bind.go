@@ -89,6 +89,9 @@ func (n *negotiation) bound(full jid.JID, reply func(*Stream) [][]byte) error {
 		old.end(xstream.Conflict, "Another connection has taken this address.")
 		old.leave(n.srv.router, "replaced by another connection")
 	}
+	if n.revoked() {
+		s.end(xstream.NotAuthorized, "The access of this client was revoked.")
+	}
 	for _, up := range n.srv.router.hooks.ups {
 		up(n.c.ctx, s)
 	}

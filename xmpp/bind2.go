@@ -76,17 +76,21 @@ func (n *negotiation) bind2(ctx context.Context, q request2, reply func(s *Strea
 	return true, nil
 }
 
-// unbound answers a log-in whose resource cannot be bound: it has failed as a whole, and the stream
-// is as it was.
+// unbound answers a log-in whose resource cannot be bound: it has failed as a whole.
 func (n *negotiation) unbound(ctx context.Context, err error) error {
 	n.c.log.Debug("resource refused", slog.Any("", n.c.ses), "error", err)
-	n.srv.identity.Forget(n.c.ses)
-	n.creds, n.authed = identity.Credentials{}, false
-	n.t.limits(strangerElement, strangerTotal)
-	n.c.ses.Update(func(d *identity.Details) { d.State = identity.StateUnauthed })
 	if _, known := answerTo(err); !known && !errors.As(err, new(*fault)) {
 		err = &saslError{cond: saslTemporaryFailure, text: "No resource can be bound now. Try again in a minute."}
 	}
+	return n.undo(ctx, err)
+}
+
+// undo makes a failure of a log-in that identity has let in; the stream is as it was.
+func (n *negotiation) undo(ctx context.Context, err error) error {
+	n.srv.identity.Forget(n.c.ses)
+	n.creds, n.authed, n.token = identity.Credentials{}, false, nil
+	n.t.limits(strangerElement, strangerTotal)
+	n.c.ses.Update(func(d *identity.Details) { d.State, d.UserAgent = identity.StateUnauthed, "" })
 	return n.refuse(ctx, sasl2, err)
 }
 

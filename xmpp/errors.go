@@ -15,6 +15,7 @@ type saslCondition string
 // The conditions that this server gives.
 const (
 	saslAborted            saslCondition = "aborted"
+	saslCredentialsExpired saslCondition = "credentials-expired"
 	saslEncryptionRequired saslCondition = "encryption-required"
 	saslIncorrectEncoding  saslCondition = "incorrect-encoding"
 	saslInvalidAuthzid     saslCondition = "invalid-authzid"

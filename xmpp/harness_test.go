@@ -135,6 +135,7 @@ func must(t *testing.T, err error) {
 // peer is a raw client: it sends what it is told and waits for text.
 type peer struct {
 	t    *testing.T
+	site *site
 	raw  net.Conn
 	conn net.Conn
 	got  []byte // read and not yet expected
@@ -151,7 +152,7 @@ func (s *site) dialTo(addr string) *peer {
 	conn, err := net.Dial("tcp", addr)
 	must(s.t, err)
 	s.t.Cleanup(func() { _ = conn.Close() })
-	return &peer{t: s.t, raw: conn, conn: conn}
+	return &peer{t: s.t, site: s, raw: conn, conn: conn}
 }
 
 // dialTLS is a peer on the port with TLS from the first byte.

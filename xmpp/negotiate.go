@@ -50,6 +50,7 @@ type negotiation struct {
 	offered  []string         // mechanisms, in the stream as it stands
 	version  string           // of the features (XEP-0509)
 	agent    UserAgent
+	token    *ht     // by which it logged in
 	guest    string  // the name of an anonymous client
 	peer     jid.JID // who the client says it is; nobody has proved it
 

@@ -122,6 +122,9 @@ func (r *Router) Blocked(owner Owner, peer Address, resource string) bool {
 
 // Remove forgets what hangs on an account that has been removed. It is safe to call again.
 func (s *Server) Remove(ctx context.Context, id identity.UserID) error {
+	if err := s.fast.remove(ctx, id); err != nil {
+		return err
+	}
 	for _, removed := range s.router.hooks.removals {
 		if err := removed(ctx, id); err != nil {
 			return err

@@ -40,6 +40,7 @@ type Router struct {
 	now      func() time.Time
 	started  time.Time
 	hooks    *hooks
+	fast     *fastTokens
 	pushes   atomic.Uint64
 	rosters  rosters
 	questions

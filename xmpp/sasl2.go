@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"mellium.im/xmpp/jid"
+	xstream "mellium.im/xmpp/stream"
 
 	"trivium/identity"
 )
@@ -50,6 +52,8 @@ type request2 struct {
 	in        []byte
 	sent      bool // there is an initial response
 	agent     UserAgent
+	token     string   // the mechanism that a token is asked for (XEP-0484); "": none
+	fast      *fastUse // it is by a token
 	resume    *Element // XEP-0198
 	bind      *Element // XEP-0386
 	version   string   // of the features that the client goes by (XEP-0509)
@@ -73,6 +77,10 @@ func parseRequest2(el *Element) (q request2, err error) {
 			bit = 8
 		case nsIAP + " config-version":
 			bit = 16
+		case nsFAST + " request-token":
+			bit = 32
+		case nsFAST + " fast":
+			bit = 64
 		default:
 			continue
 		}
@@ -93,6 +101,10 @@ func parseRequest2(el *Element) (q request2, err error) {
 			q.bind = child
 		case 16:
 			q.version, _ = child.Attr("value")
+		case 32:
+			q.token, _ = child.Attr("mechanism")
+		case 64:
+			q.fast, err = parseFAST(child)
 		}
 		if err != nil {
 			return q, err
@@ -153,7 +165,8 @@ func (n *negotiation) inlineFeatures(b []byte) []byte {
 		}
 		b = append(b, "</inline>"...)
 	}
-	return append(b, "</bind></inline>"...)
+	b = append(b, "</bind>"...)
+	return append(n.fastFeature(b), "</inline>"...)
 }
 
 // versioned adds the version of the features (XEP-0509 section 2.1): it changes when they do.
@@ -173,11 +186,15 @@ func (n *negotiation) authenticate2(el *Element) (ready bool, err error) {
 	if !ok {
 		return false, err
 	}
+	token, err := n.fastToken(ctx, &q, m)
+	if err != nil {
+		return false, n.undo(ctx, err)
+	}
 	n.agent = q.agent
 	if s := q.agent.String(); s != "" {
 		n.c.ses.Update(func(d *identity.Details) { d.UserAgent = s })
 	}
-	return n.succeed(ctx, q, out)
+	return n.succeed(ctx, q, out, token)
 }
 
 // request2 reads the request and starts its mechanism.
@@ -191,6 +208,14 @@ func (n *negotiation) request2(el *Element) (request2, mech, error) {
 	case q.version != "" && q.version != n.version:
 		// XEP-0509 section 2.2: it is to look at the features and choose again.
 		return q, nil, &saslError{cond: saslAborted, free: true, extra: "<config-version-mismatch xmlns='" + nsIAP + "'/>"}
+	}
+	if q.token != "" && !slices.Contains(n.fastMechanisms(), q.token) {
+		q.token = ""
+	}
+	if q.fast != nil { // XEP-0484 section 4.4: without it the mechanism is none of ours
+		if m := n.fastMechanism(&q); m != nil {
+			return q, m, nil
+		}
 	}
 	m, err := n.mechanism(q.mechanism)
 	return q, m, err
@@ -212,7 +237,7 @@ func (n *negotiation) success(id jid.JID, out []byte, parts ...[]byte) []byte {
 }
 
 // succeed does what came along with a log-in that has succeeded, and tells the client.
-func (n *negotiation) succeed(ctx context.Context, q request2, out []byte) (ready bool, err error) {
+func (n *negotiation) succeed(ctx context.Context, q request2, out, token []byte) (ready bool, err error) {
 	bare, err := n.address("")
 	if err != nil {
 		return false, err
@@ -221,8 +246,11 @@ func (n *negotiation) succeed(ctx context.Context, q request2, out []byte) (read
 	if q.resume != nil {
 		ok, no, err := n.resume(q.resume, func(s *Stream, resumed []byte) [][]byte {
 			// XEP-0198 section 10.2: no features follow, and binding is passed over.
-			return [][]byte{n.success(s.full, out, resumed)}
+			return [][]byte{n.success(s.full, out, resumed, token)}
 		})
+		if ok && n.revoked() {
+			n.s.end(xstream.NotAuthorized, "The access of this client was revoked.")
+		}
 		if ok || err != nil {
 			return ok, err
 		}
@@ -231,8 +259,8 @@ func (n *negotiation) succeed(ctx context.Context, q request2, out []byte) (read
 	if q.bind != nil {
 		return n.bind2(ctx, q, func(s *Stream, bound []byte) [][]byte {
 			// XEP-0388 section 2.6.1: the features follow without a new stream.
-			return [][]byte{n.success(s.full, out, failed, bound), n.featuresOf(s)}
+			return [][]byte{n.success(s.full, out, failed, bound, token), n.featuresOf(s)}
 		})
 	}
-	return false, n.write(n.success(bare.Bare(), out, failed), n.features())
+	return false, n.write(n.success(bare.Bare(), out, failed, token), n.features())
 }

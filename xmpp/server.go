@@ -78,6 +78,7 @@ type Server struct {
 	anonymous bool
 
 	resourceKey []byte // of what others see of a client's installation
+	fast        *fastTokens
 
 	ctx    context.Context // of the work for all clients
 	cancel context.CancelFunc
@@ -110,8 +111,10 @@ func New(o Options) (*Server, error) {
 		identity: o.Identity, registry: o.Registry, log: o.Log, router: newRouter(o),
 		noSCRAM: o.NoSCRAM, anonymous: o.Anonymous, clients: map[*client]struct{}{},
 	}
+	s.fast = &fastTokens{store: o.Store, now: time.Now}
+	s.router.fast = s.fast
 	if o.Identity != nil {
-		s.resourceKey = o.Identity.DeriveKey("xmpp resource")
+		s.resourceKey, s.fast.key = o.Identity.DeriveKey("xmpp resource"), o.Identity.DeriveKey("xmpp fast tokens")
 	}
 	for _, d := range o.Domains {
 		s.domains[d] = true

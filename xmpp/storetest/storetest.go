@@ -6,6 +6,7 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+	"time"
 
 	"trivium/identity"
 	"trivium/xmpp"
@@ -24,6 +25,7 @@ func Run(t *testing.T, open func(*testing.T) xmpp.Store) {
 		{"an error undoes all", undo},
 		{"a transaction reads what it wrote", readsOwn},
 		{"version", version},
+		{"tokens of clients", fast},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, open(t)) })
 	}
@@ -172,5 +174,55 @@ func version(t *testing.T, s xmpp.Store) {
 	}
 	if got, err := s.RosterVersion(t.Context(), bob); got != "" || err != nil {
 		t.Errorf("version of another: %q, %v", got, err)
+	}
+}
+
+func fast(t *testing.T, s xmpp.Store) {
+	at := func(sec int64) time.Time { return time.Unix(1_700_000_000+sec, 0).UTC() }
+	one := xmpp.FASTClient{Agent: xmpp.UserAgent{ID: "1", Software: "S 'x'", Device: "é"}, Mechanism: "HT-SHA-256-NONE", Version: 1 << 40,
+		Current: xmpp.FASTToken{Nonce: "a", Expires: at(1)}, Next: xmpp.FASTToken{Nonce: "b", Expires: at(2)}, Uses: 1 << 40, FirstSeen: at(3), LastSeen: at(4)}
+	two := xmpp.FASTClient{Agent: xmpp.UserAgent{ID: "2"}, Mechanism: "HT-SHA-256-EXPR", LastSeen: at(5)}
+	write := func(do func(w xmpp.StoreWriter) error) {
+		t.Helper()
+		if err := s.Write(t.Context(), do); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := func(owner identity.UserID) []xmpp.FASTClient {
+		t.Helper()
+		l, err := s.FASTClients(t.Context(), owner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	if _, err := s.FAST(t.Context(), alice, "1"); !errors.Is(err, identity.ErrNotFound) || len(list(alice)) != 0 {
+		t.Errorf("of nobody: %v", err)
+	}
+	write(func(w xmpp.StoreWriter) error {
+		if err := w.PutFAST(t.Context(), alice, one); err != nil {
+			return err
+		}
+		if got, err := w.FAST(t.Context(), alice, "1"); err != nil || !reflect.DeepEqual(got, one) {
+			t.Errorf("inside: %+v, %v", got, err)
+		}
+		return w.PutFAST(t.Context(), alice, two)
+	})
+	if got := list(alice); !reflect.DeepEqual(got, []xmpp.FASTClient{two, one}) {
+		t.Errorf("%+v", got)
+	}
+	if _, err := s.FAST(t.Context(), bob, "1"); !errors.Is(err, identity.ErrNotFound) || len(list(bob)) != 0 {
+		t.Errorf("another's: %v", err)
+	}
+	one.Current, one.Next, one.Uses = one.Next, xmpp.FASTToken{}, 0
+	write(func(w xmpp.StoreWriter) error { return w.PutFAST(t.Context(), alice, one) })
+	if got, err := s.FAST(t.Context(), alice, "1"); err != nil || !reflect.DeepEqual(got, one) {
+		t.Errorf("after a second put: %+v, %v", got, err)
+	}
+	for range 2 {
+		write(func(w xmpp.StoreWriter) error { return w.RemoveFAST(t.Context(), alice, "1") })
+	}
+	if got := list(alice); !reflect.DeepEqual(got, []xmpp.FASTClient{two}) {
+		t.Errorf("after removal: %+v", got)
 	}
 }

@@ -1,0 +1,20 @@
+-- +goose Up
+CREATE TABLE xmpp_fast (
+	owner           TEXT COLLATE "C" NOT NULL,
+	client          TEXT COLLATE "C" NOT NULL,
+	software        TEXT   NOT NULL,
+	device          TEXT   NOT NULL,
+	mechanism       TEXT   NOT NULL,
+	version         BIGINT NOT NULL,
+	current_nonce   TEXT   NOT NULL, -- '': no token
+	current_expires BIGINT NOT NULL, -- seconds since 1970
+	next_nonce      TEXT   NOT NULL,
+	next_expires    BIGINT NOT NULL,
+	uses            BIGINT NOT NULL,
+	first_seen      BIGINT NOT NULL,
+	last_seen       BIGINT NOT NULL,
+	PRIMARY KEY (owner, client)
+);
+
+-- +goose Down
+DROP TABLE xmpp_fast;
