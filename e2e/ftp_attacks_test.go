@@ -266,6 +266,79 @@ func TestSymlinkRace(t *testing.T) {
 	}
 }
 
+// TestSymlinkRaceWithRules: a link is led from a folder that a rule of FTP leaves open to one that it
+// closes, and back, without rest, while the account itself reads and writes through it: nothing of the
+// closed one is told, read, changed or made.
+func TestSymlinkRaceWithRules(t *testing.T) {
+	s := serve(t, "--set", "policy.ftp:ALL:/home/alice/shut/**=never")
+	s.run(t, password+"\n", "user", "add", "alice", "--password-stdin")
+	a := loggedIn(t, s, "alice")
+	a.do("MKD open", "257")
+	a.wants(a.put("STOR open/f", []byte("open")), "226")
+	home := filepath.Join(s.data, "files", "localhost", "home", "alice")
+	if err := errors.Join(os.Mkdir(filepath.Join(home, "shut"), 0o755),
+		os.WriteFile(filepath.Join(home, "shut", "f"), []byte("closed"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	a.do("SIZE shut/f", "550")
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			_ = os.Symlink([]string{"open", "shut"}[i%2], filepath.Join(home, ".new"))
+			_ = os.Rename(filepath.Join(home, ".new"), filepath.Join(home, "way"))
+		}
+	})
+	defer wg.Wait()
+	defer close(stop)
+	reached, refused := 0, 0
+	ask := func(command string) string {
+		if _, err := io.WriteString(a.conn, command+"\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		got, err := a.reply()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(got, "550") {
+			refused++
+		} else {
+			reached++
+		}
+		return got
+	}
+	for range 100 {
+		for range 20 {
+			if got := ask("SIZE way/f"); strings.HasPrefix(got, "213 6") {
+				t.Fatalf("the size of what is closed is told: %q", got)
+			}
+		}
+		ask("SITE CHMOD 600 way/f")
+		ask("MKD way/made")
+		ask("DELE way/f.x")
+		c := a.data()
+		if got := ask("RETR way/f"); strings.HasPrefix(got, "150") {
+			if content, err := io.ReadAll(c); string(content) != "open" {
+				t.Fatalf("read %q, %v", content, err)
+			}
+			a.expect("226")
+		}
+		_ = c.Close()
+	}
+	left, err := os.ReadDir(filepath.Join(home, "shut"))
+	if err != nil || len(left) != 1 || left[0].Name() != "f" {
+		t.Errorf("the closed folder has %v, %v", left, err)
+	}
+	if reached == 0 || refused == 0 {
+		t.Errorf("the race was not met: %d reached, %d refused", reached, refused)
+	}
+}
+
 // TestTruncatedUpload: an upload under TLS whose end was cut off on the way is no file, and goes on
 // where it stopped.
 func TestTruncatedUpload(t *testing.T) {
