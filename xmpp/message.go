@@ -21,6 +21,7 @@ type Message struct {
 	// nobody is there. It may be set in Accept and in Delivered.
 	Kept bool
 
+	one      [1]*Stream // room for Reached
 	added    []string
 	addedOwn []string
 	hints    Hint
@@ -121,7 +122,8 @@ func (r *Router) message(ctx context.Context, s *Stream, st *Stanza) {
 	case ToSelf:
 		m.Recipient = m.Sender
 	default:
-		them, err := r.party(ctx, addressOf(st.To))
+		to, _ := st.toParts()
+		them, err := r.party(ctx, to)
 		if err != nil {
 			r.broken(s, st, err)
 			return
@@ -150,14 +152,19 @@ func (r *Router) route(ctx context.Context, m *Message) {
 		}
 	}
 	// XEP-0191 section 3.5: who is blocked hears what it would hear of somebody who is not there.
-	switch {
-	case r.blocked(m.Recipient, addressOf(m.From), m.From.Resourcepart()):
-		r.undeliverable(m)
-		return
-	case m.Sender.ID != "" && m.Sender != m.Recipient && r.blocked(m.Sender, addressOf(m.To), m.To.Resourcepart()):
-		r.failBlocked(m.By, m.Stanza)
-		return
+	if r.hooks.blocks != nil {
+		from, name := m.fromParts()
+		to, toName := m.toParts()
+		switch {
+		case r.blocked(m.Recipient, from, name):
+			r.undeliverable(m)
+			return
+		case m.Sender.ID != "" && m.Sender != m.Recipient && r.blocked(m.Sender, to, toName):
+			r.failBlocked(m.By, m.Stanza)
+			return
+		}
 	}
+	m.Reached = m.one[:0]
 	full := r.at(m.To)
 	if full == nil && !m.toAccount() {
 		r.undeliverable(m)
@@ -244,16 +251,31 @@ func (r *Router) failBlocked(s *Stream, st *Stanza) {
 }
 
 func (m *Message) outgoing(added []string) []byte {
-	to := m.To.String()
+	to := m.toText()
 	if to == "" {
 		to = m.Recipient.String() // RFC 6120 section 10.3.1
 	}
-	return m.Stanza.outgoing(m.From.String(), to, added...)
+	return m.Stanza.outgoing(m.fromText(), to, added...)
+}
+
+// fromParts are the parts of From, and fromText is it as text.
+func (m *Message) fromParts() (bare Address, resource string) {
+	if m.By != nil && m.From.Equal(m.By.full) {
+		return m.By.res.Address, m.By.res.name
+	}
+	return addressOf(m.From), m.From.Resourcepart()
+}
+
+func (m *Message) fromText() string {
+	if m.By != nil && m.From.Equal(m.By.full) {
+		return m.By.res.full
+	}
+	return m.From.String()
 }
 
 // outgoing is the stanza as others get it.
 func outgoing(s *Stream, st *Stanza) []byte {
-	to := st.To.String()
+	to := st.toText()
 	if to == "" {
 		to = s.res.Address.String()
 	}

@@ -109,7 +109,7 @@ func (c *client) stanza(s *Stream, el *Element) error {
 	// RFC 6120 section 8.1.2.1: the client may name itself, by either of its addresses, and
 	// nobody else.
 	if from, ok := st.Attr("from"); ok && from != "" {
-		if j, err := s.known.parse(from); err != nil || !j.Equal(s.full) && !j.Equal(s.full.Bare()) {
+		if j, _, err := s.known.parse(from); err != nil || !j.Equal(s.full) && !j.Equal(s.full.Bare()) {
 			return &fault{xstream.InvalidFrom, "a stanza says that it comes from somebody else"}
 		}
 	}

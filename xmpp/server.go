@@ -123,6 +123,8 @@ func New(o Options) (*Server, error) {
 		s.tls = bindableTLS(o.TLS)
 		// A browser that was led here with another protocol is refused in the handshake.
 		s.tls.NextProtos = []string{"xmpp-client"}
+		// A roster in records of a kilobyte each is a system call for each of them.
+		s.tls.DynamicRecordSizingDisabled = true
 	}
 	defaults(&s.limits)
 	if s.config.PingTimeout <= 0 {

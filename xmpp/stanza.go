@@ -37,6 +37,7 @@ type Stanza struct {
 	ID, Type string
 	Lang     string // of the stanza, else of the stream it came from (RFC 6120 section 8.1.5)
 
+	known *knownAddress // of To, as it was read; nil where it was not remembered
 	Element
 }
 
@@ -169,37 +170,55 @@ func newStanza(el *Element) (st *Stanza, ok bool, err error) {
 // the rest of a short message. The zero value is ready; nil remembers nothing. One goroutine at a time
 // uses it.
 type addresses struct {
-	last *[4]knownAddress // nil until the first
+	last [4]*knownAddress
 	next int
 }
 
+// knownAddress is an address with its parts. Nobody changes it.
 type knownAddress struct {
-	text string
-	jid  jid.JID
+	text     string // as the client writes it
+	jid      jid.JID
+	normal   string
+	bare     Address
+	resource string
 }
 
 // longAddress is the longest text that is remembered, in bytes: the longest JID has 3071.
 const longAddress = 256
 
 // parse is jid.Parse.
-func (a *addresses) parse(text string) (jid.JID, error) {
-	if a != nil && a.last != nil {
-		for i := range a.last {
-			if a.last[i].text == text {
-				return a.last[i].jid, nil
+func (a *addresses) parse(text string) (jid.JID, *knownAddress, error) {
+	if a != nil {
+		for _, k := range a.last {
+			if k != nil && k.text == text {
+				return k.jid, k, nil
 			}
 		}
 	}
 	j, err := jid.Parse(text)
 	if err != nil || a == nil || len(text) > longAddress {
-		return j, err
+		return j, nil, err
 	}
-	if a.last == nil {
-		a.last = new([4]knownAddress)
-	}
-	a.last[a.next] = knownAddress{strings.Clone(text), j}
+	k := &knownAddress{strings.Clone(text), j, j.String(), addressOf(j), j.Resourcepart()}
+	a.last[a.next] = k
 	a.next = (a.next + 1) % len(a.last)
-	return j, nil
+	return j, k, nil
+}
+
+// toParts are the parts of To.
+func (st *Stanza) toParts() (bare Address, resource string) {
+	if k := st.known; k != nil && k.jid.Equal(st.To) {
+		return k.bare, k.resource
+	}
+	return addressOf(st.To), st.To.Resourcepart()
+}
+
+// toText is To as text.
+func (st *Stanza) toText() string {
+	if k := st.known; k != nil && k.jid.Equal(st.To) {
+		return k.normal
+	}
+	return st.To.String()
 }
 
 // stanza is newStanza.
@@ -233,7 +252,7 @@ func (a *addresses) stanza(el *Element) (st *Stanza, ok bool, err error) {
 		}
 	}
 	if to != "" {
-		st.To, err = a.parse(to)
+		st.To, st.known, err = a.parse(to)
 	}
 	return st, true, err
 }

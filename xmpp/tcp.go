@@ -32,8 +32,9 @@ type tcp struct {
 	// direct says that TLS comes first (XEP-0368).
 	direct bool
 
-	mu      sync.Mutex // guards hurried and, with it, the deadlines
+	mu      sync.Mutex // guards what follows and, with it, the deadlines
 	hurried bool
+	until   time.Time // the deadline of writing
 }
 
 func newTCP(raw *net.TCPConn) *tcp {
@@ -68,13 +69,8 @@ func (t *tcp) secure(ctx context.Context, cfg *tls.Config, within time.Duration)
 }
 
 func (t *tcp) write(items []item, within time.Duration) error {
-	deadline := func() bool {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		return t.hurried || t.raw.SetWriteDeadline(time.Now().Add(within)) == nil
-	}
 	if len(items) == 1 {
-		if !deadline() {
+		if !t.grant(within) {
 			return net.ErrClosed
 		}
 		return t.send(items[0].b)
@@ -94,7 +90,7 @@ func (t *tcp) write(items []item, within time.Duration) error {
 			if len(part) == 0 {
 				continue
 			}
-			if !deadline() {
+			if !t.grant(within) {
 				return net.ErrClosed
 			}
 			if err := t.send(part); err != nil {
@@ -104,6 +100,20 @@ func (t *tcp) write(items []item, within time.Duration) error {
 		b = b[:0]
 	}
 	return nil
+}
+
+// grant gives a write its time, or half of it: the deadline of an earlier write stands while it is as
+// far away as that, for to set one costs more than all else that a short write does outside of the
+// kernel.
+func (t *tcp) grant(within time.Duration) bool {
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if left := t.until.Sub(now); t.hurried || within/2 <= left && left <= within {
+		return true
+	}
+	t.until = now.Add(within)
+	return t.raw.SetWriteDeadline(t.until) == nil
 }
 
 var batches = sync.Pool{New: func() any { return new([batch]byte) }}
