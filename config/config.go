@@ -87,6 +87,11 @@ type XMPP struct {
 	PingInterval  time.Duration `toml:"ping_interval" default:"5m" doc:"silence after which a client is asked whether it is there; 0: never" note:"It is asked between this long and half as long again after its last word."`
 	PingTimeout   time.Duration `toml:"ping_timeout" default:"1m" min:"1" doc:"how long it has to answer"`
 	StanzaRate    Size          `toml:"stanza_rate" default:"0" doc:"bytes a second that are read from one client, beyond a burst of two seconds; 0: no limit" note:"A client that sends more is read more slowly; nothing is lost."`
+	Anonymous     bool          `toml:"anonymous" default:"false" doc:"log-in without an account, under an address made up for the session"`
+	OnWebPort     bool          `toml:"on_web_port" default:"true" doc:"direct TLS on the ports of web.tls_listen too, for clients that ask for it by ALPN (XEP-0368)" note:"Where a firewall lets nothing but 443 pass."`
+	WebSocket     bool          `toml:"websocket" default:"true" doc:"chat over WebSocket at /xmpp-websocket of the web pages (RFC 7395)"`
+
+	WebSocketOrigins []string `toml:"websocket_origins" type:"origin" example:"https://chat.example.net" doc:"further sites whose pages may open that; the own domains always may" note:"\"*\" lets every page: chat sends no cookies, so such a page still needs a password, but it reaches a server that only the browser's network can reach."`
 }
 
 // TLS is the section [tls]. Pair reads the two.

@@ -222,6 +222,8 @@ func (k *key) parse(text string) (any, error) {
 		return text, err
 	case "url":
 		return text, checkURL(text)
+	case "origin":
+		return text, checkOrigin(text)
 	case "domain":
 		return text, checkDomain(text)
 	case "sealkey":
@@ -288,6 +290,15 @@ func (k *key) set(field reflect.Value, texts []string) {
 		v = uint32(v.(int64))
 	}
 	field.Set(reflect.ValueOf(v))
+}
+
+// checkOrigin accepts what a browser sends as Origin (RFC 6454 section 7), or * for all.
+func checkOrigin(text string) error {
+	u, err := url.Parse(text)
+	if text == "*" || err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && text == u.Scheme+"://"+u.Host {
+		return nil
+	}
+	return errors.New("is not the origin of a site. Examples: https://chat.example.net, https://localhost:8443, *")
 }
 
 func checkListen(text string) error {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/url"
@@ -46,11 +47,17 @@ func (s *Server) hideMethods(next echo.HandlerFunc) echo.HandlerFunc {
 // who it is, then whether the route's level is held, then the form's token, then the page.
 func (s *Server) enter(r *route, c echo.Context) error {
 	if r.foreign != nil {
-		// Bans, classes and tokens go by the client's address, not by that of a trusted proxy.
-		req := c.Request()
-		if from := s.remote(req); from.IsValid() && from.String() != req.RemoteAddr {
+		// Bans, classes and tokens go by the client's address, and what needs TLS by what the client
+		// speaks, not by what a trusted proxy does.
+		req, from, https := c.Request(), s.remote(c.Request()), s.secure(c.Request())
+		if from.IsValid() && from.String() != req.RemoteAddr || https && req.TLS == nil {
 			req = req.Clone(req.Context())
-			req.RemoteAddr = from.String()
+			if from.IsValid() {
+				req.RemoteAddr = from.String()
+			}
+			if https && req.TLS == nil {
+				req.TLS = new(tls.ConnectionState) // https to the proxy; nothing else is known
+			}
 		}
 		r.foreign.ServeHTTP(c.Response().Writer, req)
 		return nil

@@ -116,7 +116,7 @@ type recorder struct {
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *recorder) WriteHeader(status int) {
-	if !w.wrote && status >= 200 {
+	if !w.wrote && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.status, w.wrote = status, true
 	}
 	w.ResponseWriter.WriteHeader(status)

@@ -168,6 +168,8 @@ func (n *negotiation) header(el *Element, in, out *xstream.Info) error {
 	}
 	version, _ := el.Attr("version")
 	switch {
+	case !n.secure && n.clear == nil && n.srv.tlsRequired(): // RFC 7395 section 3.9: no STARTTLS there
+		return &fault{xstream.PolicyViolation, "this server is talked to over TLS alone: use wss://"}
 	case !atLeastOne(version): // section 4.7.5
 		return &fault{xstream.UnsupportedVersion, "version 1.0 is spoken here"}
 	case !known:

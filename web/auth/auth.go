@@ -43,12 +43,15 @@ func Credential(r *http.Request) (identity.Login, error) {
 	return identity.Login{}, identity.ErrCredentials
 }
 
-// Visit is where the request came from. The remote address is Request.RemoteAddr; who serves
-// behind a trusted proxy has put the client's there.
+// Visit is where the request came from. The remote address is Request.RemoteAddr, and it came by
+// https where Request.TLS is not nil; who serves behind a trusted proxy has put the client's there.
 func Visit(r *http.Request) identity.Visit {
 	v := identity.Visit{Remote: addrPort(r.RemoteAddr), UserAgent: r.UserAgent()}
-	if r.TLS != nil {
+	switch {
+	case r.TLS != nil && r.TLS.Version != 0:
 		v.TLS = tls.VersionName(r.TLS.Version)
+	case r.TLS != nil: // of a trusted proxy, which does not say more
+		v.TLS = "TLS"
 	}
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		v.Local = addrPort(local.String())

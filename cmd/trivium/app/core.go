@@ -48,6 +48,9 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 	if cfg.FTP.Anonymous {
 		roads = append(roads, identity.RoadFTP)
 	}
+	if cfg.XMPP.Anonymous {
+		roads = append(roads, identity.RoadXMPP)
+	}
 	s, err := identity.New(context.Background(), identity.Options{
 		Store: identitystore.New(db), Tokens: v, Log: log,
 		Domain: cfg.Domain, Domains: cfg.Domains, Classes: classes(cfg), Policy: cfg.Policy,

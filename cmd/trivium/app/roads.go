@@ -59,13 +59,13 @@ func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *fi
 	return srv, nil
 }
 
-func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*web.Server, error) {
+func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*web.Server, error) {
 	webdav, err := newDAV(cfg, s, f, log)
 	if err != nil {
 		return nil, err
 	}
 	srv, err := web.New(web.Options{Config: cfg.Web, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
-		AdminContact: cfg.AdminContact, Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), DAV: webdav, DAVMethods: dav.Methods(),
+		AdminContact: cfg.AdminContact, Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), DAV: webdav, DAVMethods: dav.Methods(), Mounts: chatMounts(cfg, x),
 		TLS: webTLS(src), Entries: cfg.Entries, Log: log,
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
 	if err != nil {
@@ -79,6 +79,17 @@ func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *to
 	})
 	st.add(bounds(srv.Addrs, func(b web.Bound) Bound { return Bound(b) }))
 	return srv, nil
+}
+
+// websocketPath is where chat over WebSocket is; the usual place, which clients try by themselves.
+const websocketPath = "/xmpp-websocket"
+
+// chatMounts are what chat serves among the web pages. No level guards it: its own log-in does.
+func chatMounts(cfg *config.Config, x *xmpp.Server) map[string]http.Handler {
+	if !cfg.XMPP.WebSocket {
+		return nil
+	}
+	return map[string]http.Handler{websocketPath: x.WebSocket()}
 }
 
 // newDAV is nil where WebDAV is off.
@@ -97,7 +108,7 @@ func newXMPP(cfg *config.Config, s *identity.Service, r *identity.Registry, db *
 	srv, err := xmpp.New(xmpp.Options{Config: cfg.XMPP, Limits: cfg.Limits, Domains: append([]string{cfg.Domain}, cfg.Domains...),
 		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v),
 		Modules: chatModules(s, db, log),
-		NoSCRAM: cfg.Identity.PasswordHash == "argon2id"})
+		NoSCRAM: cfg.Identity.PasswordHash == "argon2id", Anonymous: cfg.XMPP.Anonymous})
 	if err != nil {
 		return nil, err
 	}
