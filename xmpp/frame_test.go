@@ -47,7 +47,7 @@ func TestFramerAccepts(t *testing.T) {
 		{"a name beyond ASCII", `<message><größe/></message>`, ""},
 		{"prefix of its own", `<x:message xmlns:x='jabber:client'><x:body/></x:message>`, ""},
 		{"prefix of the stream's tag", `<message><o:a o:b=''/></message>`, `<message xmlns:o='urn:outer'><o:a o:b=''/></message>`},
-		{"prefix stream", `<stream:error/>`, ""},
+		{"prefix stream", `<stream:error/>`, `<stream:error xmlns:stream='http://etherx.jabber.org/streams'/>`},
 		{"no namespace", `<message><a xmlns=''/></message>`, ""},
 		{"odd space", "<message\n\ta = 'b'\r\n><a\n></a\t></message >", ""},
 		{"64 deep", strings.Repeat("<a>", 64) + strings.Repeat("</a>", 64), ""},

@@ -98,7 +98,8 @@ type roomy struct {
 }
 
 // parseElement validates one whole element. scope is what surrounds it; where the element leans
-// on declarations other than the usual two of a client's stream, it gets its own. raw is kept, and
+// on declarations other than the usual default one, it gets its own: a stream over WebSocket, to
+// which it may go, has no open tag that declares a prefix (RFC 7395 section 3.3.3). raw is kept, and
 // the element's strings are parts of it.
 func parseElement(raw []byte, scope []binding) (*Element, error) {
 	p := parsers.Get().(*parser)
@@ -113,7 +114,7 @@ func parseElement(raw []byte, scope []binding) (*Element, error) {
 	var lent []byte
 	for _, b := range p.binds[:p.head] {
 		switch {
-		case !b.used || b.prefix == "stream" && b.uri == nsStream || b.prefix == "" && b.uri == nsClient:
+		case !b.used || b.prefix == "" && b.uri == nsClient:
 		case b.prefix == "":
 			lent = AppendAttr(lent, "xmlns", b.uri)
 		default:
