@@ -1,20 +1,19 @@
 package xmpp
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"trivium/identity"
 )
@@ -46,12 +45,13 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Pages of that origin may not chat here. The administrator can add it to xmpp.websocket_origins.", http.StatusForbidden)
 		return
 	}
-	t, err := newWS(w, r)
+	t, err := shakeHands(w, r)
 	if err != nil { // the answer has been written
 		s.log.Debug("connection refused", "remote", r.RemoteAddr, "error", err)
 		return
 	}
 	c := &client{srv: s, t: t, log: s.log}
+	c.at = newHolder(c)
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	if !s.add(c) {
 		c.cancel()
@@ -68,7 +68,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 
 // overWebSocket is the connection's goroutine.
 func (c *client) overWebSocket(t *ws, r *http.Request) {
-	o := identity.Opening{Protocol: identity.ProtocolXMPP, State: identity.StateUnauthed, Holder: c, UserAgent: r.UserAgent()}
+	o := identity.Opening{Protocol: identity.ProtocolXMPP, State: identity.StateUnauthed, Holder: c.at, UserAgent: r.UserAgent()}
 	if len(o.UserAgent) > maxUserAgent {
 		o.UserAgent = strings.ToValidUTF8(o.UserAgent[:maxUserAgent], "")
 	}
@@ -97,7 +97,8 @@ func (c *client) overWebSocket(t *ws, r *http.Request) {
 		t.cut()
 		return
 	}
-	c.ses, t.ses = ses, ses
+	c.ses = ses
+	t.account(ses)
 	c.run()
 }
 
@@ -134,49 +135,43 @@ func hasToken(values []string, want string) bool {
 	return false
 }
 
-// newWS answers the handshake of RFC 6455 section 4. After an error the request has been answered.
-func newWS(w http.ResponseWriter, r *http.Request) (*ws, error) {
-	h := &hijacking{ResponseWriter: w}
-	// The origin has been judged. Packing is off: it keeps some 64 KiB for each connection.
-	lib, err := websocket.Accept(h, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol},
-		InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled})
-	if err != nil {
-		return nil, err
+// acceptGUID is what the answer to a key is made with (RFC 6455 section 1.3).
+const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+// shakeHands answers the handshake (RFC 6455 section 4.2) and takes over the connection. No
+// extension is agreed on: packing alone would keep some 64 KiB for each connection. After an error
+// the request has been answered.
+func shakeHands(w http.ResponseWriter, r *http.Request) (*ws, error) {
+	key := r.Header.Get("Sec-WebSocket-Key")
+	if b, err := base64.StdEncoding.DecodeString(key); err != nil || len(b) != 16 || r.Method != http.MethodGet ||
+		r.ProtoMajor != 1 || r.ProtoMinor < 1 || !hasToken(r.Header.Values("Connection"), "upgrade") {
+		http.Error(w, "The request is no WebSocket handshake of RFC 6455.", http.StatusBadRequest)
+		return nil, errHandshake
 	}
-	lib.SetReadLimit(-1) // message has its own, which leaves room for last words
-	t := &ws{lib: lib, wire: h.wire, https: r.TLS != nil, header: true}
-	t.begin()
-	return t, nil
-}
-
-// hijacking puts a wire between the library and the connection.
-type hijacking struct {
-	http.ResponseWriter
-	wire *wire
-}
-
-// Buffers of a connection that is idle for most of its life.
-const (
-	readBuffer    = 1 << 10
-	controlBuffer = 256 // more than a control frame needs, so that one leaves in one piece
-)
-
-func (h *hijacking) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if r.Header.Get("Sec-WebSocket-Version") != "13" {
+		w.Header().Set("Sec-WebSocket-Version", "13") // section 4.4
+		http.Error(w, "Version 13 of WebSocket is spoken here.", http.StatusUpgradeRequired)
+		return nil, errHandshake
+	}
+	sum := sha1.Sum([]byte(key + acceptGUID)) // #nosec: RFC 6455 asks for it, and nothing hangs on it
+	h := w.Header()
+	h.Set("Upgrade", "websocket")
+	h.Set("Connection", "Upgrade")
+	h.Set("Sec-WebSocket-Accept", base64.StdEncoding.EncodeToString(sum[:]))
+	h.Set("Sec-WebSocket-Protocol", subprotocol)
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		return nil, nil, err
+		return nil, fmt.Errorf("taking over the connection: %w", err)
+	}
+	if err := rw.Flush(); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	early, err := rw.Reader.Peek(rw.Reader.Buffered())
 	if err != nil {
-		return nil, nil, errors.Join(err, conn.Close())
+		return nil, errors.Join(err, conn.Close())
 	}
-	raw := conn
-	if t, ok := conn.(*tls.Conn); ok {
-		raw = t.NetConn()
-	}
-	if t, ok := raw.(*net.TCPConn); ok {
-		_ = t.SetKeepAliveConfig(keepAlive)
-	}
-	h.wire = &wire{deadlines: deadlines{raw: raw}, Conn: conn, early: bytes.Clone(early)}
-	return h.wire, bufio.NewReadWriter(bufio.NewReaderSize(h.wire, readBuffer), bufio.NewWriterSize(h.wire, controlBuffer)), nil
+	return newWS(conn, early, r.TLS != nil), nil
 }
+
+var errHandshake = errors.New("no WebSocket handshake")

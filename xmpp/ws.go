@@ -2,18 +2,14 @@ package xmpp
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/coder/websocket"
 	xstream "mellium.im/xmpp/stream"
 
 	"trivium/identity"
@@ -22,48 +18,56 @@ import (
 // nsFraming is of the elements that open and close a stream over WebSocket (RFC 7395 section 3.3.2).
 const nsFraming = "urn:ietf:params:xml:ns:xmpp-framing"
 
-// Proxies close what is silent for a minute; RFC 7395 section 3.8 has WebSocket pings for that. A
-// peer of which nothing at all comes for long has gone.
-const (
-	pingEvery = 50 * time.Second
-	pingLimit = 5 * pingEvery
-)
+// pingEvery is how often a WebSocket ping is sent (RFC 7395 section 3.8): proxies close what is
+// silent for a minute.
+const pingEvery = 50 * time.Second
 
 // ws is the transport of RFC 7395: each element is a text message of its own.
-//
-// The library shakes hands, reads, and answers pings and the closing handshake. Messages are
-// written here, as a batch of them leaves in one piece, and last words are written after a read
-// has failed, when the library would have closed the connection.
 type ws struct {
-	*wire
-	lib    *websocket.Conn
-	https  bool // the client speaks https, perhaps to a proxy
+	deadlines
+	messages
+	conn   net.Conn // raw, or TLS over it
+	ses    *identity.Session
 	from   netip.AddrPort
+	https  bool // the client speaks https, perhaps to a proxy
 	header bool // the next message opens a stream
-	max    int  // bytes of a message
-	budget int  // bytes that may still be read before the log-in; below 0: no limit
+	ping   *time.Timer
+
+	sending sync.Mutex // guards what follows, and the writing side: no frame comes within another
+	closed  bool       // a close frame has been sent; nothing follows it
+}
+
+// newWS takes over a connection after the handshake; early is what has been read of it.
+func newWS(conn net.Conn, early []byte, https bool) *ws {
+	t := &ws{conn: conn, https: https, header: true, deadlines: deadlines{raw: conn}}
+	if c, ok := conn.(*tls.Conn); ok {
+		t.raw = c.NetConn()
+	}
+	if c, ok := t.raw.(*net.TCPConn); ok {
+		_ = c.SetKeepAliveConfig(keepAlive)
+	}
+	t.messages.r, t.messages.control = conn, t.control
+	t.messages.put(early)
+	t.ping = time.AfterFunc(time.Hour, t.tick)
+	t.ping.Reset(pingEvery) // not before the field is set, which tick reads
+	return t
 }
 
 // next reads a message and checks that it is one whole element (RFC 7395 section 3.3.3).
 func (t *ws) next() (frame, error) {
 	for {
-		// No deadline in the context: the library would close the connection by it.
-		kind, r, err := t.lib.Reader(context.Background())
+		raw, err := t.message()
 		if err != nil {
+			if errors.Is(err, errFrame) {
+				t.goodbye(closeProtocol, linger)
+			}
 			return frame{}, err
 		}
-		if kind != websocket.MessageText { // section 3.2
-			return frame{}, &fault{xstream.BadFormat, "XMPP goes in text messages"}
-		}
-		raw, err := t.message(r)
-		if err != nil {
-			return frame{}, err
-		}
+		t.ses.CountIn(int64(len(raw)))
 		el, err := parseMessage(raw)
-		if err != nil {
-			return frame{}, err
-		}
 		switch {
+		case err != nil:
+			return frame{}, err
 		case el == nil: // white space, as some clients send it to keep a connection open
 			continue
 		case el.Name.Space == nsFraming && el.Name.Local == "close" && t.header:
@@ -75,42 +79,6 @@ func (t *ws) next() (frame, error) {
 			return frame{frameHeader, el}, nil
 		}
 		return frame{frameElement, el}, nil
-	}
-}
-
-// message reads one within the limits.
-func (t *ws) message(r io.Reader) ([]byte, error) {
-	pooled := chunks.Get().(*[chunk]byte)
-	b, n := pooled[:], 0
-	defer func() {
-		clear(pooled[:min(n, chunk)]) // it may hold a password
-		chunks.Put(pooled)
-	}()
-	for {
-		m, err := r.Read(b[n:min(len(b), t.max+1)])
-		if n += m; n > t.max {
-			return nil, &fault{xstream.PolicyViolation, "the stanza is too large"}
-		}
-		if t.budget >= 0 && m > 0 {
-			if t.budget -= m; t.budget < 0 {
-				t.budget = 0
-				return nil, &fault{xstream.PolicyViolation, "too many bytes before the log-in"}
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			t.ses.CountIn(int64(n))
-			if len(b) > chunk {
-				return b[:n], nil
-			}
-			return bytes.Clone(b[:n]), nil
-		case err != nil:
-			return nil, err
-		case n == len(b):
-			grown := make([]byte, min(2*len(b), t.max+1))
-			copy(grown, b)
-			b = grown
-		}
 	}
 }
 
@@ -178,153 +146,63 @@ func (t *ws) secured() bool { return t.https }
 // proxy stands between them, and pages cannot see it anyway.
 func (t *ws) tlsState() *tls.ConnectionState { return nil }
 
+func (t *ws) account(ses *identity.Session) {
+	t.sending.Lock() // a ping may be on its way
+	defer t.sending.Unlock()
+	t.ses = ses
+}
+
 func (t *ws) remote() netip.AddrPort { return t.from }
 
-// wire is the connection below the library. It lets no frame come between the parts of another,
-// and nothing follow a close frame.
-type wire struct {
-	deadlines
-	net.Conn // raw, or TLS over it
-	ses      *identity.Session
-	early    []byte // what came with the request
-
-	heard atomic.Bool // something came since the last ping
-	ping  *time.Timer
-
-	sending sync.Mutex // guards what follows, and the writing side
-	closed  bool       // a close frame has been sent
-	unheard time.Duration
-}
-
-// begin starts the pings.
-func (w *wire) begin() {
-	w.ping = time.AfterFunc(time.Hour, w.tick)
-	w.ping.Reset(pingEvery) // not before the field is set, which tick reads
-}
-
-// tick sends a ping where the peer may be asleep, and cuts where it has gone.
-func (w *wire) tick() {
-	if !w.sending.TryLock() { // a writer that is stuck has its own limit
-		w.ping.Reset(pingEvery)
-		return
-	}
-	defer w.sending.Unlock()
-	if w.closed {
-		return
-	}
-	if w.unheard += pingEvery; w.heard.Swap(false) {
-		w.unheard = 0
-	}
-	if w.unheard >= pingLimit {
-		_ = w.raw.Close()
-		return
-	}
-	if !w.writing(patience) {
-		return
-	}
-	if _, err := w.Conn.Write([]byte{0x80 | opPing, 0}); err == nil { // else the reader finds out
-		w.ping.Reset(pingEvery)
-	}
-}
-
-// The kinds of frames that are written here (RFC 6455 section 11.8).
-const (
-	opText  = 0x1
-	opClose = 0x8
-	opPing  = 0x9
-)
-
-// Read is for the library.
-func (w *wire) Read(b []byte) (int, error) {
-	if len(w.early) > 0 {
-		n := copy(b, w.early)
-		w.early = w.early[n:]
-		return n, nil
-	}
-	n, err := w.Conn.Read(b)
-	if n > 0 {
-		w.heard.Store(true)
-	}
-	return n, err
-}
-
-// Write is for the library, which answers pings and a close by it.
-func (w *wire) Write(b []byte) (int, error) {
-	w.sending.Lock()
-	defer w.sending.Unlock()
-	if w.closed || !w.writing(patience) {
-		return 0, net.ErrClosed
-	}
-	if len(b) > 0 && b[0]&0x0F == opClose {
-		w.closed = true
-	}
-	return w.Conn.Write(b)
-}
-
-// Close is for the library: TLS would wait for a peer that does not read.
-func (w *wire) Close() error { return w.raw.Close() }
-
 // write makes a message of each item, and puts as many as fit into one Write.
-func (w *wire) write(items []item, within time.Duration) error {
-	w.sending.Lock()
-	defer w.sending.Unlock()
+func (t *ws) write(items []item, within time.Duration) error {
+	t.sending.Lock()
+	defer t.sending.Unlock()
 	buf := batches.Get().(*[batch]byte)
 	defer batches.Put(buf)
 	b := buf[:0]
 	for _, it := range items {
 		if len(b)+len(it.b)+frameRoom > batch {
-			if err := w.send(b, within); err != nil {
+			if err := t.send(b, within); err != nil {
 				return err
 			}
 			b = b[:0]
 		}
 		at, declare := standalone(it.b)
-		b = appendTextFrame(b, len(it.b)+len(declare))
+		b = appendFrameHead(b, opText, len(it.b)+len(declare))
 		b = append(append(b, it.b[:at]...), declare...)
 		if rest := it.b[at:]; len(b)+len(rest) <= batch {
 			b = append(b, rest...)
 		} else {
-			if err := w.send(b, within); err != nil {
+			if err := t.send(b, within); err != nil {
 				return err
 			}
-			if err := w.send(rest, within); err != nil {
+			if err := t.send(rest, within); err != nil {
 				return err
 			}
 			b = b[:0]
 		}
 	}
-	return w.send(b, within)
+	return t.send(b, within)
 }
 
 // send is called with sending held.
-func (w *wire) send(b []byte, within time.Duration) error {
+func (t *ws) send(b []byte, within time.Duration) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if w.closed || !w.writing(within) {
+	if t.closed || !t.writing(within) {
 		return net.ErrClosed
 	}
-	n, err := w.Conn.Write(b)
-	if w.ses != nil {
-		w.ses.CountOut(int64(n))
+	n, err := t.conn.Write(b)
+	if t.ses != nil {
+		t.ses.CountOut(int64(n))
 	}
 	return err
 }
 
 // frameRoom is what a message needs beside its item: the head of the frame, and declarations.
 const frameRoom = 10 + len(declareClient) + len(declareStream)
-
-// appendTextFrame writes the head of an unmasked text message in one frame (RFC 6455 section 5.2).
-func appendTextFrame(b []byte, size int) []byte {
-	b = append(b, 0x80|opText)
-	switch {
-	case size < 126:
-		return append(b, byte(size))
-	case size <= 0xFFFF:
-		return binary.BigEndian.AppendUint16(append(b, 126), uint16(size))
-	}
-	return binary.BigEndian.AppendUint64(append(b, 127), uint64(size))
-}
 
 const (
 	declareClient = " xmlns='" + nsClient + "'"
@@ -358,31 +236,62 @@ func standalone(b []byte) (at int, declare string) {
 	return at, declareClient
 }
 
-// shut begins the closing handshake of RFC 6455 section 7, and ends our side of the connection.
-func (w *wire) shut() {
-	w.sending.Lock()
-	defer w.sending.Unlock()
-	w.ping.Stop()
-	if !w.closed && w.writing(linger) {
-		w.closed = true
-		_, _ = w.Conn.Write(binary.BigEndian.AppendUint16([]byte{0x80 | opClose, 2}, uint16(websocket.StatusNormalClosure)))
+// control answers a control frame (RFC 6455 section 5.5); the error ends the reading.
+func (t *ws) control(op byte, body []byte) error {
+	switch op {
+	case opPing:
+		t.sending.Lock()
+		defer t.sending.Unlock()
+		return t.send(append(appendFrameHead(nil, opPong, len(body)), body...), patience)
+	case opClose:
+		t.goodbye(body[:min(len(body), len(closeNormal))], patience) // the peer's own code
+		return io.EOF
 	}
-	if t, ok := w.Conn.(*tls.Conn); ok {
-		_ = t.CloseWrite()
+	return nil
+}
+
+// goodbye sends the close frame, once.
+func (t *ws) goodbye(body []byte, within time.Duration) {
+	t.sending.Lock()
+	defer t.sending.Unlock()
+	t.ping.Stop()
+	_ = t.send(append(appendFrameHead(nil, opClose, len(body)), body...), within)
+	t.closed = true
+}
+
+// tick sends a ping.
+func (t *ws) tick() {
+	if !t.sending.TryLock() { // somebody writes, which does as well
+		t.ping.Reset(pingEvery)
+		return
 	}
-	if t, ok := w.raw.(*net.TCPConn); ok {
-		_ = t.CloseWrite()
+	defer t.sending.Unlock()
+	if t.send(appendFrameHead(nil, opPing, 0), patience) == nil { // else the reader finds out
+		t.ping.Reset(pingEvery)
+	}
+}
+
+// shut begins the closing handshake of RFC 6455 section 7, and ends our side of the connection. The
+// client's own <close/> is not waited for: nothing that comes before it counts any more.
+func (t *ws) shut() {
+	t.goodbye(closeNormal, linger)
+	if c, ok := t.conn.(*tls.Conn); ok {
+		_ = c.CloseWrite()
+	}
+	if c, ok := t.raw.(*net.TCPConn); ok {
+		_ = c.CloseWrite()
 	}
 }
 
 // drain is as with TCP; the close frame that comes back is among what is thrown away.
-func (w *wire) drain(at time.Time) {
-	if w.raw.SetReadDeadline(at) == nil {
-		_, _ = io.Copy(io.Discard, onlyReader{w.raw})
+func (t *ws) drain(at time.Time) {
+	t.release()
+	if t.raw.SetReadDeadline(at) == nil {
+		_, _ = io.Copy(io.Discard, onlyReader{t.raw})
 	}
 }
 
-func (w *wire) cut() {
-	_ = w.raw.Close()
-	w.ping.Stop()
+func (t *ws) cut() {
+	_ = t.raw.Close()
+	t.ping.Stop()
 }
