@@ -147,3 +147,12 @@ func (r *Router) undelivered(ctx context.Context, s *Stream, b []byte) {
 		hook(ctx, s, st)
 	}
 }
+
+// Stream finds the bound stream of a full JID; nil where there is none.
+func (s *Server) Stream(full string) *Stream {
+	j, err := jid.Parse(full)
+	if err != nil {
+		return nil
+	}
+	return s.router.at(j)
+}

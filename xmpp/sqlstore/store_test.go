@@ -6,6 +6,7 @@ import (
 	"trivium/internal/sqldb/sqltest"
 	"trivium/xmpp"
 	"trivium/xmpp/blocking"
+	"trivium/xmpp/offline"
 	"trivium/xmpp/sqlstore"
 	"trivium/xmpp/storetest"
 )
@@ -24,6 +25,10 @@ func TestStore(t *testing.T) {
 
 func TestBlocking(t *testing.T) {
 	storetest.Blocking(t, func(t *testing.T) blocking.Store { return open(t) })
+}
+
+func TestOffline(t *testing.T) {
+	storetest.Offline(t, func(t *testing.T) offline.Store { return open(t) })
 }
 
 func TestQueries(t *testing.T) { sqltest.CheckQueries(t, ".") }

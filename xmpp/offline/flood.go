@@ -1,0 +1,205 @@
+package offline
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"trivium/xmpp"
+)
+
+// page is how many messages are read at one time.
+const page = 20
+
+// dropWithin bounds the removal of messages that a client has.
+const dropWithin = 10 * time.Second
+
+// presence gives what waits to the first client that comes and takes messages (section 2).
+func (o *Offline) presence(ctx context.Context, p *xmpp.Presence) {
+	owner := p.By.Owner()
+	if !p.Available || p.Priority < 0 || owner.ID == "" || p.By.Is(o.seen) {
+		return
+	}
+	p.By.Set(o.seen, true)
+	if p.By.Is(xmpp.ReadsArchive) {
+		o.forget(ctx, owner)
+		return
+	}
+	if f := o.claim(owner, p.By); f != nil {
+		f.run(ctx)
+	}
+}
+
+// forget drops what a client finds in the archive: it has asked there before it came.
+func (o *Offline) forget(ctx context.Context, owner xmpp.Owner) {
+	if _, err := o.store.DropAll(ctx, owner.ID, 1<<62); err != nil {
+		o.log.Error("messages that wait were not removed", "user", owner.String(), "error", err)
+	}
+}
+
+// flood is what one client is being given. There is one at a time for each account.
+type flood struct {
+	o     *Offline
+	owner xmpp.Owner
+	s     *xmpp.Stream
+
+	dropping sync.Mutex // one removal after the other; taken before mu
+
+	mu      sync.Mutex
+	open    int // put and not yet known to be there
+	put     bool
+	arrived []int64
+	drops   bool // a goroutine drops what has arrived
+}
+
+// claim makes a flood; nil where another client is being given what waits.
+func (o *Offline) claim(owner xmpp.Owner, s *xmpp.Stream) *flood {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, busy := o.floods[owner.ID]; busy {
+		return nil
+	}
+	f := &flood{o: o, owner: owner, s: s}
+	o.floods[owner.ID] = f
+	return f
+}
+
+// down is called when a stream has ended: what it has not acknowledged goes to another client, or
+// waits on.
+func (o *Offline) down(ctx context.Context, s *xmpp.Stream) {
+	owner := s.Owner()
+	o.mu.Lock()
+	f := o.floods[owner.ID]
+	o.mu.Unlock()
+	if f == nil || f.s != s {
+		return
+	}
+	f.drop(ctx)
+	f.end()
+	var buf [8]*xmpp.Stream
+	for _, other := range o.router.AvailableStreams(buf[:0], owner.Address) {
+		if _, priority, ok := o.router.Available(other); !ok || priority < 0 || other.Is(xmpp.ReadsArchive) {
+			continue
+		}
+		if next := o.claim(owner, other); next != nil {
+			go next.run(context.WithoutCancel(ctx)) // it ends with that stream
+		}
+		return
+	}
+}
+
+func (f *flood) end() {
+	f.o.mu.Lock()
+	defer f.o.mu.Unlock()
+	if f.o.floods[f.owner.ID] == f {
+		delete(f.o.floods, f.owner.ID)
+	}
+}
+
+// run puts all that waits into the stream, as fast as the client takes it. A message is dropped
+// when the client has it.
+func (f *flood) run(ctx context.Context) {
+	for after := int64(0); ; {
+		list, err := f.o.store.Wait(ctx, f.owner.ID, after, page)
+		if err != nil {
+			f.o.log.Error("messages that wait were not delivered", "user", f.owner.String(), "error", err)
+			f.end()
+			return
+		}
+		for _, w := range list {
+			after = w.ID
+			b, err := w.delayed(f.owner, "")
+			if err != nil {
+				f.o.log.Error("a message that waits cannot be read", "user", f.owner.String(), "id", w.ID, "error", err)
+				continue
+			}
+			f.s.Room()
+			f.begin()
+			if !f.s.PutThen(b, func() { f.has(w.ID) }) {
+				return // it has ended, and down is called
+			}
+		}
+		if len(list) < page {
+			f.all()
+			return
+		}
+	}
+}
+
+func (f *flood) begin() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open++
+}
+
+// has is called when the client has a message. It must not wait.
+func (f *flood) has(id int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open--
+	f.arrived = append(f.arrived, id)
+	f.next()
+}
+
+// all is called when everything has been put.
+func (f *flood) all() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.put = true
+	f.next()
+}
+
+// next is called with mu held.
+func (f *flood) next() {
+	if f.drops || len(f.arrived) == 0 && !(f.put && f.open == 0) {
+		return
+	}
+	f.drops = true
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), dropWithin)
+		defer cancel()
+		for f.drop(ctx) {
+		}
+	}()
+}
+
+// drop removes what has arrived, many at a time; false where there was nothing.
+func (f *flood) drop(ctx context.Context) bool {
+	f.dropping.Lock()
+	defer f.dropping.Unlock()
+	f.mu.Lock()
+	ids := f.arrived
+	f.arrived = nil
+	done := f.put && f.open == 0
+	if len(ids) == 0 {
+		f.drops = false
+	}
+	f.mu.Unlock()
+	if len(ids) == 0 {
+		if done {
+			f.end()
+		}
+		return false
+	}
+	if err := f.o.store.Drop(ctx, f.owner.ID, ids...); err != nil {
+		f.o.log.Error("messages that were delivered are not removed, and will come again", "user", f.owner.String(), "error", err)
+	}
+	return true
+}
+
+// delayed is the message with the time at which it came (XEP-0203), and with one more element where
+// that is not ""; to "" leaves the address as it is.
+func (w Waiting) delayed(owner xmpp.Owner, to string, added ...string) ([]byte, error) {
+	st, err := xmpp.ParseStanza(w.Stanza)
+	if err != nil {
+		return nil, err
+	}
+	if to == "" {
+		to = st.To.String()
+	}
+	delay := "<delay xmlns='urn:xmpp:delay' from='" + xmpp.Escape(owner.Domain()) + "' stamp='" + stamp(w.At) + "'>" + reason + "</delay>"
+	return st.Rewritten(st.From.String(), to, append(added, delay)...), nil
+}
+
+// stamp is a time as XEP-0082 writes it.
+func stamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000000Z") }

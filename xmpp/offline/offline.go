@@ -1,0 +1,158 @@
+// Package offline keeps messages for accounts of which nobody is there (XEP-0160 1.0.1) until a
+// client has them, in a flood when it comes, or one by one as it asks (XEP-0013 1.2).
+package offline
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"trivium/identity"
+	"trivium/xmpp"
+)
+
+const (
+	ns       = "http://jabber.org/protocol/offline"
+	feature  = "msgoffline"
+	nsClient = "jabber:client"
+	reason   = "Offline Storage" // of the delay
+)
+
+// ErrFull is the error of Keep for an account that has as many messages as it may have.
+var ErrFull = errors.New("too many messages wait for this account")
+
+// Waiting is a message that waits.
+type Waiting struct {
+	ID     int64 // grows with each message
+	From   string
+	At     time.Time // when it came, to the microsecond
+	Stanza []byte    // as it is delivered, but for its delay
+}
+
+// Store is what offline needs of a database.
+type Store interface {
+	// Keep adds a message, unless there are max already: ErrFull. It is durable when it returns nil.
+	Keep(ctx context.Context, owner identity.UserID, w Waiting, max int) error
+	// Wait lists at most n messages with IDs above after, in the order of their IDs.
+	Wait(ctx context.Context, owner identity.UserID, after int64, n int) ([]Waiting, error)
+	// Count says how many wait.
+	Count(ctx context.Context, owner identity.UserID) (int, error)
+	// Drop removes messages by ID; those that are not there are no error.
+	Drop(ctx context.Context, owner identity.UserID, ids ...int64) error
+	// DropAll removes all up to an ID and returns how many they were.
+	DropAll(ctx context.Context, owner identity.UserID, upTo int64) (int, error)
+}
+
+// Options is what New needs.
+type Options struct {
+	Store Store
+	Max   int // messages of one account
+}
+
+// Offline is the module.
+type Offline struct {
+	store  Store
+	max    int
+	router *xmpp.Router
+	log    *slog.Logger
+	seen   xmpp.Flag // the client has had its flood, or wants none
+
+	mu     sync.Mutex
+	floods map[identity.UserID]*flood // which client is being given what waits
+}
+
+// New makes the module.
+func New(o Options) *Offline {
+	return &Offline{store: o.Store, max: o.Max, floods: map[identity.UserID]*flood{}}
+}
+
+// Register implements xmpp.Module.
+func (o *Offline) Register(reg *xmpp.Registrar) {
+	o.router, o.log = reg.Router, reg.Log()
+	o.seen = reg.Flag()
+	reg.Delivered(o.delivered)
+	reg.Undelivered(o.undelivered)
+	reg.Presence(o.presence)
+	reg.Down(o.down)
+	reg.Removed(func(ctx context.Context, id identity.UserID) error {
+		_, err := o.store.DropAll(ctx, id, 1<<62)
+		return err
+	})
+	reg.Feature(xmpp.ToServer, feature, ns)
+	reg.Nodes(xmpp.ToSelf, o)
+	reg.Serve(xmpp.Service{To: xmpp.ToSelf, Name: xml.Name{Space: ns, Local: "offline"}, Resource: "xmpp:message", Set: true, Answer: o.retrieve})
+}
+
+// delivered keeps what has reached nobody.
+func (o *Offline) delivered(ctx context.Context, m *xmpp.Message) {
+	if len(m.Reached) > 0 || m.Recipient.ID == "" || !Storable(&m.Element, m.Type) ||
+		m.Asks(xmpp.HintNoStore) || m.Asks(xmpp.HintNoPermanentStore) {
+		return
+	}
+	switch err := o.keep(ctx, m.Recipient.ID, m.From.String(), m.Bytes()); {
+	case err == nil:
+		m.Kept = true
+	case errors.Is(err, ErrFull):
+		// The archive may have it; else the sender hears that nobody is there (section 2).
+	default:
+		o.log.Error("a message was not kept", "user", m.Recipient.String(), "error", err)
+	}
+}
+
+// undelivered keeps what was in the queue of a client that has gone for good, unless another
+// client of the account is there to have it now.
+func (o *Offline) undelivered(ctx context.Context, s *xmpp.Stream, st *xmpp.Stanza) {
+	owner := s.Owner()
+	// What a copy forwards its original has; what has waited before waits still.
+	if owner.ID == "" || !Storable(&st.Element, st.Type) || xmpp.AddressOf(st.From) == owner.Address || waited(st) {
+		return
+	}
+	if err := o.keep(ctx, owner.ID, st.From.String(), st.Bytes()); err != nil && !errors.Is(err, ErrFull) {
+		o.log.Error("a message was not kept", "user", owner.String(), "error", err)
+	}
+}
+
+// waited reports whether the message was put by a flood.
+func waited(st *xmpp.Stanza) bool {
+	for _, c := range st.Children {
+		if c.Name.Space != "urn:xmpp:delay" || c.Name.Local != "delay" {
+			continue
+		}
+		if el, err := st.Child(c); err == nil {
+			if text, _ := el.Text(); text == reason {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (o *Offline) keep(ctx context.Context, owner identity.UserID, from string, b []byte) error {
+	return o.store.Keep(ctx, owner, Waiting{From: from, At: o.router.Now(), Stanza: b}, o.max)
+}
+
+// Storable reports whether a message is worth keeping (section 3): what a person would miss, or a
+// device needs; no chat states alone, no errors, headlines and rooms.
+func Storable(el *xmpp.Element, typ string) bool {
+	switch typ {
+	case "", "normal", "chat":
+	default:
+		return false
+	}
+	for _, c := range el.Children {
+		switch c.Name.Space {
+		case "http://jabber.org/protocol/chatstates", "urn:xmpp:hints", "urn:xmpp:sid:0", "urn:xmpp:delay",
+			"http://jabber.org/protocol/pubsub#event":
+		case nsClient:
+			if c.Name.Local != "thread" {
+				return true
+			}
+		default:
+			return true
+		}
+	}
+	return false
+}
