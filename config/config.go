@@ -92,6 +92,8 @@ type XMPP struct {
 	WebSocket     bool          `toml:"websocket" default:"true" doc:"chat over WebSocket at /xmpp-websocket of the web pages (RFC 7395)"`
 
 	WebSocketOrigins []string `toml:"websocket_origins" type:"origin" example:"https://chat.example.net" doc:"further sites whose pages may open that; the own domains always may" note:"\"*\" lets every page: chat sends no cookies, so such a page still needs a password, but it reaches a server that only the browser's network can reach."`
+
+	OfflineMessages int `toml:"offline_messages" default:"1000" min:"1" doc:"how many messages wait for an account of which nobody is there"`
 }
 
 // TLS is the section [tls]. Pair reads the two.

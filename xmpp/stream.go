@@ -150,8 +150,8 @@ func (s *Stream) Detached() bool {
 }
 
 // Room waits until no more than half of the queue is in use, or the stream has lost its connection
-// or ended. Only the reader may call it, with no book held: what the client asked for waits for
-// the client.
+// or ended. Only the reader and goroutines of their own may call it, with no book held: what the
+// client asked for waits for the client.
 func (s *Stream) Room() {
 	for {
 		s.mu.Lock()

@@ -5,21 +5,24 @@ import (
 	"log/slog"
 	"strings"
 
+	"trivium/config"
 	"trivium/identity"
 	"trivium/internal/sqldb"
 	"trivium/xmpp"
 	"trivium/xmpp/blocking"
 	"trivium/xmpp/carbons"
+	away "trivium/xmpp/offline"
 	xmppstore "trivium/xmpp/sqlstore"
 )
 
 // chatModules are the parts of the chat road with packages of their own, in the order in which they
 // are asked about a stanza.
-func chatModules(s *identity.Service, db *sqldb.DB, log *slog.Logger) []xmpp.Module {
+func chatModules(cfg *config.Config, s *identity.Service, db *sqldb.DB, log *slog.Logger) []xmpp.Module {
 	small := xmppstore.New(db)
 	return []xmpp.Module{
 		blocking.New(blocking.Options{Store: small, Report: auditReport(s, log)}),
 		carbons.New(),
+		away.New(away.Options{Store: small, Max: cfg.XMPP.OfflineMessages}),
 	}
 }
 

@@ -107,7 +107,7 @@ func newDAV(cfg *config.Config, s *identity.Service, f *files.Service, log *slog
 func newXMPP(cfg *config.Config, s *identity.Service, r *identity.Registry, db *sqldb.DB, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*xmpp.Server, error) {
 	srv, err := xmpp.New(xmpp.Options{Config: cfg.XMPP, Limits: cfg.Limits, Domains: append([]string{cfg.Domain}, cfg.Domains...),
 		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v),
-		Modules: chatModules(s, db, log),
+		Modules: chatModules(cfg, s, db, log),
 		NoSCRAM: cfg.Identity.PasswordHash == "argon2id", Anonymous: cfg.XMPP.Anonymous})
 	if err != nil {
 		return nil, err
