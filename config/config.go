@@ -77,11 +77,15 @@ type FTP struct {
 
 // XMPP is the section [xmpp].
 type XMPP struct {
-	Listen        []string      `toml:"listen" default:":5222" dev:"127.0.0.1:5222" type:"listen" doc:"clients, with STARTTLS as xmpp.tls says"`
-	TLS           string        `toml:"tls" default:"required" values:"required|optional" doc:"STARTTLS before log-in; PLAIN stays off without TLS either way"`
-	TLSListen     []string      `toml:"tls_listen" default:":5223" dev:"127.0.0.1:5223" type:"listen" doc:"direct TLS (XEP-0368)"`
-	S2SListen     []string      `toml:"s2s_listen" type:"listen" example:":5269" doc:"other servers"`
-	SCRAMSHA1     bool          `toml:"scram_sha1" default:"false" doc:"keep SCRAM-SHA-1 keys too, for old clients"`
+	Listen    []string `toml:"listen" default:":5222" dev:"127.0.0.1:5222" type:"listen" doc:"clients, with STARTTLS as xmpp.tls says"`
+	TLS       string   `toml:"tls" default:"required" values:"required|optional" doc:"STARTTLS before log-in; PLAIN stays off without TLS either way"`
+	TLSListen []string `toml:"tls_listen" default:":5223" dev:"127.0.0.1:5223" type:"listen" doc:"direct TLS (XEP-0368)"`
+	S2SListen []string `toml:"s2s_listen" type:"listen" example:":5269" doc:"other servers"`
+	SCRAMSHA1 bool     `toml:"scram_sha1" default:"false" doc:"keep SCRAM-SHA-1 keys too, for old clients"`
+
+	ClientCertificates bool   `toml:"client_certificates" default:"false" doc:"clients may log in by certificates that their accounts have made known (SASL EXTERNAL, XEP-0257)" note:"Some clients ask the person for a certificate then."`
+	ClientCA           string `toml:"client_ca" type:"path" example:"/etc/trivium/people.pem" doc:"authorities in PEM whose certificates let in the account that they name as xmppAddr"`
+
 	ResumeTimeout time.Duration `toml:"resume_timeout" default:"10m" doc:"how long a session whose connection is lost waits for its client (XEP-0198); 0: not at all"`
 	ResumeMemory  Size          `toml:"resume_memory" default:"64MiB" min:"1048576" doc:"memory of all sessions that wait; beyond it the one that waits longest ends"`
 	PingInterval  time.Duration `toml:"ping_interval" default:"5m" doc:"silence after which a client is asked whether it is there; 0: never" note:"It is asked between this long and half as long again after its last word."`

@@ -51,7 +51,10 @@ func (n *negotiation) bind(el *Element) (bound bool, err error) {
 // address is the full JID of the session with the resource that the client asks for, or one of
 // our own where it asks for none.
 func (n *negotiation) address(resource string) (jid.JID, error) {
-	if resource == "" {
+	switch {
+	case n.fixed != "":
+		resource = n.fixed
+	case resource == "":
 		resource = rand.Text()
 	}
 	if n.creds.Anonymous() {
@@ -69,6 +72,7 @@ func (n *negotiation) address(resource string) (jid.JID, error) {
 func (n *negotiation) bound(full jid.JID, reply func(*Stream) [][]byte) error {
 	s := newStream(full, n.c.ses, n.lang, n.srv.limits)
 	s.agent = n.agent
+	s.proof.Store(n.certified())
 	if err := n.c.attach(s); err != nil {
 		return err
 	}

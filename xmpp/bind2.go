@@ -88,7 +88,7 @@ func (n *negotiation) unbound(ctx context.Context, err error) error {
 // undo makes a failure of a log-in that identity has let in; the stream is as it was.
 func (n *negotiation) undo(ctx context.Context, err error) error {
 	n.srv.identity.Forget(n.c.ses)
-	n.creds, n.authed, n.token = identity.Credentials{}, false, nil
+	n.creds, n.authed, n.evidence, n.fixed = identity.Credentials{}, false, nil, ""
 	n.t.limits(strangerElement, strangerTotal)
 	n.c.ses.Update(func(d *identity.Details) { d.State, d.UserAgent = identity.StateUnauthed, "" })
 	return n.refuse(ctx, sasl2, err)

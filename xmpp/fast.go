@@ -153,7 +153,7 @@ func (m *ht) Prove(ctx context.Context, acc *identity.Account) error {
 		owner = acc.ID
 	}
 	f := m.n.srv.fast
-	m.turn = f.turn.Load()
+	m.turn = m.n.srv.router.revocations.Load()
 	row, err := f.store.FAST(ctx, owner, m.id)
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
@@ -180,4 +180,14 @@ func (m *ht) Prove(ctx context.Context, acc *identity.Account) error {
 	}
 	m.row = row
 	return nil
+}
+
+func (m *ht) since() uint64 { return m.turn }
+
+func (m *ht) holds(ctx context.Context, owner identity.UserID) bool {
+	if m.use.invalidate { // it is gone because it was used
+		return true
+	}
+	_, err := m.n.srv.fast.store.FAST(ctx, owner, m.id)
+	return err == nil
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	xstream "mellium.im/xmpp/stream"
@@ -32,7 +31,6 @@ type fastTokens struct {
 	store Store
 	key   []byte
 	now   func() time.Time
-	turn  atomic.Uint64 // rises with each revocation, after its commit
 }
 
 // derive makes the token of a slot.
@@ -155,7 +153,7 @@ func (n *negotiation) fastToken(ctx context.Context, q *request2, m mech) ([]byt
 		if err != nil {
 			return nil, err
 		}
-		if n.token = h; renewed {
+		if n.evidence = h; renewed {
 			return n.tokenElement(row), nil
 		}
 	}
@@ -177,19 +175,6 @@ func (n *negotiation) tokenElement(row FASTClient) []byte {
 	token := n.srv.fast.derive(n.creds.UserID, row.Agent.ID, row.Mechanism, row.Next, row.Version)
 	b := append([]byte("<token xmlns='"+nsFAST+"' expiry='"), row.Next.Expires.Format(time.RFC3339)...)
 	return append(append(append(b, "' token='"...), token...), "'/>"...)
-}
-
-// revoked reports whether the token of the log-in has been revoked since it was looked at. It is
-// asked when the stream can be found by those who revoke, so one of the two sees the other.
-func (n *negotiation) revoked() bool {
-	f := n.srv.fast
-	if n.token == nil || n.token.use.invalidate || f.turn.Load() == n.token.turn {
-		return false
-	}
-	ctx, cancel := n.context()
-	defer cancel()
-	_, err := f.store.FAST(ctx, n.creds.UserID, n.token.id)
-	return err != nil
 }
 
 // FASTClients returns the clients of an account that can log in by a token now (XEP-0484), the one
@@ -224,7 +209,7 @@ func (r *Router) RevokeFAST(ctx context.Context, owner Owner, client string) err
 			return err
 		}
 	}
-	r.fast.turn.Add(1)
+	r.revocations.Add(1)
 	for _, s := range r.client(owner.Address, client) {
 		s.end(xstream.NotAuthorized, "The access of this client was revoked.")
 	}

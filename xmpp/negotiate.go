@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -46,13 +47,15 @@ type negotiation struct {
 	authed   bool
 	failures int // of log-ins
 
-	bindings []channelBinding // of the TLS connection
-	offered  []string         // mechanisms, in the stream as it stands
-	version  string           // of the features (XEP-0509)
+	bindings []channelBinding  // of the TLS connection
+	cert     *x509.Certificate // of the client
+	offered  []string          // mechanisms, in the stream as it stands
+	version  string            // of the features (XEP-0509)
 	agent    UserAgent
-	token    *ht     // by which it logged in
-	guest    string  // the name of an anonymous client
-	peer     jid.JID // who the client says it is; nobody has proved it
+	evidence evidence // that the log-in hangs on; nil: on the account alone
+	fixed    string   // the one resource that there may be; "": any
+	guest    string   // the name of an anonymous client
+	peer     jid.JID  // who the client says it is; nobody has proved it
 
 	hello  []byte // our open tag while it has not been sent
 	domain string // what the client wants to talk to
@@ -66,7 +69,9 @@ func (c *client) negotiate() *Stream {
 	n := &negotiation{c: c, srv: c.srv, t: c.t, deadline: time.Now().Add(c.srv.limits.LoginTimeout)}
 	n.t.deadline(n.deadline)
 	n.t.limits(strangerElement, strangerTotal)
-	n.secure = n.t.secured()
+	if n.secure = n.t.secured(); n.secure {
+		n.bindings, n.cert = channelBindings(n.t), n.clientCertificate()
+	}
 	if t, ok := n.t.(*tcp); ok && !n.secure && n.srv.tls != nil {
 		n.clear = t
 		if t.direct {
@@ -300,7 +305,7 @@ func (n *negotiation) startTLS() error {
 		return err
 	}
 	n.clear, n.secure, n.domain, n.lang = nil, true, "", ""
-	n.bindings = channelBindings(n.t)
+	n.bindings, n.cert = channelBindings(n.t), n.clientCertificate()
 	version := tls.VersionName(n.t.tlsState().Version)
 	n.c.ses.Update(func(d *identity.Details) { d.TLS = version })
 	return nil

@@ -125,6 +125,9 @@ func (s *Server) Remove(ctx context.Context, id identity.UserID) error {
 	if err := s.fast.remove(ctx, id); err != nil {
 		return err
 	}
+	if err := s.router.removeCertificates(ctx, id); err != nil {
+		return err
+	}
 	for _, removed := range s.router.hooks.removals {
 		if err := removed(ctx, id); err != nil {
 			return err

@@ -23,6 +23,8 @@ type Accounts interface {
 	User(ctx context.Context, name string) (identity.Account, error)
 	// Allowed says whether the session may use a resource such as xmpp:message now.
 	Allowed(ses *identity.Session, r identity.Resource) bool
+	// Record writes into the audit log.
+	Record(ctx context.Context, e identity.AuditEvent) error
 }
 
 // Router knows the bound streams of this node and moves stanzas between them.
@@ -41,8 +43,10 @@ type Router struct {
 	started  time.Time
 	hooks    *hooks
 	fast     *fastTokens
-	pushes   atomic.Uint64
-	rosters  rosters
+	// revocations rises with each token or certificate that is revoked, after the commit.
+	revocations atomic.Uint64
+	pushes      atomic.Uint64
+	rosters     rosters
 	questions
 
 	// books keep what happens to one account's roster and presence in one order: a subscription
@@ -109,6 +113,7 @@ func newRouter(o Options) *Router {
 	reg := &Registrar{r}
 	reg.Serve(r.ownServices()...)
 	reg.manages(o)
+	reg.certificates(o)
 	for _, m := range o.Modules {
 		m.Register(reg)
 	}

@@ -63,6 +63,9 @@ func (n *negotiation) mechanisms() []string {
 		return nil // RFC 6120 section 13.8.4; no log-in in the clear
 	}
 	names := make([]string, 0, 8)
+	if n.cert != nil {
+		names = append(names, mechExternal) // RFC 6120 section 6.3.4
+	}
 	scram := func(plus, plain string) {
 		if len(n.bindings) > 0 {
 			names = append(names, plus)
@@ -130,6 +133,8 @@ func (n *negotiation) mechanism(name string) (mech, error) {
 		return nil, &saslError{cond: saslInvalidMechanism, text: "That mechanism is not offered."}
 	}
 	switch name {
+	case mechExternal:
+		return &external{n: n, cert: n.cert}, nil
 	case mechSHA256, mechSHA256Plus:
 		return &scram{n: n, hash: identity.SCRAMSHA256, method: identity.MethodSCRAMSHA256, plus: name == mechSHA256Plus}, nil
 	case mechSHA1, mechSHA1Plus:
@@ -165,6 +170,7 @@ func (n *negotiation) authenticate(el *Element) (ok bool, err error) {
 // ok is false then, and the stream as it was. before is what is wrong with the request itself.
 func (n *negotiation) logIn(ctx context.Context, d dialect, m mech, in []byte, sent bool, before error) (out []byte, ok bool, err error) {
 	var c identity.Credentials
+	n.evidence, n.fixed = nil, ""
 	if err = before; err == nil {
 		out, c, err = n.exchange(ctx, d, m, in, sent)
 	}

@@ -248,8 +248,11 @@ func (n *negotiation) succeed(ctx context.Context, q request2, out, token []byte
 			// XEP-0198 section 10.2: no features follow, and binding is passed over.
 			return [][]byte{n.success(s.full, out, resumed, token)}
 		})
-		if ok && n.revoked() {
-			n.s.end(xstream.NotAuthorized, "The access of this client was revoked.")
+		if ok {
+			n.s.proof.Store(n.certified())
+			if n.revoked() {
+				n.s.end(xstream.NotAuthorized, "The access of this client was revoked.")
+			}
 		}
 		if ok || err != nil {
 			return ok, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -26,6 +27,8 @@ type Identity interface {
 	Forget(ses *identity.Session)
 	Allowed(ses *identity.Session, r identity.Resource) bool
 	User(ctx context.Context, name string) (identity.Account, error)
+	UserByID(ctx context.Context, id identity.UserID) (identity.Account, error)
+	Record(ctx context.Context, e identity.AuditEvent) error
 	DeriveKey(use string) []byte
 }
 
@@ -79,6 +82,8 @@ type Server struct {
 
 	resourceKey []byte // of what others see of a client's installation
 	fast        *fastTokens
+	store       Store
+	clientCA    *x509.CertPool // who may vouch for client certificates; nil: nobody
 
 	ctx    context.Context // of the work for all clients
 	cancel context.CancelFunc
@@ -111,7 +116,11 @@ func New(o Options) (*Server, error) {
 		identity: o.Identity, registry: o.Registry, log: o.Log, router: newRouter(o),
 		noSCRAM: o.NoSCRAM, anonymous: o.Anonymous, clients: map[*client]struct{}{},
 	}
-	s.fast = &fastTokens{store: o.Store, now: time.Now}
+	var err error
+	if s.clientCA, err = readClientCA(o.Config.ClientCA); err != nil {
+		return nil, err
+	}
+	s.store, s.fast = o.Store, &fastTokens{store: o.Store, now: time.Now}
 	s.router.fast = s.fast
 	if o.Identity != nil {
 		s.resourceKey, s.fast.key = o.Identity.DeriveKey("xmpp resource"), o.Identity.DeriveKey("xmpp fast tokens")
@@ -121,6 +130,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.TLS != nil {
 		s.tls = bindableTLS(o.TLS)
+		if o.Config.ClientCertificates {
+			s.tls.ClientAuth = tls.RequestClientCert // who vouches for it, if anybody, is seen later
+		}
 		// A browser that was led here with another protocol is refused in the handshake.
 		s.tls.NextProtos = []string{"xmpp-client"}
 		// A roster in records of a kilobyte each is a system call for each of them.

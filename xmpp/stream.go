@@ -33,10 +33,11 @@ const (
 type Stream struct {
 	full  jid.JID
 	ses   *identity.Session
-	lang  string    // of what the client sends, unless a stanza says otherwise
-	agent UserAgent // what the client said of itself
-	res   resource  // the router's; see there for what guards it
-	lot   *lot      // where it waits; nil: nowhere
+	lang  string                    // of what the client sends, unless a stanza says otherwise
+	agent UserAgent                 // what the client said of itself
+	proof atomic.Pointer[certified] // by which the client logged in last; nil: no certificate
+	res   resource                  // the router's; see there for what guards it
+	lot   *lot                      // where it waits; nil: nowhere
 
 	known    addresses // the reader's
 	maxBytes int
