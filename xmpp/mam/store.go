@@ -54,10 +54,12 @@ type Message struct {
 	FromJID, ToJID string          // the bare JIDs in their normal form
 	// Origin is the origin-id, else the id that the sender gave; "" for a message that is never
 	// the same as another. A message that an account sends to one contact under one Origin is put
-	// once; where Stable is false also only if the bytes of the stanza are the same.
+	// once.
 	Origin string
-	Stable bool // the sender says that no other message has this Origin (XEP-0359)
-	Stanza []byte
+	// Content is how many bytes at the end of the stanza must be the same, too, for it to be sent
+	// again; 0 where the sender says that no other message has this Origin (XEP-0359).
+	Content int
+	Stanza  []byte
 }
 
 // Receipt is what Put says.
@@ -76,6 +78,7 @@ type Query struct {
 	Match    func(stanza []byte) bool
 	Scan     int
 	Max      int  // messages of the page
+	Bytes    int  // of their stanzas, where there is more than one; 0: no limit
 	Backward bool // the last of those that fit, not the first; still in the order of the archive
 }
 

@@ -53,7 +53,7 @@ func account(n int) (identity.UserID, string) {
 func letter(from, to int, origin string) mam.Message {
 	a, aj := account(from)
 	b, bj := account(to)
-	return mam.Message{From: a, To: b, FromJID: aj, ToJID: bj, Origin: origin, Stable: true,
+	return mam.Message{From: a, To: b, FromJID: aj, ToJID: bj, Origin: origin,
 		Stanza: []byte("<message xmlns='jabber:client' type='chat' id='" + origin + "' from='" + aj + "/phone' to='" + bj + "' xml:lang='en'><body>" +
 			strings.Repeat("hello wo", 25) + "</body><origin-id xmlns='urn:xmpp:sid:0' id='" + origin + "'/></message>")}
 }

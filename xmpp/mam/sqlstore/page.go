@@ -51,10 +51,9 @@ func (s *Store) page(ctx context.Context, who identity.UserID, q mam.Query) (mam
 		c.high = min(c.high, mam.LastAt(q.End)+1)
 	}
 	c.back = q.Backward
-	p := mam.Page{Complete: true}
-	scan := q.Scan
-	for p.Complete {
-		want := min(q.Max-len(p.Messages)+1, chunk)
+	r := reading{cursor: c, q: q, page: mam.Page{Complete: true}}
+	for !r.full {
+		want := min(q.Max-len(r.page.Messages)+1, chunk)
 		if q.Match != nil {
 			want = chunk
 		}
@@ -65,31 +64,44 @@ func (s *Store) page(ctx context.Context, who identity.UserID, q mam.Query) (mam
 		if len(ids) == 0 {
 			break
 		}
-		list, err := s.read(ctx, c, ids)
-		if err != nil {
+		if err := s.fetch(ctx, ids, c.back, r.add); err != nil {
 			return mam.Page{}, err
-		}
-		for _, m := range list {
-			if q.Match != nil {
-				if scan--; scan < 0 {
-					p.Complete = false
-					break
-				}
-				if !q.Match(m.Stanza) {
-					continue
-				}
-			}
-			if len(p.Messages) >= q.Max {
-				p.Complete = false
-				break
-			}
-			p.Messages = append(p.Messages, m)
 		}
 	}
 	if q.Backward {
-		slices.Reverse(p.Messages)
+		slices.Reverse(r.page.Messages)
 	}
-	return p, nil
+	return r.page, nil
+}
+
+// reading is a page while it is read.
+type reading struct {
+	*cursor
+	q           mam.Query
+	page        mam.Page
+	seen, bytes int
+	full        bool // and not Complete
+}
+
+// add takes the next message, less what is not in the archive any more; false where it is too much.
+func (r *reading) add(m message) bool {
+	if !m.head.in(r.owner) {
+		return true
+	}
+	r.seen++
+	r.full = r.q.Match != nil && r.seen > r.q.Scan
+	if !r.full && r.q.Match != nil && !r.q.Match(m.stanza) {
+		return true
+	}
+	r.bytes += len(m.stanza)
+	n := len(r.page.Messages)
+	r.full = r.full || n >= r.q.Max || n > 0 && r.q.Bytes > 0 && r.bytes > r.q.Bytes
+	if r.full {
+		r.page.Complete = false
+		return false
+	}
+	r.page.Messages = append(r.page.Messages, mam.Stored{ID: m.id, Stanza: m.stanza})
+	return true
 }
 
 // exists answers identity.ErrNotFound where id is not in the archive.
@@ -97,32 +109,11 @@ func (s *Store) exists(ctx context.Context, c *cursor, id mam.ID) error {
 	if id <= c.low || c.owner == 0 {
 		return identity.ErrNotFound
 	}
-	list, err := s.fetch(ctx, []mam.ID{id})
-	switch {
-	case err != nil:
-		return err
-	case len(list) == 0 || !list[0].head.in(c.owner):
-		return identity.ErrNotFound
+	m, err := readMessage(ctx, s.db, id)
+	if err == nil && !m.head.in(c.owner) {
+		err = identity.ErrNotFound
 	}
-	return nil
-}
-
-// read fetches the messages ids, in their order, less what is not in the archive any more.
-func (s *Store) read(ctx context.Context, c *cursor, ids []mam.ID) ([]mam.Stored, error) {
-	list, err := s.fetch(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]mam.Stored, 0, len(list))
-	for _, m := range list {
-		if m.head.in(c.owner) {
-			out = append(out, mam.Stored{ID: m.id, Stanza: m.stanza})
-		}
-	}
-	if c.back {
-		slices.Reverse(out)
-	}
-	return out, nil
+	return err
 }
 
 type message struct {
@@ -137,9 +128,9 @@ const chunk = 101
 // fetchSizes are the numbers of ids in the statements that fetch.
 var fetchSizes = [...]int{1, 11, 51, chunk}
 
-// fetch reads messages in the order of ids; those that are not there are left out.
-func (s *Store) fetch(ctx context.Context, ids []mam.ID) ([]message, error) {
-	var out []message
+// fetch calls fn with the messages ids, which are in the order of the archive, or with back in the
+// reverse order, until it returns false. Those that are not there are left out.
+func (s *Store) fetch(ctx context.Context, ids []mam.ID, back bool, fn func(message) bool) error {
 	for rest := ids; len(rest) > 0; {
 		size := fetchSizes[len(fetchSizes)-1]
 		for _, n := range fetchSizes {
@@ -154,13 +145,35 @@ func (s *Store) fetch(ctx context.Context, ids []mam.ID) ([]message, error) {
 			args[i] = int64(rest[min(i, n-1)]) // the last one again: it does not come twice
 		}
 		rest = rest[n:]
-		list, err := sqldb.All(scanMessage)(s.db.QueryContext(ctx, s.fetches[size], args...))
-		if err != nil {
-			return nil, err
+		query := s.fetches[size]
+		if back {
+			query = s.fetchesBack[size]
 		}
-		out = append(out, list...)
+		more, err := s.each(ctx, fn, query, args)
+		if err != nil || !more {
+			return err
+		}
 	}
-	return out, nil
+	return nil
+}
+
+// each calls fn with the messages that a query gives; more says that fn wants more.
+func (s *Store) each(ctx context.Context, fn func(message) bool, query string, args []any) (more bool, err error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = rows.Close() }() // what reading found wrong stands in rows.Err
+	for rows.Next() {
+		m, err := scanMessage(rows)
+		if err != nil {
+			return false, err
+		}
+		if !fn(m) {
+			return false, nil
+		}
+	}
+	return true, rows.Err()
 }
 
 func scanMessage(row sqldb.Scanner) (m message, err error) {
@@ -234,20 +247,26 @@ func (c *cursor) only(ctx context.Context, ids []mam.ID) error {
 	ids = slices.Clone(ids)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	list, err := c.s.fetch(ctx, ids)
+	for _, id := range ids {
+		if id <= c.low {
+			return identity.ErrNotFound
+		}
+	}
+	there := 0
+	err := c.s.fetch(ctx, ids, false, func(m message) bool {
+		if m.head.in(c.owner) {
+			there++
+			if c.kind == kindAll || m.head.kindIn(c.owner) == c.kind {
+				c.given = append(c.given, m.id)
+			}
+		}
+		return true
+	})
 	if err != nil {
 		return err
 	}
-	if len(list) != len(ids) {
+	if there != len(ids) {
 		return identity.ErrNotFound
-	}
-	for _, m := range list {
-		if !m.head.in(c.owner) || m.id <= c.low {
-			return identity.ErrNotFound
-		}
-		if c.kind == kindAll || m.head.kindIn(c.owner) == c.kind {
-			c.given = append(c.given, m.id)
-		}
 	}
 	c.chosen = true
 	return nil

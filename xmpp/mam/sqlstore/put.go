@@ -33,11 +33,11 @@ func (s *Store) Put(ctx context.Context, m mam.Message, done func(error)) (mam.R
 		}
 		first := s.first(h, old)
 		if first != 0 && first != differs {
-			if m.Stable {
+			if m.Content == 0 {
 				return s.again(first, done), nil // unlocks
 			}
 			s.mu.Unlock()
-			same, err := s.same(ctx, first, m.Stanza)
+			same, err := s.same(ctx, first, m.Stanza[len(m.Stanza)-min(m.Content, len(m.Stanza)):])
 			if err != nil {
 				return mam.Receipt{}, fmt.Errorf("archiving a message: %w", err)
 			}
@@ -144,16 +144,16 @@ func (s *Store) again(first mam.ID, done func(error)) mam.Receipt {
 	return mam.Receipt{ID: first, Again: true}
 }
 
-// same reports whether the message id has these bytes.
-func (s *Store) same(ctx context.Context, id mam.ID, stanza []byte) (bool, error) {
+// same reports whether the message id ends in these bytes.
+func (s *Store) same(ctx context.Context, id mam.ID, content []byte) (bool, error) {
 	if err := s.settle(ctx, id); err != nil {
 		return false, err
 	}
-	list, err := s.fetch(ctx, []mam.ID{id})
-	if err != nil || len(list) == 0 {
-		return false, err
+	m, err := readMessage(ctx, s.db, id)
+	if errors.Is(err, identity.ErrNotFound) {
+		return false, nil
 	}
-	return bytes.Equal(list[0].stanza, stanza), nil
+	return err == nil && bytes.HasSuffix(m.stanza, content), err
 }
 
 // settle waits until id is on disk or has failed.

@@ -62,7 +62,7 @@ type Store struct {
 	opts Options
 	key  []byte
 
-	insertMessages, insertRuns, fetches map[int]string // by number of rows
+	insertMessages, insertRuns, fetches, fetchesBack map[int]string // by number of rows
 
 	wake    chan struct{} // something waits to be written
 	foldNow chan struct{} // the tail is long
@@ -116,10 +116,11 @@ func Open(ctx context.Context, db *sqldb.DB, o Options) (*Store, error) {
 		insertMessages: statements("INSERT INTO mam_messages (id, data) VALUES ", 2, ""),
 		insertRuns: statements("INSERT INTO mam_index (owner, kind, first, last, ids) VALUES ", 5,
 			" ON CONFLICT (owner, kind, first) DO UPDATE SET last = excluded.last, ids = excluded.ids"),
-		fetches: make(map[int]string),
+		fetches: make(map[int]string), fetchesBack: make(map[int]string),
 	}
 	for _, n := range fetchSizes {
-		s.fetches[n] = values("SELECT id, data FROM mam_messages WHERE id IN ", n, 1) + " ORDER BY id"
+		query := values("SELECT id, data FROM mam_messages WHERE id IN ", n, 1)
+		s.fetches[n], s.fetchesBack[n] = query+" ORDER BY id", query+" ORDER BY id DESC"
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -59,7 +59,7 @@ const (
 var names = map[identity.UserID]string{alice: aliceJ, bob: bobJ, carol: carolJ}
 
 func letter(from, to identity.UserID, origin, text string) mam.Message {
-	return mam.Message{From: from, To: to, FromJID: names[from], ToJID: names[to], Origin: origin, Stable: true, Stanza: []byte(text)}
+	return mam.Message{From: from, To: to, FromJID: names[from], ToJID: names[to], Origin: origin, Stanza: []byte(text)}
 }
 
 // put writes a message and waits until it is on disk.
@@ -217,8 +217,8 @@ func sentAgain(t *testing.T, s *Opened) {
 	holds(t, s, alice, "one", "to another", "by another", "another", "no id", "no id")
 
 	// an id that the sender may give twice: only the same bytes are the same message
-	weak := letter(carol, bob, "1", "first")
-	weak.Stable = false
+	weak := letter(carol, bob, "1", "phone: first")
+	weak.Content = 5
 	put(t, s, weak)
 	for range 2 {
 		if r := put(t, s, weak); !r.Again {
@@ -227,11 +227,16 @@ func sentAgain(t *testing.T, s *Opened) {
 		s.settle()
 	}
 	other := weak
-	other.Stanza = []byte("second")
+	again := weak
+	again.Stanza = []byte("laptop: first")
+	if r := put(t, s, again); !r.Again {
+		t.Error("the same content from another device was stored twice")
+	}
+	other.Stanza, other.Content = []byte("phone: second"), 6
 	if r := put(t, s, other); r.Again {
 		t.Error("other bytes under the same id were dropped")
 	}
-	if got := texts(t, s, bob, mam.Query{With: carolJ}); !slices.Equal(got, []string{"first", "second"}) {
+	if got := texts(t, s, bob, mam.Query{With: carolJ}); !slices.Equal(got, []string{"phone: first", "phone: second"}) {
 		t.Errorf("from carol: %q", got)
 	}
 }
@@ -258,7 +263,7 @@ func sentAgainLater(t *testing.T, s *Opened) {
 }
 
 func sentAgainToOne(t *testing.T, s *Opened) {
-	m := mam.Message{To: bob, FromJID: "z@far", ToJID: bobJ, Origin: "1", Stable: true, Stanza: []byte("in")}
+	m := mam.Message{To: bob, FromJID: "z@far", ToJID: bobJ, Origin: "1", Stanza: []byte("in")}
 	put(t, s, m)
 	s.settle()
 	if r := put(t, s, m); !r.Again {
@@ -373,6 +378,12 @@ func pages(t *testing.T, s *Opened) {
 	check()
 	s.Store = s.Again()
 	check()
+	if p := page(t, s, alice, mam.Query{Bytes: 1}); len(p.Messages) != 1 || p.Complete {
+		t.Errorf("%d messages in a page of one byte", len(p.Messages))
+	}
+	if p := page(t, s, alice, mam.Query{Bytes: 6, Backward: true}); len(p.Messages) != 2 || p.Messages[1].ID != all[len(all)-1].id {
+		t.Errorf("%d messages in a page of six bytes", len(p.Messages))
+	}
 	p := page(t, s, alice, mam.Query{Match: func([]byte) bool { return false }, Scan: 10})
 	if len(p.Messages) != 0 || p.Complete {
 		t.Error("more messages were looked at than Scan says, or the page is called complete")
