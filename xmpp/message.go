@@ -22,6 +22,8 @@ type Message struct {
 	Kept bool
 
 	one      [1]*Stream // room for Reached
+	dropped  bool
+	plain    []byte // without what is added; made once
 	added    []string
 	addedOwn []string
 	hints    Hint
@@ -34,10 +36,25 @@ func (m *Message) Add(element string) { m.added = append(m.added, element) }
 // AddOwn adds a whole element to the copies that the sender's own clients get, in Accept only.
 func (m *Message) AddOwn(element string) { m.addedOwn = append(m.addedOwn, element) }
 
+// Drop says, in Accept, that the recipient has this very message already: it goes no further, and
+// nobody hears of that.
+func (m *Message) Drop() { m.dropped = true }
+
+// Plain is the message as the recipient gets it, without what modules add for the one or the other:
+// as an archive keeps it. Nobody changes it.
+func (m *Message) Plain() []byte {
+	if m.plain == nil {
+		m.plain = m.outgoing(nil)
+	}
+	return m.plain
+}
+
 // Bytes is the message as the recipient gets it.
 func (m *Message) Bytes() []byte {
 	if m.copied == nil {
-		m.copied = m.outgoing(m.added)
+		if m.copied = m.plain; m.copied == nil || len(m.added) > 0 {
+			m.copied = m.outgoing(m.added)
+		}
 	}
 	return m.copied
 }
@@ -172,7 +189,9 @@ func (r *Router) route(ctx context.Context, m *Message) {
 	}
 	if m.Recipient.ID != "" || full != nil {
 		for _, accept := range r.hooks.accepts {
-			accept(ctx, m)
+			if accept(ctx, m); m.dropped {
+				return
+			}
 		}
 	}
 	if full != nil && full.Put(m.Bytes()) { // section 8.5.3.1

@@ -2,7 +2,9 @@ package xmpp
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -113,6 +115,29 @@ func (r *Router) Sees(ctx context.Context, who Address, of Owner) bool {
 	}
 	c, err := r.store.Contact(ctx, of.ID, who.String())
 	return err == nil && c.State.Has(SubscriptionFrom)
+}
+
+// InRoster reports whether an account has an address in its roster, by its groups too.
+func (r *Router) InRoster(ctx context.Context, owner Owner, a Address) (bool, error) {
+	if owner.ID == "" {
+		return false, nil
+	}
+	c, err := r.store.Contact(ctx, owner.ID, a.String())
+	if err == nil && c.Listed {
+		return true, nil
+	}
+	if err != nil && !errors.Is(err, identity.ErrNotFound) {
+		return false, err
+	}
+	if r.hooks.rosterGroups == nil {
+		return false, nil
+	}
+	list, err := r.hooks.rosterGroups(ctx, owner)
+	if err != nil {
+		return false, err
+	}
+	name := a.String()
+	return slices.ContainsFunc(list, func(c Contact) bool { return c.JID == name }), nil
 }
 
 // Blocked reports whether owner has blocked an address, with a resource or "".

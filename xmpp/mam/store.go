@@ -72,8 +72,10 @@ type Receipt struct {
 type Query struct {
 	With          string // a bare JID, the sender or the recipient; one's own: messages to oneself
 	Start, End    time.Time
-	After, Before ID   // both exclusive, and both in the archive
-	IDs           []ID // these alone, in the order of the archive; each must be there
+	After, Before ID // both exclusive, and both in the archive
+	// PageAfter and PageBefore are the same again: the place in what the rest chooses.
+	PageAfter, PageBefore ID
+	IDs                   []ID // these alone, in the order of the archive; each must be there
 	// Match chooses by content. At most Scan messages are looked at.
 	Match    func(stanza []byte) bool
 	Scan     int

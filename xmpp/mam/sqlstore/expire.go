@@ -81,7 +81,7 @@ func (s *Store) Expire(ctx context.Context, before time.Time, keep int) (more bo
 	defer s.folding.Unlock()
 	steps := dropSteps
 	if keep > 0 { // it counts by the index
-		if err := s.foldHeld(ctx); err != nil {
+		if err := errors.Join(s.settleAll(ctx), s.foldHeld(ctx)); err != nil {
 			return false, err
 		}
 	}

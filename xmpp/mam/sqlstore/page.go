@@ -28,7 +28,7 @@ func (s *Store) page(ctx context.Context, who identity.UserID, q mam.Query) (mam
 	if err != nil {
 		return mam.Page{}, err
 	}
-	for _, id := range [...]mam.ID{q.After, q.Before} {
+	for _, id := range [...]mam.ID{q.After, q.Before, q.PageAfter, q.PageBefore} {
 		if id != 0 {
 			if err := s.exists(ctx, c, id); err != nil {
 				return mam.Page{}, err
@@ -40,9 +40,11 @@ func (s *Store) page(ctx context.Context, who identity.UserID, q mam.Query) (mam
 			return mam.Page{}, err
 		}
 	}
-	c.low, c.high = max(c.low, q.After), math.MaxInt64
-	if q.Before != 0 {
-		c.high = q.Before
+	c.low, c.high = max(c.low, q.After, q.PageAfter), math.MaxInt64
+	for _, id := range [...]mam.ID{q.Before, q.PageBefore} {
+		if id != 0 {
+			c.high = min(c.high, id)
+		}
 	}
 	if !q.Start.IsZero() {
 		c.low = max(c.low, mam.FirstAt(q.Start)-1)

@@ -1,0 +1,307 @@
+package mam
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"mellium.im/xmpp/jid"
+	xstanza "mellium.im/xmpp/stanza"
+
+	"trivium/identity"
+	"trivium/xmpp"
+)
+
+// Bounds of a query.
+const (
+	usualPage  = 50
+	maxPage    = 100
+	pageBytes  = 1 << 20
+	maxQueryID = 256  // it stands in each result
+	maxText    = 1024 // of what is searched for
+	maxWords   = 16
+	// maxScan is how many messages one query that looks at the content may read.
+	maxScan = 50_000
+)
+
+const stampForm = "2006-01-02T15:04:05.000000Z" // as exact as ids, so that it may come back as start or end
+
+// queryElement is `<query/>` as a client sends it.
+type queryElement struct {
+	QueryID string `xml:"queryid,attr"`
+	Node    string `xml:"node,attr"`
+	Form    *struct {
+		Type   string `xml:"type,attr"`
+		Fields []struct {
+			Var    string   `xml:"var,attr"`
+			Values []string `xml:"jabber:x:data value"`
+		} `xml:"jabber:x:data field"`
+	} `xml:"jabber:x:data x"`
+	Set *struct {
+		Max    *string `xml:"http://jabber.org/protocol/rsm max"`
+		After  *string `xml:"http://jabber.org/protocol/rsm after"`
+		Before *string `xml:"http://jabber.org/protocol/rsm before"`
+		Index  *string `xml:"http://jabber.org/protocol/rsm index"`
+	} `xml:"http://jabber.org/protocol/rsm set"`
+	Flip *struct{} `xml:"urn:xmpp:mam:2 flip-page"`
+}
+
+// request is a query that has been understood.
+type request struct {
+	Query
+	id       string // the client's
+	flip     bool
+	count    bool // it is the number of messages that is asked for (XEP-0059 section 2.6)
+	narrowed bool // by something that Count does not know
+	words    []string
+	full     string // the contact's full JID
+}
+
+// wrong is what a query is answered that cannot be: a condition of RFC 6120 section 8.3.3.
+type wrong xstanza.Condition
+
+func (w wrong) Error() string { return string(w) }
+
+const (
+	errBad       = wrong(xstanza.BadRequest)
+	errUnknown   = wrong(xstanza.FeatureNotImplemented)
+	errAbsent    = wrong(xstanza.ItemNotFound)
+	errMalformed = wrong(xstanza.JIDMalformed)
+	errTooMuch   = wrong(xstanza.NotAcceptable)
+)
+
+// understand reads a query for the archive of owner.
+func (w Wire) understand(owner identity.UserID, el *queryElement) (*request, error) {
+	r := &request{Query: Query{Max: usualPage, Bytes: pageBytes}, id: el.QueryID, flip: el.Flip != nil}
+	switch {
+	case len(el.QueryID) > maxQueryID:
+		return nil, errBad
+	case el.Node != "": // XEP-0442, of nodes; an account has none
+		return nil, errAbsent
+	}
+	if el.Form != nil {
+		if el.Form.Type != "submit" {
+			return nil, errBad
+		}
+		for _, f := range el.Form.Fields {
+			if err := w.field(owner, r, f.Var, f.Values); err != nil {
+				return nil, err
+			}
+		}
+	}
+	r.Max = max(r.Max, len(r.IDs))
+	if el.Set != nil {
+		if el.Set.Index != nil {
+			return nil, errUnknown // XEP-0059 section 2.5
+		}
+		if err := r.max(el.Set.Max); err != nil {
+			return nil, err
+		}
+		if t := el.Set.After; t != nil && *t != "" {
+			id, ok := w.Parse(owner, strings.TrimSpace(*t))
+			if !ok {
+				return nil, errAbsent
+			}
+			r.PageAfter = id
+		}
+		if t := el.Set.Before; t != nil {
+			r.Backward = true
+			if *t != "" {
+				id, ok := w.Parse(owner, strings.TrimSpace(*t))
+				if !ok {
+					return nil, errAbsent
+				}
+				r.PageBefore = id
+			}
+		}
+	}
+	r.matcher()
+	return r, nil
+}
+
+func (r *request) max(text *string) error {
+	if text == nil {
+		return nil
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(*text))
+	if err != nil || n < 0 {
+		return errBad
+	}
+	r.Max, r.count = min(n, maxPage), n == 0
+	return nil
+}
+
+// field reads a field of the form (XEP-0313 section 4.1).
+func (w Wire) field(owner identity.UserID, r *request, name string, values []string) error {
+	value := ""
+	if len(values) > 0 {
+		value = strings.TrimSpace(values[0])
+	}
+	if name == "ids" {
+		return w.ids(owner, r, values)
+	}
+	if value == "" && name != "FORM_TYPE" {
+		return r.known(name)
+	}
+	var err error
+	switch name {
+	case "FORM_TYPE":
+		if value != ns {
+			return errBad
+		}
+	case "with":
+		return r.with(value)
+	case "start":
+		r.Start, err = readStamp(value)
+		r.narrowed = true
+	case "end":
+		r.End, err = readStamp(value)
+		r.narrowed = true
+	case "before-id":
+		r.Before, err = w.parseField(owner, value)
+		r.narrowed = true
+	case "after-id":
+		r.After, err = w.parseField(owner, value)
+		r.narrowed = true
+	case "include-groupchat":
+		switch value {
+		case "true", "false", "1", "0": // there is none either way
+		default:
+			err = errBad
+		}
+	case "{" + nsFulltext + "}fulltext":
+		r.words = strings.Fields(strings.ToLower(value))
+		if len(value) > maxText || len(r.words) > maxWords {
+			err = errTooMuch
+		}
+	default:
+		err = errUnknown
+	}
+	return err
+}
+
+// known answers for a field without a value.
+func (r *request) known(name string) error {
+	if slices.Contains([]string{"with", "start", "end", "before-id", "after-id", "include-groupchat", "{" + nsFulltext + "}fulltext"}, name) {
+		return nil
+	}
+	return errUnknown
+}
+
+func (w Wire) parseField(owner identity.UserID, value string) (ID, error) {
+	id, ok := w.Parse(owner, value)
+	if !ok {
+		return 0, errAbsent
+	}
+	return id, nil
+}
+
+func (w Wire) ids(owner identity.UserID, r *request, values []string) error {
+	if len(values) > maxPage {
+		return errTooMuch
+	}
+	r.narrowed = true
+	r.IDs = []ID{}
+	for _, v := range values {
+		id, err := w.parseField(owner, strings.TrimSpace(v))
+		if err != nil {
+			return err
+		}
+		r.IDs = append(r.IDs, id)
+	}
+	return nil
+}
+
+func (r *request) with(value string) error {
+	j, err := jid.Parse(value)
+	if err != nil {
+		return errMalformed
+	}
+	r.With = xmpp.AddressOf(j).String()
+	if j.Resourcepart() != "" {
+		r.full = j.String()
+	}
+	return nil
+}
+
+// readStamp reads a time (XEP-0082 section 3.2).
+func readStamp(value string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, value)
+	if err != nil {
+		return t, errBad
+	}
+	return t, nil
+}
+
+// matcher sets what chooses by content.
+func (r *request) matcher() {
+	if r.full == "" && len(r.words) == 0 {
+		return
+	}
+	r.narrowed = true
+	r.Scan = maxScan
+	r.Match = func(stanza []byte) bool {
+		if len(r.words) > 0 && !says(stanza, r.words) {
+			return false
+		}
+		return r.full == "" || isWith(stanza, r.full)
+	}
+}
+
+// isWith reports whether a stored message is from or to a full JID.
+func isWith(stanza []byte, full string) bool {
+	el, err := xmpp.ParseElement(stanza)
+	if err != nil {
+		return false
+	}
+	from, _ := el.Attr("from")
+	to, _ := el.Attr("to")
+	if from == full || to == full {
+		return true
+	}
+	j, err := jid.Parse(to) // as the client wrote it
+	return err == nil && j.String() == full
+}
+
+// says reports whether all words, in lower case, stand in the text of a stored message.
+func says(stanza []byte, words []string) bool {
+	raw := string(stanza)
+	if !strings.Contains(raw, "&") && !strings.Contains(raw, "<![CDATA[") {
+		raw = strings.ToLower(raw) // most messages go by this
+		for _, w := range words {
+			if !strings.Contains(raw, w) {
+				return false
+			}
+		}
+	}
+	el, err := xmpp.ParseElement(stanza)
+	if err != nil {
+		return false
+	}
+	text := ""
+	for _, c := range el.Children {
+		if c.Name.Space != nsClient || c.Name.Local != "body" && c.Name.Local != "subject" {
+			continue
+		}
+		if child, err := el.Child(c); err == nil {
+			t, _ := child.Text()
+			text += strings.ToLower(t) + "\n"
+		}
+	}
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// formElement are the fields of a query (XEP-0313 section 4.1.5).
+const formElement = "<query xmlns='" + ns + "'><x xmlns='" + nsData + "' type='form'>" +
+	"<field type='hidden' var='FORM_TYPE'><value>" + ns + "</value></field>" +
+	"<field type='jid-single' var='with'/><field type='text-single' var='start'/><field type='text-single' var='end'/>" +
+	"<field type='text-single' var='before-id'/><field type='text-single' var='after-id'/>" +
+	"<field type='list-multi' var='ids'><validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:string'><open/></validate></field>" +
+	"<field type='boolean' var='include-groupchat'/>" +
+	"<field type='text-single' var='{" + nsFulltext + "}fulltext'/></x></query>"

@@ -1,0 +1,167 @@
+package mam
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+
+	xstanza "mellium.im/xmpp/stanza"
+
+	"trivium/identity"
+	"trivium/xmpp"
+)
+
+// query answers who asks for a page of one's own archive (XEP-0313 section 4), or for what can be
+// asked.
+func (a *Archive) query(ctx context.Context, q *xmpp.Request) {
+	if q.Account.ID == "" {
+		q.Refuse()
+		return
+	}
+	if q.Type == "get" {
+		q.Result(formElement)
+		return
+	}
+	var el queryElement
+	if err := q.Decode(&el); err != nil {
+		q.Bad()
+		return
+	}
+	r, err := a.wire.understand(q.Account.ID, &el)
+	if err != nil {
+		fail(q, err)
+		return
+	}
+	page, err := a.store.Page(ctx, q.Account.ID, r.Query)
+	if err != nil {
+		fail(q, err)
+		return
+	}
+	if !a.send(q, r, page.Messages) {
+		return // the client has gone
+	}
+	fin, err := a.fin(ctx, q.Account.ID, r, page)
+	if err != nil {
+		fail(q, err)
+		return
+	}
+	q.Result(fin)
+}
+
+// fail answers what a query cannot be answered for.
+func fail(q *xmpp.Request, err error) {
+	var w wrong
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
+		q.Fail(xstanza.ItemNotFound, xstanza.Cancel)
+	case errors.As(err, &w) && (w == errAbsent || w == errUnknown):
+		q.Fail(xstanza.Condition(w), xstanza.Cancel)
+	case errors.As(err, &w):
+		q.Fail(xstanza.Condition(w), xstanza.Modify)
+	default:
+		q.Broken(err)
+	}
+}
+
+// send puts the messages into the client's stream, as fast as the client takes them.
+func (a *Archive) send(q *xmpp.Request, r *request, list []Stored) bool {
+	bare, full := q.Account.String(), q.By.FullJID()
+	if r.flip { // section 4.3.4: the other order, the same messages
+		list = slices.Clone(list)
+		slices.Reverse(list)
+	}
+	for _, m := range list {
+		b := make([]byte, 0, len(m.Stanza)+512)
+		b = append(b, "<message"...)
+		b = xmpp.AppendAttr(b, "from", bare)
+		b = xmpp.AppendAttr(b, "to", full)
+		b = append(b, "><result xmlns='"+ns+"'"...)
+		b = xmpp.AppendAttr(b, "queryid", r.id)
+		b = xmpp.AppendAttr(b, "id", a.wire.Text(q.Account.ID, m.ID))
+		b = append(b, "><forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay'"...)
+		b = xmpp.AppendAttr(b, "stamp", m.ID.Time().Format(stampForm))
+		b = append(b, "/>"...)
+		b = appendForwarded(b, m.Stanza)
+		b = append(b, "</forwarded></result></message>"...)
+		q.By.Room()
+		if !q.By.Put(b) {
+			return false
+		}
+	}
+	return true
+}
+
+// appendForwarded appends a stored stanza, which leans on jabber:client as the default namespace.
+func appendForwarded(b, stanza []byte) []byte {
+	el, err := xmpp.ParseElement(stanza)
+	if err != nil {
+		return b // it was read before it was stored
+	}
+	if _, own := el.Attr("xmlns"); own {
+		return append(b, stanza...)
+	}
+	name := 1
+	for name < len(stanza) && stanza[name] > ' ' && stanza[name] != '/' && stanza[name] != '>' {
+		name++
+	}
+	b = xmpp.AppendAttr(append(b, stanza[:name]...), "xmlns", nsClient)
+	return append(b, stanza[name:]...)
+}
+
+// fin ends the answer (section 4.3).
+func (a *Archive) fin(ctx context.Context, owner identity.UserID, r *request, page Page) (string, error) {
+	b := []byte("<fin xmlns='" + ns + "'")
+	if page.Complete {
+		b = append(b, " complete='true'"...)
+	}
+	b = append(b, "><set xmlns='"+nsRSM+"'>"...)
+	if n := len(page.Messages); n > 0 {
+		b = append(append(append(b, "<first>"...), a.wire.Text(owner, page.Messages[0].ID)...), "</first><last>"...)
+		b = append(append(b, a.wire.Text(owner, page.Messages[n-1].ID)...), "</last>"...)
+	}
+	if r.count && !r.narrowed {
+		n, err := a.store.Count(ctx, owner, r.With)
+		if err != nil {
+			return "", err
+		}
+		b = append(strconv.AppendInt(append(b, "<count>"...), int64(n), 10), "</count>"...)
+	}
+	return string(append(b, "</set></fin>"...)), nil
+}
+
+// metadata tells of the oldest and the newest message (section 5).
+func (a *Archive) metadata(ctx context.Context, q *xmpp.Request) {
+	if q.Account.ID == "" {
+		q.Refuse()
+		return
+	}
+	b, err := a.bounds(ctx, q.Account.ID)
+	if err != nil {
+		q.Broken(err)
+		return
+	}
+	q.Result(string(b))
+}
+
+func (a *Archive) bounds(ctx context.Context, owner identity.UserID) ([]byte, error) {
+	first, last, err := a.store.Bounds(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	b := []byte("<metadata xmlns='" + ns + "'")
+	if first == 0 {
+		return append(b, "/>"...), nil
+	}
+	b = append(b, '>')
+	for _, e := range []struct {
+		name string
+		id   ID
+	}{{"start", first}, {"end", last}} {
+		b = append(append(b, '<'), e.name...)
+		b = xmpp.AppendAttr(b, "id", a.wire.Text(owner, e.id))
+		b = xmpp.AppendAttr(b, "timestamp", e.id.Time().Format(stampForm))
+		b = append(b, "/>"...)
+	}
+	return append(b, "</metadata>"...), nil
+}
