@@ -98,6 +98,10 @@ type XMPP struct {
 	WebSocketOrigins []string `toml:"websocket_origins" type:"origin" example:"https://chat.example.net" doc:"further sites whose pages may open that; the own domains always may" note:"\"*\" lets every page: chat sends no cookies, so such a page still needs a password, but it reaches a server that only the browser's network can reach."`
 
 	OfflineMessages int `toml:"offline_messages" default:"1000" min:"1" doc:"how many messages wait for an account of which nobody is there"`
+
+	Archive         bool `toml:"archive" default:"true" doc:"keep what people write to one another, so that all their devices have it (XEP-0313)"`
+	ArchiveDays     int  `toml:"archive_days" default:"0" min:"0" max:"36500" doc:"how long; 0: for ever"`
+	ArchiveMessages int  `toml:"archive_messages" default:"0" min:"0" doc:"how many messages of an account, the newest; 0: no limit"`
 }
 
 // TLS is the section [tls]. Pair reads the two.

@@ -10,6 +10,7 @@ import (
 	identitystore "trivium/identity/sqlstore"
 	"trivium/internal/sqldb"
 	tokenstore "trivium/tokens/sqlstore"
+	mamstore "trivium/xmpp/mam/sqlstore"
 	xmppstore "trivium/xmpp/sqlstore"
 )
 
@@ -28,6 +29,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sqld
 		{"tokens", tokenstore.Migrate},
 		{"files", filestore.Migrate},
 		{"xmpp", xmppstore.Migrate},
+		{"mam", mamstore.Migrate},
 	} {
 		if err := m.migrate(ctx, db); err != nil {
 			_ = db.Close()

@@ -11,19 +11,24 @@ import (
 	"trivium/xmpp"
 	"trivium/xmpp/blocking"
 	"trivium/xmpp/carbons"
+	"trivium/xmpp/mam"
 	away "trivium/xmpp/offline"
 	xmppstore "trivium/xmpp/sqlstore"
 )
 
 // chatModules are the parts of the chat road with packages of their own, in the order in which they
 // are asked about a stanza.
-func chatModules(cfg *config.Config, s *identity.Service, db *sqldb.DB, log *slog.Logger) []xmpp.Module {
+func chatModules(cfg *config.Config, s *identity.Service, db *sqldb.DB, archive *mam.Archive, log *slog.Logger) []xmpp.Module {
 	small := xmppstore.New(db)
-	return []xmpp.Module{
+	var first []xmpp.Module
+	if archive != nil {
+		first = append(first, archive) // what it has already goes no further
+	}
+	return append(first,
 		blocking.New(blocking.Options{Store: small, Report: auditReport(s, log)}),
 		carbons.New(),
 		away.New(away.Options{Store: small, Max: cfg.XMPP.OfflineMessages}),
-	}
+	)
 }
 
 // auditReport puts what somebody reports about an address (XEP-0377) into the audit log, where the

@@ -19,13 +19,14 @@ import (
 	"trivium/web/api"
 	"trivium/web/dav"
 	"trivium/xmpp"
+	"trivium/xmpp/mam"
 	xmppstore "trivium/xmpp/sqlstore"
 )
 
 // roads are the three servers and the control socket, in the order in which they open.
 func roads() fx.Option {
 	return fx.Module("roads",
-		fx.Provide(newCerts, newStatus, newAPI, newFTP, newWeb, newXMPP),
+		fx.Provide(newCerts, newStatus, newAPI, newFTP, newWeb, newArchive, newXMPP),
 		fx.Invoke(
 			func(lc fx.Lifecycle, cfg *config.Config, a *api.API, f *failure, log *slog.Logger) {
 				run(lc, f, log, "control", newControlServer(cfg, a.Control(localActor())))
@@ -104,10 +105,10 @@ func newDAV(cfg *config.Config, s *identity.Service, f *files.Service, log *slog
 	return dav.New(dav.Options{Identity: s, Files: f, Pause: cfg.Limits.HTTPBodyTimeout, Hosts: hosts, Log: log})
 }
 
-func newXMPP(cfg *config.Config, s *identity.Service, r *identity.Registry, db *sqldb.DB, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*xmpp.Server, error) {
+func newXMPP(cfg *config.Config, s *identity.Service, r *identity.Registry, db *sqldb.DB, archive *mam.Archive, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*xmpp.Server, error) {
 	srv, err := xmpp.New(xmpp.Options{Config: cfg.XMPP, Limits: cfg.Limits, Domains: append([]string{cfg.Domain}, cfg.Domains...),
 		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v),
-		Modules: chatModules(cfg, s, db, log),
+		Modules: chatModules(cfg, s, db, archive, log),
 		NoSCRAM: cfg.Identity.PasswordHash == "argon2id", Anonymous: cfg.XMPP.Anonymous})
 	if err != nil {
 		return nil, err
