@@ -3,16 +3,21 @@ package xmpp_test
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/xml"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/xdg-go/scram"
 
 	"trivium/identity"
+	"trivium/internal/certs"
 	"trivium/xmpp"
 )
 
@@ -458,5 +463,106 @@ func TestBind2Inline(t *testing.T) {
 	p.send(authenticate("alice", "wrong", "<bind xmlns='urn:xmpp:bind:0'><enable xmlns='urn:example:a'/></bind>"))
 	if got := p.expect("</failure>"); strings.Contains(got, "urn:example") {
 		t.Error(got)
+	}
+}
+
+// A token and a resumption in one round trip (XEP-0198 section 10.2): what waited comes right behind
+// the success, and no features.
+func TestSASL2Resume(t *testing.T) {
+	s := start(t, options{xmpp: func(o *xmpp.Options) { o.Config.ResumeTimeout, o.Config.ResumeMemory = time.Minute, 1<<20 }})
+	const none = "HT-SHA-256-NONE"
+	p := s.dialTLS()
+	p.open()
+	p.send(authenticate("alice", password, userAgent(agentID), "<bind xmlns='urn:xmpp:bind:0'><tag>A</tag><enable xmlns='urn:xmpp:sm:3' resume='true'/></bind>", requestToken(none)))
+	got := p.expect("</stream:features>")
+	id := regexp.MustCompile(`<bound xmlns='urn:xmpp:bind:0'><enabled xmlns='urn:xmpp:sm:3' id='([^']+)' resume='true' max='60'/></bound><token`).FindStringSubmatch(got)
+	full := identifierForm.FindStringSubmatch(got)
+	if id == nil {
+		t.Fatal(got)
+	}
+	token := tokenForm.FindStringSubmatch(got)[2]
+	p.ping()
+	_ = p.raw.Close()
+	s.session("alice", func(i identity.Info) bool { return i.State == identity.StateDetached })
+	bob := s.login("bob", "b")
+	bob.send("<message to='" + full[1] + "' id='waiting'><body>x</body></message>")
+	bob.ping()
+
+	resume := func(id, h string) string { return "<resume xmlns='urn:xmpp:sm:3' previd='" + id + "' h='" + h + "'/>" }
+	htAuth := func(parts string) string {
+		return "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='" + none + "'><initial-response>" + b64("alice\x00"+htHash(token, "Initiator", nil)) +
+			"</initial-response><fast xmlns='urn:xmpp:fast:0'/>" + userAgent(agentID) + parts + "</authenticate>"
+	}
+	p = s.dialTLS()
+	p.open()
+	p.send(htAuth(resume(id[1], "1") + bindTag))
+	got = p.expect("id='waiting'")
+	if want := "<authorization-identifier>" + full[1] + "</authorization-identifier><resumed xmlns='urn:xmpp:sm:3' previd='" + id[1] + "' h='1'/></success><message "; !strings.Contains(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	p.ping()
+	s.session("alice", func(i identity.Info) bool { return i.JID != nil && *i.JID == full[1] })
+
+	// What cannot be resumed is bound.
+	p2 := s.dialTLS()
+	p2.open()
+	p2.send(htAuth(resume("none", "0") + bindTag))
+	got = p2.expect("</stream:features>")
+	if !strings.Contains(got, "</authorization-identifier><failed xmlns='urn:xmpp:sm:3'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed><bound xmlns='urn:xmpp:bind:0'/></success><stream:features>") {
+		t.Error(got)
+	}
+	p.ends("conflict")
+	// Without a bind the client may still bind by the older way.
+	p3 := s.dialTLS()
+	p3.open()
+	p3.send(htAuth(resume("none", "0")))
+	if got := p3.expect("</stream:features>"); !strings.Contains(got, "<authorization-identifier>alice@example.org</authorization-identifier><failed ") || !strings.Contains(got, "xmpp-bind") {
+		t.Error(got)
+	}
+	// Another account's stream is none.
+	p4 := s.dialTLS()
+	p4.open()
+	p4.send(authenticate("bob", password, resume(id[1], "1")))
+	if got := p4.expect("</success>"); !strings.Contains(got, "<item-not-found") {
+		t.Error(got)
+	}
+}
+
+// The binding is of the certificate that this connection was given, also when there is another one by
+// now.
+func TestEndPointAfterReload(t *testing.T) {
+	dir := t.TempDir()
+	one, err := certs.Load(certs.Options{Dir: filepath.Join(dir, "one"), Domains: []string{host}})
+	must(t, err)
+	two, err := certs.Load(certs.Options{Dir: filepath.Join(dir, "two"), Domains: []string{"second.example"}})
+	must(t, err)
+	var renewed atomic.Bool
+	s := start(t, options{xmpp: func(o *xmpp.Options) {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			src := one
+			if renewed.Load() || h.ServerName == "second.example" {
+				src = two
+			}
+			return src.Config("xmpp-client").GetCertificate(h)
+		}}
+	}})
+	bindingOf := func(leaf []byte) *scram.ChannelBinding {
+		sum := sha256.Sum256(leaf)
+		return &scram.ChannelBinding{Type: "tls-server-end-point", Data: sum[:]}
+	}
+	p := s.dialTLS()
+	renewed.Store(true)
+	q := s.dialTLS()
+	for _, tt := range []struct {
+		p    *peer
+		leaf []byte
+		want string
+	}{{p, two.Leaf().Raw, "<failure"}, {p, one.Leaf().Raw, "<success"}, {q, one.Leaf().Raw, "<failure"}, {q, two.Leaf().Raw, "<success"}} {
+		if len(tt.p.got) == 0 && tt.want == "<failure" {
+			tt.p.open()
+		}
+		if got, _ := tt.p.scram2("SCRAM-SHA-256-PLUS", bindingOf(tt.leaf)); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("got %s, want %s", got, tt.want)
+		}
 	}
 }
