@@ -51,6 +51,7 @@ var mayImport = []struct {
 	{"xmpp/blocking", []string{"xmpp", "identity"}},
 	{"xmpp/carbons", []string{"xmpp", "identity"}},
 	{"xmpp/offline", []string{"xmpp", "identity"}},
+	{"xmpp/push", []string{"xmpp", "identity"}},
 	{"xmpp/mam", []string{"xmpp", "identity", "internal/..."}},
 	{"xmpp/mam/sqlstore", []string{"xmpp/mam", "identity", "internal/sqldb"}},
 	{"xmpp/mam/storetest", []string{"xmpp/mam", "identity"}},

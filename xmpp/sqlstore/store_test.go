@@ -7,6 +7,7 @@ import (
 	"trivium/xmpp"
 	"trivium/xmpp/blocking"
 	"trivium/xmpp/offline"
+	"trivium/xmpp/push"
 	"trivium/xmpp/sqlstore"
 	"trivium/xmpp/storetest"
 )
@@ -29,6 +30,10 @@ func TestBlocking(t *testing.T) {
 
 func TestOffline(t *testing.T) {
 	storetest.Offline(t, func(t *testing.T) offline.Store { return open(t) })
+}
+
+func TestPush(t *testing.T) {
+	storetest.Push(t, func(t *testing.T) push.Store { return open(t) })
 }
 
 func TestQueries(t *testing.T) { sqltest.CheckQueries(t, ".") }

@@ -197,3 +197,13 @@ func Must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// Eventually waits until it holds, and ends the test where it does not in time.
+func Eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}

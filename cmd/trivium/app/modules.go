@@ -13,6 +13,7 @@ import (
 	"trivium/xmpp/carbons"
 	"trivium/xmpp/mam"
 	away "trivium/xmpp/offline"
+	"trivium/xmpp/push"
 	xmppstore "trivium/xmpp/sqlstore"
 )
 
@@ -28,6 +29,7 @@ func chatModules(cfg *config.Config, s *identity.Service, db *sqldb.DB, archive 
 		blocking.New(blocking.Options{Store: small, Report: auditReport(s, log)}),
 		carbons.New(),
 		away.New(away.Options{Store: small, Max: cfg.XMPP.OfflineMessages}),
+		push.New(small),
 	)
 }
 
