@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -60,6 +61,10 @@ type Options struct {
 	// takes.
 	DAV        http.Handler
 	DAVMethods []string
+
+	// ALPN are further protocols of the TLS listeners and who takes their connections; they are no
+	// part of this server, and its Shutdown leaves them alone.
+	ALPN map[string]func(*tls.Conn)
 
 	Mounts map[string]http.Handler // further foreign handlers by path prefix, such as "/xmpp-websocket"
 
@@ -154,6 +159,9 @@ func (s *Server) Listen(ctx context.Context) error {
 			handler = s.harden(s.echo)
 		}
 		srv := s.httpServer(handler, tc)
+		if tc != nil {
+			ln = s.share(ln, tc)
+		}
 		b := Bound{Name: name, Addr: ln.Addr().String(), TLS: "none"}
 		if tc != nil {
 			b.TLS = "yes"
@@ -192,6 +200,30 @@ func tlsFor(c *tls.Config) *tls.Config {
 	return c
 }
 
+// share gives the connections of other protocols away, and shakes hands with the rest.
+func (s *Server) share(ln net.Listener, tc *tls.Config) net.Listener {
+	return listen.Share(ln, listen.ALPN{Config: tc, Others: s.opt.ALPN, Within: s.opt.Limits.TLSTimeout, Most: s.opt.Limits.Unauthenticated,
+		Failed: func(_ net.Conn, err error) {
+			s.log.Debug("TLS handshake failed", "err", err)
+			var record tls.RecordHeaderError
+			if errors.As(err, &record) && record.Conn != nil && plainHTTP(record.RecordHeader) {
+				_, _ = io.WriteString(record.Conn, "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\nThis port speaks HTTPS: write https:// in the address.\n")
+			}
+		},
+		Retry: func(err error, pause time.Duration) {
+			s.log.Warn("cannot accept for a while", "listener", ln.Addr().String(), "error", err, "pause", pause)
+		}})
+}
+
+// plainHTTP reports whether the first bytes of a connection are those of a request in the clear.
+func plainHTTP(b [5]byte) bool {
+	switch string(b[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
+		return true
+	}
+	return false
+}
+
 func (s *Server) closeAll() {
 	for _, o := range s.open {
 		_ = o.listener.Close()
@@ -209,7 +241,7 @@ func (s *Server) httpServer(h http.Handler, tc *tls.Config) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		TLSConfig:         tc,
-		ReadHeaderTimeout: l.HTTPHeaderTimeout, // bounds the TLS handshake too
+		ReadHeaderTimeout: l.HTTPHeaderTimeout,
 		IdleTimeout:       l.HTTPIdleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
@@ -235,10 +267,6 @@ func (s *Server) Serve() error {
 	failed := make(chan error, len(open))
 	for _, o := range open {
 		go func() {
-			if o.server.TLSConfig != nil {
-				failed <- o.server.ServeTLS(o.listener, "", "")
-				return
-			}
 			failed <- o.server.Serve(o.listener)
 		}()
 	}

@@ -264,6 +264,26 @@ func (s *Server) accept(conn net.Conn, direct bool) {
 	_ = raw.SetKeepAliveConfig(keepAlive) // without it a lost peer stays until we write
 	t := newTCP(raw)
 	t.direct = direct
+	s.welcome(t, "")
+}
+
+// ServeTLS serves a client on a connection that has shaken hands elsewhere, for xmpp-client by ALPN
+// (XEP-0368), until it ends. The connection is the server's from now on, and ends with Shutdown.
+func (s *Server) ServeTLS(conn *tls.Conn) {
+	raw, ok := conn.NetConn().(*net.TCPConn)
+	if !ok {
+		_ = conn.Close()
+		return
+	}
+	_ = raw.SetKeepAliveConfig(keepAlive)
+	t := newTCP(raw)
+	t.conn = conn
+	s.welcome(t, tls.VersionName(conn.ConnectionState().Version))
+}
+
+// welcome opens the session of a connection and runs it; version is of the TLS that it has already.
+func (s *Server) welcome(t *tcp, version string) {
+	raw := t.raw
 	c := &client{srv: s, t: t, log: s.log}
 	c.at = newHolder(c)
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
@@ -275,7 +295,7 @@ func (s *Server) accept(conn net.Conn, direct bool) {
 	defer s.remove(c)
 	ses, err := s.registry.Open(c.ctx, identity.Opening{
 		Protocol: identity.ProtocolXMPP, Remote: addrPort(raw.RemoteAddr()), Local: addrPort(raw.LocalAddr()),
-		State: identity.StateUnauthed, Holder: c.at,
+		State: identity.StateUnauthed, TLS: version, Holder: c.at,
 	})
 	if err != nil {
 		c.refuse(t, err)
@@ -295,8 +315,8 @@ func (c *client) refuse(t *tcp, err error) {
 	}
 	b := append(t.open(rand.Text(), c.srv.domain, ""), streamError(a.cond, a.text)...)
 	_ = t.raw.SetDeadline(time.Now().Add(linger))
-	if _, err := t.raw.Write(append(b, t.closing()...)); err == nil {
-		_ = t.raw.CloseWrite()
+	if _, err := t.conn.Write(append(b, t.closing()...)); err == nil {
+		t.shut()
 		t.drain(time.Now().Add(linger))
 	}
 }

@@ -1,5 +1,5 @@
-// Package listen opens TCP listeners with errors that say what to do, and accepts on them without
-// giving up when descriptors run out.
+// Package listen opens TCP listeners with errors that say what to do, accepts on them without
+// giving up when descriptors run out, and shares a TLS port among protocols by ALPN (RFC 7301).
 //
 // Not here: PROXY protocol, sockets handed over by systemd.
 package listen

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -66,7 +67,7 @@ func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *to
 		return nil, err
 	}
 	srv, err := web.New(web.Options{Config: cfg.Web, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
-		AdminContact: cfg.AdminContact, Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), DAV: webdav, DAVMethods: dav.Methods(), Mounts: chatMounts(cfg, x),
+		AdminContact: cfg.AdminContact, Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), DAV: webdav, DAVMethods: dav.Methods(), Mounts: chatMounts(cfg, x), ALPN: chatALPN(cfg, x),
 		TLS: webTLS(src), Entries: cfg.Entries, Log: log,
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
 	if err != nil {
@@ -91,6 +92,14 @@ func chatMounts(cfg *config.Config, x *xmpp.Server) map[string]http.Handler {
 		return nil
 	}
 	return map[string]http.Handler{websocketPath: x.WebSocket()}
+}
+
+// chatALPN is what chat takes of the web pages' TLS ports.
+func chatALPN(cfg *config.Config, x *xmpp.Server) map[string]func(*tls.Conn) {
+	if !cfg.XMPP.OnWebPort {
+		return nil
+	}
+	return map[string]func(*tls.Conn){"xmpp-client": x.ServeTLS}
 }
 
 // newDAV is nil where WebDAV is off.
