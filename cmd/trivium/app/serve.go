@@ -134,6 +134,7 @@ func (p *process) run(ctx context.Context, o ServeOptions, lv *slog.LevelVar) er
 		return err
 	}
 	p.announce(o)
+	settleMemory()
 	err := p.wait(ctx, o, lv)
 	return errors.Join(err, p.stop())
 }
