@@ -34,7 +34,7 @@ func (r *Router) presence(ctx context.Context, s *Stream, st *Stanza) {
 		}
 		s.ses.Update(func(d *identity.Details) { d.State, d.Presence, d.Priority = identity.StateConnected, "", 0 })
 	case st.Type == "" || st.Type == "unavailable":
-		r.direct(s, st)
+		r.direct(ctx, s, st)
 	case st.Type == "probe":
 		// Section 4.3: clients have no need to send one. What one may see comes, once more.
 		if t := r.targetOf(s, st.To); t == ToAccount || t == ToResource {
@@ -61,9 +61,7 @@ func (r *Router) goOnline(ctx context.Context, s *Stream, st *Stanza) {
 		r.fail(s, st, xstanza.BadRequest, xstanza.Modify)
 		return
 	}
-	for _, decorate := range r.hooks.decorations {
-		st = decorate(ctx, s, st)
-	}
+	st = r.decorated(ctx, s, st)
 	first, probes, err := r.announce(ctx, s, st, a)
 	if err != nil {
 		r.broken(s, st, err)
@@ -115,6 +113,14 @@ func (r *Router) announce(ctx context.Context, s *Stream, st *Stanza, a availabi
 		s.Put(ask)
 	}
 	return true, roster.to, nil
+}
+
+// decorated lets modules change a presence that s sends.
+func (r *Router) decorated(ctx context.Context, s *Stream, st *Stanza) *Stanza {
+	for _, decorate := range r.hooks.decorations {
+		st = decorate(ctx, s, st)
+	}
+	return st
 }
 
 // changed tells modules of a presence that has gone out. No book is held.
@@ -194,7 +200,7 @@ func (r *Router) reached(full jid.JID) bool {
 }
 
 // direct sends presence to one address that the client chose (section 4.6).
-func (r *Router) direct(s *Stream, st *Stanza) {
+func (r *Router) direct(ctx context.Context, s *Stream, st *Stanza) {
 	switch r.targetOf(s, st.To) {
 	case ToForeign:
 		if st.Type == "" {
@@ -203,6 +209,13 @@ func (r *Router) direct(s *Stream, st *Stanza) {
 		return
 	case ToServer:
 		return // section 8.4: nothing here wants it
+	}
+	if st.Type == "" {
+		if r.blocked(s.Owner(), addressOf(st.To), st.To.Resourcepart()) {
+			r.failBlocked(s, st)
+			return
+		}
+		st = r.decorated(ctx, s, st)
 	}
 	defer r.lock(s.res.Address)()
 	if s.res.left {
