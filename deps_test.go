@@ -55,6 +55,7 @@ var mayImport = []struct {
 	{"xmpp/mam", []string{"xmpp", "identity", "internal/..."}},
 	{"xmpp/mam/sqlstore", []string{"xmpp/mam", "identity", "internal/sqldb"}},
 	{"xmpp/mam/storetest", []string{"xmpp/mam", "identity"}},
+	{"xmpp/caps", []string{"xmpp", "identity"}},
 	// 4 and 5
 	{"cmd/trivium/app", []string{"..."}},
 	{"cmd/trivium", []string{"cmd/trivium/app", "config"}},

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	xstanza "mellium.im/xmpp/stanza"
+
+	"trivium/identity"
 )
 
 // discoInfo is disco#info of the server and of accounts (XEP-0030 section 3): what this session
@@ -31,15 +33,32 @@ func (r *Router) discoInfo(ctx context.Context, q *Request) {
 		q.Fail(xstanza.ItemNotFound, xstanza.Cancel)
 		return
 	}
+	q.Result(string(append(r.describe(ctx, b, q), "</query>"...)))
+}
+
+// Describe returns the children of the `<query/>` of disco#info of the server, as a session would
+// get it now. The session need not have a stream yet.
+func (r *Router) Describe(ctx context.Context, ses *identity.Session) []byte {
+	return r.describe(ctx, nil, &Request{Stanza: &Stanza{Kind: KindIQ, Type: "get"}, By: &Stream{ses: ses}, Target: ToServer, router: r})
+}
+
+// describe appends what the target is and what it offers to the asking session.
+func (r *Router) describe(ctx context.Context, b []byte, q *Request) []byte {
 	b = append(b, r.identityOf(q)...)
 	for _, f := range r.featuresOf(q) {
 		b = append(AppendAttr(append(b, "<feature"...), "var", f), "/>"...)
 	}
-	for _, form := range r.hooks.forms[q.Target] {
-		b = append(b, form(ctx, q)...)
+	if q.has() {
+		for _, form := range r.hooks.forms[q.Target] {
+			b = append(b, form(ctx, q)...)
+		}
 	}
-	q.Result(string(append(b, "</query>"...)))
+	return b
 }
+
+// has reports whether the target is one that modules do something for: an anonymous session has
+// no account.
+func (q *Request) has() bool { return q.Target == ToServer || q.Account.ID != "" }
 
 // identityOf says what the target is.
 func (r *Router) identityOf(q *Request) []byte {
@@ -52,15 +71,20 @@ func (r *Router) identityOf(q *Request) []byte {
 	default:
 		b = append(b, "<identity category='account' type='registered'/>"...)
 	}
-	for _, i := range r.hooks.identities[q.Target] {
-		b = append(b, i...)
+	if q.has() {
+		for _, i := range r.hooks.identities[q.Target] {
+			b = append(b, i...)
+		}
 	}
 	return b
 }
 
 // featuresOf lists, sorted and each once, what the asking session may use of the target.
 func (r *Router) featuresOf(q *Request) []string {
-	features := slices.Clone(r.hooks.features[q.Target])
+	var features []string
+	if q.has() {
+		features = slices.Clone(r.hooks.features[q.Target])
+	}
 	for k, v := range r.hooks.services {
 		if k.target == q.Target && !v.Quiet && v.open(r, q.By) {
 			features = append(features, k.name.Space)

@@ -16,7 +16,8 @@ const patience = 10 * time.Second
 
 // Client is a raw client: it sends what it is told and waits for text.
 type Client struct {
-	JID string // full, once bound
+	JID      string // full, once bound
+	Features string // of the stream, after the log-in
 
 	t    testing.TB
 	raw  net.Conn
@@ -119,7 +120,7 @@ func (c *Client) login(login, host, resource string) {
 		base64.StdEncoding.EncodeToString([]byte("\x00"+login+"\x00"+Password)) + "</auth>")
 	c.Expect("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'></success>")
 	c.Send(open)
-	c.Expect("</stream:features>")
+	c.Features = c.Expect("</stream:features>")
 	c.Send("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>" + resource + "</bind></iq>")
 	m := boundForm.FindStringSubmatch(c.Expect("</iq>"))
 	if m == nil {
