@@ -4,7 +4,9 @@
 // Every step down is openat(2) of one name with O_NOFOLLOW from a folder held open, beginning at an
 // os.Root; so no "..", no link and no exchange of either for a folder at the wrong moment leads out
 // of a tree. That is what os.Root does as well, which however shows neither the folders on the way,
-// whose permissions are asked, nor renames between two folders held open.
+// whose permissions are asked, nor renames between two folders held open. The top of a tree and the
+// folder of its parts stay open for a moment after their use; who comes again gets them if the same
+// folder still stands by that name.
 //
 // Parts lie in .trivium/parts at the top of their tree: on the same file system as what they become,
 // so that rename(2) is atomic, and below a name that no client reaches.
