@@ -21,7 +21,8 @@ const (
 	chatWatchers = 200
 	chatRosters  = chatStar + 1 + chatWatchers // accounts with many contacts
 	chatRosterN  = 20
-	chatIdle     = chatRosters + chatRosterN // and all that follow
+	chatKept     = chatRosters + chatRosterN // whose archive is large
+	chatIdle     = chatKept + 1              // and all that follow
 )
 
 // chatBench is one run of the figures of chat.
@@ -31,6 +32,7 @@ type chatBench struct {
 	long    time.Duration // of a timed figure
 	logs    int           // log-ins of one measurement
 	idle    int           // sessions
+	kept    int           // messages in a large archive
 	servers []*chatServer
 }
 
@@ -47,6 +49,7 @@ func chatFigures() []chatFigure {
 		{"enter", "chat: log-ins with roster and presence, 16 at once, TLS and clear", (*chatBench).enter},
 		{"presence", "chat: presence that 200 see", (*chatBench).presence},
 		{"roster", "chat: rosters of 200 fetched", (*chatBench).roster},
+		{"archive", "chat: messages that are kept and acknowledged, and pages of an archive of -kept messages", (*chatBench).archive},
 		{"chat-idle", "chat: memory of idle sessions over TLS, with roster, presence and stream management", (*chatBench).idling},
 	}
 }
@@ -58,7 +61,7 @@ func (o *options) compareChat(ctx context.Context, figures []chatFigure) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &chatBench{ctx: ctx, table: newTable(), long: o.long, logs: o.enters, idle: max(o.chatters, 1)}
+	b := &chatBench{ctx: ctx, table: newTable(), long: o.long, logs: o.enters, idle: max(o.chatters, 1), kept: o.kept}
 	accounts := chatIdle
 	for _, f := range figures {
 		if f.name == "chat-idle" {
@@ -131,20 +134,28 @@ func (b *chatBench) start(o *options, dir string, accounts int) error {
 		}
 	}
 	if err == nil {
-		err = add(ours, func() (*chatServer, error) { return ownChat(b.ctx, o.bin, accounts) })
+		err = add(ours, func() (*chatServer, error) { return ownChat(b.ctx, o.bin, accounts, false) })
+	}
+	if err == nil {
+		err = add("trivium-archive", func() (*chatServer, error) { return ownChat(b.ctx, o.bin, chatIdle, true) })
 	}
 	return err
 }
 
-// ownChat starts our server with accounts.
-func ownChat(ctx context.Context, bin string, accounts int) (*chatServer, error) {
-	s, err := start(ctx, bin, "--set", "xmpp.tls=optional")
+// ownChat starts our server with accounts. Without the archive it is as it is fair beside peers, whose
+// archive is off; with it, its data lies on a disk, where that costs something.
+func ownChat(ctx context.Context, bin string, accounts int, archive bool) (*chatServer, error) {
+	name, parent, only := ours, scratch(), []string{"messages", "latency", "enter", "presence", "roster", "chat-idle"}
+	if archive {
+		name, parent, only = oursKeeps, os.TempDir(), []string{"messages", "latency", "archive"}
+	}
+	s, err := startIn(ctx, parent, bin, "--set", "xmpp.tls=optional", "--set", fmt.Sprintf("xmpp.archive=%t", archive))
 	if err != nil {
 		return nil, err
 	}
 	t := &chatServer{domain: "localhost"}
 	fill := func() {
-		t.target = target{name: ours, addr: s.addr["xmpp"], pid: s.cmd.Process.Pid, stop: s.stop}
+		t.target = target{name: name, addr: s.addr["xmpp"], pid: s.cmd.Process.Pid, only: only, stop: s.stop}
 		t.clear = t.addr
 	}
 	fill()

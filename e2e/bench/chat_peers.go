@@ -120,7 +120,7 @@ func startChatPeer(ctx context.Context, p chatPeer, dir string, pair keyPair, ac
 		return nil, err
 	}
 	addr := net.JoinHostPort(setup.Host, fmt.Sprint(port))
-	s := &chatServer{target: target{name: p.name, addr: addr}, clear: addr, domain: chatDomain}
+	s := &chatServer{target: target{name: p.name, addr: addr, only: []string{"messages", "latency", "enter", "presence", "roster", "chat-idle"}}, clear: addr, domain: chatDomain}
 	run := func() error { return s.runPeer(ctx, p, setup) }
 	if err := run(); err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ type options struct {
 	size                          int64
 	rounds, files, logs, sessions int
 	soak, crowd, enters, chatters int
+	kept                          int
 	long                          time.Duration
 }
 
@@ -32,7 +33,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin/trivium", "the server's binary")
 	flag.StringVar(&o.figures, "figures", "", "some, by commas; none or all: all of these:\n"+describe())
-	flag.StringVar(&o.servers, "servers", "", "to compare, by commas: trivium, limit; FTP: trivium-sync, vsftpd, proftpd, pure-ftpd; chat: prosody, ejabberd; none: all that are there")
+	flag.StringVar(&o.servers, "servers", "", "to compare, by commas: trivium, limit; FTP: trivium-sync, vsftpd, proftpd, pure-ftpd; chat: trivium-archive, prosody, ejabberd; none: all that are there")
 	flag.StringVar(&o.peers, "peers", filepath.Join(os.TempDir(), "trivium-bench-peers"), "where the peers' packages are unpacked")
 	flag.BoolVar(&o.unpack, "unpack", false, "fetch the peers' packages first, by apt-get, without installing them")
 	flag.BoolVar(&o.full, "full", false, "all figures at full length: 1 GiB, 3 rounds, a soak of 100,000")
@@ -43,6 +44,7 @@ func main() {
 	flag.IntVar(&o.sessions, "sessions", 250, "idle FTP sessions; of our server ten times as many")
 	flag.IntVar(&o.chatters, "chatters", 1000, "idle chat sessions")
 	flag.IntVar(&o.enters, "enters", 1000, "chat log-ins of one measurement")
+	flag.IntVar(&o.kept, "kept", 20_000, "messages in the archive whose pages are read")
 	flag.DurationVar(&o.long, "time", 3*time.Second, "length of a chat figure that is timed")
 	flag.IntVar(&o.crowd, "crowd", 1000, "FTP sessions with transfers at once")
 	flag.IntVar(&o.soak, "soak", 2000, "log-ins of the soak")
@@ -61,7 +63,7 @@ func main() {
 	if o.full {
 		given := map[string]bool{}
 		flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-		for name, value := range map[string]string{"figures": "all", "size": "1024", "rounds": "3", "files": "1000", "logins": "800", "soak": "100000", "chatters": "5000", "enters": "5000", "time": "8s"} {
+		for name, value := range map[string]string{"figures": "all", "size": "1024", "rounds": "3", "files": "1000", "logins": "800", "soak": "100000", "chatters": "5000", "enters": "5000", "kept": "1000000", "time": "8s"} {
 			if !given[name] {
 				exit(flag.Set(name, value))
 			}

@@ -47,13 +47,14 @@ func (t *table) median(l line, server string) (float64, bool) {
 const (
 	ours      = "trivium"
 	oursSync  = "trivium (sync)"
+	oursKeeps = "trivium (archive)"
 	bareLimit = "limit"
 )
 
 // best is the best peer's median.
 func (t *table) best(l line) (name string, value float64) {
 	for _, n := range t.names {
-		if n == ours || n == oursSync || n == bareLimit {
+		if n == ours || n == oursSync || n == oursKeeps || n == bareLimit {
 			continue
 		}
 		if v, ok := t.median(l, n); ok && (name == "" || (v < value) == l.less) {
