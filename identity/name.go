@@ -22,6 +22,26 @@ const maxNameBytes = 1023
 
 // ParseUserName normalises s. The error wraps ErrInvalid and says what a name may contain.
 func ParseUserName(s string) (UserName, error) {
+	if isPlainName(s) {
+		return UserName(s), nil
+	}
+	return parseUserName(s)
+}
+
+// isPlainName reports whether s is an ASCII name in its normal form already, as nearly all are.
+func isPlainName(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_':
+		case i > 0 && (c == '.' || c == '+' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
+func parseUserName(s string) (UserName, error) {
 	if len(s) > maxNameBytes {
 		return "", fmt.Errorf("the name is longer than %d bytes: %w", maxNameBytes, ErrInvalid)
 	}
@@ -41,6 +61,34 @@ func (n UserName) Reserved() bool { return reserved[n] }
 // ParseDomain normalises a domain to lower-case U-labels (RFC 7622 section 3.2); each label
 // must be safe as the name of a folder.
 func ParseDomain(s string) (string, error) {
+	if isPlainDomain(s) {
+		return s, nil
+	}
+	return parseDomain(s)
+}
+
+// isPlainDomain reports whether s is an ASCII domain in its normal form already.
+func isPlainDomain(s string) bool {
+	label := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
+			label++
+		case c == '-' && label > 0 && s[i-1] != '-' && i+1 < len(s) && s[i+1] != '.':
+			label++
+		case c == '.' && label > 0 && i+1 < len(s):
+			label = 0
+		default:
+			return false
+		}
+		if label > 63 {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 253
+}
+
+func parseDomain(s string) (string, error) {
 	s = strings.TrimSuffix(s, ".")
 	d, err := idna.Lookup.ToUnicode(s)
 	if err != nil || d == "" || len(d) > maxNameBytes {

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // RFC 5802 names it; only where policy keeps it for old clients
 	"crypto/sha256"
 	"crypto/subtle"
@@ -156,30 +155,28 @@ func (x *SCRAM) match(ctx context.Context, try *attempted, authMessage, proof []
 		return nil, err
 	}
 	// Always as many tries, whether the account exists, has a password, and however many tokens.
-	size := x.hash().Size()
-	blank := scramKeys{Stored: make([]byte, size), Server: make([]byte, size)}
-	keys, found := make([]scramKeys, 1+maxTokenKeys), -1
-	for i := range keys {
-		keys[i] = blank
-	}
-	if x.keys != nil {
-		keys[0] = *x.keys
-	}
-	for i, t := range tokens {
-		keys[i+1] = scramKeys{Stored: t.StoredKey, Server: t.ServerKey}
-	}
-	for i, k := range keys {
-		if proves(x.hash, k.Stored, authMessage, proof) {
-			found = i
+	p := newProof(x.hash, authMessage, proof)
+	blank := make([]byte, p.h.Size())
+	var server []byte
+	for i := range 1 + maxTokenKeys {
+		stored, key := blank, []byte(nil)
+		switch {
+		case i > 0 && i <= len(tokens):
+			stored, key = tokens[i-1].StoredKey, tokens[i-1].ServerKey
+		case i == 0 && x.keys != nil:
+			stored, key = x.keys.Stored, x.keys.Server
+		}
+		if p.by(stored) && key != nil {
+			if server = key; i > 0 {
+				x.claim.grant = &tokens[i-1].Grant
+			}
 		}
 	}
-	if x.claim.acc == nil || found < 0 {
+	if x.claim.acc == nil || server == nil {
+		x.claim.grant = nil
 		return nil, ErrCredentials
 	}
-	if found > 0 {
-		x.claim.grant = &tokens[found-1].Grant
-	}
-	return keys[found].Server, nil
+	return server, nil
 }
 
 // tokenKeys reads the keys of the account's tokens; for an unknown name it asks for nobody's, as
@@ -203,19 +200,48 @@ func (x *SCRAM) tokenKeys(ctx context.Context) ([]TokenKey, error) {
 	return keys[:min(len(keys), maxTokenKeys)], nil
 }
 
-// proves reports whether proof was made by who knows the key that stored is the hash of
-// (RFC 5802 section 3: ClientKey = ClientProof XOR ClientSignature, StoredKey = H(ClientKey)).
-func proves(newHash func() hash.Hash, stored, authMessage, proof []byte) bool {
-	m := hmac.New(newHash, stored)
-	m.Write(authMessage)
-	clientKey := m.Sum(nil)
-	if len(proof) != len(clientKey) {
+// scramProof is a client's proof. It is tried with many keys, so it keeps what a try needs.
+type scramProof struct {
+	h           hash.Hash
+	message     []byte
+	proof       []byte
+	pad         []byte
+	inner, mine []byte
+}
+
+func newProof(newHash func() hash.Hash, message, proof []byte) *scramProof {
+	h := newHash()
+	buf := make([]byte, h.BlockSize()+2*h.Size())
+	return &scramProof{h: h, message: message, proof: proof, pad: buf[:h.BlockSize()],
+		inner: buf[h.BlockSize():][:0:h.Size()], mine: buf[h.BlockSize()+h.Size():][:0]}
+}
+
+// by reports whether the proof was made by who knows the key that stored is the hash of
+// (RFC 5802 section 3: ClientKey = ClientProof XOR ClientSignature, StoredKey = H(ClientKey)). The
+// signature is an HMAC, written out so that it takes no memory.
+func (p *scramProof) by(stored []byte) bool {
+	if len(p.proof) != p.h.Size() || len(stored) != p.h.Size() {
 		return false
 	}
-	subtle.XORBytes(clientKey, clientKey, proof)
-	h := newHash()
-	h.Write(clientKey)
-	return subtle.ConstantTimeCompare(h.Sum(nil), stored) == 1
+	for i := range p.pad {
+		p.pad[i] = 0x36
+	}
+	subtle.XORBytes(p.pad, p.pad, stored)
+	p.h.Reset()
+	p.h.Write(p.pad)
+	p.h.Write(p.message)
+	inner := p.h.Sum(p.inner)
+	for i := range p.pad {
+		p.pad[i] ^= 0x36 ^ 0x5C
+	}
+	p.h.Reset()
+	p.h.Write(p.pad)
+	p.h.Write(inner)
+	key := p.h.Sum(p.mine)
+	subtle.XORBytes(key, key, p.proof)
+	p.h.Reset()
+	p.h.Write(key)
+	return subtle.ConstantTimeCompare(p.h.Sum(p.inner), stored) == 1
 }
 
 // SCRAMParameters returns the salt and iterations of the account's SCRAM-SHA-256 keys, which its

@@ -80,7 +80,7 @@ func (s *site) token(mech string) (token string, p *peer) {
 
 const good, fails = "<success", "<not-authorized"
 
-func check(t *testing.T, got, want string) {
+func check(t testing.TB, got, want string) {
 	t.Helper()
 	if !strings.Contains(got, want) {
 		t.Errorf("got %s, want %s", got, want)

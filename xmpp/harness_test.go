@@ -36,7 +36,7 @@ var byMachine = identity.Actor{Level: identity.LevelRoot, Via: "cli"}
 
 // site is a server on loopback with the accounts alice and bob.
 type site struct {
-	t     *testing.T
+	t     testing.TB
 	srv   *xmpp.Server
 	svc   *identity.Service
 	clear string // the address with STARTTLS
@@ -59,7 +59,7 @@ type options struct {
 	xmpp     func(*xmpp.Options)
 }
 
-func start(t *testing.T, o options) *site {
+func start(t testing.TB, o options) *site {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
@@ -125,7 +125,7 @@ func start(t *testing.T, o options) *site {
 	return s
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func must(t *testing.T, err error) {
 
 // peer is a raw client: it sends what it is told and waits for text.
 type peer struct {
-	t    *testing.T
+	t    testing.TB
 	site *site
 	raw  net.Conn
 	conn net.Conn

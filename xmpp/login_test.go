@@ -124,7 +124,7 @@ func (p *peer) scramLogin(name, pw, mech string, binding *scram.ChannelBinding, 
 	}
 }
 
-func unb64(t *testing.T, s string) string {
+func unb64(t testing.TB, s string) string {
 	t.Helper()
 	b, err := base64.StdEncoding.DecodeString(s)
 	must(t, err)
