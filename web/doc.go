@@ -1,5 +1,5 @@
 // Package web is the HTTP road: server-rendered pages for people, and the place where the
-// handlers of others (the REST interface, later the XMPP WebSocket) are mounted.
+// handlers of others (the REST interface, chat over WebSocket) are mounted.
 //
 // Every page is a full page of html/template that works with links and forms alone; the ES
 // modules of assets/js add comfort. One table (routes.go) gives each route its level, which the
@@ -10,7 +10,8 @@
 //	RFC 9113        HTTP/2                        net/http, over TLS
 //	RFC 6265        cookies                       session.go (`as`, `ls`, `__Host-` on https)
 //	RFC 6266, 8187  Content-Disposition           disposition.go
-//	RFC 7301        ALPN                          server.go: foreign protocols are refused
+//	RFC 6415        host-meta (XEP-0156 1.4.0)    hostmeta.go: where chat over WebSocket is, by domain
+//	RFC 7301        ALPN                          server.go: other protocols are given to who takes them, or refused
 //	RFC 7239        Forwarded                     not done; X-Forwarded-For/-Proto from trusted proxies
 //	RFC 8615        /.well-known/change-password  wellknown.go
 package web

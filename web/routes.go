@@ -110,6 +110,8 @@ func (s *Server) table() []route {
 		{Method: get, Path: "/healthz", Level: none, static: true, handle: s.getHealth},
 		{Method: get, Path: "/readyz", Level: none, static: true, handle: s.getReady},
 		{Method: get, Path: "/.well-known/change-password", Level: none, static: true, handle: s.getChangePassword},
+		{Method: get, Path: "/.well-known/host-meta", Level: none, static: true, handle: s.getHostMeta},
+		{Method: get, Path: "/.well-known/host-meta.json", Level: none, static: true, handle: s.getHostMetaJSON},
 	}
 	return append(t, s.mounts()...)
 }

@@ -62,6 +62,9 @@ type Options struct {
 	DAV        http.Handler
 	DAVMethods []string
 
+	// Links are what /.well-known/host-meta says of each of our domains; empty: there is none.
+	Links []Link
+
 	// ALPN are further protocols of the TLS listeners and who takes their connections; they are no
 	// part of this server, and its Shutdown leaves them alone.
 	ALPN map[string]func(*tls.Conn)

@@ -67,7 +67,7 @@ func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *to
 		return nil, err
 	}
 	srv, err := web.New(web.Options{Config: cfg.Web, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
-		AdminContact: cfg.AdminContact, Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), DAV: webdav, DAVMethods: dav.Methods(), Mounts: chatMounts(cfg, x), ALPN: chatALPN(cfg, x),
+		AdminContact: cfg.AdminContact, Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), DAV: webdav, DAVMethods: dav.Methods(), Mounts: chatMounts(cfg, x), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
 		TLS: webTLS(src), Entries: cfg.Entries, Log: log,
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
 	if err != nil {
@@ -92,6 +92,14 @@ func chatMounts(cfg *config.Config, x *xmpp.Server) map[string]http.Handler {
 		return nil
 	}
 	return map[string]http.Handler{websocketPath: x.WebSocket()}
+}
+
+// chatLinks tell clients that cannot ask the DNS where that is (XEP-0156 section 2).
+func chatLinks(cfg *config.Config) []web.Link {
+	if !cfg.XMPP.WebSocket {
+		return nil
+	}
+	return []web.Link{{Rel: "urn:xmpp:alt-connections:websocket", Scheme: "wss", Path: websocketPath}}
 }
 
 // chatALPN is what chat takes of the web pages' TLS ports.
