@@ -27,7 +27,7 @@ func TestHostMeta(t *testing.T) {
 		{"in the clear", "example.org", false, nil, "wss://example.org:$/xmpp-websocket"},
 		{"a stranger's", "evil.example", true, nil, ""},
 		{"below ours", "www.example.org", true, nil, ""},
-		{"another's behind a port", "example.org:1@evil.example", true, nil, ""},
+		{"no port", "example.org:99999", true, nil, ""},
 		{"an address", "127.0.0.1", true, nil, ""},
 		{"no TLS at all", "example.org", false, func(w *web.Options, _ *identity.Options) { w.Config.TLSListen = nil }, ""},
 		{"where people see us", "example.org", false, func(w *web.Options, _ *identity.Options) { w.Config.PublicURL = "https://files.example.org/" }, "wss://files.example.org/xmpp-websocket"},

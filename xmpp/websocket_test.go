@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -579,4 +580,75 @@ func TestWebSocketBadFrames(t *testing.T) {
 	}
 	newPage(t, h).open()
 	_ = s
+}
+
+// Success and features of SASL2 are two messages; bind is within the first.
+func TestWebSocketSASL2(t *testing.T) {
+	s, h := webSite(t, false, options{})
+	p := newPage(t, h)
+	p.open()
+	p.send("<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><initial-response>" + b64("\x00alice\x00"+password) +
+		"</initial-response><bind xmlns='urn:xmpp:bind:0'><tag>Page</tag></bind></authenticate>")
+	text := p.next()
+	if !strings.HasPrefix(text, "<success xmlns='urn:xmpp:sasl:2'>") || !strings.Contains(text, "<bound xmlns='urn:xmpp:bind:0'") {
+		t.Errorf("got %q", text)
+	}
+	if text := p.next(); !strings.HasPrefix(text, "<stream:features xmlns:stream=") {
+		t.Errorf("got %q", text)
+	}
+	s.session("alice", func(i identity.Info) bool { return i.JID != nil && strings.HasPrefix(*i.Resource, "Page") })
+	p.send("<iq xmlns='jabber:client' type='get' id='p1' to='" + host + "'><ping xmlns='urn:xmpp:ping'/></iq>")
+	p.expect("id='p1'")
+}
+
+var resumeID = regexp.MustCompile(`<enabled [^>]*id='([^']+)'`)
+
+// A stream goes on over another connection, and over another kind of connection.
+func TestWebSocketResume(t *testing.T) {
+	for _, from := range []string{"WebSocket", "TCP"} {
+		t.Run("from "+from, func(t *testing.T) {
+			s, h := webSite(t, false, options{xmpp: func(o *xmpp.Options) { o.Config.ResumeTimeout, o.Config.ResumeMemory = time.Minute, 1<<20 }})
+			const enable = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
+			bob := s.login("bob", "desk")
+			var enabled, to string
+			var lose func()
+			if from == "TCP" {
+				p := s.login("alice", "phone")
+				p.send(enable)
+				enabled, to, lose = p.expect("<enabled ")+p.expect("/>"), p.jid, func() { _ = p.raw.Close() }
+				bob.send("<message to='" + to + "' id='m1'/>")
+				p.expect("m1")
+			} else {
+				p := newPage(t, h).login("alice", "phone")
+				p.send(enable)
+				enabled, to, lose = p.expect("<enabled "), p.jid, func() { _ = p.conn.CloseNow() }
+				bob.send("<message to='" + to + "' id='m1'/>")
+				p.expect("m1")
+			}
+			m := resumeID.FindStringSubmatch(enabled)
+			if m == nil {
+				t.Fatalf("no id in %q", enabled)
+			}
+			lose()
+			bob.send("<message to='" + to + "' id='m2'/>")
+			p := newPage(t, h)
+			p.open()
+			p.send(authPlain("alice", password))
+			p.expect("<success ")
+			p.open()
+			p.send("<resume xmlns='urn:xmpp:sm:3' h='0' previd='" + m[1] + "'/>")
+			if text := p.next(); !strings.HasPrefix(text, "<resumed xmlns='urn:xmpp:sm:3'") {
+				t.Fatalf("got %q", text)
+			}
+			for _, id := range []string{"m1", "m2"} {
+				p.expect("id='" + id + "'")
+			}
+			p.send("<r xmlns='urn:xmpp:sm:3'/>")
+			if text := p.expect("<a "); !strings.Contains(text, "xmlns='urn:xmpp:sm:3'") {
+				t.Errorf("got %q", text)
+			}
+			p.send("<message xmlns='jabber:client' to='" + bob.jid + "' id='m3'/>")
+			bob.expect("m3")
+		})
+	}
 }
