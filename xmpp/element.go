@@ -112,6 +112,18 @@ func (e *Element) Text() (string, bool) {
 	return content(e.raw[e.open:e.body]), true
 }
 
+// Cut is the element's bytes without the children that drop chooses.
+func (e *Element) Cut(drop func(Child) bool) []byte {
+	b, at := make([]byte, 0, len(e.raw)), 0
+	for _, c := range e.Children {
+		if drop(c) {
+			b = append(b, e.raw[at:c.start]...)
+			at = c.end
+		}
+	}
+	return append(b, e.raw[at:]...)
+}
+
 // Decode reads the whole element into v, as xml.Unmarshal does. Names without a namespace of
 // their own are in jabber:client.
 func (e *Element) Decode(v any) error {

@@ -92,6 +92,17 @@ func (st *Stanza) Without(drop func(Child) bool, from, to string, extra ...strin
 	return append(b, '>')
 }
 
+// Changed is another stanza, without the children that drop chooses and with those added; sender,
+// address and all else are the same.
+func (st *Stanza) Changed(drop func(Child) bool, added ...string) (*Stanza, error) {
+	other, err := ParseStanza(st.Without(drop, "", st.To.String(), added...))
+	if err != nil {
+		return nil, err
+	}
+	other.From, other.To = st.From, st.To
+	return other, nil
+}
+
 // Result answers an IQ; payload is one whole element or nothing.
 func (st *Stanza) Result(payload string) []byte { return st.result([]byte(payload)) }
 

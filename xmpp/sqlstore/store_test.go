@@ -7,9 +7,11 @@ import (
 	"trivium/xmpp"
 	"trivium/xmpp/blocking"
 	"trivium/xmpp/offline"
+	"trivium/xmpp/private"
 	"trivium/xmpp/push"
 	"trivium/xmpp/sqlstore"
 	"trivium/xmpp/storetest"
+	"trivium/xmpp/vcard"
 )
 
 func open(t *testing.T) *sqlstore.Store {
@@ -34,6 +36,14 @@ func TestOffline(t *testing.T) {
 
 func TestPush(t *testing.T) {
 	storetest.Push(t, func(t *testing.T) push.Store { return open(t) })
+}
+
+func TestVCard(t *testing.T) {
+	storetest.VCard(t, func(t *testing.T) vcard.Store { return open(t) })
+}
+
+func TestPrivate(t *testing.T) {
+	storetest.Private(t, func(t *testing.T) private.Store { return open(t) })
 }
 
 func TestQueries(t *testing.T) { sqltest.CheckQueries(t, ".") }

@@ -1,0 +1,289 @@
+// Package vcard keeps the vcard-temp of accounts (XEP-0054 1.3) for clients that know no other, and
+// makes its picture and the avatar of XEP-0084 one and the same (XEP-0398 1.0.1): the picture lies
+// in the account's nodes alone, and presence says its hash (XEP-0153 1.1).
+package vcard
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // XEP-0084 names pictures by it
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/xml"
+	"strconv"
+	"strings"
+
+	xstanza "mellium.im/xmpp/stanza"
+
+	"trivium/identity"
+	"trivium/xmpp"
+)
+
+// The namespaces and nodes.
+const (
+	ns           = "vcard-temp"
+	nsUpdate     = "vcard-temp:x:update"
+	nodeData     = "urn:xmpp:avatar:data"
+	nodeMetadata = "urn:xmpp:avatar:metadata"
+	conversion   = "urn:xmpp:pep-vcard-conversion:0"
+)
+
+// Bounds of what a client stores.
+const (
+	maxCard    = 32 << 10  // without its picture
+	maxPicture = 192 << 10 // as an image
+)
+
+// Store is what vcard needs of a database.
+type Store interface {
+	// VCard returns the card without its picture; nil where none was stored.
+	VCard(ctx context.Context, owner identity.UserID) ([]byte, error)
+	// PutVCard replaces it; nil removes it.
+	PutVCard(ctx context.Context, owner identity.UserID, card []byte) error
+}
+
+// Nodes are the nodes of accounts (XEP-0163).
+type Nodes interface {
+	Items(ctx context.Context, reader xmpp.Address, owner xmpp.Owner, node string) ([]xmpp.Item, error)
+	Publish(ctx context.Context, owner xmpp.Owner, node string, item xmpp.Item, access string, max int) error
+	OnChange(changed func(ctx context.Context, owner xmpp.Owner, node string))
+}
+
+// VCard is the module.
+type VCard struct {
+	store  Store
+	nodes  Nodes
+	router *xmpp.Router
+	hashes hashes
+}
+
+// New makes the module.
+func New(store Store, nodes Nodes) *VCard {
+	v := &VCard{store: store, nodes: nodes}
+	v.hashes.of = map[identity.UserID]string{}
+	return v
+}
+
+// Register implements xmpp.Module.
+func (v *VCard) Register(reg *xmpp.Registrar) {
+	v.router = reg.Router
+	name := xml.Name{Space: ns, Local: "vCard"}
+	reg.Serve(
+		xmpp.Service{To: xmpp.ToSelf, Name: name, Resource: "xmpp:vcard", Set: true, Answer: v.answer},
+		xmpp.Service{To: xmpp.ToAccount, Name: name, Resource: "xmpp:vcard", Answer: v.answer},
+	)
+	reg.Feature(xmpp.ToServer, ns)
+	reg.Feature(xmpp.ToSelf, conversion)
+	reg.Decorate(v.decorate)
+	v.nodes.OnChange(func(_ context.Context, owner xmpp.Owner, node string) {
+		if node == nodeMetadata {
+			v.hashes.forget(owner.ID)
+		}
+	})
+	reg.Removed(func(ctx context.Context, id identity.UserID) error {
+		v.hashes.forget(id)
+		return v.store.PutVCard(ctx, id, nil)
+	})
+}
+
+// answer is XEP-0054 sections 3.1 to 3.3.
+func (v *VCard) answer(ctx context.Context, q *xmpp.Request) {
+	if q.Type == "set" {
+		v.set(ctx, q)
+		return
+	}
+	card, err := v.store.VCard(ctx, q.Account.ID)
+	if err != nil {
+		q.Broken(err)
+		return
+	}
+	picture, err := v.picture(ctx, q.By.Owner().Address, q.Account)
+	switch {
+	case err != nil:
+		q.Broken(err)
+	case card == nil && picture == nil && q.Target == xmpp.ToAccount:
+		q.Fail(xstanza.ItemNotFound, xstanza.Cancel)
+	case card == nil:
+		q.Result("<vCard xmlns='" + ns + "'>" + string(picture) + "</vCard>")
+	default:
+		q.Result(string(with(card, picture)))
+	}
+}
+
+// with puts the picture at the end of a card.
+func with(card, picture []byte) []byte {
+	const end = "</vCard>"
+	if open, ok := strings.CutSuffix(string(card), "/>"); ok {
+		return []byte(open + ">" + string(picture) + end)
+	}
+	return []byte(strings.TrimSuffix(string(card), end) + string(picture) + end)
+}
+
+// picture is the avatar as XEP-0153 section 3.1 has it, as far as the reader may see it; nil where
+// there is none.
+func (v *VCard) picture(ctx context.Context, reader xmpp.Address, owner xmpp.Owner) ([]byte, error) {
+	metadata, err := v.nodes.Items(ctx, reader, owner, nodeMetadata)
+	if err != nil {
+		return nil, err
+	}
+	id, typ := current(metadata)
+	if id == "" {
+		return nil, nil
+	}
+	data, err := v.nodes.Items(ctx, reader, owner, nodeData)
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range data {
+		if item.ID != id {
+			continue
+		}
+		el, err := xmpp.ParseElement(item.Payload)
+		if err != nil {
+			return nil, err
+		}
+		text, _ := el.Text()
+		return []byte("<PHOTO><TYPE>" + xmpp.Escape(typ) + "</TYPE><BINVAL>" + xmpp.Escape(text) + "</BINVAL></PHOTO>"), nil
+	}
+	return nil, nil
+}
+
+// current reads the newest metadata (XEP-0084 section 4.2): the picture that lies here, not one at
+// some URL. "" where the account has none.
+func current(metadata []xmpp.Item) (id, typ string) {
+	if len(metadata) == 0 {
+		return "", ""
+	}
+	el, err := xmpp.ParseElement(metadata[len(metadata)-1].Payload)
+	if err != nil {
+		return "", ""
+	}
+	for _, c := range el.Children {
+		info, err := el.Child(c)
+		if err != nil || c.Name.Local != "info" {
+			continue
+		}
+		if _, elsewhere := info.Attr("url"); elsewhere {
+			continue
+		}
+		id, _ = info.Attr("id")
+		typ, _ = info.Attr("type")
+		return strings.ToLower(id), typ
+	}
+	return "", ""
+}
+
+// set stores a card; its picture becomes the avatar.
+func (v *VCard) set(ctx context.Context, q *xmpp.Request) {
+	el, err := q.Payload()
+	if err != nil || q.Account.ID == "" {
+		q.Bad()
+		return
+	}
+	card, photo := split(el)
+	if len(card) > maxCard {
+		q.FailText(xstanza.PolicyViolation, xstanza.Modify, "The card is too large. Shorten it and try again.", "")
+		return
+	}
+	image, typ, ok := decode(photo)
+	if !ok {
+		q.FailText(xstanza.NotAcceptable, xstanza.Modify, "The picture is too large, or it is none. Choose one of at most 192 KiB.", "")
+		return
+	}
+	if err := v.store.PutVCard(ctx, q.Account.ID, card); err != nil {
+		q.Broken(err)
+		return
+	}
+	if err := v.publish(ctx, q.Account, image, typ); err != nil {
+		q.Broken(err)
+		return
+	}
+	q.Result("")
+}
+
+// split takes the picture out of a card.
+func split(el *xmpp.Element) (card []byte, photo *xmpp.Element) {
+	card = el.Cut(func(c xmpp.Child) bool {
+		if c.Name.Local != "PHOTO" {
+			return false
+		}
+		if p, err := el.Child(c); err == nil && photo == nil {
+			photo = p
+		}
+		return true
+	})
+	return card, photo
+}
+
+// decode reads a picture; ok is false where it is none that can be stored. No picture at all, and
+// one that lies elsewhere, is nil.
+func decode(photo *xmpp.Element) (image []byte, typ string, ok bool) {
+	if photo == nil {
+		return nil, "", true
+	}
+	text, found := "", false
+	for _, c := range photo.Children {
+		part, err := photo.Child(c)
+		if err != nil {
+			return nil, "", false
+		}
+		switch c.Name.Local {
+		case "BINVAL":
+			text, _ = part.Text()
+			found = true
+		case "TYPE":
+			typ, _ = part.Text()
+		}
+	}
+	text = strings.Join(strings.Fields(text), "")
+	if !found || text == "" {
+		return nil, "", true
+	}
+	image, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(image) > maxPicture {
+		return nil, "", false
+	}
+	return image, kind(image, typ), true
+}
+
+// kind is the type of a picture by its first bytes; else what the client says, where it is a name.
+func kind(image []byte, said string) string {
+	for _, k := range []struct{ head, typ string }{{"\x89PNG\r\n\x1a\n", "image/png"}, {"\xff\xd8\xff", "image/jpeg"}, {"GIF8", "image/gif"}} {
+		if strings.HasPrefix(string(image), k.head) {
+			return k.typ
+		}
+	}
+	if len(image) > 12 && string(image[:4]) == "RIFF" && string(image[8:12]) == "WEBP" {
+		return "image/webp"
+	}
+	if len(said) < 64 && strings.HasPrefix(said, "image/") {
+		return said
+	}
+	return "image/png"
+}
+
+// publish makes a picture the avatar, and no picture none (XEP-0398 section 4.2). What already is
+// the avatar is not told anew.
+func (v *VCard) publish(ctx context.Context, owner xmpp.Owner, image []byte, typ string) error {
+	metadata, err := v.nodes.Items(ctx, owner.Address, owner, nodeMetadata)
+	if err != nil {
+		return err
+	}
+	had, _ := current(metadata)
+	if image == nil {
+		if had == "" {
+			return nil
+		}
+		return v.nodes.Publish(ctx, owner, nodeMetadata, xmpp.Item{ID: "current", Payload: []byte("<metadata xmlns='" + nodeMetadata + "'/>")}, "open", 1)
+	}
+	sum := sha1.Sum(image) //nolint:gosec // as above
+	id := hex.EncodeToString(sum[:])
+	if had == id {
+		return nil
+	}
+	data := "<data xmlns='" + nodeData + "'>" + base64.StdEncoding.EncodeToString(image) + "</data>"
+	if err := v.nodes.Publish(ctx, owner, nodeData, xmpp.Item{ID: id, Payload: []byte(data)}, "open", 1); err != nil {
+		return err
+	}
+	info := "<metadata xmlns='" + nodeMetadata + "'><info id='" + id + "' type='" + xmpp.Escape(typ) + "' bytes='" + strconv.Itoa(len(image)) + "'/></metadata>"
+	return v.nodes.Publish(ctx, owner, nodeMetadata, xmpp.Item{ID: id, Payload: []byte(info)}, "open", 1)
+}
