@@ -1,0 +1,118 @@
+package vcard_test
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"trivium/identity"
+	"trivium/internal/sqldb"
+	"trivium/xmpp"
+	"trivium/xmpp/sqlstore"
+	"trivium/xmpp/vcard"
+	. "trivium/xmpp/xmpptest"
+)
+
+func site(t *testing.T) (*Site, *Nodes) {
+	nodes := &Nodes{}
+	return Start(t, Options{Modules: func(db *sqldb.DB, _ *identity.Service) []xmpp.Module {
+		return []xmpp.Module{vcard.New(sqlstore.New(db), nodes)}
+	}}), nodes
+}
+
+const (
+	image    = "\x89PNG\r\n\x1a\nand so on"
+	get      = "<vCard xmlns='vcard-temp'/>"
+	metadata = "urn:xmpp:avatar:metadata"
+	data     = "urn:xmpp:avatar:data"
+)
+
+func card(rest string) string {
+	return "<vCard xmlns='vcard-temp'><FN>A &amp; B</FN>" + rest + "</vCard>"
+}
+
+func photo(b string) string {
+	return "<PHOTO><TYPE>image/jpeg</TYPE><BINVAL>" + base64.StdEncoding.EncodeToString([]byte(b)) + "</BINVAL></PHOTO>"
+}
+
+func hash(b string) string {
+	sum := sha1.Sum([]byte(b))
+	return hex.EncodeToString(sum[:])
+}
+
+func owner(t *testing.T, s *Site, name string) xmpp.Owner {
+	a, err := s.Identity.User(t.Context(), name)
+	Must(t, err)
+	return xmpp.Owner{Address: xmpp.NewAddress(string(a.Login), a.Domain), ID: a.ID}
+}
+
+func TestCard(t *testing.T) {
+	s, _ := site(t)
+	alice, bob := s.Online("alice", "a"), s.Online("bob", "b")
+	Has(t, "nothing yet", alice.Ask("get", "", get), "<vCard xmlns='vcard-temp'></vCard>")
+	Has(t, "nothing of alice's", bob.Ask("get", Alice, get), "<item-not-found")
+	Has(t, "nobody", bob.Ask("get", "nobody@"+Host, get), "<service-unavailable")
+	Has(t, "set", alice.Ask("set", "", card("")), "<iq type='result'")
+	Has(t, "own", alice.Ask("get", "", get), card(""))
+	Has(t, "another's", bob.Ask("get", Alice, get), card(""))
+	Has(t, "set another's", bob.Ask("set", Alice, card("")), "<service-unavailable")
+	Has(t, "too large", alice.Ask("set", "", card("<DESC>"+strings.Repeat("x", 33<<10)+"</DESC>")), "<policy-violation")
+	Has(t, "no picture", alice.Ask("set", "", card("<PHOTO><BINVAL>!!</BINVAL></PHOTO>")), "<not-acceptable")
+	Has(t, "as before", alice.Ask("get", "", get), card(""))
+}
+
+// A picture in the card is the avatar, and goes with it.
+func TestPicture(t *testing.T) {
+	s, nodes := site(t)
+	alice, bob := s.Friends()
+	me := owner(t, s, "alice")
+	Has(t, "set", alice.Ask("set", "", card(photo(image))), "<iq type='result'")
+	items, err := nodes.Items(t.Context(), me.Address, me, metadata)
+	Must(t, err)
+	if len(items) != 1 || items[0].ID != hash(image) || !strings.Contains(string(items[0].Payload), "type='image/png' bytes='17'") {
+		t.Errorf("metadata: %q", items)
+	}
+	want := card("<PHOTO><TYPE>image/png</TYPE><BINVAL>" + base64.StdEncoding.EncodeToString([]byte(image)) + "</BINVAL></PHOTO>")
+	Has(t, "own", alice.Ask("get", "", get), want)
+	Has(t, "another's", bob.Ask("get", Alice, get), want)
+	changes := nodes.Changes
+	Has(t, "the same again", alice.Ask("set", "", want), "<iq type='result'")
+	if nodes.Changes != changes {
+		t.Error("the same picture was published again")
+	}
+	Has(t, "bob", alice.Then("<presence><show>away</show></presence>", bob)[1], "<show>away</show><x xmlns='vcard-temp:x:update'><photo>"+hash(image)+"</photo></x></presence>")
+	Has(t, "none", alice.Ask("set", "", card("")), "<iq type='result'")
+	Has(t, "own", alice.Ask("get", "", get), card(""))
+	if got := alice.Then("<presence/>", bob)[1]; strings.Contains(got, "vcard-temp") {
+		t.Errorf("bob got %q", got)
+	}
+}
+
+// What a client publishes as its avatar is the picture of the card.
+func TestAvatar(t *testing.T) {
+	s, nodes := site(t)
+	alice, bob := s.Friends()
+	me := owner(t, s, "alice")
+	info := "<metadata xmlns='" + metadata + "'><info url='https://example.net/x' id='1'/><info id='" + hash(image) + "' type='image/png'/></metadata>"
+	Must(t, nodes.Publish(t.Context(), me, data, xmpp.Item{ID: hash(image), Payload: []byte("<data xmlns='" + data + "'>" + base64.StdEncoding.EncodeToString([]byte(image)) + "</data>")}, "presence", 1))
+	Must(t, nodes.Publish(t.Context(), me, metadata, xmpp.Item{ID: hash(image), Payload: []byte(info)}, "presence", 1))
+	Has(t, "own", alice.Ask("get", "", get), "<PHOTO><TYPE>image/png</TYPE><BINVAL>")
+	if got := bob.Ask("get", Alice, get); strings.Contains(got, "PHOTO") {
+		t.Errorf("bob sees what he may not read: %q", got)
+	}
+	for _, tt := range []struct{ name, said, want string }{
+		{"says nothing", "", "<photo>" + hash(image) + "</photo></x></presence>"},
+		{"knows none yet", "<x xmlns='vcard-temp:x:update'/>", "<photo>" + hash(image) + "</photo></x></presence>"},
+		{"another one", "<x xmlns='vcard-temp:x:update'><photo>abc</photo></x>", "<photo>" + hash(image) + "</photo></x></presence>"},
+		{"shows none", "<x xmlns='vcard-temp:x:update'><photo/></x>", "<x xmlns='vcard-temp:x:update'><photo/></x></presence>"},
+	} {
+		for _, to := range []string{"", " to='" + bob.JID + "'"} {
+			got := alice.Then("<presence"+to+">"+tt.said+"</presence>", bob)[1]
+			if Has(t, tt.name, got, tt.want); strings.Count(got, "<photo") != 1 {
+				t.Errorf("%s: %q", tt.name, got)
+			}
+		}
+	}
+}
