@@ -30,6 +30,7 @@ func (s *Service) reconcile(ctx context.Context, ids ...UserID) {
 			s.log.Error("reading a changed account", "user", string(id), "err", err)
 		}
 	}
+	s.tellChange(ctx, ids)
 }
 
 // reconcileOne does one account. Reading and deciding is one step under truth, so that of two
@@ -167,10 +168,15 @@ func (s *Service) poll(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, acc := range changed {
+	ids := make([]UserID, len(changed))
+	for i, acc := range changed {
 		seq = max(seq, acc.ChangeSeq)
+		ids[i] = acc.ID
 	}
 	s.seq = seq
+	if len(ids) > 0 {
+		s.tellChange(ctx, ids)
+	}
 	return nil
 }
 

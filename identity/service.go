@@ -95,7 +95,8 @@ type Service struct {
 	truth sync.Mutex // held while an account is read and its sessions are set to what it says; before Registry.mu
 	seq   int64      // the last change that poll has met; Run's alone
 
-	onUpgrade, onDowngrade []func(*Session)             // set before Run
+	onUpgrade, onDowngrade []func(*Session) // set before Run
+	onChange               []func(context.Context, []UserID)
 	routeLevel             func(Resource) (Level, bool) // set before Run; nil: no road has said
 }
 

@@ -22,7 +22,8 @@ type exchange struct {
 // side is one account's entry for the other.
 type side struct {
 	before, now Contact
-	version     string // the roster's new version; "" where no client sees a change
+	group       *Contact // what the owner's groups say of the contact; nil: nothing
+	version     string   // the roster's new version; "" where no client sees a change
 }
 
 // telling is one subscription stanza that reaches the clients of `to`.
@@ -134,7 +135,7 @@ func (d *side) save(ctx context.Context, w StoreWriter, owner identity.UserID) e
 			return errFull
 		}
 	}
-	if d.now.looks(d.before) != nil {
+	if d.now.with(d.group).looks(d.before.with(d.group)) != nil {
 		d.version = rand.Text()
 		if err := w.PutRosterVersion(ctx, owner, d.version); err != nil {
 			return err
@@ -169,7 +170,7 @@ func (c Contact) looks(had Contact) []byte {
 
 // announce tells clients what happened, in the order of sections 3.1 to 3.3: the stanza, the
 // roster push, then presence.
-func (x *exchange) announce() {
+func (x *exchange) announce(ctx context.Context) {
 	for _, t := range x.told {
 		if !t.deliver {
 			continue
@@ -180,8 +181,8 @@ func (x *exchange) announce() {
 		}
 		x.r.deliver(t.to.Address, which, t.body)
 	}
-	x.r.push(x.me.Address, &x.mine)
-	x.r.push(x.them.Address, &x.theirs)
+	x.r.push(ctx, x.me.owner(), &x.mine)
+	x.r.push(ctx, x.them.owner(), &x.theirs)
 	for _, t := range x.told {
 		switch {
 		case t.req == subscribed && t.new.Has(SubscriptionFrom):

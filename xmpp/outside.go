@@ -98,7 +98,7 @@ func (r *Router) Roster(ctx context.Context, owner Owner) (Roster, error) {
 	if k := r.rosters.get(owner.ID); k != nil {
 		return k.Roster, nil
 	}
-	return r.store.Roster(ctx, owner.ID)
+	return r.wholeRoster(ctx, owner)
 }
 
 // Sees reports whether the account of lets who see its presence: itself, and contacts with a
@@ -113,8 +113,11 @@ func (r *Router) Sees(ctx context.Context, who Address, of Owner) bool {
 	if k := r.rosters.get(of.ID); k != nil {
 		return k.sees(who)
 	}
-	c, err := r.store.Contact(ctx, of.ID, who.String())
-	return err == nil && c.State.Has(SubscriptionFrom)
+	if c, err := r.store.Contact(ctx, of.ID, who.String()); err == nil && c.State.Has(SubscriptionFrom) {
+		return true
+	}
+	c, err := r.byGroup(ctx, of, who)
+	return err == nil && c != nil
 }
 
 // InRoster reports whether an account has an address in its roster, by its groups too.

@@ -276,6 +276,7 @@ func (r *Router) answerProbe(ctx context.Context, of Address, s *Stream) {
 
 // shown is one available resource as others see it.
 type shown struct {
+	by       *Stream
 	full     string
 	presence *Stanza
 	since    time.Time
@@ -294,7 +295,7 @@ func (r *Router) shown(a Address) []shown {
 	var list []shown
 	for _, s := range r.bound[a] {
 		if s.res.available {
-			list = append(list, shown{s.res.full, s.res.presence, s.res.since})
+			list = append(list, shown{s, s.res.full, s.res.presence, s.res.since})
 		}
 	}
 	return list

@@ -99,6 +99,20 @@ func (r *Router) rosterSet(ctx context.Context, s *Stream, st *Stanza, item rost
 	}
 	x := &exchange{r: r, me: s.party(), them: them}
 	defer r.lock(x.me.Address, contact)()
+	if x.mine.group, err = r.byGroup(ctx, x.me.owner(), contact); err != nil {
+		r.broken(s, st, err)
+		return
+	}
+	if g := x.mine.group; g != nil {
+		if item.remove {
+			s.Put(st.FailureText(xstanza.NotAllowed, xstanza.Cancel, "This contact is in the roster by the group "+g.Groups[0]+", and stays there as long as both are members."))
+			return
+		}
+		item.groups = slices.DeleteFunc(item.groups, func(name string) bool { return slices.Contains(g.Groups, name) })
+		if item.name == g.Name {
+			item.name = ""
+		}
+	}
 	err = r.writeRosters(ctx, func(w StoreWriter) error {
 		if err := x.load(ctx, w); err != nil {
 			return err
@@ -108,7 +122,9 @@ func (r *Router) rosterSet(ctx context.Context, s *Stream, st *Stanza, item rost
 				return err
 			}
 		} else {
-			x.mine.now.Name, x.mine.now.Groups, x.mine.now.Listed = item.name, item.groups, true
+			x.mine.now.Name, x.mine.now.Groups = item.name, item.groups
+			// Where the groups say it all, nothing of it is the owner's own.
+			x.mine.now.Listed = x.mine.group == nil || item.name != "" || len(item.groups) > 0 || x.mine.now.State != SubscriptionNone
 		}
 		return x.save(ctx, w)
 	}, x.me.id, x.them.id)
@@ -121,7 +137,7 @@ func (r *Router) rosterSet(ctx context.Context, s *Stream, st *Stanza, item rost
 		r.broken(s, st, err)
 	default:
 		s.Put(st.Result(""))
-		x.announce()
+		x.announce(ctx)
 		x.related(ctx)
 	}
 }
@@ -149,16 +165,28 @@ func (x *exchange) forget(ctx context.Context, w StoreWriter) error {
 }
 
 // push tells the interested resources of an account what has changed for them (section 2.1.6).
-func (r *Router) push(a Address, d *side) {
+func (r *Router) push(ctx context.Context, owner Owner, d *side) {
 	if d.version == "" {
 		return
 	}
 	var buf [usual]*Stream
-	item := d.now.looks(d.before)
-	for _, s := range r.pick(buf[:0], a, isInterested) {
+	list := r.pick(buf[:0], owner.Address, isInterested)
+	if len(list) == 0 {
+		return
+	}
+	version := d.version
+	if groups, err := r.groupContacts(ctx, owner); err == nil {
+		version = versionWith(version, groups)
+	} // else one that names nothing, after which the client asks for the whole roster
+	r.pushItem(list, d.now.with(d.group).looks(d.before.with(d.group)), version)
+}
+
+// pushItem tells streams of one item of the roster.
+func (r *Router) pushItem(list []*Stream, item []byte, version string) {
+	for _, s := range list {
 		b := AppendAttr([]byte("<iq type='set'"), "id", "push"+strconv.FormatUint(r.pushes.Add(1), 10))
 		b = AppendAttr(b, "to", s.res.full)
-		b = AppendAttr(append(b, "><query xmlns='"+nsRoster+"'"...), "ver", d.version)
+		b = AppendAttr(append(b, "><query xmlns='"+nsRoster+"'"...), "ver", version)
 		b = append(append(b, '>'), item...)
 		s.Put(append(b, "</query></iq>"...))
 	}

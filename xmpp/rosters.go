@@ -182,7 +182,7 @@ func (r *Router) rosterOf(ctx context.Context, s *Stream) (*kept, error) {
 	if k := r.rosters.get(owner); k != nil {
 		return k, nil
 	}
-	roster, err := r.store.Roster(ctx, owner)
+	roster, err := r.wholeRoster(ctx, s.Owner())
 	if err != nil {
 		return nil, err
 	}

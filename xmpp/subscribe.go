@@ -37,6 +37,14 @@ func (r *Router) subscription(ctx context.Context, s *Stream, st *Stanza, req re
 	x := &exchange{r: r, me: s.party(), them: them}
 	body := st.Rewritten(s.res.Address.String(), to.String())
 	defer r.lock(x.me.Address, to)()
+	if x.mine.group, err = r.byGroup(ctx, x.me.owner(), to); err != nil {
+		r.broken(s, st, err)
+		return
+	}
+	if x.mine.group != nil {
+		r.together(s, st, req, to)
+		return
+	}
 	err = r.writeRosters(ctx, func(w StoreWriter) error {
 		if err := x.load(ctx, w); err != nil {
 			return err
@@ -52,7 +60,7 @@ func (r *Router) subscription(ctx context.Context, s *Stream, st *Stanza, req re
 	case err != nil:
 		r.broken(s, st, err)
 	default:
-		x.announce()
+		x.announce(ctx)
 		x.related(ctx)
 	}
 }
