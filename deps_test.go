@@ -49,6 +49,7 @@ var mayImport = []struct {
 	{"web/dav", []string{"identity", "files", "internal/...", "web/auth"}},
 	{"xmpp", []string{"identity", "config", "internal/..."}},
 	{"xmpp/blocking", []string{"xmpp", "identity"}},
+	{"xmpp/groups", []string{"xmpp", "identity"}},
 	{"xmpp/carbons", []string{"xmpp", "identity"}},
 	{"xmpp/offline", []string{"xmpp", "identity"}},
 	{"xmpp/private", []string{"xmpp", "identity"}},

@@ -99,6 +99,8 @@ type XMPP struct {
 
 	OfflineMessages int `toml:"offline_messages" default:"1000" min:"1" doc:"how many messages wait for an account of which nobody is there"`
 
+	GroupRosters bool `toml:"group_rosters" default:"true" doc:"members of a group are in each other's contact lists, under the group's name"`
+
 	Archive         bool `toml:"archive" default:"true" doc:"keep what people write to one another, so that all their devices have it (XEP-0313)"`
 	ArchiveDays     int  `toml:"archive_days" default:"0" min:"0" max:"36500" doc:"how long; 0: for ever"`
 	ArchiveMessages int  `toml:"archive_messages" default:"0" min:"0" doc:"how many messages of an account, the newest; 0: no limit"`

@@ -156,6 +156,9 @@ func (s *Server) Remove(ctx context.Context, id identity.UserID) error {
 	if err := s.router.removeCertificates(ctx, id); err != nil {
 		return err
 	}
+	if err := s.router.removeRoster(ctx, id); err != nil {
+		return err
+	}
 	for _, removed := range s.router.hooks.removals {
 		if err := removed(ctx, id); err != nil {
 			return err

@@ -197,3 +197,20 @@ func (r *Router) writeRosters(ctx context.Context, fn func(StoreWriter) error, o
 	defer r.rosters.drop(owners...)
 	return r.store.Write(ctx, fn)
 }
+
+// removeRoster forgets the contacts of an account that has been removed. It stays among those of
+// others, as somebody who is never online: its address is nobody else's ever.
+func (r *Router) removeRoster(ctx context.Context, id identity.UserID) error {
+	roster, err := r.store.Roster(ctx, id)
+	if err != nil || len(roster.Contacts) == 0 {
+		return err
+	}
+	return r.writeRosters(ctx, func(w StoreWriter) error {
+		for _, c := range roster.Contacts {
+			if err := w.RemoveContact(ctx, id, c.JID); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, id)
+}

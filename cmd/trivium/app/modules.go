@@ -25,7 +25,7 @@ func chatModules(cfg *config.Config, s *identity.Service, db *sqldb.DB, archive 
 	if archive != nil {
 		first = append(first, archive) // what it has already goes no further
 	}
-	return append(first,
+	return append(append(first, accountModules(cfg, s)...),
 		blocking.New(blocking.Options{Store: small, Report: auditReport(s, log)}),
 		carbons.New(),
 		away.New(away.Options{Store: small, Max: cfg.XMPP.OfflineMessages}),

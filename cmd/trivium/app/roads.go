@@ -122,7 +122,7 @@ func newDAV(cfg *config.Config, s *identity.Service, f *files.Service, log *slog
 	return dav.New(dav.Options{Identity: s, Files: f, Pause: cfg.Limits.HTTPBodyTimeout, Hosts: hosts, Log: log})
 }
 
-func newXMPP(cfg *config.Config, s *identity.Service, r *identity.Registry, db *sqldb.DB, archive *mam.Archive, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*xmpp.Server, error) {
+func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, db *sqldb.DB, archive *mam.Archive, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*xmpp.Server, error) {
 	srv, err := xmpp.New(xmpp.Options{Config: cfg.XMPP, Limits: cfg.Limits, Domains: append([]string{cfg.Domain}, cfg.Domains...),
 		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v),
 		Modules: chatModules(cfg, s, db, archive, log),
@@ -130,6 +130,7 @@ func newXMPP(cfg *config.Config, s *identity.Service, r *identity.Registry, db *
 	if err != nil {
 		return nil, err
 	}
+	sweepChat(lc, s, srv, log)
 	st.add(bounds(srv.Addrs, func(b xmpp.Bound) Bound { return Bound(b) }))
 	return srv, nil
 }
