@@ -339,7 +339,8 @@ func (s *Stream) ackLocked(h uint32) (gone []func()) {
 	sm.acked, sm.asked = h, false
 	if s.sent == 0 {
 		sm.since, sm.sinceBytes = 0, 0
-		if sm.armed && sm.timer != nil && sm.timer.Stop() {
+		if sm.timer != nil {
+			sm.timer.Stop()
 			sm.timer, sm.armed = nil, false
 		}
 	}
