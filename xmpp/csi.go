@@ -18,7 +18,7 @@ type waiting struct {
 
 // PutState is Put for what an inactive client can do without until it is active again, such as
 // presence (XEP-0352): it goes before the next stanza that cannot wait. Of those with the same
-// key, unless it is "", only the newest goes.
+// key, unless it is "", only the newest goes. The key of presence is the full JID that it is from.
 func (s *Stream) PutState(key string, b []byte) bool {
 	s.mu.Lock()
 	if s.gone.Load() || !s.inactive && s.t != nil {
@@ -99,31 +99,39 @@ func (s *Stream) state(el *Element) bool {
 	return false
 }
 
-// canWait reports whether an inactive client can do without a stanza for now, and the key under
+// CanWait reports whether an inactive client can do without a stanza for now, and the key under
 // which a newer one takes its place: presence, and messages that say no more than what somebody
-// does at the moment (XEP-0085). from is the sender's address.
-func (st *Stanza) canWait(from string) (key string, ok bool) {
+// does at the moment (XEP-0085). From must be set.
+func (st *Stanza) CanWait() (key string, ok bool) {
 	switch {
 	case st.Kind == KindPresence && (st.Type == "" || st.Type == "unavailable"):
-		return "p" + from, true
-	case st.Kind == KindMessage && st.Type != "error" && len(st.Children) > 0:
+		return st.From.String(), true
+	case st.Kind == KindMessage && st.Type != "error":
 		state := false
-		for _, c := range st.Children {
-			switch c.Name.Space {
+		for i := range st.Children {
+			switch c := &st.Children[i].Name; c.Space {
 			case nsChatStates:
 				state = true
 			case "urn:xmpp:hints", "urn:xmpp:sid:0":
-			case nsClient:
-				if c.Name.Local != "thread" {
+			default:
+				if c.Space != nsClient || c.Local != "thread" {
 					return "", false
 				}
-			default:
-				return "", false
 			}
 		}
-		return "c" + from, state
+		if state {
+			return " " + st.From.String(), true // no address begins so
+		}
 	}
 	return "", false
+}
+
+// putMessage is Put, or PutState for what can wait.
+func (s *Stream) putMessage(m *Message) bool {
+	if key, ok := m.CanWait(); ok {
+		return s.PutState(key, m.Bytes())
+	}
+	return s.Put(m.Bytes())
 }
 
 const nsChatStates = "http://jabber.org/protocol/chatstates"

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -308,4 +309,17 @@ func (s *site) session(user string, fits func(identity.Info) bool) identity.Info
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// quiet reports what has come, or comes within a moment, and was not expected. It is for what must
+// not come and would have come by now; whoever calls it has seen to that.
+func (p *peer) quiet() error {
+	must(p.t, p.raw.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
+	buf := make([]byte, 4096)
+	n, err := p.conn.Read(buf)
+	p.got = append(p.got, buf[:n]...)
+	if len(p.got) > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("got %q, %w", p.got, err)
+	}
+	return nil
 }

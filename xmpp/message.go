@@ -194,7 +194,7 @@ func (r *Router) route(ctx context.Context, m *Message) {
 			}
 		}
 	}
-	if full != nil && full.Put(m.Bytes()) { // section 8.5.3.1
+	if full != nil && full.putMessage(m) { // section 8.5.3.1
 		m.Reached = append(m.Reached, full)
 	} else if m.toAccount() {
 		r.deliverBare(m)
@@ -232,7 +232,7 @@ func (r *Router) deliverBare(m *Message) {
 		list = r.mostAvailable(list, m.Recipient.Address)
 	}
 	for _, s := range list {
-		if s.Put(m.Bytes()) { // a stream may have ended since
+		if s.putMessage(m) { // a stream may have ended since
 			m.Reached = append(m.Reached, s)
 		}
 	}

@@ -99,7 +99,7 @@ func (r *Router) announce(ctx context.Context, s *Stream, st *Stanza, a availabi
 	r.mu.Unlock()
 	own := s.res.Address.String()
 	// Section 4.2.2: to all of one's own available resources, this one too.
-	r.deliver(s.res.Address, isAvailable, st.Rewritten(s.res.full, own))
+	r.showOwn(s, st.Rewritten(s.res.full, own))
 	r.showAll(roster.from, s, st)
 	if !first {
 		return false, nil, nil
@@ -145,7 +145,15 @@ func (r *Router) show(to Address, by *Stream, st *Stanza) {
 	}
 	b := st.Rewritten(by.res.full, to.String())
 	for _, x := range list {
-		x.Put(b)
+		x.PutState(by.res.full, b)
+	}
+}
+
+// showOwn sends presence of a stream to all available ones of its account.
+func (r *Router) showOwn(by *Stream, b []byte) {
+	var buf [usual]*Stream
+	for _, x := range r.pick(buf[:0], by.res.Address, isAvailable) {
+		x.PutState(by.res.full, b)
 	}
 }
 
@@ -176,7 +184,7 @@ func (r *Router) goOffline(ctx context.Context, s *Stream, st *Stanza, asked boo
 			told[contact] = true
 		}
 		b := st.Rewritten(s.res.full, s.res.Address.String())
-		r.deliver(s.res.Address, isAvailable, b)
+		r.showOwn(s, b)
 		told[s.res.Address] = true
 		if asked {
 			s.Put(b) // section 4.5.2: to the one that asked for it as well
@@ -247,7 +255,11 @@ func (r *Router) relayTo(by *Stream, to jid.JID, st *Stanza) {
 		return
 	}
 	if x := r.at(to); x != nil && !r.apart(by, x) {
-		x.Put(st.Rewritten(by.res.full, to.String()))
+		if b := st.Rewritten(by.res.full, to.String()); st.Type == "error" {
+			x.Put(b)
+		} else {
+			x.PutState(by.res.full, b)
+		}
 	}
 }
 
@@ -270,7 +282,7 @@ func (r *Router) answerProbe(ctx context.Context, of Address, s *Stream) {
 	}
 	own := s.res.Address.String()
 	for _, x := range r.shown(of) {
-		s.Put(x.to(own))
+		s.PutState(x.full, x.to(own))
 	}
 }
 

@@ -82,7 +82,11 @@ func (c *Carbons) send(m *xmpp.Message, owner xmpp.Owner, way string, has func(*
 		b = xmpp.AppendAttr(b, "to", s.FullJID())
 		b = append(append(append(b, "><"...), way...), " xmlns='"+ns+"'>"...)
 		b = append(append(append(append(b, inner...), "</"...), way...), "></message>"...)
-		s.Put(b)
+		if key, ok := m.CanWait(); ok { // XEP-0352
+			s.PutState(key+" "+way+" "+m.To.String(), b)
+		} else {
+			s.Put(b)
+		}
 	}
 }
 
