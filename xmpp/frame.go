@@ -179,6 +179,7 @@ func (f *framer) fill() error {
 		clear(f.small[:n]) // it may hold a password
 	}
 	f.end += n
+	f.total += uint64(n)
 	f.used = max(f.used, f.end)
 	if f.budget >= 0 {
 		if f.budget -= n; f.budget < 0 {

@@ -298,7 +298,7 @@ func TestDetached(t *testing.T) {
 		must(t, bob.raw.Close())
 		s.session("bob", func(i identity.Info) bool { return i.State == identity.StateDetached })
 		disabled := identity.UserDisabled
-		_, err := s.svc.UpdateUser(t.Context(), byMachine, "bob", identity.UserChange{State: &disabled})
+		_, err := s.svc.SetUser(t.Context(), byMachine, "bob", identity.UserChange{State: &disabled})
 		must(t, err)
 		alice.expect("type='unavailable'")
 		s.noSession("bob")
