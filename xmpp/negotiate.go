@@ -131,7 +131,7 @@ func (n *negotiation) step(_ context.Context, in, out *xstream.Info, _ *mellium.
 			return mask, nil, nil, nil
 		case again:
 			n.t.restart()
-			return mask, nothing{}, nil, nil
+			return mask, nil, nil, nil // mellium keeps its decoder and encoder, which nobody uses
 		}
 	}
 }
