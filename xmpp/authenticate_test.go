@@ -30,6 +30,9 @@ func FuzzAuthenticate(f *testing.F) {
 		if len(q.agent.ID) > maxAgentID || len(q.agent.Software) > maxAgentText || len(q.agent.Device) > maxAgentText || !utf8.ValidString(q.agent.String()) {
 			t.Fatalf("%+v", q.agent)
 		}
+		if len(q.upgrades) > maxUpgrades {
+			t.Fatal(q.upgrades)
+		}
 		if q.fast != nil && q.fast.count < 0 {
 			t.Fatal(q.fast.count)
 		}

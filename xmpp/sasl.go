@@ -112,7 +112,7 @@ func (n *negotiation) saslFeatures(b []byte) []byte {
 	if n.secure {
 		b = append(b, "<authentication xmlns='"+nsSASL2+"'>"...)
 		b = append(b, list...)
-		b = append(n.inlineFeatures(b), "</authentication>"...)
+		b = append(n.upgradeFeature(n.inlineFeatures(b)), "</authentication>"...)
 	}
 	if offered := n.bindingsOffered(); len(offered) > 0 {
 		b = append(b, "<sasl-channel-binding xmlns='"+nsSASLBinding+"'>"...)

@@ -56,6 +56,7 @@ type request2 struct {
 	fast      *fastUse // it is by a token
 	resume    *Element // XEP-0198
 	bind      *Element // XEP-0386
+	upgrades  []string // tasks (XEP-0480)
 	version   string   // of the features that the client goes by (XEP-0509)
 }
 
@@ -81,6 +82,8 @@ func parseRequest2(el *Element) (q request2, err error) {
 			bit = 32
 		case nsFAST + " fast":
 			bit = 64
+		case nsUpgrade + " upgrade":
+			bit = 128
 		default:
 			continue
 		}
@@ -88,7 +91,9 @@ func parseRequest2(el *Element) (q request2, err error) {
 		if err != nil || seen&bit != 0 {
 			return q, malformed
 		}
-		seen |= bit
+		if bit != 128 {
+			seen |= bit
+		}
 		switch bit {
 		case 1:
 			q.sent = true
@@ -105,6 +110,10 @@ func parseRequest2(el *Element) (q request2, err error) {
 			q.token, _ = child.Attr("mechanism")
 		case 64:
 			q.fast, err = parseFAST(child)
+		case 128:
+			if text, _ := child.Text(); len(q.upgrades) < maxUpgrades {
+				q.upgrades = append(q.upgrades, text)
+			}
 		}
 		if err != nil {
 			return q, err
@@ -186,7 +195,10 @@ func (n *negotiation) authenticate2(el *Element) (ready bool, err error) {
 	if !ok {
 		return false, err
 	}
-	token, err := n.fastToken(ctx, &q, m)
+	var token []byte
+	if out, err = n.tasks(ctx, &q, out); err == nil {
+		token, err = n.fastToken(ctx, &q, m)
+	}
 	if err != nil {
 		return false, n.undo(ctx, err)
 	}

@@ -168,11 +168,16 @@ func TestBind2Tags(t *testing.T) {
 // first one, decoded.
 func (p *peer) scram2(mech string, binding *scram.ChannelBinding, parts ...string) (last, challenge string) {
 	p.t.Helper()
+	return p.scram2As("alice", mech, binding, parts...)
+}
+
+func (p *peer) scram2As(name, mech string, binding *scram.ChannelBinding, parts ...string) (last, challenge string) {
+	p.t.Helper()
 	hash := scram.SHA256
 	if strings.Contains(mech, "SHA-1") {
 		hash = scram.SHA1
 	}
-	client, err := hash.NewClient("alice", password, "")
+	client, err := hash.NewClient(name, password, "")
 	must(p.t, err)
 	conv := client.NewConversation()
 	if binding != nil {

@@ -30,6 +30,8 @@ type Identity interface {
 	UserByID(ctx context.Context, id identity.UserID) (identity.Account, error)
 	Record(ctx context.Context, e identity.AuditEvent) error
 	DeriveKey(use string) []byte
+	MissingSCRAM(ctx context.Context, ses *identity.Session, h identity.SCRAMHash) (salt []byte, iterations int, err error)
+	AddSCRAM(ctx context.Context, ses *identity.Session, h identity.SCRAMHash, salted []byte) error
 }
 
 // Registry is what xmpp needs of identity.Registry.
