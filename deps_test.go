@@ -48,6 +48,7 @@ var mayImport = []struct {
 	{"web/api", []string{"identity", "tokens", "files", "config", "internal/...", "web/auth"}},
 	{"web/dav", []string{"identity", "files", "internal/...", "web/auth"}},
 	{"xmpp", []string{"identity", "config", "internal/..."}},
+	{"xmpp/gendoap", nil},
 	{"xmpp/blocking", []string{"xmpp", "identity"}},
 	{"xmpp/groups", []string{"xmpp", "identity"}},
 	{"xmpp/carbons", []string{"xmpp", "identity"}},

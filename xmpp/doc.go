@@ -11,24 +11,43 @@
 // waits to be written. The locks of a connection, in the order in which they are taken: client.mu,
 // stream.mu, the transport's own; the router says how its locks stand to them.
 //
-// | document | what | state |
-// |---|---|---|
-// | RFC 6120 | streams, TLS, SASL, bind, stanzas, errors | done for clients; no server-to-server, which answers remote-server-not-found |
-// | RFC 6121 | sections 2 (rosters with versions and pushes), 3 (subscriptions with pre-approval), 4 (presence, probes, directed), 8 (delivery) | done; a roster that changed is sent whole, not as pushes; no storage of messages for those who are away |
-// | RFC 7590, RFC 7525 | TLS required before log-in | done |
-// | RFC 5802, RFC 7677 | SCRAM-SHA-256 and, where config has it, SCRAM-SHA-1; both with -PLUS | done |
-// | RFC 9266, XEP-0440 0.4 | channel binding tls-exporter, and saying so | done; neither tls-unique nor tls-server-end-point |
-// | RFC 4616 | PLAIN, over TLS alone | done |
-// | RFC 4505 | ANONYMOUS, where policy has it | done |
-// | RFC 7628 | OAUTHBEARER with app passwords, over TLS alone | done |
-// | RFC 7622 | addresses | done |
-// | XEP-0012 2.0 | last activity: uptime of the server | done; not of accounts |
-// | XEP-0030 2.5 | disco#info and disco#items of the server and one's own account | done; no nodes, nothing about other accounts |
-// | XEP-0092 1.1 | software version | off; levels STAFF and above get it |
-// | XEP-0199 2.0 | ping | done |
-// | XEP-0202 2.0 | time of the server | done |
-// | XEP-0203 2.0 | delay, in presence that answers probes | done |
-// | XEP-0359 0.7 | stanza-id: what clients forge is removed | part; none is given out |
-// | XEP-0368 1.1 | direct TLS | done |
-// | XEP-0160, 0191, 0198, 0280, 0313, 0386, 0388, 0474 | offline storage, blocking, resumption (a stream has the shape for it), carbons, archive, Bind 2, SASL2, SCRAM downgrade protection | not done |
+// Larger extensions are packages below this one, each a [Module]: none imports another, and app puts
+// them together. What they take part in, module.go tells.
+//
+// The table is what the DOAP file is made of (gendoap): state is complete, partial, or planned for
+// what clients may miss; what is said last is what is left out or decided.
+//
+// | document | version | state | what |
+// |---|---|---|---|
+// | RFC 6120 | | complete | streams, TLS, SASL, bind, stanzas, errors, for clients; no server-to-server, which answers remote-server-not-found |
+// | RFC 6121 | | complete | rosters with versions and pushes, subscriptions with pre-approval, presence, probes, directed presence, delivery; a roster that changed is sent whole, not as pushes |
+// | RFC 7590, RFC 9325 | | complete | TLS 1.2 or later before log-in |
+// | RFC 5802, RFC 7677 | | complete | SCRAM-SHA-256 and, where config has it, SCRAM-SHA-1; both with -PLUS |
+// | RFC 9266, RFC 5929 | | complete | channel bindings tls-exporter and tls-server-end-point; not tls-unique |
+// | RFC 4616 | | complete | PLAIN, over TLS alone |
+// | RFC 4505 | | complete | ANONYMOUS, where policy has it |
+// | RFC 7628 | | complete | OAUTHBEARER with app passwords, over TLS alone |
+// | RFC 7622 | | complete | addresses |
+// | RFC 7395 | | complete | streams over WebSocket |
+// | XEP-0013 | 1.3 | complete | flexible offline message retrieval |
+// | XEP-0030 | 2.5.0 | complete | service discovery |
+// | XEP-0048 | 1.2 | complete | bookmarks in the old form, made of those of XEP-0402 |
+// | XEP-0049 | 1.2 | complete | private XML; at most 200 elements of 128 KiB |
+// | XEP-0054 | 1.3.0 | complete | vcard-temp; its picture is the avatar of XEP-0084 |
+// | XEP-0092 | 1.1 | complete | software version; levels STAFF and above get it |
+// | XEP-0153 | 1.1.1 | complete | the avatar's hash in presence, by the server |
+// | XEP-0160 | 1.0.1 | complete | offline messages; none for a client that reads the archive |
+// | XEP-0191 | 1.3 | complete | blocking; at most 2,000 addresses |
+// | XEP-0199 | 2.0.1 | complete | ping |
+// | XEP-0202 | 2.0 | complete | time of the server |
+// | XEP-0203 | 2.0 | complete | delay |
+// | XEP-0280 | 1.0.1 | complete | carbons, by the rules of rules:0 |
+// | XEP-0357 | 0.4.1 | complete | push notifications, which say how many messages there are and nothing else; services of other servers wait for server-to-server |
+// | XEP-0368 | 1.1.0 | complete | direct TLS |
+// | XEP-0377 | 0.4.1 | complete | reports go to the audit log; none is forwarded |
+// | XEP-0398 | 1.0.0 | complete | one picture for vcard-temp and XEP-0084; presence is not sent anew when it changes |
+// | XEP-0402 | 1.2.0 | complete | bookmarks, with #compat and #compat-pep |
+// | XEP-0411 | 1.1.0 | complete | bookmarks as private XML are those of XEP-0402 |
 package xmpp
+
+//go:generate go run ./gendoap doc.go ../docs/trivium.doap
