@@ -240,6 +240,16 @@ func (s *Session) Credentials() (Credentials, bool) {
 	return c, true
 }
 
+// Method is how the session logged in; "" before that.
+func (s *Session) Method() Method {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.has == nil {
+		return ""
+	}
+	return s.has.method
+}
+
 // Update lets the road change its own fields; fn must not block or call the session.
 func (s *Session) Update(fn func(*Details)) {
 	s.mu.Lock()

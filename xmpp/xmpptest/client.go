@@ -108,7 +108,7 @@ func (c *Client) Rest() string {
 
 var boundForm = regexp.MustCompile(`<jid>([^<]+)</jid></bind></iq>`)
 
-func (c *Client) login(login, host, resource string) {
+func (c *Client) login(login, host, resource, secret string) {
 	c.t.Helper()
 	open := "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='" + host + "'>"
 	if resource != "" {
@@ -117,7 +117,7 @@ func (c *Client) login(login, host, resource string) {
 	c.Send(open)
 	c.Expect("</stream:features>")
 	c.Send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" +
-		base64.StdEncoding.EncodeToString([]byte("\x00"+login+"\x00"+Password)) + "</auth>")
+		base64.StdEncoding.EncodeToString([]byte("\x00"+login+"\x00"+secret)) + "</auth>")
 	c.Expect("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'></success>")
 	c.Send(open)
 	c.Features = c.Expect("</stream:features>")

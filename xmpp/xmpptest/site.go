@@ -40,6 +40,8 @@ type Options struct {
 	Modules  func(db *sqldb.DB, svc *identity.Service) []xmpp.Module
 	Identity func(*identity.Options)
 	XMPP     func(*xmpp.Options)
+	// Prepare is Identity with the database, for what identity needs of it, such as tokens.
+	Prepare func(db *sqldb.DB, o *identity.Options)
 }
 
 // Site is a server on loopback with the accounts alice, bob and carol@second.example.
@@ -85,6 +87,9 @@ func Start(t testing.TB, o Options) *Site {
 	}
 	if o.Identity != nil {
 		o.Identity(&io)
+	}
+	if o.Prepare != nil {
+		o.Prepare(s.DB, &io)
 	}
 	var err error
 	s.Identity, err = identity.New(t.Context(), io)
@@ -162,12 +167,18 @@ func (s *Site) Dial() *Client {
 // Login is a client that has bound a resource; name may have a domain.
 func (s *Site) Login(name, resource string) *Client {
 	s.t.Helper()
+	return s.LoginWith(name, resource, Password)
+}
+
+// LoginWith is Login with another secret than the one password.
+func (s *Site) LoginWith(name, resource, secret string) *Client {
+	s.t.Helper()
 	login, host, found := strings.Cut(name, "@")
 	if !found {
 		host = Host
 	}
 	c := s.Dial()
-	c.login(login, host, resource)
+	c.login(login, host, resource, secret)
 	return c
 }
 
