@@ -3,19 +3,24 @@ package app
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"go.uber.org/fx"
 
 	"trivium/config"
 	"trivium/identity"
+	"trivium/tokens"
 	"trivium/xmpp"
+	"trivium/xmpp/devices"
 	"trivium/xmpp/groups"
 )
 
 // accountModules are what the chat road does for people's accounts.
-func accountModules(cfg *config.Config, s *identity.Service) []xmpp.Module {
-	var list []xmpp.Module
+func accountModules(cfg *config.Config, s *identity.Service, t *tokens.Service) []xmpp.Module {
+	list := []xmpp.Module{
+		devices.New(s.Registry, appPasswords{t}),
+	}
 	if cfg.XMPP.GroupRosters {
 		g := groups.New(s)
 		s.OnChange(g.Changed)
@@ -53,4 +58,32 @@ func sweepChat(lc fx.Lifecycle, s *identity.Service, x *xmpp.Server, log *slog.L
 			}
 		}
 	})
+}
+
+// appPasswords are tokens as chat shows them.
+type appPasswords struct{ tokens *tokens.Service }
+
+// List implements devices.Tokens.
+func (a appPasswords) List(ctx context.Context, login string) ([]devices.Token, error) {
+	all, err := a.tokens.List(ctx, login)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]devices.Token, 0, len(all))
+	for _, t := range all {
+		if t.Expired {
+			continue
+		}
+		d := devices.Token{ID: t.ID, Label: t.Label, Created: t.CreatedAt, Restricted: !slices.Contains(t.Scopes, tokens.ScopeXMPP)}
+		if t.LastUsed != nil {
+			d.LastUsed = *t.LastUsed
+		}
+		list = append(list, d)
+	}
+	return list, nil
+}
+
+// Revoke implements devices.Tokens.
+func (a appPasswords) Revoke(ctx context.Context, by identity.Actor, id string) error {
+	return a.tokens.Revoke(ctx, by, id)
 }

@@ -8,6 +8,7 @@ import (
 	"trivium/config"
 	"trivium/identity"
 	"trivium/internal/sqldb"
+	"trivium/tokens"
 	"trivium/xmpp"
 	"trivium/xmpp/blocking"
 	"trivium/xmpp/carbons"
@@ -19,13 +20,13 @@ import (
 
 // chatModules are the parts of the chat road with packages of their own, in the order in which they
 // are asked about a stanza.
-func chatModules(cfg *config.Config, s *identity.Service, db *sqldb.DB, archive *mam.Archive, log *slog.Logger) []xmpp.Module {
+func chatModules(cfg *config.Config, s *identity.Service, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, log *slog.Logger) []xmpp.Module {
 	small := xmppstore.New(db)
 	var first []xmpp.Module
 	if archive != nil {
 		first = append(first, archive) // what it has already goes no further
 	}
-	return append(append(first, accountModules(cfg, s)...),
+	return append(append(first, accountModules(cfg, s, t)...),
 		blocking.New(blocking.Options{Store: small, Report: auditReport(s, log)}),
 		carbons.New(),
 		away.New(away.Options{Store: small, Max: cfg.XMPP.OfflineMessages}),

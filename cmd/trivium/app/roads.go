@@ -122,10 +122,10 @@ func newDAV(cfg *config.Config, s *identity.Service, f *files.Service, log *slog
 	return dav.New(dav.Options{Identity: s, Files: f, Pause: cfg.Limits.HTTPBodyTimeout, Hosts: hosts, Log: log})
 }
 
-func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, db *sqldb.DB, archive *mam.Archive, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*xmpp.Server, error) {
+func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*xmpp.Server, error) {
 	srv, err := xmpp.New(xmpp.Options{Config: cfg.XMPP, Limits: cfg.Limits, Domains: append([]string{cfg.Domain}, cfg.Domains...),
 		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v),
-		Modules: chatModules(cfg, s, db, archive, log),
+		Modules: chatModules(cfg, s, t, db, archive, log),
 		NoSCRAM: cfg.Identity.PasswordHash == "argon2id", Anonymous: cfg.XMPP.Anonymous})
 	if err != nil {
 		return nil, err
