@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"net"
 )
 
@@ -90,7 +91,15 @@ func (n *negotiation) binding(name string) *channelBinding {
 // several names and with certificates that change, the configuration alone cannot tell.
 type servedConn struct {
 	net.Conn
-	leaf *x509.Certificate // set in the handshake
+	ahead io.Reader         // of Conn; nil: it is read as it is
+	leaf  *x509.Certificate // set in the handshake
+}
+
+func (c *servedConn) Read(b []byte) (int, error) {
+	if c.ahead != nil {
+		return c.ahead.Read(b)
+	}
+	return c.Conn.Read(b)
 }
 
 // bindableTLS is a copy of cfg that tells each servedConn its certificate. A resumed session has

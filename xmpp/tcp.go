@@ -59,7 +59,7 @@ func (s *source) Read(b []byte) (int, error) {
 func (t *tcp) secure(ctx context.Context, cfg *tls.Config, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	raw := &servedConn{Conn: t.raw}
+	raw := &servedConn{Conn: t.raw, ahead: readAhead(t.raw)}
 	conn := tls.Server(raw, cfg)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("TLS handshake: %w", err)
