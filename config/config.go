@@ -108,8 +108,9 @@ type XMPP struct {
 
 // TLS is the section [tls]. Pair reads the two.
 type TLS struct {
-	Cert string `toml:"cert" type:"path" example:"/etc/trivium/cert.pem" doc:"path of the certificate chain in PEM"`
-	Key  Secret `toml:"key" type:"keyfile" example:"@file:/etc/trivium/key.pem" doc:"its private key: a path, @file:PATH, or the PEM text itself"`
+	Cert   string `toml:"cert" type:"path" example:"/etc/trivium/cert.pem" doc:"path of the certificate chain in PEM"`
+	Key    Secret `toml:"key" type:"keyfile" example:"@file:/etc/trivium/key.pem" doc:"its private key: a path, @file:PATH, or the PEM text itself"`
+	Folder string `toml:"folder" type:"path" example:"/etc/trivium/certs" doc:"further certificates; the name that a client asks for chooses among them" note:"NAME.crt and NAME.key, or NAME/fullchain.pem and NAME/privkey.pem as ACME clients keep them. Names are those in the certificates. Read again with the rest."`
 
 	certPath, keyPath string // absolute; empty when unset or, for the key, inline
 }

@@ -27,18 +27,21 @@ type Options struct {
 	// Dir is where a self-signed certificate is kept when there are no files. It is made, with
 	// mode 0700, if need be.
 	Dir string
+	// Folder holds further pairs, each for the names in it: NAME.crt with NAME.key, or NAME/fullchain.pem
+	// with NAME/privkey.pem. "" is none.
+	Folder string
 	// Domains are the server's own, first the default one.
 	Domains []string
 	// Log hears of names that the certificate lacks, of its coming end, and of a new one.
 	Log *slog.Logger
 }
 
-// Source is the certificate in use. Its methods may be called from any goroutine.
+// Source is the certificates in use: the main one, and those of the folder for their names. Its methods may be called from any goroutine.
 type Source struct {
-	opt  Options
-	now  func() time.Time
-	mu   sync.Mutex // one Reload at a time
-	cert atomic.Pointer[tls.Certificate]
+	opt Options
+	now func() time.Time
+	mu  sync.Mutex // one Reload at a time
+	set atomic.Pointer[set]
 }
 
 // Load reads the certificate files, or where Options names none reads or makes the self-signed
@@ -68,9 +71,23 @@ func (s *Source) Reload() error {
 	if err != nil {
 		return err
 	}
-	old := s.cert.Swap(cert)
-	if old == nil || !old.Leaf.Equal(cert.Leaf) {
-		s.remark(cert.Leaf)
+	others, err := s.folder()
+	if err != nil {
+		return err
+	}
+	now := newSet(cert, others)
+	old := s.set.Swap(now)
+	news := false
+	for _, c := range append([]*tls.Certificate{cert}, others...) {
+		if !old.has(c.Leaf) {
+			s.remark(c.Leaf)
+			news = true
+		}
+	}
+	for _, d := range s.opt.Domains {
+		if name := ascii(d); news && now.of(name).Leaf.VerifyHostname(name) != nil {
+			s.opt.Log.Warn("certificate lacks a domain; clients will refuse it there", "domain", d)
+		}
 	}
 	return nil
 }
@@ -109,11 +126,6 @@ func (s *Source) remark(leaf *x509.Certificate) {
 	if leaf.NotAfter.Sub(now) < soon {
 		s.opt.Log.Warn("certificate ends soon; renew it", "not_after", leaf.NotAfter.UTC())
 	}
-	for _, d := range s.opt.Domains {
-		if err := leaf.VerifyHostname(ascii(d)); err != nil {
-			s.opt.Log.Warn("certificate lacks a domain; clients will refuse it there", "domain", d)
-		}
-	}
 }
 
 // Config answers the TLS configuration of one listener. alpn are the protocols it speaks: a client
@@ -129,16 +141,18 @@ func (s *Source) Config(alpn ...string) *tls.Config {
 		MinVersion:    tls.VersionTLS12,
 		NextProtos:    protos,
 		Renegotiation: tls.RenegotiateNever,
-		// Every name gets the one certificate: a client that asked for a name which it lacks finds
-		// out by itself, with a better message than an alert.
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.cert.Load(), nil },
+		// A name that no certificate has gets the main one: a client that asked for it finds out by
+		// itself, with a better message than an alert.
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return s.set.Load().of(hello.ServerName), nil
+		},
 	}
 }
 
-// Leaf is the certificate in use, without its chain. It must not be changed.
-func (s *Source) Leaf() *x509.Certificate { return s.cert.Load().Leaf }
+// Leaf is the main certificate in use, without its chain. It must not be changed.
+func (s *Source) Leaf() *x509.Certificate { return s.set.Load().main.Leaf }
 
-// Fingerprint is the SHA-256 of the certificate in use as clients show it: AB:CD:…
+// Fingerprint is the SHA-256 of the main certificate in use as clients show it: AB:CD:…
 func (s *Source) Fingerprint() string { return fingerprint(s.Leaf()) }
 
 func fingerprint(leaf *x509.Certificate) string {

@@ -19,7 +19,7 @@ const certificateCheck = 24 * time.Hour
 
 func newCerts(lc fx.Lifecycle, cfg *config.Config, log *slog.Logger) (*certs.Source, error) {
 	cert, key := cfg.TLS.Paths()
-	src, err := certs.Load(certs.Options{CertFile: cert, KeyFile: key, Dir: filepath.Join(cfg.DataDir, "tls"),
+	src, err := certs.Load(certs.Options{CertFile: cert, KeyFile: key, Dir: filepath.Join(cfg.DataDir, "tls"), Folder: cfg.TLS.Folder,
 		Domains: append([]string{cfg.Domain}, cfg.Domains...), Log: log})
 	if err != nil {
 		return nil, err
