@@ -59,19 +59,21 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		t.cut()
 		return
 	}
-	go func() {
+	o := opening(r)
+	go func() { // not the request's goroutine, and without the request: both would last as long
 		defer s.remove(c)
 		defer c.cancel()
-		c.overWebSocket(t, r)
+		c.overWebSocket(t, o)
 	}()
 }
 
-// overWebSocket is the connection's goroutine.
-func (c *client) overWebSocket(t *ws, r *http.Request) {
-	o := identity.Opening{Protocol: identity.ProtocolXMPP, State: identity.StateUnauthed, Holder: c.at, UserAgent: r.UserAgent()}
+// opening is what identity wants to know of a request.
+func opening(r *http.Request) identity.Opening {
+	o := identity.Opening{Protocol: identity.ProtocolXMPP, State: identity.StateUnauthed, UserAgent: r.UserAgent()}
 	if len(o.UserAgent) > maxUserAgent {
-		o.UserAgent = strings.ToValidUTF8(o.UserAgent[:maxUserAgent], "")
+		o.UserAgent = o.UserAgent[:maxUserAgent]
 	}
+	o.UserAgent = strings.Clone(strings.ToValidUTF8(o.UserAgent, "")) // not a part of the whole header
 	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		o.Remote = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 	}
@@ -84,11 +86,16 @@ func (c *client) overWebSocket(t *ws, r *http.Request) {
 	case r.TLS != nil: // a proxy's, which does not say more
 		o.TLS = "TLS"
 	}
-	t.from = o.Remote
+	return o
+}
+
+// overWebSocket is the connection's goroutine.
+func (c *client) overWebSocket(t *ws, o identity.Opening) {
+	t.from, o.Holder = o.Remote, c.at
 	ses, err := c.srv.registry.Open(c.ctx, o)
 	if err != nil {
 		a, _ := answerTo(err)
-		c.log.Debug("connection refused", "remote", r.RemoteAddr, "error", err)
+		c.log.Debug("connection refused", "remote", o.Remote.String(), "error", err)
 		hello, last := t.open(rand.Text(), c.srv.domain, ""), streamError(a.cond, a.text)
 		if t.write([]item{{b: hello}, {b: last}, {b: t.closing()}}, linger) == nil {
 			t.shut()
