@@ -25,20 +25,17 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 2 * time.Minute, Interva
 // tcp is the transport of RFC 6120 section 3.
 type tcp struct {
 	framer
+	deadlines
 	raw  *net.TCPConn
 	conn net.Conn          // raw, or TLS over it
 	cert *x509.Certificate // of ours, that the handshake gave
 	ses  *identity.Session
 	// direct says that TLS comes first (XEP-0368).
 	direct bool
-
-	mu      sync.Mutex // guards what follows and, with it, the deadlines
-	hurried bool
-	until   time.Time // the deadline of writing
 }
 
 func newTCP(raw *net.TCPConn) *tcp {
-	t := &tcp{raw: raw, conn: raw}
+	t := &tcp{deadlines: deadlines{on: raw}, raw: raw, conn: raw}
 	t.framer.r, t.framer.header = (*source)(t), true
 	return t
 }
@@ -102,20 +99,6 @@ func (t *tcp) write(items []item, within time.Duration) error {
 	return nil
 }
 
-// grant gives a write its time, or half of it: the deadline of an earlier write stands while it is as
-// far away as that, for to set one costs more than all else that a short write does outside of the
-// kernel.
-func (t *tcp) grant(within time.Duration) bool {
-	now := time.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if left := t.until.Sub(now); t.hurried || within/2 <= left && left <= within {
-		return true
-	}
-	t.until = now.Add(within)
-	return t.raw.SetWriteDeadline(t.until) == nil
-}
-
 var batches = sync.Pool{New: func() any { return new([batch]byte) }}
 
 func (t *tcp) send(b []byte) error {
@@ -153,22 +136,6 @@ func (t *tcp) opened(el *Element) error {
 func (t *tcp) closing() []byte { return []byte("</stream:stream>") }
 
 func (t *tcp) limits(element, beforeLogin int) { t.framer.max, t.framer.budget = element, beforeLogin }
-
-func (t *tcp) deadline(at time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.hurried {
-		_ = t.raw.SetReadDeadline(at) // a closed connection tells the reader itself
-	}
-}
-
-func (t *tcp) hurry(at time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.hurried = true
-	_ = t.raw.SetReadDeadline(time.Unix(1, 0))
-	_ = t.raw.SetWriteDeadline(at)
-}
 
 // drain keeps the kernel from answering what the peer still sends with a reset, which would take
 // our last words away before the peer has read them.

@@ -39,11 +39,11 @@ type ws struct {
 
 // newWS takes over a connection after the handshake; early is what has been read of it.
 func newWS(conn net.Conn, early []byte, https bool) *ws {
-	t := &ws{conn: conn, https: https, header: true, deadlines: deadlines{raw: conn}}
+	t := &ws{conn: conn, https: https, header: true, deadlines: deadlines{on: conn}}
 	if c, ok := conn.(*tls.Conn); ok {
-		t.raw = c.NetConn()
+		t.on = c.NetConn()
 	}
-	if c, ok := t.raw.(*net.TCPConn); ok {
+	if c, ok := t.on.(*net.TCPConn); ok {
 		_ = c.SetKeepAliveConfig(keepAlive)
 	}
 	t.messages.r, t.messages.control = conn, t.control
@@ -191,7 +191,7 @@ func (t *ws) send(b []byte, within time.Duration) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if t.closed || !t.writing(within) {
+	if t.closed || !t.grant(within) {
 		return net.ErrClosed
 	}
 	n, err := t.conn.Write(b)
@@ -278,7 +278,7 @@ func (t *ws) shut() {
 	if c, ok := t.conn.(*tls.Conn); ok {
 		_ = c.CloseWrite()
 	}
-	if c, ok := t.raw.(*net.TCPConn); ok {
+	if c, ok := t.on.(*net.TCPConn); ok {
 		_ = c.CloseWrite()
 	}
 }
@@ -286,12 +286,12 @@ func (t *ws) shut() {
 // drain is as with TCP; the close frame that comes back is among what is thrown away.
 func (t *ws) drain(at time.Time) {
 	t.release()
-	if t.raw.SetReadDeadline(at) == nil {
-		_, _ = io.Copy(io.Discard, onlyReader{t.raw})
+	if t.on.SetReadDeadline(at) == nil {
+		_, _ = io.Copy(io.Discard, onlyReader{t.on})
 	}
 }
 
 func (t *ws) cut() {
-	_ = t.raw.Close()
+	_ = t.on.Close()
 	t.ping.Stop()
 }
