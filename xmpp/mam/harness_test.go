@@ -46,6 +46,7 @@ func start(t testing.TB, change func(*mam.Options)) *archive {
 		}
 		a.module, err = mam.New(t.Context(), o)
 		Must(t, err)
+		t.Cleanup(a.module.Close)
 		return []xmpp.Module{a.module, carbons.New()}
 	}})
 	return a
@@ -90,10 +91,16 @@ func rsm(inner string) string {
 	return "<set xmlns='http://jabber.org/protocol/rsm'>" + inner + "</set>"
 }
 
+// ask sends a query and returns what comes up to and with its answer.
+func ask(c *Client, payload string) string {
+	c.Send("<iq type='set' id='q'>" + payload + "</iq>")
+	return c.Expect("</iq>")
+}
+
 // page asks for a page and reads it.
 func page(t testing.TB, c *Client, inner string) answer {
 	t.Helper()
-	text := strings.TrimSuffix(c.Ask("set", "", "<query xmlns='"+ns+"' queryid='x&amp;1'>"+inner+"</query>"), "</iq>")
+	text := strings.TrimSuffix(ask(c, "<query xmlns='"+ns+"' queryid='x&amp;1'>"+inner+"</query>"), "</iq>")
 	var a answer
 	bare, _, _ := strings.Cut(c.JID, "/")
 	for _, m := range resultForm.FindAllStringSubmatch(text, -1) {

@@ -19,6 +19,7 @@ type Archive struct {
 	log    *slog.Logger
 	router *xmpp.Router
 	prefs  prefsCache
+	turns  turns
 	days   int
 	keep   int
 	gone   func(ctx context.Context, id identity.UserID) (bool, error)
@@ -49,6 +50,9 @@ func New(ctx context.Context, o Options) (*Archive, error) {
 	}
 	return &Archive{store: o.Store, wire: wire, log: o.Log, days: o.Days, keep: o.Keep, gone: o.Gone}, nil
 }
+
+// Close waits for the queries in work, once the streams of those who asked have ended.
+func (a *Archive) Close() { a.turns.group.Wait() }
 
 // Register implements xmpp.Module.
 func (a *Archive) Register(reg *xmpp.Registrar) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"sync"
+	"time"
 
 	xstanza "mellium.im/xmpp/stanza"
 
@@ -14,7 +16,7 @@ import (
 
 // query answers who asks for a page of one's own archive (XEP-0313 section 4), or for what can be
 // asked.
-func (a *Archive) query(ctx context.Context, q *xmpp.Request) {
+func (a *Archive) query(_ context.Context, q *xmpp.Request) {
 	if q.Account.ID == "" {
 		q.Refuse()
 		return
@@ -33,20 +35,76 @@ func (a *Archive) query(ctx context.Context, q *xmpp.Request) {
 		fail(q, err)
 		return
 	}
+	a.turns.enter(q.By, func() { a.answer(q, r) }, func() { q.Fail(xstanza.ResourceConstraint, xstanza.Wait) })
+}
+
+const (
+	// maxAsked bounds the queries of one client that wait for their turn.
+	maxAsked = 32
+	// pageWithin is how long a page may take to be read.
+	pageWithin = 30 * time.Second
+)
+
+// turns answers the queries of each client one after the other, in a goroutine that lives only
+// while there are some. The client's reader must not do it: a page waits for room in the client's
+// queue, and with XEP-0198 that comes with what the reader reads.
+type turns struct {
+	mu    sync.Mutex
+	all   map[*xmpp.Stream][]func()
+	group sync.WaitGroup
+}
+
+// enter has answer called when it is the client's turn, or full at once.
+func (t *turns) enter(s *xmpp.Stream, answer, full func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	waiting, busy := t.all[s]
+	if len(waiting) >= maxAsked {
+		full()
+		return
+	}
+	if t.all == nil {
+		t.all = make(map[*xmpp.Stream][]func())
+	}
+	t.all[s] = append(waiting, answer)
+	if !busy {
+		t.group.Go(func() { t.run(s) })
+	}
+}
+
+func (t *turns) run(s *xmpp.Stream) {
+	for {
+		t.mu.Lock()
+		waiting := t.all[s]
+		if len(waiting) == 0 {
+			delete(t.all, s)
+			t.mu.Unlock()
+			return
+		}
+		t.all[s] = waiting[1:]
+		t.mu.Unlock()
+		waiting[0]()
+	}
+}
+
+// answer reads a page and sends it.
+func (a *Archive) answer(q *xmpp.Request, r *request) {
+	// The connection may be lost and found again meanwhile, so that its context says nothing.
+	ctx, cancel := context.WithTimeout(context.Background(), pageWithin)
+	defer cancel()
 	page, err := a.store.Page(ctx, q.Account.ID, r.Query)
 	if err != nil {
 		fail(q, err)
 		return
-	}
-	if !a.send(q, r, page.Messages) {
-		return // the client has gone
 	}
 	fin, err := a.fin(ctx, q.Account.ID, r, page)
 	if err != nil {
 		fail(q, err)
 		return
 	}
-	q.Result(fin)
+	if a.send(q, r, page.Messages) {
+		q.Result(fin)
+	}
 }
 
 // fail answers what a query cannot be answered for.
@@ -64,7 +122,8 @@ func fail(q *xmpp.Request, err error) {
 	}
 }
 
-// send puts the messages into the client's stream, as fast as the client takes them.
+// send puts the messages into the client's stream, as fast as the client takes them; false where it
+// has gone.
 func (a *Archive) send(q *xmpp.Request, r *request, list []Stored) bool {
 	bare, full := q.Account.String(), q.By.FullJID()
 	if r.flip { // section 4.3.4: the other order, the same messages
@@ -85,6 +144,10 @@ func (a *Archive) send(q *xmpp.Request, r *request, list []Stored) bool {
 		b = appendForwarded(b, m.Stanza)
 		b = append(b, "</forwarded></result></message>"...)
 		q.By.Room()
+		if q.By.Detached() { // who comes back asks again
+			q.Fail(xstanza.ResourceConstraint, xstanza.Wait)
+			return false
+		}
 		if !q.By.Put(b) {
 			return false
 		}

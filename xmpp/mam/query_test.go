@@ -23,8 +23,8 @@ func TestOthersArchives(t *testing.T) {
 			}
 		}
 	}
-	Has(t, "alice", alice.Ask("set", "", "<query xmlns='"+ns+"'>"+form(field("ids", id))+"</query>"), "<item-not-found")
-	Has(t, "alice", alice.Ask("set", "", "<query xmlns='"+ns+"'>"+rsm("<after>"+id+"</after>")+"</query>"), "<item-not-found")
+	Has(t, "alice", ask(alice, "<query xmlns='"+ns+"'>"+form(field("ids", id))+"</query>"), "<item-not-found")
+	Has(t, "alice", ask(alice, "<query xmlns='"+ns+"'>"+rsm("<after>"+id+"</after>")+"</query>"), "<item-not-found")
 }
 
 func TestPages(t *testing.T) {
@@ -113,10 +113,10 @@ func TestPages(t *testing.T) {
 		{"too many ids", form("<field var='ids'>" + strings.Repeat("<value>x</value>", 101) + "</field>"), "not-acceptable"},
 		{"long text", form(field("{urn:xmpp:fulltext:0}fulltext", strings.Repeat("x", 2000))), "not-acceptable"},
 	} {
-		Has(t, tt.name, alice.Ask("set", "", "<query xmlns='"+ns+"'>"+tt.inner+"</query>"), "<iq type='error' id='q'", "<"+tt.want+" ")
+		Has(t, tt.name, ask(alice, "<query xmlns='"+ns+"'>"+tt.inner+"</query>"), "<iq type='error' id='q'", "<"+tt.want+" ")
 	}
-	Has(t, "a node", alice.Ask("set", "", "<query xmlns='"+ns+"' node='x'/>"), "<item-not-found ")
-	Has(t, "a long name", alice.Ask("set", "", "<query xmlns='"+ns+"' queryid='"+strings.Repeat("x", 257)+"'/>"), "<bad-request ")
+	Has(t, "a node", ask(alice, "<query xmlns='"+ns+"' node='x'/>"), "<item-not-found ")
+	Has(t, "a long name", ask(alice, "<query xmlns='"+ns+"' queryid='"+strings.Repeat("x", 257)+"'/>"), "<bad-request ")
 
 	Has(t, "metadata", alice.Ask("get", "", "<metadata xmlns='"+ns+"'/>"),
 		"<metadata xmlns='"+ns+"'><start id='"+id(0)+"' timestamp='"+stamp(0)+"'/><end id='"+id(11)+"' timestamp='"+stamp(11)+"'/></metadata>")

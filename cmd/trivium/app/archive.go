@@ -37,7 +37,11 @@ func newArchive(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, db *sq
 		store.Close()
 		return nil, err
 	}
-	lc.Append(fx.Hook{OnStop: func(context.Context) error { store.Close(); return nil }})
+	lc.Append(fx.Hook{OnStop: func(context.Context) error {
+		a.Close()
+		store.Close()
+		return nil
+	}})
 	background(lc, a.Run)
 	return a, nil
 }
