@@ -115,6 +115,7 @@ func TestFramerRefuses(t *testing.T) {
 		{"unbound prefix of an attribute", `<message z:a=''/>`, xstream.NotWellFormed},
 		{"prefix out of scope", `<message><a xmlns:z='u'/><z:a/></message>`, xstream.NotWellFormed},
 		{"xmlns as prefix", `<xmlns:a/>`, xstream.NotWellFormed},
+		{"xmlns as name", `<message><xmlns/></message>`, xstream.NotWellFormed},
 		{"prefix to nothing", `<message xmlns:a=''/>`, xstream.NotWellFormed},
 		{"prefix xml elsewhere", `<message xmlns:xml='u'/>`, xstream.NotWellFormed},
 		{"prefix xmlns declared", `<message xmlns:xmlns='u'/>`, xstream.NotWellFormed},

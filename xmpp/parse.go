@@ -240,7 +240,7 @@ func (p *parser) tag(el *Element, c *Child) (closed bool, err error) {
 	p.most = max(p.most, len(p.names), len(p.binds), len(p.attrs))
 	prefix, local := cut(name)
 	uri, ok := p.lookup(prefix)
-	if !ok || string(prefix) == "xmlns" {
+	if !ok || string(prefix) == "xmlns" || string(name) == "xmlns" { // some parsers see no namespace in the second
 		return false, errPrefix
 	}
 	if err := p.resolve(); err != nil {

@@ -137,17 +137,7 @@ func (r *Router) apart(a, b *Stream) bool {
 }
 
 // show sends presence of a stream to an account, whose clients get it where they are available.
-func (r *Router) show(to Address, by *Stream, st *Stanza) {
-	var buf [usual]*Stream
-	list := r.pick(buf[:0], to, isAvailable)
-	if len(list) == 0 || r.apart(by, list[0]) {
-		return
-	}
-	b := st.Rewritten(by.res.full, to.String())
-	for _, x := range list {
-		x.PutState(by.res.full, b)
-	}
-}
+func (r *Router) show(to Address, by *Stream, st *Stanza) { r.showAll([]Address{to}, by, st) }
 
 // showOwn sends presence of a stream to all available ones of its account.
 func (r *Router) showOwn(by *Stream, b []byte) {
@@ -159,8 +149,21 @@ func (r *Router) showOwn(by *Stream, b []byte) {
 
 // showAll is show to many accounts.
 func (r *Router) showAll(all []Address, by *Stream, st *Stanza) {
+	var buf [usual]*Stream
+	var before, behind []byte
 	for _, to := range all {
-		r.show(to, by, st)
+		list := r.pick(buf[:0], to, isAvailable)
+		if len(list) == 0 || r.apart(by, list[0]) {
+			continue
+		}
+		if before == nil {
+			before, behind = st.parted(by.res.full)
+		}
+		b := append(make([]byte, 0, len(before)+len(behind)+len(to.local)+len(to.domain)+8), before...)
+		b = append(AppendAttr(b, "to", to.String()), behind...)
+		for _, x := range list {
+			x.PutState(by.res.full, b)
+		}
 	}
 }
 

@@ -53,8 +53,19 @@ func (st *Stanza) Without(drop func(Child) bool, from, to string, extra ...strin
 	for _, e := range extra {
 		size += len(e)
 	}
-	b := append(make([]byte, 0, size), st.raw[:st.nameEnd]...)
-	hasLang := false
+	b, hasLang := st.appendOpen(make([]byte, 0, size), from)
+	return st.appendRest(AppendAttr(b, "to", to), hasLang, drop, extra)
+}
+
+// parted returns what Rewritten would, before and behind `to`: for the many that differ in it alone.
+func (st *Stanza) parted(from string) (before, behind []byte) {
+	before, hasLang := st.appendOpen(make([]byte, 0, st.open+len(from)+16), from)
+	return before, st.appendRest(make([]byte, 0, len(st.raw)-st.nameEnd+len(st.Lang)+48), hasLang, nil, nil)
+}
+
+// appendOpen begins the stanza's tag with all attributes but `to`.
+func (st *Stanza) appendOpen(b []byte, from string) (_ []byte, hasLang bool) {
+	b = append(b, st.raw[:st.nameEnd]...)
 	for _, a := range st.attrs {
 		switch {
 		case a.Name.Space == "" && (a.Name.Local == "from" || a.Name.Local == "to"):
@@ -64,8 +75,11 @@ func (st *Stanza) Without(drop func(Child) bool, from, to string, extra ...strin
 		}
 		b = append(append(b, ' '), st.raw[a.start:a.end]...)
 	}
-	b = AppendAttr(b, "from", from)
-	b = AppendAttr(b, "to", to)
+	return AppendAttr(b, "from", from), hasLang
+}
+
+// appendRest is what follows `to`.
+func (st *Stanza) appendRest(b []byte, hasLang bool, drop func(Child) bool, extra []string) []byte {
 	if !hasLang {
 		b = AppendAttr(b, "xml:lang", st.Lang)
 	}
