@@ -89,7 +89,7 @@ func check(t testing.TB, got, want string) {
 
 func TestFAST(t *testing.T) {
 	s := start(t, options{})
-	check(t, s.dialTLS().open(), "<fast xmlns='urn:xmpp:fast:0'><mechanism>HT-SHA-256-EXPR</mechanism><mechanism>HT-SHA-256-ENDP</mechanism><mechanism>HT-SHA-256-NONE</mechanism></fast></inline></authentication>")
+	check(t, s.dialTLS().open(), "<fast xmlns='urn:xmpp:fast:0'><mechanism>HT-SHA-256-EXPR</mechanism><mechanism>HT-SHA-256-ENDP</mechanism><mechanism>HT-SHA-256-NONE</mechanism></fast></inline>")
 	for _, mech := range []string{"HT-SHA-256-EXPR", "HT-SHA-256-ENDP", "HT-SHA-256-NONE"} {
 		t.Run(mech, func(t *testing.T) {
 			token, old := s.token(mech)
