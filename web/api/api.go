@@ -37,6 +37,9 @@ type Options struct {
 	// on port 0 only the running server knows it.
 	BaseURL func() string
 
+	// Metrics answers GET /metrics; nil: there is no such path.
+	Metrics http.Handler
+
 	Version string
 	Log     *slog.Logger // nil: none
 	Now     func() time.Time
@@ -99,6 +102,10 @@ func New(o Options) (*API, error) {
 	a.registerPolicy()
 	a.registerBans()
 	a.registerAudit()
+	if o.Metrics != nil { // outside of the prefix and of the document: monitoring systems know where it is
+		a.mux.Handle("GET /metrics", o.Metrics)
+		a.routes["GET /metrics"] = Route{Method: http.MethodGet, Path: "/metrics", Operation: "metrics", Level: identity.LevelAdmin}
+	}
 	a.spec = sync.OnceValues(func() ([]byte, error) {
 		return json.MarshalIndent(a.huma.OpenAPI(), "", " ")
 	})

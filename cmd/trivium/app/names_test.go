@@ -11,16 +11,22 @@ import (
 	"trivium/internal/sqldb/sqltest"
 )
 
-func TestOwnerNames(t *testing.T) {
-	ctx := context.Background()
+// accounts is identity over a store of its own.
+func accounts(t *testing.T) *identity.Service {
+	t.Helper()
 	db := sqltest.Open(t)
-	if err := identitystore.Migrate(ctx, db); err != nil {
+	if err := identitystore.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	s, err := identity.New(ctx, identity.Options{Store: identitystore.New(db), Domain: "example.org", SealKey: make([]byte, 32)})
+	s, err := identity.New(t.Context(), identity.Options{Store: identitystore.New(db), Domain: "example.org", SealKey: make([]byte, 32)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+func TestOwnerNames(t *testing.T) {
+	ctx, s := context.Background(), accounts(t)
 	root := identity.Actor{Level: identity.LevelRoot}
 	add := func(login string) identity.Account {
 		t.Helper()

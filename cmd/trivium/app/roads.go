@@ -46,6 +46,10 @@ func newAPI(cfg *config.Config, s *identity.Service, t *tokens.Service, f *files
 	o := api.Options{Identity: s, Tokens: t, Files: f, Config: cfg, Classes: classes(cfg), Version: string(v), Log: log}
 	if st.running {
 		o.Status, o.BaseURL = st.report, st.baseURL
+		var err error
+		if o.Metrics, err = newMetrics(s.Registry, log); err != nil {
+			return nil, err
+		}
 	}
 	return api.New(o)
 }
@@ -67,7 +71,7 @@ func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *to
 		return nil, err
 	}
 	srv, err := web.New(web.Options{Config: cfg.Web, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
-		AdminContact: cfg.AdminContact, Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), DAV: webdav, DAVMethods: dav.Methods(), Mounts: chatMounts(cfg, x), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
+		AdminContact: cfg.AdminContact, Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, x, a), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
 		TLS: webTLS(src), Entries: cfg.Entries, Log: log,
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
 	if err != nil {
@@ -86,12 +90,13 @@ func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *to
 // websocketPath is where chat over WebSocket is; the usual place, which clients try by themselves.
 const websocketPath = "/xmpp-websocket"
 
-// chatMounts are what chat serves among the web pages. No level guards it: its own log-in does.
-func chatMounts(cfg *config.Config, x *xmpp.Server) map[string]http.Handler {
-	if !cfg.XMPP.WebSocket {
-		return nil
+// guests are the handlers of others among the web pages, which do their own guarding.
+func guests(cfg *config.Config, x *xmpp.Server, a *api.API) map[string]http.Handler {
+	m := map[string]http.Handler{"/metrics": a.Handler()}
+	if cfg.XMPP.WebSocket {
+		m[websocketPath] = x.WebSocket()
 	}
-	return map[string]http.Handler{websocketPath: x.WebSocket()}
+	return m
 }
 
 // chatLinks tell clients that cannot ask the DNS where that is (XEP-0156 section 2).
