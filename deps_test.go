@@ -61,6 +61,9 @@ var mayImport = []struct {
 	{"xmpp/mam/sqlstore", []string{"xmpp/mam", "identity", "internal/sqldb"}},
 	{"xmpp/mam/storetest", []string{"xmpp/mam", "identity"}},
 	{"xmpp/caps", []string{"xmpp", "identity"}},
+	{"xmpp/pubsub", []string{"xmpp", "identity"}},
+	{"xmpp/pubsub/sqlstore", []string{"xmpp/pubsub", "identity", "internal/sqldb"}},
+	{"xmpp/pubsub/storetest", []string{"xmpp/pubsub", "identity"}},
 	// 4 and 5
 	{"cmd/trivium/app", []string{"..."}},
 	{"cmd/trivium", []string{"cmd/trivium/app", "config"}},
@@ -71,7 +74,7 @@ var mayImport = []struct {
 // fxOnly and sqldbOnly are what two imports are confined to.
 var (
 	fxOnly    = []string{"cmd/trivium/app"}
-	sqldbOnly = []string{"cmd/trivium/app", "identity/sqlstore", "tokens/sqlstore", "files/sqlstore", "xmpp/sqlstore", "internal/sqldb/sqltest", "xmpp/xmpptest", "xmpp/mam/sqlstore"}
+	sqldbOnly = []string{"cmd/trivium/app", "identity/sqlstore", "tokens/sqlstore", "files/sqlstore", "xmpp/sqlstore", "internal/sqldb/sqltest", "xmpp/xmpptest", "xmpp/mam/sqlstore", "xmpp/pubsub/sqlstore"}
 	roads     = []string{"ftp", "web", "xmpp"}
 )
 

@@ -11,6 +11,7 @@ import (
 	"trivium/internal/sqldb"
 	tokenstore "trivium/tokens/sqlstore"
 	mamstore "trivium/xmpp/mam/sqlstore"
+	pubsubstore "trivium/xmpp/pubsub/sqlstore"
 	xmppstore "trivium/xmpp/sqlstore"
 )
 
@@ -30,6 +31,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sqld
 		{"files", filestore.Migrate},
 		{"xmpp", xmppstore.Migrate},
 		{"mam", mamstore.Migrate},
+		{"pubsub", pubsubstore.Migrate},
 	} {
 		if err := m.migrate(ctx, db); err != nil {
 			_ = db.Close()

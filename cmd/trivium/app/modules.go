@@ -11,9 +11,12 @@ import (
 	"trivium/tokens"
 	"trivium/xmpp"
 	"trivium/xmpp/blocking"
+	"trivium/xmpp/caps"
 	"trivium/xmpp/carbons"
 	"trivium/xmpp/mam"
 	away "trivium/xmpp/offline"
+	"trivium/xmpp/pubsub"
+	pubsubstore "trivium/xmpp/pubsub/sqlstore"
 	"trivium/xmpp/push"
 	xmppstore "trivium/xmpp/sqlstore"
 )
@@ -22,6 +25,9 @@ import (
 // are asked about a stanza.
 func chatModules(cfg *config.Config, s *identity.Service, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, log *slog.Logger) []xmpp.Module {
 	small := xmppstore.New(db)
+	// What clients announce is noted before others ask for it.
+	clients := caps.New()
+	personal := pubsub.New(pubsub.Options{Store: pubsubstore.New(db), Caps: clients, Limits: pubsub.DefaultLimits(int64(cfg.Limits.XMPPStanzaSize))})
 	var first []xmpp.Module
 	if archive != nil {
 		first = append(first, archive) // what it has already goes no further
@@ -31,6 +37,8 @@ func chatModules(cfg *config.Config, s *identity.Service, t *tokens.Service, db 
 		carbons.New(),
 		away.New(away.Options{Store: small, Max: cfg.XMPP.OfflineMessages}),
 		push.New(small),
+		clients,
+		personal,
 	)
 }
 

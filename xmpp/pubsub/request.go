@@ -1,0 +1,193 @@
+package pubsub
+
+import (
+	"strconv"
+	"strings"
+
+	"trivium/xmpp"
+)
+
+// The namespaces.
+const (
+	ns            = "http://jabber.org/protocol/pubsub"
+	nsOwner       = ns + "#owner"
+	nsEvent       = ns + "#event"
+	nsErrors      = ns + "#errors"
+	nsNodeConfig  = ns + "#node_config"
+	nsOptions     = ns + "#publish-options"
+	nsAuthorize   = ns + "#subscribe_authorization"
+	nsMetadata    = ns + "#meta-data"
+	nsData        = "jabber:x:data"
+	nsRSM         = "http://jabber.org/protocol/rsm"
+	nsDelay       = "urn:xmpp:delay"
+	maxAtOnce     = 100 // items, affiliations or subscriptions that one request names
+	maxNameLength = 1023
+	maxItemID     = 3071 // a JID has room, as bookmarks and displayed states are named by one
+)
+
+// request is the payload of an IQ.
+type request struct {
+	verb    string // name of the element that says what to do
+	node    string
+	el      *xmpp.Element // the element itself
+	options *form         // of `<publish-options/>`, or of `<configure/>` beside `<create/>`
+	paging  *paging
+}
+
+// paging is a result set as a client asks for it (XEP-0059).
+type paging struct {
+	max           int // -1 where nothing is said
+	after, before string
+	back          bool // `<before/>` is there
+	index         bool
+}
+
+// readRequest reads `<pubsub/>` of either namespace; the error is a *failure.
+func readRequest(el *xmpp.Element) (*request, error) {
+	r := &request{}
+	space := el.Name.Space
+	for _, c := range el.Children {
+		if c.Name.Space != space && c.Name.Space != nsRSM {
+			continue
+		}
+		in, err := el.Child(c)
+		if err != nil {
+			return nil, badRequest("")
+		}
+		switch {
+		case c.Name.Space == nsRSM && c.Name.Local == "set":
+			if r.paging, err = readPaging(in); err != nil {
+				return nil, err
+			}
+		case c.Name.Space == nsRSM:
+		case c.Name.Local == "publish-options" || c.Name.Local == "configure" && space == ns:
+			if _, named := in.Attr("node"); r.el == nil || r.options != nil || named {
+				return nil, badRequest("") // section 8.1.3
+			}
+			f, ok := formOf(in)
+			if !ok {
+				return nil, badRequest("")
+			}
+			r.options = f
+		case r.el == nil:
+			r.el, r.verb = in, c.Name.Local
+			r.node, _ = in.Attr("node")
+			if len(r.node) > maxNameLength {
+				return nil, notAcceptable("")
+			}
+			r.node = strings.Clone(r.node)
+		case c.Name.Local == "options":
+			return nil, unsupported("subscription-options")
+		default:
+			return nil, badRequest("")
+		}
+	}
+	if r.el == nil {
+		return nil, badRequest("")
+	}
+	return r, nil
+}
+
+func readPaging(el *xmpp.Element) (*paging, error) {
+	p := &paging{max: -1}
+	for _, c := range el.Children {
+		if c.Name.Space != nsRSM {
+			continue
+		}
+		in, err := el.Child(c)
+		if err != nil {
+			return nil, badRequest("")
+		}
+		text, _ := in.Text()
+		switch c.Name.Local {
+		case "max":
+			n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 31)
+			if err != nil {
+				return nil, badRequest("")
+			}
+			p.max = int(n)
+		case "after":
+			p.after = text
+		case "before":
+			p.before, p.back = text, true
+		case "index":
+			p.index = true
+		}
+	}
+	return p, nil
+}
+
+// items are the `<item/>` children of the verb with their IDs, which are "" where none is given.
+func (r *request) items() (list []item, err error) {
+	for _, c := range r.el.Children {
+		if c.Name.Space != ns || c.Name.Local != "item" {
+			continue
+		}
+		el, err := r.el.Child(c)
+		if err != nil || len(list) >= maxAtOnce {
+			return nil, badRequest("")
+		}
+		id, _ := el.Attr("id")
+		if len(id) > maxItemID {
+			return nil, notAcceptable("")
+		}
+		list = append(list, item{strings.Clone(id), el})
+	}
+	return list, nil
+}
+
+type item struct {
+	id string
+	el *xmpp.Element
+}
+
+// payload is the one child of an item; nil where it has none.
+func (i item) payload() ([]byte, error) {
+	switch len(i.el.Children) {
+	case 0:
+		return nil, nil
+	case 1:
+		el, err := i.el.Child(i.el.Children[0])
+		if err != nil {
+			return nil, badRequest("invalid-payload")
+		}
+		return el.Bytes(), nil
+	}
+	return nil, badRequest("invalid-payload")
+}
+
+// count is the attribute max_items; 0 where it is not given.
+func (r *request) count() (int, error) {
+	text, ok := r.el.Attr("max_items")
+	if !ok {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n == 0 {
+		return 0, badRequest("")
+	}
+	return int(n), nil
+}
+
+// entries are the children of the verb of a name, with two of their attributes.
+func (r *request) entries(name, attr string) (list []entry, err error) {
+	for _, c := range r.el.Children {
+		if c.Name.Space != r.el.Name.Space || c.Name.Local != name {
+			continue
+		}
+		el, err := r.el.Child(c)
+		if err != nil || len(list) >= maxAtOnce {
+			return nil, badRequest("")
+		}
+		var e entry
+		e.jid, _ = el.Attr("jid")
+		e.value, e.given = el.Attr(attr)
+		list = append(list, e)
+	}
+	return list, nil
+}
+
+type entry struct {
+	jid, value string
+	given      bool
+}
