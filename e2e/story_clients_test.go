@@ -84,7 +84,7 @@ func TestStoryWithRealClients(t *testing.T) {
 			t.Skip(program + " is not installed")
 		}
 	}
-	const python = "/usr/bin/python3" // Debian's, which has slixmpp
+
 	if exec.Command(python, "-c", "import slixmpp").Run() != nil {
 		t.Skip("slixmpp is not installed")
 	}

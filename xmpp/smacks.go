@@ -17,12 +17,13 @@ import (
 // nsSM is stream management, XEP-0198.
 const nsSM = "urn:xmpp:sm:3"
 
-// When the server asks what has arrived: after so much, or when so little has been asked for that
-// long. Never while an answer is due.
+// When the server asks what has arrived: after so much, or together with a stanza when it has not
+// asked for that long. Never while an answer is due. A client that says nothing when it leaves
+// (section 4) then has little that it gets again.
 const (
 	askAfter      = 5 // stanzas
 	askAfterBytes = 8 << 10
-	askIdle       = 10 * time.Second
+	askEach       = time.Second
 )
 
 const (
@@ -60,8 +61,9 @@ type smacks struct {
 	asked      bool // an answer is due
 	since      int  // stanzas sent since the last request
 	sinceBytes int
+	lastAsked  time.Time
 
-	timer   *time.Timer   // asks after askIdle, or ends a stream that waits for too long
+	timer   *time.Timer   // asks after askEach, or ends a stream that waits for too long
 	armed   bool          // for asking
 	room    chan struct{} // closed when fewer are open, and at the end; made by who waits
 	parked  *parked       // in the lot; nil: not there
@@ -86,12 +88,12 @@ func (s *Stream) tail(items, sent []item) []item {
 	}
 	switch {
 	case sm.asked:
-	case sm.ask || sm.since >= askAfter || sm.sinceBytes >= askAfterBytes:
+	case sm.ask || sm.since >= askAfter || sm.sinceBytes >= askAfterBytes || len(sent) > 0 && time.Since(sm.lastAsked) >= askEach:
 		items = append(items, item{b: []byte("<r xmlns='" + nsSM + "'/>")})
-		sm.asked, sm.ask, sm.since, sm.sinceBytes = true, false, 0, 0
+		sm.asked, sm.ask, sm.since, sm.sinceBytes, sm.lastAsked = true, false, 0, 0, time.Now()
 	case sm.since > 0 && !sm.armed:
 		sm.armed = true
-		s.arm(askIdle)
+		s.arm(askEach)
 	}
 	return items
 }
@@ -350,7 +352,7 @@ func (s *Stream) ackLocked(h uint32) (gone []func()) {
 		s.wake()
 	case sm.since > 0 && !sm.armed:
 		sm.armed = true
-		s.arm(askIdle)
+		s.arm(askEach)
 	}
 	return gone
 }
