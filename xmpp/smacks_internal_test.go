@@ -219,8 +219,8 @@ func TestAcknowledge(t *testing.T) {
 	}
 }
 
-// The server asks after some stanzas, after some bytes, or after a while, and never twice before the
-// answer.
+// The server asks with a stanza when it has not asked for a while, else after some stanzas, after
+// some bytes, or after that while, and never twice before the answer.
 func TestAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, p := managedStream(t)
@@ -231,6 +231,12 @@ func TestAsks(t *testing.T) {
 			}
 			return p.all()
 		}
+		if got := put(1, 1); !strings.HasSuffix(got, r) {
+			t.Error("does not ask with the first stanza")
+		}
+		if err := s.acknowledge(1); err != nil {
+			t.Fatal(err)
+		}
 		if got := put(askAfter-1, 1); strings.Contains(got, r) {
 			t.Error("asks for a few stanzas")
 		}
@@ -240,30 +246,32 @@ func TestAsks(t *testing.T) {
 		if got := put(20, 1000); strings.Contains(got, r) {
 			t.Error("asks again before the answer")
 		}
-		if err := s.acknowledge(askAfter); err != nil {
+		if err := s.acknowledge(1 + askAfter); err != nil {
 			t.Fatal(err)
 		}
 		if got := p.all(); got != r {
 			t.Errorf("does not ask on: %q", got)
 		}
-		if err := s.acknowledge(askAfter + 20); err != nil {
+		if err := s.acknowledge(1 + askAfter + 20); err != nil {
 			t.Fatal(err)
 		}
 		if got := put(1, askAfterBytes); !strings.HasSuffix(got, r) {
 			t.Error("does not ask after some bytes")
 		}
-		if err := s.acknowledge(askAfter + 21); err != nil {
+		if err := s.acknowledge(1 + askAfter + 21); err != nil {
 			t.Fatal(err)
 		}
-		put(1, 1)
-		time.Sleep(askIdle)
+		if got := put(1, 1); strings.Contains(got, r) {
+			t.Error("asks again at once")
+		}
+		time.Sleep(askEach)
 		if got := p.all(); got != r {
 			t.Errorf("does not ask after a while: %q", got)
 		}
-		if err := s.acknowledge(askAfter + 22); err != nil {
+		if err := s.acknowledge(1 + askAfter + 22); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * askIdle)
+		time.Sleep(10 * askEach)
 		if got := p.all(); got != "" || s.sm.timer != nil {
 			t.Errorf("asks for nothing: %q", got)
 		}
@@ -314,7 +322,7 @@ func TestEnableInTheMiddle(t *testing.T) {
 		s.enable(el)
 		s.PutThen([]byte("<message id='3'/>"), func() { calls += "3" })
 		got := ""
-		for range 5 {
+		for range 6 { // and a request
 			got += <-p.lines
 		}
 		synctest.Wait()
