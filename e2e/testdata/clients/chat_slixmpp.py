@@ -28,7 +28,7 @@ class Person(slixmpp.ClientXMPP):
         for n in ("0030", "0184", "0191", "0198", "0199", "0280", "0313", "0359"):
             self.register_plugin("xep_" + n)
         self.log = {}
-        for event in ("session_start", "session_resumed", "message", "presence_available", "presence_unavailable",
+        for event in ("session_start", "session_resumed", "message", "message_error", "presence_available", "presence_unavailable",
                       "receipt_received", "carbon_received", "carbon_sent", "disconnected", "sm_enabled", "blocked", "failed_all_auth"):
             self.add_event_handler(event, lambda x, e=event: self.queue(e).put_nowait(x))
 
@@ -110,6 +110,7 @@ async def main():
     bob.says(ALICE, "sent by my other client")
     copy = await second.until("carbon_sent")
     assert copy["carbon_sent"]["body"] == "sent by my other client" and copy["carbon_sent"]["to"].bare == ALICE, copy
+    await alice.hears("sent by my other client")
     await second.log_out()
     step("carbons")
 
@@ -159,7 +160,7 @@ async def main():
     listed = (await alice["xep_0191"].get_blocked())["blocklist"]["items"]
     assert {str(j) for j in listed} == {BOB}, listed
     lost = bob.says(ALICE, "do you hear me?")
-    e = await bob.until("message", lambda m: m["type"] == "error")
+    e = await bob.until("message_error")
     assert e["id"] == lost and e["error"]["condition"] == "service-unavailable", e
     for ask in (bob["xep_0199"].ping(alice.boundjid, timeout=LIMIT), bob["xep_0199"].ping(ALICE + "/nobody", timeout=LIMIT)):
         try:
