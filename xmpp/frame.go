@@ -73,6 +73,12 @@ var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
 // buffered is the number of bytes that were read and not yet used.
 func (f *framer) buffered() int { return f.end - f.pos }
 
+// empty reports whether nothing but white space waits to be used, which goes.
+func (f *framer) empty() bool {
+	f.skipSpace()
+	return f.pos == f.end
+}
+
 // heard is the number of bytes that have come.
 func (f *framer) heard() uint64 { return f.total }
 

@@ -67,6 +67,19 @@ func TestStartTLSInjection(t *testing.T) {
 	}
 }
 
+// go-xmpp ends the line behind it.
+func TestStartTLSLineEnd(t *testing.T) {
+	s := start(t, options{})
+	p := s.dial()
+	p.open()
+	p.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>\r\n")
+	p.expect("<proceed")
+	p.expect("/>")
+	if err := tls.Client(p.raw, s.clientTLS()).Handshake(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStartTLSTwice(t *testing.T) {
 	s := start(t, options{})
 	p := s.dial()

@@ -250,8 +250,9 @@ func (n *negotiation) element(el *Element) (mask mellium.SessionState, again boo
 			}
 			return 0, false, errClosed
 		}
-		// Section 5.3.3 and 5.4.3.1: what came with it came from anybody.
-		if n.clear.buffered() > 0 {
+		// Section 5.3.3 and 5.4.3.1: what came with it came from anybody. White space, which some
+		// clients send although they must not (section 5.3.3), says nothing.
+		if !n.clear.empty() {
 			return 0, false, &fault{xstream.PolicyViolation, "bytes came between starttls and TLS"}
 		}
 		if err := n.write([]byte("<proceed xmlns='" + nsTLS + "'/>")); err != nil {
