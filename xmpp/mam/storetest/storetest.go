@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(*testing.T) *Opened) {
 		{"remove", remove},
 		{"expire by age", expireAge},
 		{"expire by number", expireNumber},
+		{"each", each},
 		{"key", key},
 		{"a put that may not wait", over},
 	} {
@@ -584,6 +585,34 @@ func expireNumber(t *testing.T, s *Opened) {
 			t.Errorf("alice has %d messages with bob", got)
 		}
 		s.Store = s.Again()
+	}
+}
+
+func each(t *testing.T, s *Opened) {
+	var want []string
+	for i := range 250 {
+		put(t, s, letter(alice, bob, "", fmt.Sprint(i)))
+		want = append(want, fmt.Sprint(i))
+		if i == 120 {
+			s.settle()
+		}
+	}
+	var got []string
+	err := mam.Each(t.Context(), s, bob, func(m mam.Stored) error {
+		if got = append(got, string(m.Stanza)); len(got) == 200 { // what comes meanwhile does not make it endless
+			put(t, s, letter(alice, bob, "", "late"))
+		}
+		return nil
+	})
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%d messages, %v", len(got), err)
+	}
+	stop := errors.New("enough")
+	if err := mam.Each(t.Context(), s, bob, func(mam.Stored) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("the error of the function: %v", err)
+	}
+	if err := mam.Each(t.Context(), s, carol, func(mam.Stored) error { return stop }); err != nil {
+		t.Errorf("of nobody: %v", err)
 	}
 }
 

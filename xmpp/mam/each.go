@@ -1,0 +1,32 @@
+package mam
+
+import (
+	"context"
+
+	"trivium/identity"
+)
+
+// Each calls fn with every message of an archive that is there when it begins, the oldest first,
+// until fn returns an error: for who takes an account elsewhere (XEP-0227).
+func Each(ctx context.Context, s Store, owner identity.UserID, fn func(Stored) error) error {
+	_, last, err := s.Bounds(ctx, owner)
+	if err != nil || last == 0 {
+		return err
+	}
+	q := Query{End: last.Time(), Max: maxPage, Bytes: pageBytes}
+	for {
+		p, err := s.Page(ctx, owner, q)
+		if err != nil {
+			return err
+		}
+		for _, m := range p.Messages {
+			if err := fn(m); err != nil {
+				return err
+			}
+			q.After = m.ID
+		}
+		if p.Complete {
+			return nil
+		}
+	}
+}
