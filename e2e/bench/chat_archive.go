@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strconv"
@@ -52,11 +53,12 @@ func (c *talker) keep(to string, more func(sent int) bool) (sent int, err error)
 	if err := c.manage(); err != nil {
 		return 0, err
 	}
+	unique := rand.Text()[:8] // an archive may take equal ids for one message
 	text := strings.Repeat("lorem ipsum dolor sit amet ", chatBody/27+1)[:chatBody]
 	for more(sent) {
 		var out strings.Builder
 		for range keptAtOnce {
-			fmt.Fprintf(&out, "<message to='%s' type='chat' id='k%d'><body>%s</body></message>", to, sent, text)
+			fmt.Fprintf(&out, "<message to='%s' type='chat' id='%s%d'><body>%s</body></message>", to, unique, sent, text)
 			sent++
 		}
 		out.WriteString("<r xmlns='urn:xmpp:sm:3'/>")

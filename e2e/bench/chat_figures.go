@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strconv"
@@ -55,13 +56,14 @@ type conversation struct {
 	counting atomic.Bool
 	got      atomic.Int64
 	begin    time.Time
+	unique   string // what the ids of this conversation begin with: an archive may take equal ones for one message
 	mu       sync.Mutex
 	took     []time.Duration // of those that came while it counted; where rate is given
 }
 
 // write sends until stop is closed, and then the last message.
 func (v *conversation) write(pair int, c *talker, to string, slots chan struct{}, stop <-chan struct{}) error {
-	head := "<message to='" + to + "' type='chat' id='"
+	head := "<message to='" + to + "' type='chat' id='" + v.unique
 	tail := "'><body>" + strings.Repeat("lorem ipsum dolor sit amet ", chatBody/27+1)[:chatBody] + "</body></message>"
 	last := func() error { return c.send(head + endMark + tail) }
 	gap := time.Duration(0)
@@ -101,7 +103,10 @@ func (v *conversation) read(c *talker, slots chan struct{}) error {
 		if !bytes.HasPrefix(el, []byte("<message")) {
 			continue
 		}
-		id := attribute(el, "id")
+		id, ok := bytes.CutPrefix(attribute(el, "id"), []byte(v.unique))
+		if !ok {
+			continue
+		}
 		if string(id) == endMark {
 			break
 		}
@@ -127,7 +132,7 @@ func (v *conversation) read(c *talker, slots chan struct{}) error {
 
 // run lets them talk for a second, and then for long, which is what counts.
 func (v *conversation) run(s *chatServer, all []*talker, long time.Duration) (wall, cpu time.Duration, err error) {
-	v.begin = time.Now()
+	v.begin, v.unique = time.Now(), rand.Text()[:8]
 	stop, errs := make(chan struct{}), make(chan error, len(all))
 	var wg sync.WaitGroup
 	for i := range v.pairs {
