@@ -50,6 +50,7 @@ var mayImport = []struct {
 	{"xmpp", []string{"identity", "config", "internal/..."}},
 	{"xmpp/gendoap", nil},
 	{"xmpp/blocking", []string{"xmpp", "identity"}},
+	{"xmpp/command", []string{"xmpp", "identity"}},
 	{"xmpp/devices", []string{"xmpp", "identity"}},
 	{"xmpp/groups", []string{"xmpp", "identity"}},
 	{"xmpp/carbons", []string{"xmpp", "identity"}},

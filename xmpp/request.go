@@ -5,6 +5,8 @@ import (
 	"log/slog"
 
 	xstanza "mellium.im/xmpp/stanza"
+
+	"trivium/identity"
 )
 
 // Request is an IQ of type get or set that a service answers. The answer goes to who asked.
@@ -35,6 +37,18 @@ func (q *Request) Fail(cond xstanza.Condition, typ xstanza.ErrorType) {
 // application (section 8.3.4).
 func (q *Request) FailText(cond xstanza.Condition, typ xstanza.ErrorType, text, application string) {
 	q.By.Put(q.Stanza.FailureDetail(cond, typ, text, application))
+}
+
+// Actor is who asks, for identity.
+func (q *Request) Actor() identity.Actor {
+	c, _ := q.By.ses.Credentials()
+	return identity.Actor{User: c.User, Level: c.Level, Via: "xmpp", Remote: q.By.ses.Remote().Addr().String()}
+}
+
+// ByToken reports whether the session was opened by an app password, which manages no account.
+func (q *Request) ByToken() bool {
+	c, ok := q.By.ses.Credentials()
+	return ok && c.Grant != nil
 }
 
 // Bad answers that the request is not understood.

@@ -192,6 +192,9 @@ func (r *Router) pushItem(list []*Stream, item []byte, version string) {
 	}
 }
 
+// AppendItem writes the contact as clients get it in a roster.
+func (c Contact) AppendItem(b []byte) []byte { return appendItem(b, c) }
+
 // appendItem writes a contact as clients see it (section 2.1.2).
 func appendItem(b []byte, c Contact) []byte {
 	b = AppendAttr(append(b, "<item"...), "jid", c.JID)

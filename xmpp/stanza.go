@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"mellium.im/xmpp/jid"
 	xstanza "mellium.im/xmpp/stanza"
@@ -169,6 +170,16 @@ func AppendAttr(b []byte, name, value string) []byte {
 	}
 	b = append(append(append(b, ' '), name...), "='"...)
 	return append(append(b, Escape(value)...), '\'')
+}
+
+// CleanText is text from elsewhere with what XML cannot hold replaced (XML 1.0 section 2.2).
+func CleanText(s string) string {
+	return strings.Map(func(c rune) rune {
+		if isChar(c) {
+			return c
+		}
+		return utf8.RuneError
+	}, s)
 }
 
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "&apos;", `"`, "&quot;",

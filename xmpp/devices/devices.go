@@ -85,11 +85,10 @@ type entry struct {
 // mayAsk reports whether the session may see and change what has access; else it has answered. An
 // app password does not suffice: whoever found one is not to lock its owner out.
 func mayAsk(q *xmpp.Request) bool {
-	c, ok := q.By.Session().Credentials()
 	switch {
-	case !ok || q.Account.ID == "":
+	case q.Account.ID == "":
 		q.Fail(xstanza.NotAllowed, xstanza.Cancel)
-	case c.Grant != nil:
+	case q.ByToken():
 		q.FailText(xstanza.Forbidden, xstanza.Auth, "An app password cannot manage what has access to the account. Log in with your password.", "")
 	default:
 		return true
@@ -149,7 +148,7 @@ func appendText(b []byte, name, text string) []byte {
 		return b
 	}
 	b = append(append(append(b, '<'), name...), '>')
-	b = append(b, xmpp.Escape(text)...)
+	b = append(b, xmpp.Escape(xmpp.CleanText(text))...)
 	return append(append(append(b, "</"...), name...), '>')
 }
 
@@ -178,7 +177,7 @@ func (d *Devices) list(ctx context.Context, q *xmpp.Request) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	by := actor(q)
+	by := q.Actor()
 	at := make(map[string]int) // in list, by id
 	list := make([]entry, 0, len(tokens)+len(fast)+1)
 	add := func(e entry) {
@@ -264,12 +263,6 @@ func (d *Devices) agents(owner xmpp.Owner) map[string]xmpp.UserAgent {
 		m[s.Session().ID()] = s.Agent()
 	}
 	return m
-}
-
-// actor is who asks, for identity.
-func actor(q *xmpp.Request) identity.Actor {
-	c, _ := q.By.Session().Credentials()
-	return identity.Actor{User: c.User, Level: c.Level, Via: "xmpp", Remote: q.By.Session().Remote().Addr().String()}
 }
 
 func (d *Devices) endClient(owner xmpp.Owner, agent string) func(context.Context) error {

@@ -12,6 +12,7 @@ import (
 	"trivium/identity"
 	"trivium/tokens"
 	"trivium/xmpp"
+	"trivium/xmpp/command"
 	"trivium/xmpp/devices"
 	"trivium/xmpp/groups"
 )
@@ -20,6 +21,7 @@ import (
 func accountModules(cfg *config.Config, s *identity.Service, t *tokens.Service) []xmpp.Module {
 	list := []xmpp.Module{
 		devices.New(s.Registry, appPasswords{t}),
+		command.New(slices.Concat(command.Own(s.Registry, appPasswords{t}), command.Admin(s, s.Registry))...),
 	}
 	if cfg.XMPP.GroupRosters {
 		g := groups.New(s)
@@ -86,4 +88,14 @@ func (a appPasswords) List(ctx context.Context, login string) ([]devices.Token, 
 // Revoke implements devices.Tokens.
 func (a appPasswords) Revoke(ctx context.Context, by identity.Actor, id string) error {
 	return a.tokens.Revoke(ctx, by, id)
+}
+
+// Issue implements command.Passwords.
+func (a appPasswords) Issue(ctx context.Context, by identity.Actor, login, label string, roads []identity.Road, ttl time.Duration) (identity.Secret, error) {
+	scopes := make([]tokens.Scope, len(roads))
+	for i, r := range roads {
+		scopes[i] = tokens.Scope(r) // a scope that opens a road has its name
+	}
+	_, secret, err := a.tokens.Issue(ctx, by, tokens.Request{User: login, Scopes: scopes, Label: label, TTL: ttl})
+	return secret, err
 }

@@ -1,0 +1,181 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"trivium/identity"
+	"trivium/xmpp"
+)
+
+// roster is section 4.8.
+func (d *admin) roster(ctx context.Context, c *Call, a identity.Account, f *Form) error {
+	roster, err := c.Router.Roster(ctx, xmpp.Owner{Address: xmpp.NewAddress(string(a.Login), a.Domain), ID: a.ID})
+	if err != nil {
+		return err
+	}
+	b := []byte("<query xmlns='jabber:iq:roster'>")
+	for _, contact := range roster.Contacts {
+		if contact.Listed {
+			b = contact.AppendItem(b)
+		}
+	}
+	f.Extra = string(append(b, "</query>"...))
+	return nil
+}
+
+// stats is section 4.10.
+func (d *admin) stats(ctx context.Context, c *Call, a identity.Account, f *Form) error {
+	roster, err := c.Router.Roster(ctx, xmpp.Owner{Address: xmpp.NewAddress(string(a.Login), a.Domain), ID: a.ID})
+	if err != nil {
+		return err
+	}
+	size := 0
+	for i := range roster.Contacts {
+		if roster.Contacts[i].Listed {
+			size++
+		}
+	}
+	var addresses, resources []string
+	for _, i := range d.chat(a.ID) {
+		if from, err := netip.ParseAddrPort(i.RemoteAddr); err == nil && !slices.Contains(addresses, from.Addr().String()) {
+			addresses = append(addresses, from.Addr().String())
+		}
+		if i.Resource != nil {
+			resources = append(resources, *i.Resource)
+		}
+	}
+	f.Fields = append(f.Fields,
+		Field{Var: "ipaddresses", Type: "text-multi", Label: "Addresses that it is connected from", Values: addresses},
+		Field{Var: "rostersize", Type: "text-single", Label: "Contacts", Values: []string{strconv.Itoa(size)}},
+		Field{Var: "onlineresources", Type: "text-multi", Label: "Resources", Values: resources})
+	return nil
+}
+
+// pageSize is how many accounts are read at a time.
+const pageSize = 1000
+
+// count is sections 4.13 and 4.14.
+func (d *admin) count(state identity.UserState, field, label string) Step {
+	return func(ctx context.Context, _ *Call) (*Page, error) {
+		n := 0
+		for {
+			list, err := d.accounts.Users(ctx, identity.UserFilter{State: state, Limit: pageSize, Offset: n})
+			if err != nil {
+				return nil, err
+			}
+			if n += len(list); len(list) < pageSize {
+				return number(field, label, n), nil
+			}
+		}
+	}
+}
+
+func number(field, label string, n int) *Page {
+	return &Page{Form: &Form{Type: nsAdmin, Result: true, Fields: []Field{{Var: field, Type: "text-single", Label: label, Values: []string{strconv.Itoa(n)}}}}}
+}
+
+// countOnline is section 4.15.
+func (d *admin) countOnline(context.Context, *Call) (*Page, error) {
+	return number("onlineusersnum", "Users who are in chat", len(d.bare())), nil
+}
+
+// bare are the addresses of all who are in chat, sorted.
+func (d *admin) bare() []string {
+	seen := map[string]bool{}
+	for _, i := range d.sessions.List(identity.Filter{Protocol: identity.ProtocolXMPP}) {
+		if i.Owner == "" || i.JID == nil {
+			continue
+		}
+		address, _, _ := strings.Cut(*i.JID, "/")
+		seen[address] = true
+	}
+	list := make([]string, 0, len(seen))
+	for a := range seen {
+		list = append(list, a)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// list is sections 4.18 to 4.20: it asks how many are to be shown.
+func (d *admin) list(title, field string, read func(ctx context.Context, most int) ([]string, error)) Step {
+	const all = pageSize // what "none" stands for: an answer that clients still show
+	next := func(ctx context.Context, c *Call) (*Page, error) {
+		most := all
+		if v := c.Values.One("max_items"); v != "" && v != "none" {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 1 {
+				return nil, invalid(fmt.Sprintf("%q is no number of users.", v))
+			}
+			most = min(n, all)
+		}
+		list, err := read(ctx, most+1)
+		if err != nil {
+			return nil, err
+		}
+		page := &Page{Form: &Form{Title: title, Type: nsAdmin, Result: true}}
+		if len(list) > most {
+			list, page.Note = list[:most], fmt.Sprintf("These are the first %d; there are more.", most)
+		}
+		page.Form.Fields = []Field{{Var: field, Type: "jid-multi", Label: "Users", Values: list}}
+		return page, nil
+	}
+	options := make([]Option, 0, 7)
+	for _, n := range []string{"25", "50", "75", "100", "150", "200"} {
+		options = append(options, Option{n, n})
+	}
+	options = append(options, Option{"as many as there are", "none"})
+	return func(context.Context, *Call) (*Page, error) {
+		return form(title, "", next, Field{Var: "max_items", Type: "list-single", Label: "At most", Values: []string{"100"}, Options: options}), nil
+	}
+}
+
+func (d *admin) registered(state identity.UserState) func(context.Context, int) ([]string, error) {
+	return func(ctx context.Context, most int) ([]string, error) {
+		as, err := d.accounts.Users(ctx, identity.UserFilter{State: state, Limit: most})
+		var list []string
+		for _, a := range as {
+			list = append(list, name(a))
+		}
+		return list, err
+	}
+}
+
+func (d *admin) online(context.Context, int) ([]string, error) { return d.bare(), nil }
+
+// maxAnnouncement bounds a message to all, in bytes.
+const maxAnnouncement = 4000
+
+// announce is section 4.23.
+func (d *admin) announce(context.Context, *Call) (*Page, error) {
+	return form("Tell all who are in chat", "", func(ctx context.Context, c *Call) (*Page, error) {
+		text := strings.TrimSpace(strings.Join(c.Values["announcement"], "\n"))
+		switch {
+		case text == "":
+			return nil, invalid("The announcement is empty.")
+		case len(text) > maxAnnouncement:
+			return nil, invalid(fmt.Sprintf("The announcement is longer than %d bytes.", maxAnnouncement))
+		}
+		from, told := c.To.Domain().String(), 0
+		for _, to := range d.bare() {
+			b := xmpp.AppendAttr([]byte("<message type='headline'"), "from", from)
+			b = xmpp.AppendAttr(b, "to", to)
+			b = appendWhole(append(b, '>'), "subject", "Announcement")
+			b = append(appendWhole(b, "body", text), "</message>"...)
+			st, err := xmpp.ParseStanza(b)
+			if err == nil {
+				err = c.Router.Send(ctx, st)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("telling %s: %w", to, err)
+			}
+			told++
+		}
+		return done(fmt.Sprintf("%d users were told.", told))
+	}, Field{Var: "announcement", Type: "text-multi", Label: "Announcement", Required: true}), nil
+}

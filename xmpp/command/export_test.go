@@ -1,0 +1,6 @@
+package command
+
+import "trivium/xmpp"
+
+// Submitted is the reader of forms.
+func Submitted(el *xmpp.Element) (Values, error) { return submitted(el) }
