@@ -36,6 +36,7 @@ var stateWords = map[identity.State][2]string{
 	identity.StateConnected: {"connected", "half"}, identity.StateLogin: {"logging in", "ring"}, identity.StateReady: {"ready", "dot"},
 	identity.StateTransfer: {"transfer", "dot"}, identity.StateAnonymous: {"anonymous", "ring"}, identity.StateLoggedIn: {"logged in", "dot"},
 	identity.StateUnauthed: {"connecting", "ring"}, identity.StateAuthenticated: {"authenticated", "half"}, identity.StateAvailable: {"available", "dot"},
+	identity.StateDetached: {"connection lost, may come back", "ring"},
 }
 
 // sessionRows prepares a list for a page; prefix is where the End buttons lead.

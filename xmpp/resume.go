@@ -363,6 +363,21 @@ func (r *Router) bury(s *Stream) {
 	ctx, cancel := context.WithTimeout(context.Background(), unbindTimeout)
 	defer cancel()
 	for _, it := range left {
-		r.undelivered(ctx, s, it.b)
+		r.lost(ctx, s, it.b)
+	}
+}
+
+// lost is a stanza that its client will not get, as if it had not been there (XEP-0198 section 4):
+// who asked for something hears it, and messages are for modules to keep.
+func (r *Router) lost(ctx context.Context, s *Stream, b []byte) {
+	st, err := ParseStanza(b)
+	switch {
+	case err != nil: // what belongs to the stream itself
+	case st.Kind == KindMessage:
+		r.undelivered(ctx, s, b)
+	case st.Kind == KindIQ && (st.Type == "get" || st.Type == "set"):
+		if x := r.at(st.From); x != nil {
+			x.Put(st.Failure(xstanza.ServiceUnavailable, xstanza.Cancel))
+		}
 	}
 }

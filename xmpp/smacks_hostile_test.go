@@ -212,6 +212,13 @@ func TestManyResume(t *testing.T) {
 	}
 }
 
+// unsent is a module that notes the messages that nobody got.
+type unsent struct{ ids chan string }
+
+func (u *unsent) Register(reg *xmpp.Registrar) {
+	reg.Undelivered(func(_ context.Context, _ *xmpp.Stream, st *xmpp.Stanza) { u.ids <- st.ID })
+}
+
 // gate is a module whose messages wait until it is opened.
 type gate struct{ open, in chan struct{} }
 
@@ -302,6 +309,28 @@ func TestDetached(t *testing.T) {
 		must(t, err)
 		alice.expect("type='unavailable'")
 		s.noSession("bob")
+	})
+	t.Run("what it never got", func(t *testing.T) {
+		m := &unsent{make(chan string, 10)}
+		s := resumes(t, func(o *xmpp.Options) { o.Modules = append(o.Modules, m) })
+		alice, bob := s.login("alice", "a"), s.login("bob", "b")
+		bob.enable()
+		text := func(n string) string { return "<message to='" + bob.jid + "' id='" + n + "'><body>x</body></message>" }
+		alice.send(text("1") + text("2"))
+		bob.expect("id='2'")
+		bob.send("<a xmlns='urn:xmpp:sm:3' h='1'/>")
+		bob.pinged()
+		must(t, bob.raw.Close())
+		i := s.session("bob", func(i identity.Info) bool { return i.State == identity.StateDetached })
+		alice.send(text("3") + "<iq type='get' id='q' to='" + bob.jid + "'><query xmlns='urn:example'/></iq>")
+		alice.pinged()
+		must(t, s.svc.Registry.End(i.ID, identity.Reason{Code: identity.ReasonEnded}))
+		for _, want := range []string{"2", "3"} {
+			if got := <-m.ids; got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+		alice.expect("<iq type='error' id='q' from='" + bob.jid + "'")
 	})
 	t.Run("its place is taken", func(t *testing.T) {
 		s := resumes(t)
