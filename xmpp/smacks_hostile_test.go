@@ -250,18 +250,6 @@ func TestResumeWaitsForTheReader(t *testing.T) {
 	p.expect("<resumed xmlns='urn:xmpp:sm:3' previd='" + id + "' h='1'/>")
 }
 
-// flood is a client that asks and does not read.
-func TestRequestFlood(t *testing.T) {
-	s := resumes(t, func(o *xmpp.Options) { o.Limits.XMPPQueueSize = 64 << 10 })
-	bob := s.login("bob", "b")
-	bob.enable()
-	many := strings.Repeat(ask, 1000)
-	for range 300 {
-		bob.send(many) // 9 MB; the answers to them would be as much
-	}
-	bob.pinged()
-}
-
 func TestDetached(t *testing.T) {
 	t.Run("listed, and ends by time", func(t *testing.T) {
 		s := resumes(t, func(o *xmpp.Options) { o.Config.ResumeTimeout = time.Second })

@@ -26,11 +26,23 @@ func (*paper) closing() []byte    { return nil }
 func (*paper) hurry(time.Time)    {}
 func (*paper) deadline(time.Time) {}
 func (*paper) cut()               {}
+func (*paper) shut()              {}
 func (p *paper) write(items []item, _ time.Duration) error {
 	for _, it := range items {
 		p.lines <- string(it.b)
 	}
 	return nil
+}
+
+// one is what the writer stands with.
+func (p *paper) one() (string, bool) {
+	synctest.Wait()
+	select {
+	case l := <-p.lines:
+		return l, true
+	default:
+		return "", false
+	}
 }
 
 // all is what has been written since it was asked last.
@@ -363,6 +375,37 @@ func TestBucket(t *testing.T) {
 		b.take(t.Context(), 2000, 1000)
 		if took := time.Since(begin); took != 0 {
 			t.Errorf("a burst took %v", took)
+		}
+	})
+}
+
+// A client that asks and does not read makes the server keep nothing.
+func TestRequestFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := managedStream(t)
+		p.lines = make(chan string) // the writer stands
+		for range 100_000 {
+			s.request()
+		}
+		synctest.Wait()
+		if s.bytes != 0 || len(s.first) != 0 || s.sm.owed > maxAnswers {
+			t.Errorf("%d bytes, %d elements, %d answers", s.bytes, len(s.first), s.sm.owed)
+		}
+		n := 0
+		for _, ok := p.one(); ok; _, ok = p.one() {
+			n++
+		}
+		if n == 0 || n > 2*maxAnswers {
+			t.Errorf("%d answers", n)
+		}
+		// What is refused again and again is kept in part only, and then ends the stream.
+		for range 1000 {
+			s.nonza(smFailed("unexpected-request"))
+		}
+		if len(s.first) > 64 || !s.gone.Load() {
+			t.Errorf("%d elements wait", len(s.first))
+		}
+		for _, ok := p.one(); ok; _, ok = p.one() {
 		}
 	})
 }
