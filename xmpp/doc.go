@@ -11,6 +11,9 @@
 // waits to be written. The locks of a connection, in the order in which they are taken: client.mu,
 // stream.mu, the transport's own; the router says how its locks stand to them.
 //
+// A stream whose connection is lost waits in the lot for its client (XEP-0198), without a goroutine,
+// and keeps its session, its resource and what is sent to it; another connection takes it out.
+//
 // Larger extensions are packages below this one, each a [Module]: none imports another, and app puts
 // them together. What they take part in, module.go tells.
 //

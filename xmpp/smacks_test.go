@@ -92,3 +92,38 @@ func TestResume(t *testing.T) {
 	back.send("</stream:stream>")
 	back.expect("</stream:stream>")
 }
+
+// A stream goes on over another kind of connection, too.
+func TestResumeOverWebSocket(t *testing.T) {
+	s, h := webSite(t, false, options{xmpp: func(o *xmpp.Options) {
+		o.Config.ResumeTimeout, o.Config.ResumeMemory = time.Minute, 1<<20
+	}})
+	alice, bob := s.login("alice", "a"), s.login("bob", "b")
+	id := bob.enable()
+	text := func(n string) { alice.send("<message to='" + bob.jid + "'><body>" + n + "</body></message>") }
+	text("one")
+	bob.expect("one")
+	p := newPage(t, h)
+	p.open()
+	p.send(authPlain("bob", password))
+	p.expect("<success")
+	p.open()
+	p.send(resumeOf(id, "1"))
+	p.expect("<resumed xmlns='urn:xmpp:sm:3' previd='" + id + "' h='0'/>")
+	bob.ends("conflict")
+	text("two")
+	p.expect("two")
+	must(t, p.conn.CloseNow())
+	s.session("bob", func(i identity.Info) bool { return i.State == identity.StateDetached })
+	text("three")
+	back, answer := s.comeback("bob", id, "1")
+	if !strings.Contains(answer, "<resumed ") {
+		t.Fatal(answer)
+	}
+	got := back.expect("three")
+	if !strings.Contains(got, "two") {
+		t.Errorf("got %s", got)
+	}
+	back.send("</stream:stream>")
+	back.rest()
+}
