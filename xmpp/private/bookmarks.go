@@ -37,7 +37,7 @@ type bookmarks struct {
 
 // storage is all bookmarks as one element of XEP-0048.
 func (m *bookmarks) storage(ctx context.Context, owner xmpp.Owner) ([]byte, error) {
-	items, err := m.nodes.Items(ctx, owner.Address, owner, nodeMarks)
+	items, err := m.nodes.Items(ctx, owner, owner, nodeMarks)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (m *bookmarks) replace(ctx context.Context, owner xmpp.Owner, el *xmpp.Elem
 // each publishes what is new of a storage element and retracts what it has not. What that form
 // cannot say of a bookmark, its extensions, stays.
 func (m *bookmarks) each(ctx context.Context, owner xmpp.Owner, el *xmpp.Element) error {
-	items, err := m.nodes.Items(ctx, owner.Address, owner, nodeMarks)
+	items, err := m.nodes.Items(ctx, owner, owner, nodeMarks)
 	if err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func (m *bookmarks) tellOld(ctx context.Context, owner xmpp.Owner) error {
 	if err != nil {
 		return err
 	}
-	items, err := m.nodes.Items(ctx, owner.Address, owner, nodeOld)
+	items, err := m.nodes.Items(ctx, owner, owner, nodeOld)
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func (m *bookmarks) tellOld(ctx context.Context, owner xmpp.Owner) error {
 // takeOld takes over what a client has published in the form of XEP-0048. A node that has been
 // removed says nothing about bookmarks.
 func (m *bookmarks) takeOld(ctx context.Context, owner xmpp.Owner) error {
-	items, err := m.nodes.Items(ctx, owner.Address, owner, nodeOld)
+	items, err := m.nodes.Items(ctx, owner, owner, nodeOld)
 	if err != nil || len(items) == 0 {
 		return err
 	}

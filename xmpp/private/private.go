@@ -33,7 +33,7 @@ type Store interface {
 
 // Nodes are the nodes of accounts (XEP-0163).
 type Nodes interface {
-	Items(ctx context.Context, reader xmpp.Address, owner xmpp.Owner, node string) ([]xmpp.Item, error)
+	Items(ctx context.Context, reader, owner xmpp.Owner, node string) ([]xmpp.Item, error)
 	Publish(ctx context.Context, owner xmpp.Owner, node string, item xmpp.Item, access string, max int) error
 	Retract(ctx context.Context, owner xmpp.Owner, node, id string) error
 	OnChange(changed func(ctx context.Context, owner xmpp.Owner, node string))

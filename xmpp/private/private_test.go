@@ -59,7 +59,7 @@ func TestPrivate(t *testing.T) {
 }
 
 func payloads(t *testing.T, nodes *Nodes, me xmpp.Owner, node string) string {
-	items, err := nodes.Items(t.Context(), me.Address, me, node)
+	items, err := nodes.Items(t.Context(), me, me, node)
 	Must(t, err)
 	var b strings.Builder
 	for _, i := range items {

@@ -79,7 +79,7 @@ func (v *VCard) hash(ctx context.Context, owner xmpp.Owner) string {
 	if ok {
 		return hash
 	}
-	metadata, err := v.nodes.Items(ctx, owner.Address, owner, nodeMetadata)
+	metadata, err := v.nodes.Items(ctx, owner, owner, nodeMetadata)
 	if err != nil {
 		v.router.Log().Error("the avatar of an account was not read", "user", owner.String(), "error", err)
 		return ""

@@ -43,7 +43,7 @@ type Store interface {
 
 // Nodes are the nodes of accounts (XEP-0163).
 type Nodes interface {
-	Items(ctx context.Context, reader xmpp.Address, owner xmpp.Owner, node string) ([]xmpp.Item, error)
+	Items(ctx context.Context, reader, owner xmpp.Owner, node string) ([]xmpp.Item, error)
 	Publish(ctx context.Context, owner xmpp.Owner, node string, item xmpp.Item, access string, max int) error
 	OnChange(changed func(ctx context.Context, owner xmpp.Owner, node string))
 }
@@ -96,7 +96,7 @@ func (v *VCard) answer(ctx context.Context, q *xmpp.Request) {
 		q.Broken(err)
 		return
 	}
-	picture, err := v.picture(ctx, q.By.Owner().Address, q.Account)
+	picture, err := v.picture(ctx, q.By.Owner(), q.Account)
 	switch {
 	case err != nil:
 		q.Broken(err)
@@ -120,7 +120,7 @@ func with(card, picture []byte) []byte {
 
 // picture is the avatar as XEP-0153 section 3.1 has it, as far as the reader may see it; nil where
 // there is none.
-func (v *VCard) picture(ctx context.Context, reader xmpp.Address, owner xmpp.Owner) ([]byte, error) {
+func (v *VCard) picture(ctx context.Context, reader, owner xmpp.Owner) ([]byte, error) {
 	metadata, err := v.nodes.Items(ctx, reader, owner, nodeMetadata)
 	if err != nil {
 		return nil, err
@@ -264,7 +264,7 @@ func kind(image []byte, said string) string {
 // publish makes a picture the avatar, and no picture none (XEP-0398 section 4.2). What already is
 // the avatar is not told anew.
 func (v *VCard) publish(ctx context.Context, owner xmpp.Owner, image []byte, typ string) error {
-	metadata, err := v.nodes.Items(ctx, owner.Address, owner, nodeMetadata)
+	metadata, err := v.nodes.Items(ctx, owner, owner, nodeMetadata)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func TestPicture(t *testing.T) {
 	alice, bob := s.Friends()
 	me := owner(t, s, "alice")
 	Has(t, "set", alice.Ask("set", "", card(photo(image))), "<iq type='result'")
-	items, err := nodes.Items(t.Context(), me.Address, me, metadata)
+	items, err := nodes.Items(t.Context(), me, me, metadata)
 	Must(t, err)
 	if len(items) != 1 || items[0].ID != hash(image) || !strings.Contains(string(items[0].Payload), "type='image/png' bytes='17'") {
 		t.Errorf("metadata: %q", items)

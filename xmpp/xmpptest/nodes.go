@@ -27,11 +27,11 @@ type nodeName struct {
 }
 
 // Items lists what reader may read.
-func (n *Nodes) Items(_ context.Context, reader xmpp.Address, owner xmpp.Owner, node string) ([]xmpp.Item, error) {
+func (n *Nodes) Items(_ context.Context, reader, owner xmpp.Owner, node string) ([]xmpp.Item, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	k := nodeName{owner.ID, node}
-	if reader != owner.Address && !n.open[k] {
+	if reader != owner && !n.open[k] {
 		return nil, nil
 	}
 	return slices.Clone(n.items[k]), nil

@@ -15,10 +15,12 @@ import (
 	"trivium/xmpp/carbons"
 	"trivium/xmpp/mam"
 	away "trivium/xmpp/offline"
+	"trivium/xmpp/private"
 	"trivium/xmpp/pubsub"
 	pubsubstore "trivium/xmpp/pubsub/sqlstore"
 	"trivium/xmpp/push"
 	xmppstore "trivium/xmpp/sqlstore"
+	"trivium/xmpp/vcard"
 )
 
 // chatModules are the parts of the chat road with packages of their own, in the order in which they
@@ -39,6 +41,8 @@ func chatModules(cfg *config.Config, s *identity.Service, t *tokens.Service, db 
 		push.New(small),
 		clients,
 		personal,
+		vcard.New(small, nodes{personal}),
+		private.New(small, nodes{personal}),
 	)
 }
 
