@@ -140,3 +140,17 @@ func certificateFor(cfg *tls.Config, hello *tls.ClientHelloInfo) (*tls.Certifica
 	}
 	return &cfg.Certificates[0], nil
 }
+
+// servedTo is the certificate of a connection that has shaken hands elsewhere a moment ago, with
+// certificates from the same source, which chooses by the name alone; nil where the session was
+// resumed, as it may be that of another certificate.
+func (s *Server) servedTo(state tls.ConnectionState) *x509.Certificate {
+	if s.tls == nil || state.DidResume {
+		return nil
+	}
+	cert, err := s.tls.GetCertificate(&tls.ClientHelloInfo{ServerName: state.ServerName})
+	if err != nil {
+		return nil
+	}
+	return cert.Leaf
+}

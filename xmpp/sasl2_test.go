@@ -571,3 +571,31 @@ func TestEndPointAfterReload(t *testing.T) {
 		}
 	}
 }
+
+// A connection that another port has given over can be bound as well, unless it resumes a session of
+// TLS, whose certificate nobody knows.
+func TestBindingsOfTheWebPort(t *testing.T) {
+	s := start(t, options{})
+	addr := s.served()
+	cfg := s.clientTLS("xmpp-client")
+	cfg.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+	for _, resumed := range []bool{false, true} {
+		p := s.dialTo(addr)
+		conn := tls.Client(p.raw, cfg)
+		must(t, conn.Handshake())
+		p.conn = conn
+		f := p.open() // and with it the ticket has come
+		if conn.ConnectionState().DidResume != resumed || strings.Contains(f, "tls-server-end-point") == resumed || !strings.Contains(f, "tls-exporter") {
+			t.Errorf("resumed %v: %s", conn.ConnectionState().DidResume, f)
+		}
+		binding := p.exporter()
+		if !resumed {
+			binding = p.endPoint(s)
+		}
+		if got, _ := p.scram2("SCRAM-SHA-256-PLUS", binding, bindTag); !strings.HasPrefix(got, "<success") {
+			t.Error(got)
+		}
+		p.expect("</stream:features>")
+		p.ping()
+	}
+}

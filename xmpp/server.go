@@ -279,8 +279,9 @@ func (s *Server) ServeTLS(conn *tls.Conn) {
 	}
 	_ = raw.SetKeepAliveConfig(keepAlive)
 	t := newTCP(raw)
-	t.conn = conn
-	s.welcome(t, tls.VersionName(conn.ConnectionState().Version))
+	state := conn.ConnectionState()
+	t.conn, t.cert = conn, s.servedTo(state)
+	s.welcome(t, tls.VersionName(state.Version))
 }
 
 // welcome opens the session of a connection and runs it; version is of the TLS that it has already.
