@@ -137,3 +137,15 @@ func TestLogKeys(t *testing.T) {
 	}
 	t.Error("the refusal is not in the log")
 }
+
+// An app password is narrower than a token of a client would be, and revoked by itself: it gives
+// none, and changes nothing that logs in.
+func TestAppPasswordGivesNothing(t *testing.T) {
+	s, chat, _ := tokenSite(t)
+	p := s.dialTLS()
+	p.open()
+	p.send(authenticate("alice", chat, userAgent(agentID), bindTag, requestToken("HT-SHA-256-NONE"), upgradeTo(toSHA256, toSHA1)))
+	if got := p.expect("</stream:features>"); !strings.HasPrefix(got, "<success") || strings.Contains(got, "<token") {
+		t.Error(got)
+	}
+}
