@@ -51,19 +51,41 @@ func (m *Message) Plain() []byte {
 
 // Bytes is the message as the recipient gets it.
 func (m *Message) Bytes() []byte {
-	if m.copied == nil {
-		if m.copied = m.plain; m.copied == nil || len(m.added) > 0 {
-			m.copied = m.outgoing(m.added)
-		}
+	switch {
+	case m.copied != nil:
+	case m.plain == nil:
+		m.copied = m.outgoing(m.added)
+	default:
+		m.copied = m.with(m.plain, m.added)
 	}
 	return m.copied
+}
+
+// with is a copy of b, made by outgoing, that has more children.
+func (m *Message) with(b []byte, added []string) []byte {
+	if len(added) == 0 {
+		return b
+	}
+	if b[len(b)-2] == '/' { // it has no end tag
+		return m.outgoing(added)
+	}
+	end := len(b) - (m.nameEnd + len("</>") - len("<"))
+	size := len(b)
+	for _, e := range added {
+		size += len(e)
+	}
+	out := append(make([]byte, 0, size), b[:end]...)
+	for _, e := range added {
+		out = append(out, e...)
+	}
+	return append(out, b[end:]...)
 }
 
 // Forwarded is what the recipient gets, wrapped for another client of the recipient (XEP-0297).
 func (m *Message) Forwarded() []byte { return m.forwarded(m.Bytes()) }
 
 // ForwardedOwn is the message wrapped for another client of the sender.
-func (m *Message) ForwardedOwn() []byte { return m.forwarded(m.outgoing(m.addedOwn)) }
+func (m *Message) ForwardedOwn() []byte { return m.forwarded(m.with(m.Plain(), m.addedOwn)) }
 
 func (m *Message) forwarded(b []byte) []byte {
 	const head, tail = "<forwarded xmlns='urn:xmpp:forward:0'>", "</forwarded>"
