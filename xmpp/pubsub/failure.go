@@ -35,6 +35,9 @@ func forbidden() error               { return fail(xstanza.Forbidden, xstanza.Au
 func notFound() error                { return fail(xstanza.ItemNotFound, xstanza.Cancel, "") }
 func notAuthorized(app string) error { return fail(xstanza.NotAuthorized, xstanza.Auth, app) }
 
+// errGone is notFound for an item.
+var errGone = notFound()
+
 func unsupported(feature string) error {
 	return fail(xstanza.FeatureNotImplemented, xstanza.Cancel, "unsupported feature='"+feature+"'")
 }

@@ -157,8 +157,8 @@ func (p *PubSub) decide(ctx context.Context, svc xmpp.Owner, n *Node, changes []
 	})
 	return outcome{tell: func() {
 		for _, d := range changes {
-			if d.allow == !d.Pending {
-				continue // nothing has changed
+			if d.allow && !d.Pending {
+				continue // it was so before
 			}
 			p.tellState(ctx, svc, n, d)
 		}

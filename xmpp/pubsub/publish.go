@@ -46,6 +46,12 @@ func (p *PubSub) publish(ctx context.Context, c *call) (outcome, error) {
 		pub.given, pub.item.ID, pub.item.Payload = true, list[0].id, bytes.Clone(payload)
 	}
 	pub.item.Publisher = c.By.FullJID()
+	// Who may not remove an item may not write over it.
+	if !c.owner && pub.item.ID != "" {
+		if err := p.theirs(ctx, c, []string{pub.item.ID}); err != nil && !errors.Is(err, errGone) {
+			return outcome{}, err
+		}
+	}
 	if err := p.fits(pub); err != nil {
 		return outcome{}, err
 	}
@@ -268,7 +274,7 @@ func (p *PubSub) theirs(ctx context.Context, c *call, ids []string) error {
 		i, err := p.store.Item(ctx, c.svc.ID, c.node, id)
 		switch {
 		case errors.Is(err, identity.ErrNotFound):
-			return notFound()
+			return errGone
 		case err != nil:
 			return err
 		case bareOf(i.Publisher) != own:
