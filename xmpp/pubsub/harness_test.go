@@ -1,7 +1,6 @@
 package pubsub_test
 
 import (
-	"context"
 	"crypto/sha1"
 	"encoding/base64"
 	"regexp"
@@ -171,5 +170,3 @@ func failed(t *testing.T, c *xmpptest.Client, typ, to, payload, kind, cond, app 
 		t.Fatalf("%s: got %q, want %s %s", payload, got, want, app)
 	}
 }
-
-var _ = context.Background
