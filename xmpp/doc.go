@@ -37,6 +37,7 @@
 // | XEP-0048 | 1.2 | complete | bookmarks in the old form, made of those of XEP-0402 |
 // | XEP-0049 | 1.2 | complete | private XML; at most 200 elements of 128 KiB |
 // | XEP-0054 | 1.3.0 | complete | vcard-temp; its picture is the avatar of XEP-0084 |
+// | XEP-0059 | 1.0 | complete | result set management, in queries of the archive; no page by index |
 // | XEP-0092 | 1.1 | complete | software version; levels STAFF and above get it |
 // | XEP-0153 | 1.1.1 | complete | the avatar's hash in presence, by the server |
 // | XEP-0160 | 1.0.1 | complete | offline messages; none for a client that reads the archive |
@@ -45,12 +46,18 @@
 // | XEP-0202 | 2.0 | complete | time of the server |
 // | XEP-0203 | 2.0 | complete | delay |
 // | XEP-0280 | 1.0.1 | complete | carbons, by the rules of rules:0 |
+// | XEP-0313 | 1.1.3 | complete | message archive with the extended queries, metadata and flipped pages; what is said in rooms is not in the archives of persons |
+// | XEP-0334 | 1.0.0 | complete | hints; no-store and no-permanent-store keep a message out of archive and offline messages, store puts it in |
 // | XEP-0357 | 0.4.1 | complete | push notifications, which say how many messages there are and nothing else; services of other servers wait for server-to-server |
+// | XEP-0359 | 0.7.0 | complete | stanza-id by the account; what clients forge is removed |
 // | XEP-0368 | 1.1.0 | complete | direct TLS |
 // | XEP-0377 | 0.4.1 | complete | reports go to the audit log; none is forwarded |
 // | XEP-0398 | 1.0.0 | complete | one picture for vcard-temp and XEP-0084; presence is not sent anew when it changes |
 // | XEP-0402 | 1.2.0 | complete | bookmarks, with #compat and #compat-pep |
 // | XEP-0411 | 1.1.0 | complete | bookmarks as private XML are those of XEP-0402 |
+// | XEP-0424 | 0.4.2 | complete | a message that its sender takes back is a tombstone in both archives |
+// | XEP-0431 | 0.2.0 | complete | search of the archive: all words must stand in the text; one query looks at 50,000 messages at most |
+// | XEP-0441 | 0.2.0 | complete | preferences of the archive; at most 1,000 addresses |
 package xmpp
 
 //go:generate go run ./gendoap doc.go ../docs/trivium.doap

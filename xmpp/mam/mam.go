@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"trivium/identity"
@@ -85,6 +86,9 @@ func (a *Archive) Register(reg *xmpp.Registrar) {
 	})
 }
 
+// sentAgainWithin is how long after a message without origin-id the same one is taken for a copy.
+const sentAgainWithin = 5 * time.Minute
+
 // accept puts a message into the archives of both sides.
 func (a *Archive) accept(ctx context.Context, m *xmpp.Message) {
 	if !worth(m) {
@@ -108,11 +112,16 @@ func (a *Archive) accept(ctx context.Context, m *xmpp.Message) {
 		return
 	}
 	msg.Stanza = m.Plain()
-	var only bool
-	if msg.Origin, only = originOf(m); !only && msg.Origin != "" {
-		msg.Content = len(msg.Stanza) - openEnd(msg.Stanza)
-	}
 	hold := m.Hold()
+	var only bool
+	if msg.Origin, only = originOf(m); !only {
+		// Many clients count their ids anew at each log-in. Such an id says something only where the
+		// client acknowledges (XEP-0198), as it then may send again what it has just sent.
+		msg.Content, msg.Since = len(msg.Stanza)-openEnd(msg.Stanza), FirstAt(time.Now().Add(-sentAgainWithin))
+		if hold == (xmpp.Hold{}) {
+			msg.Since = math.MaxInt64
+		}
+	}
 	r, err := a.store.Put(ctx, msg, func(err error) {
 		if err == nil { // else the client sends it again
 			hold.Done()
@@ -127,7 +136,7 @@ func (a *Archive) accept(ctx context.Context, m *xmpp.Message) {
 	if msg.To != "" {
 		m.Kept = true
 		m.Add(a.stanzaID(m.Recipient, r.ID))
-		if r.Again {
+		if r.Again && only { // by any other id it may yet be another one
 			m.Drop()
 			return
 		}

@@ -57,8 +57,10 @@ type Message struct {
 	// once.
 	Origin string
 	// Content is how many bytes at the end of the stanza must be the same, too, for it to be sent
-	// again; 0 where the sender says that no other message has this Origin (XEP-0359).
+	// again, and the first must not be older than Since; 0 where the sender says that no other message
+	// has this Origin (XEP-0359).
 	Content int
+	Since   ID
 	Stanza  []byte
 }
 

@@ -37,6 +37,10 @@ func (s *Store) Put(ctx context.Context, m mam.Message, done func(error)) (mam.R
 				return s.again(first, done), nil // unlocks
 			}
 			s.mu.Unlock()
+			if first < m.Since {
+				differs = first
+				continue
+			}
 			same, err := s.same(ctx, first, m.Stanza[len(m.Stanza)-min(m.Content, len(m.Stanza)):])
 			if err != nil {
 				return mam.Receipt{}, fmt.Errorf("archiving a message: %w", err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -227,6 +228,11 @@ func sentAgain(t *testing.T, s *Opened) {
 		}
 		s.settle()
 	}
+	late := weak
+	late.Since = math.MaxInt64
+	if r := put(t, s, late); r.Again {
+		t.Error("a message was taken for one that is too old")
+	}
 	other := weak
 	again := weak
 	again.Stanza = []byte("laptop: first")
@@ -237,7 +243,7 @@ func sentAgain(t *testing.T, s *Opened) {
 	if r := put(t, s, other); r.Again {
 		t.Error("other bytes under the same id were dropped")
 	}
-	if got := texts(t, s, bob, mam.Query{With: carolJ}); !slices.Equal(got, []string{"phone: first", "phone: second"}) {
+	if got := texts(t, s, bob, mam.Query{With: carolJ}); !slices.Equal(got, []string{"phone: first", "phone: first", "phone: second"}) {
 		t.Errorf("from carol: %q", got)
 	}
 }
