@@ -48,20 +48,24 @@ func (m *bookmarks) storage(ctx context.Context, owner xmpp.Owner) ([]byte, erro
 			continue
 		}
 		b = xmpp.AppendAttr(append(b, "<conference"...), "jid", item.ID)
-		for _, attr := range []string{"name", "autojoin"} {
-			value, _ := el.Attr(attr)
-			b = xmpp.AppendAttr(b, attr, value)
-		}
-		b = append(b, '>')
-		for _, local := range []string{"nick", "password"} {
-			if child, ok := el.Only(nodeMarks, local); ok {
-				text, _ := child.Text()
-				b = append(b, "<"+local+">"+xmpp.Escape(text)+"</"+local+">"...)
-			}
-		}
-		b = append(b, "</conference>"...)
+		b = append(appendMark(b, el), "</conference>"...)
 	}
 	return append(b, "</storage>"...), nil
+}
+
+// appendMark writes what both forms say of a bookmark: the rest of the open tag, and its children.
+func appendMark(b []byte, mark *xmpp.Element) []byte {
+	for _, attr := range []string{"name", "autojoin"} {
+		value, _ := mark.Attr(attr)
+		b = xmpp.AppendAttr(b, attr, value)
+	}
+	b = append(b, '>')
+	for _, local := range []string{"nick", "password"} {
+		if mark.Has(mark.Name.Space, local) {
+			b = append(b, "<"+local+">"+xmpp.Escape(text(mark, local))+"</"+local+">"...)
+		}
+	}
+	return b
 }
 
 // replace makes the bookmarks those of a storage element, and the item of XEP-0048 when all is done.
@@ -129,18 +133,7 @@ func conference(mark *xmpp.Element, old []byte) []byte {
 	if had != nil && same(mark, had) {
 		return old
 	}
-	b := []byte("<conference xmlns='" + nodeMarks + "'")
-	for _, attr := range []string{"name", "autojoin"} {
-		value, _ := mark.Attr(attr)
-		b = xmpp.AppendAttr(b, attr, value)
-	}
-	b = append(b, '>')
-	for _, local := range []string{"nick", "password"} {
-		if child, ok := mark.Only(nodeOld, local); ok {
-			text, _ := child.Text()
-			b = append(b, "<"+local+">"+xmpp.Escape(text)+"</"+local+">"...)
-		}
-	}
+	b := appendMark([]byte("<conference xmlns='"+nodeMarks+"'"), mark)
 	if had != nil {
 		if more, ok := had.Only(nodeMarks, "extensions"); ok {
 			b = append(b, more.Bytes()...)
@@ -162,7 +155,7 @@ func same(mark, had *xmpp.Element) bool {
 		}
 	}
 	for _, local := range []string{"nick", "password"} {
-		if text(mark, nodeOld, local) != text(had, nodeMarks, local) {
+		if text(mark, local) != text(had, local) {
 			return false
 		}
 	}
@@ -177,8 +170,9 @@ func truth(s string) string {
 	return "false"
 }
 
-func text(el *xmpp.Element, space, local string) string {
-	child, ok := el.Only(space, local)
+// text is that of a child in the element's own namespace; "" where there is none.
+func text(el *xmpp.Element, local string) string {
+	child, ok := el.Only(el.Name.Space, local)
 	if !ok {
 		return ""
 	}
