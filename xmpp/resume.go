@@ -112,6 +112,7 @@ func (s *Stream) detach() {
 		s.sm.timer = nil
 	}
 	s.sm.armed = false
+	s.sm.roof = s.bytes + s.maxBytes/2
 }
 
 // silenced waits until the last connection's reader has stopped: what it still handles counts.
@@ -217,7 +218,7 @@ func (c *client) resumeLocked(s *Stream, turn, h uint32, reply func(*Stream, []b
 	sm := s.sm
 	sm.ask, sm.asked, sm.since, sm.sinceBytes = false, false, 0, 0
 	sm.owed, sm.waits = 0, false
-	s.sent, s.inactive = 0, false // XEP-0352 section 5.2: a resumed stream is active
+	s.sent, s.sm.out, s.inactive = 0, 0, false // XEP-0352 section 5.2: a resumed stream is active
 	s.first = nil
 	resumed := fmt.Appendf(nil, "<resumed xmlns='%s' previd='%s' h='%d'/>", nsSM, sm.id, sm.h)
 	for _, b := range reply(s, resumed) {

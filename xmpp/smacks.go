@@ -26,6 +26,9 @@ const (
 	askEach       = time.Second
 )
 
+// unheard is how long Room waits for an acknowledgement.
+const unheard = 10 * time.Second
+
 const (
 	// maxHeld bounds the stanzas of one client that are handled and not yet durable. Its reader
 	// waits beyond it.
@@ -56,6 +59,10 @@ type smacks struct {
 	owed        uint8
 	waits       bool
 	first, last uint32
+
+	out  int  // bytes of the queue that were sent
+	roof int  // what the queue may hold while the stream has no connection
+	deaf bool // an acknowledgement was waited for in vain
 
 	ask        bool // ask with the next batch
 	asked      bool // an answer is due
@@ -338,7 +345,7 @@ func (s *Stream) ackLocked(h uint32) (gone []func()) {
 		}
 	}
 	s.taken(n)
-	sm.acked, sm.asked = h, false
+	sm.acked, sm.asked, sm.deaf = h, false, false
 	if s.sent == 0 {
 		sm.since, sm.sinceBytes = 0, 0
 		if sm.timer != nil {

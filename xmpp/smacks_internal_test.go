@@ -351,6 +351,65 @@ func TestEnableInTheMiddle(t *testing.T) {
 	})
 }
 
+// Room in the reader does not wait for what only the reader can read.
+func TestRoomWithoutAcknowledgement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := managedStream(t)
+		begin := time.Now()
+		for range 300 { // three times the queue, and nothing is acknowledged
+			s.Room()
+			if !s.Put(make([]byte, 1000)) {
+				t.Fatal("the stream has ended")
+			}
+			p.all()
+		}
+		if took := time.Since(begin); took != unheard {
+			t.Errorf("it took %v", took)
+		}
+		for s.Put(make([]byte, 1000)) {
+			p.all()
+		}
+		if s.bytes > 4*s.maxBytes || s.bytes < 3*s.maxBytes {
+			t.Errorf("it ended with %d bytes", s.bytes)
+		}
+		p.all()
+	})
+}
+
+// Room elsewhere waits for the client.
+func TestRoomWithAcknowledgement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := managedStream(t)
+		go func() { // the client takes what is sent a second later
+			for h := uint32(0); h < 1000; {
+				time.Sleep(time.Second)
+				s.mu.Lock()
+				n := s.sent
+				s.mu.Unlock()
+				h += uint32(n)
+				if err := s.acknowledge(h); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}()
+		for range 1000 {
+			s.Room()
+			if !s.Put(make([]byte, 1000)) {
+				t.Fatal("the stream has ended")
+			}
+			p.all()
+			if s.bytes > 2*s.maxBytes+2000 || s.sm.deaf {
+				t.Fatalf("%d bytes", s.bytes)
+			}
+		}
+		time.Sleep(time.Minute)
+		if s.bytes != 0 || s.sm.out != 0 {
+			t.Errorf("%d bytes, %d sent", s.bytes, s.sm.out)
+		}
+	})
+}
+
 func TestSeeOtherHost(t *testing.T) {
 	cond := xstream.SeeOtherHost
 	cond.Content = "[2001:db8::1]:5222<"

@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,7 +135,7 @@ func (s *Stream) queue(it item) bool {
 		return false
 	}
 	// one stanza always has room: it may be larger than the queue
-	if s.bytes > 0 && s.bytes+it.size() > s.maxBytes {
+	if s.bytes > 0 && s.bytes+it.size() > s.limit() {
 		s.endLocked(xstream.ResourceConstraint, "Too much waits to be sent to this client.")
 		return false
 	}
@@ -152,11 +153,14 @@ func (s *Stream) Detached() bool {
 
 // Room waits until no more than half of the queue is in use, or the stream has lost its connection
 // or ended. Only the reader and goroutines of their own may call it, with no book held: what the
-// client asked for waits for the client.
+// client asked for waits for the client. What has been sent and is not acknowledged (XEP-0198) counts
+// only from twice the queue on, and is not waited for without end: where it is the reader that waits
+// no acknowledgement is read.
 func (s *Stream) Room() {
 	for {
 		s.mu.Lock()
-		if s.gone.Load() || s.t == nil || s.bytes <= s.maxBytes/2 {
+		late := s.sm != nil && s.bytes > 2*s.maxBytes && !s.sm.deaf
+		if s.gone.Load() || s.t == nil || s.unsent() <= s.maxBytes/2 && !late {
 			s.mu.Unlock()
 			return
 		}
@@ -164,13 +168,41 @@ func (s *Stream) Room() {
 			s.space = make(chan struct{})
 		}
 		space := s.space
-		if s.sm != nil && !s.sm.asked { // half of it may be what was sent and not acknowledged
+		if late && !s.sm.asked {
 			s.sm.ask = true
 			s.wake()
 		}
 		s.mu.Unlock()
-		<-space
+		if !late {
+			<-space
+			continue
+		}
+		if !wait(context.Background(), space, unheard) {
+			s.mu.Lock()
+			s.sm.deaf = true
+			s.mu.Unlock()
+		}
 	}
+}
+
+// unsent is how many bytes of the queue have yet to be written, as far as the stream knows.
+func (s *Stream) unsent() int {
+	if s.sm == nil {
+		return s.bytes
+	}
+	return s.bytes - s.sm.out
+}
+
+// limit is what the queue may hold. Beside what waits, XEP-0198 keeps what is on its way, which a
+// client far away acknowledges late.
+func (s *Stream) limit() int {
+	switch {
+	case s.sm == nil:
+		return s.maxBytes
+	case s.t == nil:
+		return max(s.maxBytes, s.sm.roof)
+	}
+	return 4 * s.maxBytes
 }
 
 // spaced wakes the reader where it waits, to look again.

@@ -47,6 +47,14 @@ func (s *Stream) batch(items []item) (_ []item, n int, last bool) {
 	more = more[:min(len(more), cap(items)-len(items)-reserved)]
 	items = append(items, more...)
 	s.sent += len(more)
+	if s.sm != nil {
+		for _, it := range more {
+			s.sm.out += it.size()
+		}
+		if len(more) > 0 {
+			s.spaced()
+		}
+	}
 	if s.sm == nil {
 		n = len(items)
 	} else {
@@ -127,8 +135,12 @@ func (s *Stream) stopped() {
 
 // taken forgets the first n items of the queue: the client has them.
 func (s *Stream) taken(n int) {
+	bytes := 0
 	for _, it := range s.q.live()[:n] {
-		s.bytes -= it.size()
+		bytes += it.size()
+	}
+	if s.bytes -= bytes; s.sm != nil {
+		s.sm.out -= bytes
 	}
 	s.q.drop(n)
 	s.sent -= n
