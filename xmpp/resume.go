@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	xstanza "mellium.im/xmpp/stanza"
@@ -307,18 +308,22 @@ func (r *Router) crowd(s *Stream) {
 	if over {
 		s.lot.trim()
 	}
-	var oldest *Stream
-	var since time.Time
-	n := 0
+	type waiter struct {
+		s     *Stream
+		since time.Time
+	}
+	var all []waiter
 	for _, x := range r.pick(nil, s.res.Address, func(*resource) bool { return true }) {
-		if at, ok := s.lot.waiting(x); ok {
-			if n++; oldest == nil || at.Before(since) {
-				oldest, since = x, at
-			}
+		if since, ok := s.lot.waiting(x); ok {
+			all = append(all, waiter{x, since})
 		}
 	}
-	if n > maxParked {
-		oldest.expire()
+	if len(all) <= maxParked {
+		return
+	}
+	slices.SortFunc(all, func(a, b waiter) int { return a.since.Compare(b.since) })
+	for _, w := range all[:len(all)-maxParked] {
+		w.s.expire()
 	}
 }
 
