@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -233,10 +234,21 @@ func (n *negotiation) features() []byte {
 	return append(b, "</stream:features>"...)
 }
 
-// featuresOf are what a stream offers that was bound without a restart.
+// featuresOf are what a stream offers that was bound without a restart. What it has already it does
+// not offer: there are clients that would ask for it again.
 func (n *negotiation) featuresOf(s *Stream) []byte {
 	b := append([]byte("<stream:features>"), n.srv.router.features(s.ses)...)
+	if s.counts() {
+		b = bytes.Replace(b, []byte(smFeature), nil, 1)
+	}
 	return append(b, "</stream:features>"...)
+}
+
+// counts reports whether acknowledgements are on.
+func (s *Stream) counts() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sm != nil
 }
 
 // element handles one element; again means that a new stream begins.

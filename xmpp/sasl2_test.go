@@ -485,6 +485,9 @@ func TestSASL2Resume(t *testing.T) {
 	if id == nil {
 		t.Fatal(got)
 	}
+	if features := got[strings.Index(got, "<stream:features>"):]; strings.Contains(features, "<sm ") || !strings.Contains(features, "<csi ") {
+		t.Errorf("what is on already is offered: %s", features)
+	}
 	token := tokenForm.FindStringSubmatch(got)[2]
 	p.ping()
 	_ = p.raw.Close()

@@ -203,11 +203,14 @@ func smFailed(cond xstanza.Condition) []byte {
 	return fmt.Appendf(nil, "<failed xmlns='%s'><%s xmlns='%s'/></failed>", nsSM, cond, nsStanzas)
 }
 
+// smFeature offers stream management.
+const smFeature = "<sm xmlns='" + nsSM + "'/>"
+
 // manages registers stream management and client states with what a stream offers, and with what
 // can be asked for in binding (XEP-0386 section 3.1). XEP-0478 says what the limits are.
 func (reg *Registrar) manages(o Options) {
 	defaults(&o.Limits)
-	offer := append([]byte("<sm xmlns='"+nsSM+"'/><csi xmlns='"+nsCSI+"'/>"), limitsFeature(int64(o.Limits.XMPPStanzaSize), o.Config.PingInterval)...)
+	offer := append([]byte(smFeature+"<csi xmlns='"+nsCSI+"'/>"), limitsFeature(int64(o.Limits.XMPPStanzaSize), o.Config.PingInterval)...)
 	reg.Offer(func(*identity.Session) []byte { return offer })
 	reg.Bind(xml.Name{Space: nsSM, Local: "enable"}, func(_ context.Context, s *Stream, el *Element) []byte { return s.enable(el) })
 	for _, state := range []string{"inactive", "active"} {
