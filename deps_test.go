@@ -51,6 +51,7 @@ var mayImport = []struct {
 	{"xmpp/gendoap", nil},
 	{"xmpp/blocking", []string{"xmpp", "identity"}},
 	{"xmpp/command", []string{"xmpp", "identity"}},
+	{"xmpp/register", []string{"xmpp", "identity"}},
 	{"xmpp/devices", []string{"xmpp", "identity"}},
 	{"xmpp/groups", []string{"xmpp", "identity"}},
 	{"xmpp/carbons", []string{"xmpp", "identity"}},

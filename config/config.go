@@ -99,6 +99,9 @@ type XMPP struct {
 
 	OfflineMessages int `toml:"offline_messages" default:"1000" min:"1" doc:"how many messages wait for an account of which nobody is there"`
 
+	Registration   string `toml:"registration" default:"off" values:"off|open" doc:"open: whoever comes makes an account for themselves, over TLS, three an hour from one address (XEP-0077)"`
+	AccountRemoval bool   `toml:"account_removal" default:"false" doc:"people may remove their own account from chat" note:"The login stays reserved and the files stay; who finds an unlocked phone can do it."`
+
 	GroupRosters bool `toml:"group_rosters" default:"true" doc:"members of a group are in each other's contact lists, under the group's name"`
 
 	Archive         bool `toml:"archive" default:"true" doc:"keep what people write to one another, so that all their devices have it (XEP-0313)"`

@@ -83,14 +83,15 @@ type Service struct {
 	log     *slog.Logger
 	now     func() time.Time
 
-	seal      *sealer
-	passwords *passwords
-	known     *knownAccounts
-	throttle  *throttle
-	policy    *policyTable
-	behind    *behind
-	browsers  *browsers
-	requests  *requests
+	seal       *sealer
+	passwords  *passwords
+	known      *knownAccounts
+	throttle   *throttle
+	registered registrations
+	policy     *policyTable
+	behind     *behind
+	browsers   *browsers
+	requests   *requests
 
 	truth sync.Mutex // held while an account is read and its sessions are set to what it says; before Registry.mu
 	seq   int64      // the last change that poll has met; Run's alone

@@ -183,12 +183,22 @@ func (s *Service) noteUser(e *edit, before, after User) {
 // uid, its aliases as names, and its own group, on which the files hang; profile, password and
 // memberships go.
 func (s *Service) RemoveUser(ctx context.Context, by Actor, name string) error {
+	return s.removeUser(ctx, by, name, false)
+}
+
+// RemoveOwn is RemoveUser for the actor's own account. Whether people may do that is the road's to
+// decide.
+func (s *Service) RemoveOwn(ctx context.Context, by Actor) error {
+	return s.removeUser(ctx, by, by.User, true)
+}
+
+func (s *Service) removeUser(ctx context.Context, by Actor, name string, own bool) error {
 	return s.edit(ctx, by, func(e *edit) error {
 		a, err := s.find(ctx, e, name)
 		if err != nil {
 			return err
 		}
-		if err := s.mayChange(by, a.User, false); err != nil {
+		if err := s.mayChange(by, a.User, own); err != nil {
 			return err
 		}
 		u := a.User

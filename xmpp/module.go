@@ -62,6 +62,8 @@ type hooks struct {
 	presences    []func(ctx context.Context, p *Presence)
 	relations    []func(ctx context.Context, r Relation)
 	ups, downs   []func(ctx context.Context, s *Stream)
+	strangers    map[xml.Name]func(ctx context.Context, q *Stranger) []byte
+	welcome      []byte // stream features for strangers
 	removals     []func(ctx context.Context, id identity.UserID) error
 	blocks       func(owner Owner, peer Address, resource string) bool
 	rosterGroups func(ctx context.Context, owner Owner) ([]Contact, error)
@@ -157,6 +159,23 @@ func (reg *Registrar) Offer(feature func(ses *identity.Session) []byte) {
 // that were asked for.
 func (reg *Registrar) Bind(name xml.Name, answer func(ctx context.Context, s *Stream, el *Element) []byte) {
 	reg.hooks.binds = append(reg.hooks.binds, bindHook{name, answer})
+}
+
+// Stranger is a request that came over TLS from somebody who has not logged in.
+type Stranger struct {
+	*Stanza
+	Session *identity.Session
+	Domain  string // of ours, that the stream is for
+}
+
+// Stranger answers requests of people who have not logged in, by the name of their payload; feature
+// stands among the stream features before the log-in. The answer is written as it is.
+func (reg *Registrar) Stranger(name xml.Name, feature string, answer func(ctx context.Context, q *Stranger) []byte) {
+	if reg.hooks.strangers == nil {
+		reg.hooks.strangers = make(map[xml.Name]func(context.Context, *Stranger) []byte)
+	}
+	reg.hooks.strangers[name] = answer
+	reg.hooks.welcome = append(reg.hooks.welcome, feature...)
 }
 
 // Check is asked before a message goes anywhere. Where it returns false it has answered, or wants

@@ -226,6 +226,9 @@ func (n *negotiation) features() []byte {
 			}
 			b = append(b, "</starttls>"...)
 		}
+		if n.secure {
+			b = append(b, n.srv.router.hooks.welcome...)
+		}
 		b = append(b, limitsFeature(strangerElement, n.srv.limits.LoginTimeout)...)
 		if b = n.saslFeatures(b); n.secure {
 			b = n.versioned(b)
@@ -300,7 +303,13 @@ func (n *negotiation) element(el *Element) (mask mellium.SessionState, again boo
 		}
 		return mellium.Authn | mellium.Ready, false, nil
 	}
-	switch _, isStanza, _ := newStanza(el); {
+	st, isStanza, err := newStanza(el)
+	if isStanza && err == nil && n.secure && !n.authed {
+		if answer := n.stranger(st); answer != nil {
+			return 0, false, n.write(answer)
+		}
+	}
+	switch {
 	case isStanza: // RFC 6120 section 4.9.3.12
 		return 0, false, &fault{xstream.NotAuthorized, "log in and bind a resource first"}
 	case el.Name.Space == nsStream && el.Name.Local == "error":
@@ -309,6 +318,17 @@ func (n *negotiation) element(el *Element) (mask mellium.SessionState, again boo
 		return 0, false, &fault{xstream.PolicyViolation, "that has no place here"}
 	}
 	return 0, false, &fault{xstream.UnsupportedStanzaType, "that is not understood"}
+}
+
+// stranger answers what somebody may ask who has not logged in; nil where that is nothing.
+func (n *negotiation) stranger(st *Stanza) []byte {
+	answer := n.srv.router.hooks.strangers[st.First()]
+	if answer == nil || st.Kind != KindIQ || st.ID == "" || len(st.Children) != 1 || st.Type != "get" && st.Type != "set" {
+		return nil
+	}
+	ctx, cancel := n.context()
+	defer cancel()
+	return answer(ctx, &Stranger{st, n.c.ses, n.domain})
 }
 
 // startTLS shakes hands. What the clear part of the connection has said is forgotten.

@@ -57,12 +57,13 @@ type Stream struct {
 	first []item
 	// Of q, the first sent ones are being written, and with XEP-0198 they stay until they are
 	// acknowledged; the rest waits. Resumption sets sent to 0.
-	q     fifo[item]
-	sent  int
-	bytes int     // of q, with overhead
-	final []item  // the last words, once
-	sm    *smacks // nil while XEP-0198 is off; set by the reader, or before it reads
-	idle  *idle   // what waits for an inactive client; nil where nothing does
+	q       fifo[item]
+	sent    int
+	bytes   int     // of q, with overhead
+	final   []item  // the last words, once
+	parting []byte  // comes before them; see Parting
+	sm      *smacks // nil while XEP-0198 is off; set by the reader, or before it reads
+	idle    *idle   // what waits for an inactive client; nil where nothing does
 
 	inactive bool          // XEP-0352
 	quiet    chan struct{} // closed when the writer stops; made by finish
@@ -226,6 +227,14 @@ func (s *Stream) end(cond xstream.Error, text string) {
 	s.endLocked(cond, text)
 }
 
+// Parting sets the stanza that comes before the stream error where the stream is ended, such as the
+// answer to the request that ends it; nil takes it back.
+func (s *Stream) Parting(b []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parting = b
+}
+
 func (s *Stream) endLocked(cond xstream.Error, text string) {
 	if s.gone.Swap(true) {
 		return
@@ -235,7 +244,10 @@ func (s *Stream) endLocked(cond xstream.Error, text string) {
 		s.lot.end(s)
 		return
 	}
-	s.final = []item{{b: streamError(cond, text)}, {b: s.t.closing()}}
+	if s.parting != nil {
+		s.final = append(s.final, item{b: s.parting})
+	}
+	s.final = append(s.final, item{b: streamError(cond, text)}, item{b: s.t.closing()})
 	s.t.hurry(time.Now().Add(linger))
 	s.wake()
 }

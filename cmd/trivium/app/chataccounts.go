@@ -15,6 +15,7 @@ import (
 	"trivium/xmpp/command"
 	"trivium/xmpp/devices"
 	"trivium/xmpp/groups"
+	"trivium/xmpp/register"
 )
 
 // accountModules are what the chat road does for people's accounts.
@@ -23,6 +24,7 @@ func accountModules(cfg *config.Config, s *identity.Service, t *tokens.Service) 
 		devices.New(s.Registry, appPasswords{t}),
 		command.New(slices.Concat(command.Own(s.Registry, appPasswords{t}), command.Admin(s, s.Registry))...),
 	}
+	list = append(list, register.New(register.Options{Accounts: s, Open: cfg.XMPP.Registration == "open", Remove: cfg.XMPP.AccountRemoval}))
 	if cfg.XMPP.GroupRosters {
 		g := groups.New(s)
 		s.OnChange(g.Changed)

@@ -1,0 +1,221 @@
+// Package register is in-band registration (XEP-0077 2.4.1): people change their password, and where
+// config lets them make and remove their account.
+package register
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"strings"
+
+	xstanza "mellium.im/xmpp/stanza"
+
+	"trivium/identity"
+	"trivium/xmpp"
+)
+
+const (
+	ns        = "jabber:iq:register"
+	nsFeature = "http://jabber.org/features/iq-register"
+	nsForms   = "jabber:x:data"
+)
+
+// Accounts is what the module needs of identity.
+type Accounts interface {
+	UserByID(ctx context.Context, id identity.UserID) (identity.Account, error)
+	SetPassword(ctx context.Context, by identity.Actor, name string, password identity.Secret, keep *identity.Session) error
+	RemoveOwn(ctx context.Context, by identity.Actor) error
+	Register(ctx context.Context, ses *identity.Session, login string, password identity.Secret, p identity.Profile) (identity.Account, error)
+}
+
+// Options is what New needs.
+type Options struct {
+	Accounts Accounts
+	Open     bool // strangers make accounts
+	Remove   bool // people remove their own
+}
+
+// Register is the module.
+type Register struct{ o Options }
+
+// New makes the module.
+func New(o Options) *Register { return &Register{o} }
+
+// Register implements xmpp.Module.
+func (r *Register) Register(reg *xmpp.Registrar) {
+	name := xml.Name{Space: ns, Local: "query"}
+	service := xmpp.Service{Name: name, Resource: "xmpp:register", Set: true, Answer: r.answer}
+	for _, to := range []xmpp.Target{xmpp.ToServer, xmpp.ToSelf} {
+		service.To = to
+		reg.Serve(service)
+	}
+	if r.o.Open {
+		reg.Stranger(name, "<register xmlns='"+nsFeature+"'/>", r.stranger)
+	}
+}
+
+// query is what a client sends, in the plain form or as a data form.
+type query struct {
+	Username *string   `xml:"username"`
+	Password *string   `xml:"password"`
+	Email    string    `xml:"email"`
+	Remove   *struct{} `xml:"remove"`
+	Form     *struct {
+		Type   string `xml:"type,attr"`
+		Fields []struct {
+			Var   string `xml:"var,attr"`
+			Value string `xml:"value"`
+		} `xml:"field"`
+	} `xml:"jabber:x:data x"`
+}
+
+// formed takes what the form says in the place of the plain elements, which it precedes (section
+// 6).
+func (q *query) formed() {
+	if q.Form == nil {
+		return
+	}
+	for _, f := range q.Form.Fields {
+		switch f.Var {
+		case "username":
+			q.Username = &f.Value
+		case "password":
+			q.Password = &f.Value
+		case "email":
+			q.Email = f.Value
+		}
+	}
+}
+
+// answer serves those who have logged in.
+func (r *Register) answer(ctx context.Context, q *xmpp.Request) {
+	owner := q.By.Owner()
+	if owner.ID == "" {
+		q.Refuse()
+		return
+	}
+	if q.Type == "get" {
+		acc, err := r.o.Accounts.UserByID(ctx, owner.ID)
+		if err != nil {
+			q.Broken(err)
+			return
+		}
+		q.Result("<query xmlns='" + ns + "'><registered/><instructions>You have an account here. Send another password to change it.</instructions><username>" +
+			xmpp.Escape(string(acc.Login)) + "</username><password/><email>" + xmpp.Escape(xmpp.CleanText(acc.Profile.Email)) + "</email></query>")
+		return
+	}
+	var in query
+	el, err := q.Payload()
+	if err == nil {
+		err = q.Decode(&in)
+	}
+	if err != nil {
+		q.Bad()
+		return
+	}
+	in.formed()
+	switch {
+	case in.Remove != nil && len(el.Children) != 1: // section 3.2
+		q.Bad()
+	case q.ByToken():
+		q.FailText(xstanza.NotAllowed, xstanza.Cancel, "An app password cannot change the account. Log in with your password.", "")
+	case q.By.Session().Details().TLS == "":
+		q.FailText(xstanza.NotAuthorized, xstanza.Modify, "An account is changed over TLS only.", "")
+	case in.Remove != nil:
+		r.remove(ctx, q)
+	default:
+		r.password(ctx, q, &in)
+	}
+}
+
+// password is section 3.3.
+func (r *Register) password(ctx context.Context, q *xmpp.Request, in *query) {
+	owner := q.By.Owner()
+	if in.Username == nil || in.Password == nil || *in.Password == "" {
+		q.Bad()
+		return
+	}
+	// Some clients send the whole address.
+	name := strings.TrimSuffix(strings.TrimSpace(*in.Username), "@"+owner.Domain())
+	if own, err := identity.ParseUserName(name); err != nil || string(own) != owner.Local() {
+		q.FailText(xstanza.NotAllowed, xstanza.Cancel, "The user name is not that of your account.", "")
+		return
+	}
+	err := r.o.Accounts.SetPassword(ctx, q.Actor(), owner.String(), identity.NewSecret(*in.Password), q.By.Session())
+	switch {
+	case errors.Is(err, identity.ErrInvalid):
+		q.FailText(xstanza.NotAcceptable, xstanza.Modify, sentence(err), "")
+	case errors.Is(err, identity.ErrRefused):
+		q.FailText(xstanza.NotAllowed, xstanza.Cancel, sentence(err), "")
+	case errors.Is(err, identity.ErrBusy):
+		q.FailText(xstanza.ResourceConstraint, xstanza.Wait, sentence(err), "")
+	case err != nil:
+		q.Broken(err)
+	default:
+		q.Result("")
+	}
+}
+
+// remove is section 3.2. The answer goes with the end of the stream.
+func (r *Register) remove(ctx context.Context, q *xmpp.Request) {
+	if !r.o.Remove {
+		q.FailText(xstanza.NotAllowed, xstanza.Cancel, "Accounts are not removed here by their owners. Ask the administrator.", "")
+		return
+	}
+	q.By.Parting(q.Stanza.Result(""))
+	err := r.o.Accounts.RemoveOwn(ctx, q.Actor())
+	if err == nil {
+		return
+	}
+	q.By.Parting(nil)
+	if errors.Is(err, identity.ErrRefused) {
+		q.FailText(xstanza.Forbidden, xstanza.Cancel, sentence(err), "")
+		return
+	}
+	q.Broken(err)
+}
+
+// sentence is an error of identity as a person reads it.
+func sentence(err error) string {
+	text := xmpp.CleanText(err.Error())
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+// fields is what a stranger has to send, in both forms (section 3.1).
+const fields = "<query xmlns='" + ns + "'><instructions>Choose a user name and a password.</instructions><username/><password/><email/>" +
+	"<x xmlns='" + nsForms + "' type='form'><title>A new account</title><instructions>Choose a user name and a password.</instructions>" +
+	"<field type='hidden' var='FORM_TYPE'><value>" + ns + "</value></field>" +
+	"<field type='text-single' var='username' label='User name'><required/></field>" +
+	"<field type='text-private' var='password' label='Password'><required/></field>" +
+	"<field type='text-single' var='email' label='E-mail'/></x></query>"
+
+// stranger makes accounts.
+func (r *Register) stranger(ctx context.Context, q *xmpp.Stranger) []byte {
+	if q.Type == "get" {
+		return q.Result(fields)
+	}
+	var in query
+	if err := q.DecodeChild(q.Children[0], &in); err != nil {
+		return q.Failure(xstanza.BadRequest, xstanza.Modify)
+	}
+	in.formed()
+	if in.Username == nil || in.Password == nil || in.Remove != nil {
+		return q.FailureText(xstanza.NotAcceptable, xstanza.Modify, "A user name and a password are needed.")
+	}
+	name := strings.TrimSuffix(strings.TrimSpace(*in.Username), "@"+q.Domain)
+	if strings.Contains(name, "@") {
+		return q.FailureText(xstanza.NotAcceptable, xstanza.Modify, "The user name is the part before the @.")
+	}
+	_, err := r.o.Accounts.Register(ctx, q.Session, name+"@"+q.Domain, identity.NewSecret(*in.Password), identity.Profile{Email: strings.TrimSpace(in.Email)})
+	switch {
+	case err == nil:
+		return q.Result("")
+	case errors.Is(err, identity.ErrExists):
+		return q.FailureText(xstanza.Conflict, xstanza.Cancel, "That user name is taken. Choose another one.")
+	case errors.Is(err, identity.ErrInvalid):
+		return q.FailureText(xstanza.NotAcceptable, xstanza.Modify, sentence(err))
+	case errors.Is(err, identity.ErrThrottled), errors.Is(err, identity.ErrBusy):
+		return q.FailureText(xstanza.ResourceConstraint, xstanza.Wait, "Too many accounts are being made. Try again in an hour.")
+	}
+	return q.Failure(xstanza.InternalServerError, xstanza.Wait)
+}
