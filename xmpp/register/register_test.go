@@ -33,7 +33,9 @@ func TestPassword(t *testing.T) {
 		{"removal is off", "<remove/>", "<not-allowed"},
 		{"removal and more", "<remove/><username>alice</username>", "<bad-request"},
 	} {
-		t.Run(tt.name, func(t *testing.T) { Has(t, "alice", alice.Ask("set", Host, query(tt.body)), "<iq type='error'", tt.want) })
+		t.Run(tt.name, func(t *testing.T) {
+			Has(t, "alice", alice.Ask("set", Host, query(tt.body)), "<iq type='error'", tt.want)
+		})
 	}
 	second.Settle() // nothing has happened
 	Has(t, "changing", alice.Ask("set", Host, query("<username>alice</username><password>another one 9</password>")), "<iq type='result'")
