@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"trivium/identity"
+	"trivium/internal/sqldb"
 )
 
 // Group implements identity.Store.
@@ -37,7 +38,7 @@ func one(gs []identity.GroupInfo, err error) (identity.GroupInfo, error) {
 // condition stands twice in it.
 func (r reader) groups(ctx context.Context, where string, args ...any) ([]identity.GroupInfo, error) {
 	var out []identity.GroupInfo
-	err := r.each(ctx, "reading groups", func(rows *sql.Rows) error {
+	err := r.each(sqldb.Brief(ctx), "reading groups", func(rows *sql.Rows) error {
 		var (
 			g             identity.Group
 			gname         string

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"trivium/identity"
+	"trivium/internal/sqldb"
 )
 
 // accountColumns and accountTables read an account with one row for each supplementary group, so
@@ -41,7 +42,7 @@ func (r reader) AccountByID(ctx context.Context, id identity.UserID) (identity.A
 }
 
 func (r reader) account(ctx context.Context, query string, args ...any) (identity.Account, error) {
-	as, err := r.accounts(ctx, query, args...)
+	as, err := r.accounts(sqldb.Brief(ctx), query, args...)
 	if err != nil {
 		return identity.Account{}, err
 	}

@@ -123,8 +123,20 @@ func (db *DB) statement(ctx context.Context, query string) *sql.Stmt {
 	return st
 }
 
-// QueryRowContext runs a query that answers at most one row on a read connection.
+// Brief is ctx for a query that reads a few rows by a key: it is looked at before the query and does
+// not interrupt it. To be ready to interrupt one takes two goroutines, and they take longer than such
+// a query does.
+func Brief(ctx context.Context) context.Context {
+	if ctx.Err() != nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
+
+// QueryRowContext runs a query that answers at most one row on a read connection; its context is
+// taken as [Brief].
 func (db *DB) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	ctx = Brief(ctx)
 	if st := db.statement(ctx, query); st != nil {
 		return st.QueryRowContext(ctx, args...)
 	}

@@ -64,7 +64,7 @@ func (s *Store) Get(ctx context.Context, id string) (tokens.Row, error) {
 
 // List implements tokens.Store.
 func (s *Store) List(ctx context.Context, user identity.UserID) ([]tokens.Row, error) {
-	return sqldb.All(scan)(s.db.QueryContext(ctx, `SELECT `+columns+` FROM tokens
+	return sqldb.All(scan)(s.db.QueryContext(sqldb.Brief(ctx), `SELECT `+columns+` FROM tokens
 		WHERE user_id = $1 OR $2 = '' ORDER BY created_at, id`, string(user), string(user)))
 }
 

@@ -16,7 +16,7 @@ func (s *Store) Blocked(ctx context.Context, owner identity.UserID) ([]string, e
 	list, err := sqldb.All(func(row sqldb.Scanner) (jid string, err error) {
 		err = row.Scan(&jid)
 		return jid, err
-	})(s.db.QueryContext(ctx, "SELECT jid FROM xmpp_blocked WHERE owner = $1 ORDER BY jid", string(owner)))
+	})(s.db.QueryContext(sqldb.Brief(ctx), "SELECT jid FROM xmpp_blocked WHERE owner = $1 ORDER BY jid", string(owner)))
 	if err != nil {
 		return nil, fmt.Errorf("reading blocked addresses: %w", err)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func (r reader) Certificates(ctx context.Context, owner identity.UserID) ([]xmpp.Certificate, error) {
-	list, err := sqldb.All(scanCertificate)(r.q.QueryContext(ctx, "SELECT name, fingerprint, der, manages, added FROM xmpp_certificates WHERE owner = $1 ORDER BY name", string(owner)))
+	list, err := sqldb.All(scanCertificate)(r.q.QueryContext(sqldb.Brief(ctx), "SELECT name, fingerprint, der, manages, added FROM xmpp_certificates WHERE owner = $1 ORDER BY name", string(owner)))
 	if err != nil {
 		return nil, fmt.Errorf("reading the certificates of an account: %w", err)
 	}
@@ -34,7 +34,7 @@ func (r reader) CertificateOwners(ctx context.Context, fingerprint string) ([]id
 	list, err := sqldb.All(func(row sqldb.Scanner) (id identity.UserID, err error) {
 		err = row.Scan(&id)
 		return id, err
-	})(r.q.QueryContext(ctx, "SELECT owner FROM xmpp_certificates WHERE fingerprint = $1 ORDER BY owner LIMIT 2", fingerprint))
+	})(r.q.QueryContext(sqldb.Brief(ctx), "SELECT owner FROM xmpp_certificates WHERE fingerprint = $1 ORDER BY owner LIMIT 2", fingerprint))
 	if err != nil {
 		return nil, fmt.Errorf("looking for a certificate: %w", err)
 	}

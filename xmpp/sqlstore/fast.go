@@ -26,7 +26,7 @@ func (r reader) FAST(ctx context.Context, owner identity.UserID, client string) 
 }
 
 func (r reader) FASTClients(ctx context.Context, owner identity.UserID) ([]xmpp.FASTClient, error) {
-	list, err := sqldb.All(scanFAST)(r.q.QueryContext(ctx, `SELECT client, software, device, mechanism, version, current_nonce, current_expires, next_nonce, next_expires, uses, first_seen, last_seen
+	list, err := sqldb.All(scanFAST)(r.q.QueryContext(sqldb.Brief(ctx), `SELECT client, software, device, mechanism, version, current_nonce, current_expires, next_nonce, next_expires, uses, first_seen, last_seen
 		FROM xmpp_fast WHERE owner = $1 ORDER BY last_seen DESC, client`, string(owner)))
 	if err != nil {
 		return nil, fmt.Errorf("reading the clients with tokens: %w", err)

@@ -37,7 +37,7 @@ func (s *Store) Wait(ctx context.Context, owner identity.UserID, after int64, n 
 		err = row.Scan(&w.ID, &w.From, &at, &w.Stanza)
 		w.At = time.UnixMicro(at)
 		return w, err
-	})(s.db.QueryContext(ctx, "SELECT id, sender, at, stanza FROM xmpp_offline WHERE owner = $1 AND id > $2 ORDER BY id LIMIT $3", string(owner), after, n))
+	})(s.db.QueryContext(sqldb.Brief(ctx), "SELECT id, sender, at, stanza FROM xmpp_offline WHERE owner = $1 AND id > $2 ORDER BY id LIMIT $3", string(owner), after, n))
 	if err != nil {
 		return nil, fmt.Errorf("reading messages that wait: %w", err)
 	}

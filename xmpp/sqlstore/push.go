@@ -17,7 +17,7 @@ func (s *Store) Services(ctx context.Context, owner identity.UserID) ([]push.Ser
 	list, err := sqldb.All(func(row sqldb.Scanner) (p push.Service, err error) {
 		err = row.Scan(&p.JID, &p.Node, &p.Resource, &p.Options, &p.Faults)
 		return p, err
-	})(s.db.QueryContext(ctx, "SELECT jid, node, resource, options, faults FROM xmpp_push WHERE owner = $1 ORDER BY named_at, jid, node", string(owner)))
+	})(s.db.QueryContext(sqldb.Brief(ctx), "SELECT jid, node, resource, options, faults FROM xmpp_push WHERE owner = $1 ORDER BY named_at, jid, node", string(owner)))
 	if err != nil {
 		return nil, fmt.Errorf("reading push services: %w", err)
 	}

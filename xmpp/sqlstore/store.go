@@ -60,7 +60,7 @@ func (r reader) Roster(ctx context.Context, owner identity.UserID) (xmpp.Roster,
 	if err != nil {
 		return xmpp.Roster{}, err
 	}
-	contacts, err := sqldb.All(scan)(r.q.QueryContext(ctx, "SELECT jid, name, groups, state, listed, request FROM xmpp_contacts WHERE owner = $1 ORDER BY jid", string(owner)))
+	contacts, err := sqldb.All(scan)(r.q.QueryContext(sqldb.Brief(ctx), "SELECT jid, name, groups, state, listed, request FROM xmpp_contacts WHERE owner = $1 ORDER BY jid", string(owner)))
 	if err != nil {
 		return xmpp.Roster{}, fmt.Errorf("reading a roster: %w", err)
 	}

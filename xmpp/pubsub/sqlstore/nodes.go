@@ -25,7 +25,7 @@ func (r reader) Node(ctx context.Context, owner identity.UserID, name string) (p
 }
 
 func (r reader) Nodes(ctx context.Context, owner identity.UserID) ([]pubsub.Node, error) {
-	list, err := sqldb.All(scanNode)(r.q.QueryContext(ctx, "SELECT owner, name, jid, config, created, items, bytes FROM pubsub_nodes WHERE owner = $1 ORDER BY name", string(owner)))
+	list, err := sqldb.All(scanNode)(r.q.QueryContext(sqldb.Brief(ctx), "SELECT owner, name, jid, config, created, items, bytes FROM pubsub_nodes WHERE owner = $1 ORDER BY name", string(owner)))
 	if err != nil {
 		return nil, fmt.Errorf("reading nodes: %w", err)
 	}
@@ -40,7 +40,7 @@ func (r reader) Greeting(ctx context.Context, jids []string) ([]pubsub.Node, err
 		for i := range args {
 			args[i] = jids[min(i, len(jids)-1)]
 		}
-		list, err := sqldb.All(scanNode)(r.q.QueryContext(ctx, `SELECT owner, name, jid, config, created, items, bytes FROM pubsub_nodes
+		list, err := sqldb.All(scanNode)(r.q.QueryContext(sqldb.Brief(ctx), `SELECT owner, name, jid, config, created, items, bytes FROM pubsub_nodes
 			WHERE greets = 1 AND items > 0 AND jid IN ($1, $2, $3, $4, $5, $6, $7, $8)`, args[:]...))
 		if err != nil {
 			return nil, fmt.Errorf("reading nodes: %w", err)

@@ -24,7 +24,7 @@ func (r reader) Affiliation(ctx context.Context, owner identity.UserID, node, ji
 }
 
 func (r reader) Affiliations(ctx context.Context, owner identity.UserID, node, jid string) ([]pubsub.Affiliated, error) {
-	list, err := sqldb.All(scanAffiliated)(r.q.QueryContext(ctx, `SELECT node, jid, affiliation FROM pubsub_affiliations
+	list, err := sqldb.All(scanAffiliated)(r.q.QueryContext(sqldb.Brief(ctx), `SELECT node, jid, affiliation FROM pubsub_affiliations
 		WHERE owner = $1 AND ($2 = '' OR node = $2) AND ($3 = '' OR jid = $3) ORDER BY node, jid`, string(owner), node, jid))
 	if err != nil {
 		return nil, fmt.Errorf("reading affiliations: %w", err)
@@ -33,7 +33,7 @@ func (r reader) Affiliations(ctx context.Context, owner identity.UserID, node, j
 }
 
 func (r reader) Subscriptions(ctx context.Context, owner identity.UserID, node, bare string) ([]pubsub.Subscription, error) {
-	list, err := sqldb.All(scanSubscription)(r.q.QueryContext(ctx, `SELECT node, jid, bare, account, pending FROM pubsub_subscriptions
+	list, err := sqldb.All(scanSubscription)(r.q.QueryContext(sqldb.Brief(ctx), `SELECT node, jid, bare, account, pending FROM pubsub_subscriptions
 		WHERE owner = $1 AND ($2 = '' OR node = $2) AND ($3 = '' OR bare = $3) ORDER BY node, jid`, string(owner), node, bare))
 	if err != nil {
 		return nil, fmt.Errorf("reading subscriptions: %w", err)
