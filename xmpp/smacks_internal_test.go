@@ -399,11 +399,17 @@ func TestRoomWithAcknowledgement(t *testing.T) {
 				t.Fatal("the stream has ended")
 			}
 			p.all()
-			if s.bytes > 2*s.maxBytes+2000 || s.sm.deaf {
-				t.Fatalf("%d bytes", s.bytes)
+			s.mu.Lock()
+			bytes, deaf := s.bytes, s.sm.deaf
+			s.mu.Unlock()
+			if bytes > 2*s.maxBytes+2000 || deaf {
+				t.Fatalf("%d bytes", bytes)
 			}
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		if s.bytes != 0 || s.sm.out != 0 {
 			t.Errorf("%d bytes, %d sent", s.bytes, s.sm.out)
 		}
