@@ -110,3 +110,6 @@ func (p *PubSub) mayPublish(ctx context.Context, svc xmpp.Owner, n *Node, who xm
 func (p *PubSub) apart(a, b xmpp.Owner) bool {
 	return p.router.Blocked(a, b.Address, "") || p.router.Blocked(b, a.Address, "")
 }
+
+// open reports whether the access policy lets the session of a client have to do with nodes now.
+func (p *PubSub) open(s *xmpp.Stream) bool { return p.router.Allowed(s.Session(), resource) }

@@ -18,7 +18,7 @@ type nodes struct{ p *PubSub }
 
 // readable finds a node that the asking session may read.
 func (d *nodes) readable(ctx context.Context, q *xmpp.Request, node string) (Node, bool) {
-	if q.Account.ID == "" || q.By.Owner().ID == "" || !d.p.router.Allowed(q.By.Session(), resource) {
+	if q.Account.ID == "" || q.By.Owner().ID == "" || !d.p.open(q.By) {
 		return Node{}, false
 	}
 	n, err := d.p.store.Node(ctx, q.Account.ID, node)
@@ -86,7 +86,7 @@ func (d *nodes) NodeItems(ctx context.Context, q *xmpp.Request, node string) ([]
 
 // list are the nodes of an account that the asking session may read.
 func (d *nodes) list(ctx context.Context, q *xmpp.Request) (b []byte) {
-	if q.Account.ID == "" || q.By.Owner().ID == "" || !d.p.router.Allowed(q.By.Session(), resource) {
+	if q.Account.ID == "" || q.By.Owner().ID == "" || !d.p.open(q.By) {
 		return nil
 	}
 	all, err := d.p.store.Nodes(ctx, q.Account.ID)

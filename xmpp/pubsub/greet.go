@@ -87,7 +87,7 @@ func (p *PubSub) greet(ctx context.Context, s *xmpp.Stream, of []string) {
 
 func (p *PubSub) sendLast(ctx context.Context, s *xmpp.Stream, of []string) error {
 	features, _ := p.caps.Features(s)
-	if !slices.ContainsFunc(features, wishes) {
+	if !slices.ContainsFunc(features, wishes) || !p.open(s) {
 		return nil
 	}
 	who := s.Owner()

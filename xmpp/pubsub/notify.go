@@ -120,7 +120,7 @@ type round struct {
 
 // client notifies a client where it wishes it, and reports whether it has been told by now.
 func (r *round) client(s *xmpp.Stream) bool {
-	if !r.told[s] && r.p.caps.Has(s, r.wish) && r.put(s) {
+	if !r.told[s] && r.p.caps.Has(s, r.wish) && r.p.open(s) && r.put(s) {
 		r.told[s] = true
 	}
 	return r.told[s]
@@ -187,7 +187,7 @@ func (r *round) subscribers(ctx context.Context, list []Subscription) {
 // or where none does the account.
 func (r *round) address(ctx context.Context, to jid.JID) {
 	if to.Resourcepart() != "" {
-		if s := r.p.router.Stream(to); s != nil && !r.told[s] && r.put(s) {
+		if s := r.p.router.Stream(to); s != nil && !r.told[s] && r.p.open(s) && r.put(s) {
 			r.told[s] = true
 		}
 		return

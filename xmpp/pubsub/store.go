@@ -43,10 +43,10 @@ type StoreReader interface {
 	// Affiliation is None where none was given.
 	Affiliation(ctx context.Context, owner identity.UserID, node, jid string) (Affiliation, error)
 	// Affiliations returns those of a node by JID, or with node "" those that jid has to all nodes
-	// by name. Either may be "".
+	// by name; one of the two is given.
 	Affiliations(ctx context.Context, owner identity.UserID, node, jid string) ([]Affiliated, error)
 	// Subscriptions returns those to a node by JID, or with node "" those that the bare JID has,
-	// with or without a resource, to all nodes by name. Either may be "".
+	// with or without a resource, to all nodes by name; one of the two is given.
 	Subscriptions(ctx context.Context, owner identity.UserID, node, bare string) ([]Subscription, error)
 }
 

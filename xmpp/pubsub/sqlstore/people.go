@@ -23,9 +23,17 @@ func (r reader) Affiliation(ctx context.Context, owner identity.UserID, node, ji
 	return pubsub.Affiliation(a), nil
 }
 
+// The queries by node and by address are apart, so that each finds its rows by an index.
+const (
+	affiliationsAt = "SELECT node, jid, affiliation FROM pubsub_affiliations WHERE owner = $1 AND node = $2 AND ($3 = '' OR jid = $3) ORDER BY jid"
+	affiliationsOf = "SELECT node, jid, affiliation FROM pubsub_affiliations WHERE owner = $1 AND jid = $2 ORDER BY node"
+
+	subscriptionsTo = "SELECT node, jid, bare, account, pending FROM pubsub_subscriptions WHERE owner = $1 AND node = $2 AND ($3 = '' OR bare = $3) ORDER BY jid"
+	subscriptionsOf = "SELECT node, jid, bare, account, pending FROM pubsub_subscriptions WHERE owner = $1 AND bare = $2 ORDER BY node, jid"
+)
+
 func (r reader) Affiliations(ctx context.Context, owner identity.UserID, node, jid string) ([]pubsub.Affiliated, error) {
-	list, err := sqldb.All(scanAffiliated)(r.q.QueryContext(sqldb.Brief(ctx), `SELECT node, jid, affiliation FROM pubsub_affiliations
-		WHERE owner = $1 AND ($2 = '' OR node = $2) AND ($3 = '' OR jid = $3) ORDER BY node, jid`, string(owner), node, jid))
+	list, err := sqldb.All(scanAffiliated)(r.by(ctx, affiliationsAt, affiliationsOf, owner, node, jid))
 	if err != nil {
 		return nil, fmt.Errorf("reading affiliations: %w", err)
 	}
@@ -33,12 +41,19 @@ func (r reader) Affiliations(ctx context.Context, owner identity.UserID, node, j
 }
 
 func (r reader) Subscriptions(ctx context.Context, owner identity.UserID, node, bare string) ([]pubsub.Subscription, error) {
-	list, err := sqldb.All(scanSubscription)(r.q.QueryContext(sqldb.Brief(ctx), `SELECT node, jid, bare, account, pending FROM pubsub_subscriptions
-		WHERE owner = $1 AND ($2 = '' OR node = $2) AND ($3 = '' OR bare = $3) ORDER BY node, jid`, string(owner), node, bare))
+	list, err := sqldb.All(scanSubscription)(r.by(ctx, subscriptionsTo, subscriptionsOf, owner, node, bare))
 	if err != nil {
 		return nil, fmt.Errorf("reading subscriptions: %w", err)
 	}
 	return list, nil
+}
+
+// by asks by node where one is given, else by address.
+func (r reader) by(ctx context.Context, at, of string, owner identity.UserID, node, jid string) (*sql.Rows, error) {
+	if node == "" {
+		return r.q.QueryContext(sqldb.Brief(ctx), of, string(owner), jid)
+	}
+	return r.q.QueryContext(sqldb.Brief(ctx), at, string(owner), node, jid)
 }
 
 func (w *writer) PutAffiliation(ctx context.Context, owner identity.UserID, a pubsub.Affiliated) error {

@@ -43,6 +43,7 @@ CREATE TABLE pubsub_subscriptions (
 	PRIMARY KEY (owner, node, jid)
 ) WITHOUT ROWID;
 CREATE INDEX pubsub_subscribers ON pubsub_subscriptions (account);
+CREATE INDEX pubsub_subscriber ON pubsub_subscriptions (owner, bare);
 
 -- +goose Down
 DROP TABLE pubsub_subscriptions;
