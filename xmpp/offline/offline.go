@@ -21,12 +21,13 @@ const (
 	reason   = "Offline Storage" // of the delay
 )
 
-// ErrFull is the error of Keep for an account that has as many messages as it may have.
+// ErrFull is said of an account that has as many messages as it may have.
 var ErrFull = errors.New("too many messages wait for this account")
 
 // Waiting is a message that waits.
 type Waiting struct {
-	ID     int64 // grows with each message
+	ID     int64           // grows with each message; the store gives it
+	Owner  identity.UserID // for Keep
 	From   string
 	At     time.Time // when it came, to the microsecond
 	Stanza []byte    // as it is delivered, but for its delay
@@ -34,8 +35,9 @@ type Waiting struct {
 
 // Store is what offline needs of a database.
 type Store interface {
-	// Keep adds a message, unless there are max already: ErrFull. It is durable when it returns nil.
-	Keep(ctx context.Context, owner identity.UserID, w Waiting, max int) error
+	// Keep adds messages in their order, in one transaction, but for those whose owner has max
+	// already: for each it says whether it was kept. They are durable when the error is nil.
+	Keep(ctx context.Context, list []Waiting, max int) (kept []bool, err error)
 	// Wait lists at most n messages with IDs above after, in the order of their IDs.
 	Wait(ctx context.Context, owner identity.UserID, after int64, n int) ([]Waiting, error)
 	// Count says how many wait.
@@ -60,6 +62,8 @@ type Offline struct {
 	log    *slog.Logger
 	seen   xmpp.Flag // the client has had its flood, or wants none
 
+	keeper keeper
+
 	mu     sync.Mutex
 	floods map[identity.UserID]*flood // which client is being given what waits
 }
@@ -73,6 +77,8 @@ func New(o Options) *Offline {
 func (o *Offline) Register(reg *xmpp.Registrar) {
 	o.router, o.log = reg.Router, reg.Log()
 	o.seen = reg.Flag()
+	o.keeper.o = o
+	o.keeper.room = sync.NewCond(&o.keeper.mu)
 	reg.Delivered(o.delivered)
 	reg.Undelivered(o.undelivered)
 	reg.Presence(o.presence)
@@ -92,7 +98,12 @@ func (o *Offline) delivered(ctx context.Context, m *xmpp.Message) {
 		m.Asks(xmpp.HintNoStore) || m.Asks(xmpp.HintNoPermanentStore) {
 		return
 	}
-	switch err := o.keep(ctx, m.Recipient.ID, m.From.String(), m.Bytes()); {
+	w := Waiting{Owner: m.Recipient.ID, From: m.From.String(), At: o.router.Now(), Stanza: m.Bytes()}
+	if m.Kept { // the archive has it: that the list is full is no error, and nobody waits
+		o.keeper.put(w, m.Hold())
+		return
+	}
+	switch err := o.keep(ctx, w); {
 	case err == nil:
 		m.Kept = true
 	case errors.Is(err, ErrFull):
@@ -110,7 +121,7 @@ func (o *Offline) undelivered(ctx context.Context, s *xmpp.Stream, st *xmpp.Stan
 	if owner.ID == "" || !Storable(&st.Element, st.Type) || xmpp.AddressOf(st.From) == owner.Address || waited(st) {
 		return
 	}
-	if err := o.keep(ctx, owner.ID, st.From.String(), st.Bytes()); err != nil && !errors.Is(err, ErrFull) {
+	if err := o.keep(ctx, Waiting{Owner: owner.ID, From: st.From.String(), At: o.router.Now(), Stanza: st.Bytes()}); err != nil && !errors.Is(err, ErrFull) {
 		o.log.Error("a message was not kept", "user", owner.String(), "error", err)
 	}
 }
@@ -130,8 +141,12 @@ func waited(st *xmpp.Stanza) bool {
 	return false
 }
 
-func (o *Offline) keep(ctx context.Context, owner identity.UserID, from string, b []byte) error {
-	return o.store.Keep(ctx, owner, Waiting{From: from, At: o.router.Now(), Stanza: b}, o.max)
+func (o *Offline) keep(ctx context.Context, w Waiting) error {
+	kept, err := o.store.Keep(ctx, []Waiting{w}, o.max)
+	if err == nil && !kept[0] {
+		err = ErrFull
+	}
+	return err
 }
 
 // Storable reports whether a message is worth keeping (section 3): what a person would miss, or a

@@ -1,6 +1,7 @@
 package offline_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -21,6 +22,41 @@ func site(t *testing.T, max int) (*Site, *sqlstore.Store) {
 		return []xmpp.Module{offline.New(offline.Options{Store: store, Max: max})}
 	}})
 	return s, store
+}
+
+// archive keeps all messages, as far as others know.
+type archive struct{}
+
+func (archive) Register(reg *xmpp.Registrar) {
+	reg.Accept(func(_ context.Context, m *xmpp.Message) { m.Kept = true })
+}
+
+// What the archive has waits as well, for clients that do not look there; that the list is full is
+// nobody's concern then.
+func TestBesideTheArchive(t *testing.T) {
+	var store *sqlstore.Store
+	s := Start(t, Options{Modules: func(db *sqldb.DB, _ *identity.Service) []xmpp.Module {
+		store = sqlstore.New(db)
+		return []xmpp.Module{archive{}, offline.New(offline.Options{Store: store, Max: 300})}
+	}})
+	bob, err := s.Identity.User(t.Context(), "bob")
+	Must(t, err)
+	alice := s.Online("alice", "a")
+	for i := range 400 {
+		alice.Send(message("chat", Bob, fmt.Sprint(i), fmt.Sprintf("<body>no %d</body>", i)))
+	}
+	Nothing(t, "alice", alice.Settle())
+	Eventually(t, "300 are kept", func() bool {
+		n, err := store.Count(t.Context(), bob.ID)
+		Must(t, err)
+		return n == 300
+	})
+	got := s.Login("bob", "b").Then("<presence/>")[0]
+	Has(t, "bob", got, "<body>no 0</body>", "<body>no 150</body>", "<body>no 299</body>")
+	if strings.Contains(got, "no 300<") {
+		t.Error("more than the list holds came")
+	}
+	empty(t, s, store)
 }
 
 func message(typ, to, id, children string) string {

@@ -13,21 +13,29 @@ import (
 var _ offline.Store = (*Store)(nil)
 
 // Keep implements offline.Store.
-func (s *Store) Keep(ctx context.Context, owner identity.UserID, w offline.Waiting, max int) error {
-	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
-		var n int
-		if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM xmpp_offline WHERE owner = $1", string(owner)).Scan(&n); err != nil {
-			return fmt.Errorf("counting messages that wait: %w", err)
-		}
-		if n >= max {
-			return offline.ErrFull
-		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO xmpp_offline (owner, sender, at, stanza) VALUES ($1, $2, $3, $4)", string(owner), w.From, w.At.UnixMicro(), w.Stanza)
-		if err != nil {
-			return fmt.Errorf("keeping a message: %w", err)
+func (s *Store) Keep(ctx context.Context, list []offline.Waiting, max int) ([]bool, error) {
+	kept := make([]bool, len(list))
+	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
+		counts := make(map[identity.UserID]int)
+		for i, w := range list {
+			n, known := counts[w.Owner]
+			if !known {
+				if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM xmpp_offline WHERE owner = $1", string(w.Owner)).Scan(&n); err != nil {
+					return fmt.Errorf("counting messages that wait: %w", err)
+				}
+			}
+			if kept[i] = n < max; kept[i] {
+				n++
+				_, err := tx.ExecContext(ctx, "INSERT INTO xmpp_offline (owner, sender, at, stanza) VALUES ($1, $2, $3, $4)", string(w.Owner), w.From, w.At.UnixMicro(), w.Stanza)
+				if err != nil {
+					return fmt.Errorf("keeping a message: %w", err)
+				}
+			}
+			counts[w.Owner] = n
 		}
 		return nil
 	})
+	return kept, err
 }
 
 // Wait implements offline.Store.

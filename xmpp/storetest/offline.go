@@ -1,7 +1,7 @@
 package storetest
 
 import (
-	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -13,17 +13,18 @@ import (
 func Offline(t *testing.T, open func(*testing.T) offline.Store) {
 	s, ctx := open(t), t.Context()
 	at := time.UnixMicro(1_700_000_000_123_456)
-	for i := range 3 {
-		if err := s.Keep(ctx, alice, offline.Waiting{From: "bob@example.org/x", At: at, Stanza: []byte{byte('a' + i)}}, 3); err != nil {
-			t.Fatal(err)
+	keep := func(want string, batch ...offline.Waiting) {
+		t.Helper()
+		if kept, err := s.Keep(ctx, batch, 3); fmt.Sprint(kept) != want || err != nil {
+			t.Fatalf("kept %v, %v; want %s", kept, err, want)
 		}
 	}
-	if err := s.Keep(ctx, alice, offline.Waiting{}, 3); !errors.Is(err, offline.ErrFull) {
-		t.Fatalf("the fourth: %v", err)
+	one := func(i byte) offline.Waiting {
+		return offline.Waiting{Owner: alice, From: "bob@example.org/x", At: at, Stanza: []byte{i}}
 	}
-	if err := s.Keep(ctx, bob, offline.Waiting{Stanza: []byte("x")}, 3); err != nil {
-		t.Fatal(err)
-	}
+	keep("[true]", one('a'))
+	keep("[true true true false]", one('b'), offline.Waiting{Owner: bob, Stanza: []byte("x")}, one('c'), one('d'))
+	keep("[false]", one('e'))
 	list := func(owner identity.UserID, after int64, n, want int) []offline.Waiting {
 		t.Helper()
 		got, err := s.Wait(ctx, owner, after, n)
@@ -57,9 +58,7 @@ func Offline(t *testing.T, open func(*testing.T) offline.Store) {
 	if n, err := s.DropAll(ctx, alice, 1<<62); n != 1 || err != nil {
 		t.Errorf("dropped %d, %v", n, err)
 	}
-	if err := s.Keep(ctx, alice, offline.Waiting{Stanza: []byte("new")}, 3); err != nil {
-		t.Fatal(err)
-	}
+	keep("[true]", one('n'))
 	if got := list(alice, 0, 10, 1); got[0].ID <= all[2].ID {
 		t.Errorf("ID %d came again", got[0].ID)
 	}
