@@ -75,6 +75,11 @@ func (r *Router) identityOf(q *Request) []byte {
 		for _, i := range r.hooks.identities[q.Target] {
 			b = append(b, i...)
 		}
+		for _, g := range r.hooks.guarded[q.Target] {
+			if r.accounts.Allowed(q.By.ses, g.resource) {
+				b = append(b, g.identity...)
+			}
+		}
 	}
 	return b
 }
@@ -84,6 +89,11 @@ func (r *Router) featuresOf(q *Request) []string {
 	var features []string
 	if q.has() {
 		features = slices.Clone(r.hooks.features[q.Target])
+		for _, g := range r.hooks.guarded[q.Target] {
+			if r.accounts.Allowed(q.By.ses, g.resource) {
+				features = append(features, g.features...)
+			}
+		}
 	}
 	for k, v := range r.hooks.services {
 		if k.target == q.Target && !v.Quiet && v.open(r, q.By) {

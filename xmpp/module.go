@@ -49,6 +49,7 @@ type hooks struct {
 	flags        int // given out
 	services     map[serviceKey]Service
 	features     map[Target][]string
+	guarded      map[Target][]guarded
 	identities   map[Target][]string
 	forms        map[Target][]func(ctx context.Context, q *Request) []byte
 	nodes        map[Target][]Nodes
@@ -82,7 +83,7 @@ type bindHook struct {
 
 func newHooks() *hooks {
 	return &hooks{
-		services: map[serviceKey]Service{}, features: map[Target][]string{}, identities: map[Target][]string{},
+		services: map[serviceKey]Service{}, features: map[Target][]string{}, guarded: map[Target][]guarded{}, identities: map[Target][]string{},
 		forms: map[Target][]func(context.Context, *Request) []byte{}, nodes: map[Target][]Nodes{},
 	}
 }
@@ -123,6 +124,23 @@ func (reg *Registrar) Serve(list ...Service) {
 // Feature adds to what service discovery tells of a target, beside the namespaces of services.
 func (reg *Registrar) Feature(to Target, vars ...string) {
 	reg.hooks.features[to] = append(reg.hooks.features[to], vars...)
+}
+
+// guarded is what service discovery tells to sessions that may use a resource.
+type guarded struct {
+	resource identity.Resource
+	identity string // an element, or ""
+	features []string
+}
+
+// FeatureOf is Feature for what hangs on a resource of the access policy: a session that may not
+// use it is not told. category and typ are those of an identity, "" for none.
+func (reg *Registrar) FeatureOf(res identity.Resource, to Target, category, typ string, vars ...string) {
+	g := guarded{resource: res, features: vars}
+	if category != "" {
+		g.identity = fmt.Sprintf("<identity category='%s' type='%s'/>", Escape(category), Escape(typ))
+	}
+	reg.hooks.guarded[to] = append(reg.hooks.guarded[to], g)
 }
 
 // Identity adds an identity to what service discovery tells of a target (XEP-0030 section 3.1).

@@ -35,7 +35,7 @@ type site struct {
 
 type options struct {
 	limits func(*pubsub.Limits)
-	module xmpp.Module
+	policy map[string]string
 }
 
 func start(t *testing.T, o options) *site {
@@ -49,12 +49,8 @@ func start(t *testing.T, o options) *site {
 		}
 		c := caps.New()
 		s.pubsub = pubsub.New(pubsub.Options{Store: sqlstore.New(db), Caps: c, Limits: limits})
-		list := []xmpp.Module{blocking.New(blocking.Options{Store: xmppstore.New(db)}), c, s.pubsub}
-		if o.module != nil {
-			list = append(list, o.module)
-		}
-		return list
-	}})
+		return []xmpp.Module{blocking.New(blocking.Options{Store: xmppstore.New(db)}), c, s.pubsub}
+	}, Identity: func(i *identity.Options) { i.Policy = o.policy }})
 	for _, name := range []string{alice, bob, carol} {
 		a, err := s.Identity.User(t.Context(), name)
 		xmpptest.Must(t, err)

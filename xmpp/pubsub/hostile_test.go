@@ -137,3 +137,28 @@ func TestAPI(t *testing.T) {
 		t.Errorf("after removal: %v, %v", list, err)
 	}
 }
+
+// Where the policy closes it, there is no such thing.
+func TestPolicyHides(t *testing.T) {
+	s := start(t, options{policy: map[string]string{"xmpp:pubsub": "staff"}})
+	a, b := s.friends("t")
+	for _, to := range []string{"", alice, xmpptest.Host} {
+		if got := a.Ask("get", to, "<query xmlns='http://jabber.org/protocol/disco#info'/>"); strings.Contains(got, "pubsub") {
+			t.Errorf("discovery of %q: %q", to, got)
+		}
+	}
+	for _, payload := range []string{ps(publish("t", "1", tune)), own("<delete node='t'/>")} {
+		closed := a.Ask("set", "", payload)
+		unheard := a.Ask("set", "", "<x xmlns='urn:unheard-of'/>")
+		if closed != unheard || !strings.Contains(closed, "service-unavailable") {
+			t.Errorf("closed %q, unheard of %q", closed, unheard)
+		}
+	}
+	// What the server publishes for others does not come either.
+	xmpptest.Must(t, s.pubsub.Publish(t.Context(), s.owners[alice], "t", "1", []byte(tune), pubsub.Publishing{}))
+	xmpptest.Nothing(t, "alice", a.Settle())
+	xmpptest.Nothing(t, "bob", b.Settle())
+	if got := available(t, s.Login("bob", "b3"), "t"); strings.Contains(got, "<message") {
+		t.Errorf("bob got %q", got)
+	}
+}

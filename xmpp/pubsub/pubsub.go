@@ -86,13 +86,11 @@ func (p *PubSub) Register(reg *xmpp.Registrar) {
 		for _, space := range []string{ns, nsOwner} {
 			reg.Serve(xmpp.Service{To: to, Name: xml.Name{Space: space, Local: "pubsub"}, Resource: resource, Set: true, Quiet: true, Answer: p.answer})
 		}
-		reg.Identity(to, "pubsub", "pep")
-		reg.Feature(to, features()...)
+		reg.FeatureOf(resource, to, "pubsub", "pep", features()...)
 		reg.Nodes(to, &nodes{p})
 	}
 	// XEP-0223 section 5: clients look at the server, too.
-	reg.Identity(xmpp.ToServer, "pubsub", "pep")
-	reg.Feature(xmpp.ToServer, slices.DeleteFunc(features(), func(f string) bool { return f == ns+"#pubsub-on-a-jid" })...)
+	reg.FeatureOf(resource, xmpp.ToServer, "pubsub", "pep", slices.DeleteFunc(features(), func(f string) bool { return f == ns+"#pubsub-on-a-jid" })...)
 	reg.Presence(p.presence)
 	reg.Relation(p.relation)
 	reg.Down(p.down)
