@@ -102,6 +102,13 @@ type XMPP struct {
 	Registration   string `toml:"registration" default:"off" values:"off|open" doc:"open: whoever comes makes an account for themselves, over TLS, three an hour from one address (XEP-0077)"`
 	AccountRemoval bool   `toml:"account_removal" default:"false" doc:"people may remove their own account from chat" note:"The login stays reserved and the files stay; who finds an unlocked phone can do it."`
 
+	Services       []string `toml:"services" type:"service" example:"stun:stun.example.org,turn:turn.example.org:3478" doc:"STUN and TURN servers that clients are told of, for calls (XEP-0215)"`
+	ServicesSecret Secret   `toml:"services_secret" type:"text" example:"@file:/etc/trivium/turn.key" doc:"what the TURN servers share with this one: clients get passwords that are good for 12 hours" note:"coturn: use-auth-secret and static-auth-secret."`
+
+	AbuseContact    []string `toml:"abuse_contact" type:"contact" example:"mailto:abuse@example.org" doc:"whom clients show for complaints (XEP-0157)" note:"admin_contact stands beside it."`
+	SecurityContact []string `toml:"security_contact" type:"contact" example:"mailto:security@example.org" doc:"whom they show for faults in security"`
+	SupportContact  []string `toml:"support_contact" type:"contact" example:"xmpp:help@example.org" doc:"whom they show for help"`
+
 	GroupRosters bool `toml:"group_rosters" default:"true" doc:"members of a group are in each other's contact lists, under the group's name"`
 
 	Archive         bool `toml:"archive" default:"true" doc:"keep what people write to one another, so that all their devices have it (XEP-0313)"`

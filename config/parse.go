@@ -224,6 +224,10 @@ func (k *key) parse(text string) (any, error) {
 		return text, checkURL(text)
 	case "origin":
 		return text, checkOrigin(text)
+	case "service":
+		return text, checkService(text)
+	case "contact":
+		return text, checkContact(text)
 	case "domain":
 		return text, checkDomain(text)
 	case "sealkey":
@@ -290,6 +294,30 @@ func (k *key) set(field reflect.Value, texts []string) {
 		v = uint32(v.(int64))
 	}
 	field.Set(reflect.ValueOf(v))
+}
+
+// checkService accepts URIs of STUN and TURN servers (RFC 7064, RFC 7065).
+func checkService(text string) error {
+	m := serviceForm.FindStringSubmatch(text)
+	port := 0
+	if m != nil && m[2] != "" {
+		port, _ = strconv.Atoi(m[2][1:]) // digits
+	}
+	if m == nil || port > 65535 || m[3] != "" && strings.HasPrefix(m[1], "stun") {
+		return errors.New("is not a service. Examples: stun:stun.example.org, turn:turn.example.org:3478?transport=udp, turns:turn.example.org:5349")
+	}
+	return nil
+}
+
+var serviceForm = regexp.MustCompile(`^(stuns?|turns?):(?:[\p{L}\p{N}_.-]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?(\?transport=(?:udp|tcp))?$`)
+
+// checkContact accepts the address of somebody as a URI.
+func checkContact(text string) error {
+	u, err := url.Parse(text)
+	if err == nil && (u.Scheme == "mailto" || u.Scheme == "xmpp") && strings.Contains(u.Opaque, "@") || err == nil && u.Scheme == "https" && u.Host != "" {
+		return nil
+	}
+	return errors.New("is not the address of somebody. Examples: mailto:abuse@example.org, xmpp:help@example.org, https://example.org/help")
 }
 
 // checkOrigin accepts what a browser sends as Origin (RFC 6454 section 7), or * for all.

@@ -32,19 +32,25 @@
 // | RFC 7628 | | complete | OAUTHBEARER with app passwords, over TLS alone |
 // | RFC 7622 | | complete | addresses |
 // | RFC 7395 | | complete | streams over WebSocket |
+// | XEP-0012 | 2.0 | complete | last activity of accounts for those who see their presence, of others' clients by the client, uptime of the server; who may not see hears what they would hear of nobody; after a restart the time of the last log-in stands for that of the last departure |
 // | XEP-0013 | 1.3 | complete | flexible offline message retrieval |
 // | XEP-0030 | 2.5.0 | complete | service discovery |
 // | XEP-0048 | 1.2 | complete | bookmarks in the old form, made of those of XEP-0402 |
 // | XEP-0049 | 1.2 | complete | private XML; at most 200 elements of 128 KiB |
+// | XEP-0050 | 1.3.0 | complete | ad-hoc commands of the server; one form each, no way back; what one may not use is not there |
 // | XEP-0054 | 1.3.0 | complete | vcard-temp; its picture is the avatar of XEP-0084 |
 // | XEP-0059 | 1.0 | complete | result set management, in queries of the archive; no page by index |
+// | XEP-0077 | 2.4 | complete | change of the password; making and removing of accounts where config has it, over TLS alone; no CAPTCHA |
 // | XEP-0092 | 1.1 | complete | software version; levels STAFF and above get it |
+// | XEP-0133 | 1.3.1 | partial | adding, removing, disabling, enabling users, their passwords, sessions, contacts and numbers, announcements; no lists of blocked or allowed domains, messages of the day, restart |
 // | XEP-0153 | 1.1.1 | complete | the avatar's hash in presence, by the server |
+// | XEP-0157 | 1.1.1 | complete | contact addresses |
 // | XEP-0160 | 1.0.1 | complete | offline messages; none for a client that reads the archive |
 // | XEP-0191 | 1.3 | complete | blocking; at most 2,000 addresses |
 // | XEP-0199 | 2.0.1 | complete | ping |
 // | XEP-0202 | 2.0 | complete | time of the server |
 // | XEP-0203 | 2.0 | complete | delay |
+// | XEP-0215 | 1.0.0 | complete | STUN and TURN servers with credentials for 12 hours; no pushes |
 // | XEP-0280 | 1.0.1 | complete | carbons, by the rules of rules:0 |
 // | XEP-0313 | 1.1.3 | complete | message archive with the extended queries, metadata and flipped pages; what is said in rooms is not in the archives of persons |
 // | XEP-0334 | 1.0.0 | complete | hints; no-store and no-permanent-store keep a message out of archive and offline messages, store puts it in |
@@ -58,6 +64,7 @@
 // | XEP-0424 | 0.4.2 | complete | a message that its sender takes back is a tombstone in both archives |
 // | XEP-0431 | 0.2.0 | complete | search of the archive: all words must stand in the text; one query looks at 50,000 messages at most |
 // | XEP-0441 | 0.2.0 | complete | preferences of the archive; at most 1,000 addresses |
+// | XEP-0494 | 0.1.0 | complete | clients, app passwords and sessions of the other roads, each to be revoked |
 package xmpp
 
 //go:generate go run ./gendoap doc.go ../docs/trivium.doap

@@ -18,7 +18,7 @@ func (r *Router) iq(ctx context.Context, s *Stream, st *Stanza) {
 	case t == ToForeign:
 		r.fail(s, st, xstanza.RemoteServerNotFound, xstanza.Cancel)
 	case t == ToResource:
-		r.iqToResource(s, st, request)
+		r.iqToResource(ctx, s, st, request)
 	case !request:
 		r.answered(s, st)
 	case t == ToServer && st.To.Resourcepart() != "":
@@ -32,14 +32,20 @@ func (r *Router) iq(ctx context.Context, s *Stream, st *Stanza) {
 
 // iqToResource passes an IQ on. Section 8.5.3.2.3: nobody there, and nobody there for this sender,
 // are one answer. Answers may always go back to who asked.
-func (r *Router) iqToResource(s *Stream, st *Stanza, request bool) {
+func (r *Router) iqToResource(ctx context.Context, s *Stream, st *Stanza, request bool) {
 	to := r.at(st.To)
 	switch {
-	case to == nil, request && !r.accounts.Allowed(s.ses, "xmpp:iq"), r.blocked(to.Owner(), s.res.Address, s.res.name):
+	case to == nil, r.leaks(ctx, s, st, to), request && !r.accounts.Allowed(s.ses, "xmpp:iq"), r.blocked(to.Owner(), s.res.Address, s.res.name):
 		r.refuse(s, st)
 	case r.blocked(s.Owner(), to.res.Address, to.res.name):
 		r.failBlocked(s, st)
 	case !to.Put(outgoing(s, st)):
 		r.refuse(s, st)
 	}
+}
+
+// leaks reports whether a request would tell somebody of activity who does not see presence (XEP-0012
+// section 4).
+func (r *Router) leaks(ctx context.Context, s *Stream, st *Stanza, to *Stream) bool {
+	return st.Type == "get" && st.First().Space == nsLast && !r.Sees(ctx, s.res.Address, to.Owner())
 }

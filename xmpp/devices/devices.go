@@ -1,5 +1,5 @@
 // Package devices shows people what has access to their account, and lets them take it back
-// (XEP-0494 0.1): clients of the chat road, app passwords, and what is logged in on the other roads.
+// (XEP-0494 0.1.0): clients of the chat road, app passwords, and what is logged in on the other roads.
 package devices
 
 import (

@@ -1,4 +1,4 @@
-// Package register is in-band registration (XEP-0077 2.4.1): people change their password, and where
+// Package register is in-band registration (XEP-0077 2.4): people change their password, and where
 // config lets them make and remove their account.
 package register
 

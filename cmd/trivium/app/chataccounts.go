@@ -13,8 +13,11 @@ import (
 	"trivium/tokens"
 	"trivium/xmpp"
 	"trivium/xmpp/command"
+	"trivium/xmpp/contact"
 	"trivium/xmpp/devices"
+	"trivium/xmpp/extdisco"
 	"trivium/xmpp/groups"
+	"trivium/xmpp/last"
 	"trivium/xmpp/register"
 )
 
@@ -25,10 +28,34 @@ func accountModules(cfg *config.Config, s *identity.Service, t *tokens.Service) 
 		command.New(slices.Concat(command.Own(s.Registry, appPasswords{t}), command.Admin(s, s.Registry))...),
 	}
 	list = append(list, register.New(register.Options{Accounts: s, Open: cfg.XMPP.Registration == "open", Remove: cfg.XMPP.AccountRemoval}))
+	list = append(list, last.New(s), contact.New(contact.Options{Admin: contactOf(cfg.AdminContact), Abuse: cfg.XMPP.AbuseContact,
+		Security: cfg.XMPP.SecurityContact, Support: cfg.XMPP.SupportContact}))
+	if services := chatServices(cfg); len(services) > 0 {
+		list = append(list, extdisco.New(extdisco.Options{Services: services, Secret: identity.NewSecret(cfg.XMPP.ServicesSecret.Reveal())}))
+	}
 	if cfg.XMPP.GroupRosters {
 		g := groups.New(s)
 		s.OnChange(g.Changed)
 		list = append(list, g)
+	}
+	return list
+}
+
+// contactOf is the one contact as a list.
+func contactOf(uri string) []string {
+	if uri == "" {
+		return nil
+	}
+	return []string{uri}
+}
+
+// chatServices are those of the config, which has checked their form.
+func chatServices(cfg *config.Config) []extdisco.Service {
+	var list []extdisco.Service
+	for _, text := range cfg.XMPP.Services {
+		if s, err := extdisco.Parse(text); err == nil {
+			list = append(list, s)
+		}
 	}
 	return list
 }
