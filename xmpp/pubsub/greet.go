@@ -112,6 +112,9 @@ func (p *PubSub) sendLast(ctx context.Context, s *xmpp.Stream, of []string) erro
 		if _, ok := slices.BinarySearch(features, n.Name+"+notify"); !ok {
 			continue
 		}
+		if s.Detached() {
+			return nil // there is no end to what may wait for a client that has gone
+		}
 		if err := p.sendLastOf(ctx, s, n); err != nil {
 			return err
 		}
