@@ -128,3 +128,25 @@ func TestChatByGoSendxmpp(t *testing.T) {
 	say("grüße <&> ☃", "-t", "-f", config("alice", direct), "bob@localhost")
 	bob.says("alice@localhost: grüße <&> ☃")
 }
+
+// TestChatByAioxmpp: the same with another library, which waits for acknowledgements, looks what
+// the server can do, and has a list of contacts with groups.
+func TestChatByAioxmpp(t *testing.T) {
+	needsPython(t, "aioxmpp")
+	s := couple(t)
+	way := lay(t, s.addr["xmpp"])
+	c := stay(t, "aioxmpp", password+"\n", python, "testdata/clients/chat_aioxmpp.py", s.addr["xmpp"], way.addr)
+	for _, step := range []string{"in", "roster", "chat", "disco", "pep"} {
+		c.says(step)
+	}
+	c.says("cut")
+	if n := way.cut(); n != 1 {
+		t.Fatalf("%d connections were cut", n)
+	}
+	for _, step := range []string{"resumed", "blocking", "done"} {
+		c.says(step)
+	}
+	if n := strings.Count(s.log.String(), `"method":"scram-sha-256`); n < 2 {
+		t.Errorf("%d log-ins by SCRAM", n)
+	}
+}
