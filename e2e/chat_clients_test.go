@@ -35,7 +35,7 @@ func TestChatBySlixmpp(t *testing.T) {
 	s := couple(t)
 	way := lay(t, s.addr["xmpp"])
 	c := stay(t, "slixmpp", password+"\n", python, "testdata/clients/chat_slixmpp.py", s.addr["xmpp"], way.addr)
-	for _, step := range []string{"in SCRAM-SHA-256", "roster", "chat and receipt", "carbons", "offline", "archive"} {
+	for _, step := range []string{"in SCRAM-SHA-256", "roster", "chat and receipt", "carbons", "offline", "archive", "omemo devices and avatar"} {
 		c.says(step)
 	}
 	c.says("cut")

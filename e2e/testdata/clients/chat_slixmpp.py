@@ -1,6 +1,7 @@
 """Two people who chat by slixmpp. argv: host:port of the server, host:port of a way to it that
 whoever runs this cuts when it reads "cut"; the password comes by stdin. Each step prints a line."""
-import asyncio, ssl, sys
+import asyncio, hashlib, ssl, sys
+import xml.etree.ElementTree as ET
 
 import slixmpp
 from slixmpp.exceptions import IqError
@@ -9,6 +10,7 @@ server, cable = [a.split(":") for a in sys.argv[1:3]]
 password = sys.stdin.readline().rstrip("\n")
 ALICE, BOB = "alice@localhost", "bob@localhost"
 TEXT = "grüße <&> \u2603"
+DEVICES = "eu.siacs.conversations.axolotl.devicelist"  # OMEMO, XEP-0384 0.3
 LIMIT = 30
 
 # slixmpp 1.8 knows the channel binding tls-unique alone, which TLS 1.3 does not have; without any
@@ -25,11 +27,14 @@ class Person(slixmpp.ClientXMPP):
         super().__init__(jid, password, sasl_mech="SCRAM-SHA-256")
         self.ssl_context.check_hostname = False
         self.ssl_context.verify_mode = ssl.CERT_NONE
-        for n in ("0030", "0184", "0191", "0198", "0199", "0280", "0313", "0359"):
+        for n in ("0030", "0184", "0191", "0198", "0199", "0280", "0313", "0359", "0060", "0163", "0115", "0084"):
             self.register_plugin("xep_" + n)
+        self["xep_0163"].add_interest([DEVICES, "urn:xmpp:avatar:metadata"])
+        self["xep_0060"].map_node_event(DEVICES, "devices")
         self.log = {}
         for event in ("session_start", "session_resumed", "message", "message_error", "presence_available", "presence_unavailable",
-                      "receipt_received", "carbon_received", "carbon_sent", "disconnected", "sm_enabled", "blocked", "failed_all_auth"):
+                      "receipt_received", "carbon_received", "carbon_sent", "disconnected", "sm_enabled", "blocked", "failed_all_auth",
+                      "devices_publish", "avatar_metadata_publish"):
             self.add_event_handler(event, lambda x, e=event: self.queue(e).put_nowait(x))
 
     def queue(self, event):
@@ -57,6 +62,8 @@ class Person(slixmpp.ClientXMPP):
         await self.until("presence_available", lambda p: p["from"] == self.boundjid)
 
     async def log_out(self):
+        # XEP-0198 section 4 recommends it, as what is not acknowledged waits for the next log-in.
+        self["xep_0198"].send_ack()
         await asyncio.wait_for(self.disconnect(), LIMIT)
 
     def says(self, to, text, receipt=False):
@@ -137,6 +144,26 @@ async def main():
     except IqError as e:
         assert e.condition in ("forbidden", "service-unavailable"), e.iq
     step("archive")
+
+    # What OMEMO clients do: a list of devices that everybody may read, told to those who ask for it.
+    form = alice["xep_0004"].make_form(ftype="submit")
+    form.add_field("FORM_TYPE", ftype="hidden", value="http://jabber.org/protocol/pubsub#publish-options")
+    form.add_field("pubsub#access_model", value="open")
+    form.add_field("pubsub#persist_items", value="true")
+    devices = ET.fromstring("<list xmlns='eu.siacs.conversations.axolotl'><device id='31415'/></list>")
+    await alice["xep_0060"].publish(None, DEVICES, id="current", payload=devices, options=form, timeout=LIMIT)
+    told = await bob.until("devices_publish", lambda m: m["from"].bare == ALICE)
+    assert "31415" in str(told) and told["from"] == ALICE, told
+    items = await bob["xep_0060"].get_items(ALICE, DEVICES, timeout=LIMIT)
+    assert [i["id"] for i in items["pubsub"]["items"]] == ["current"] and "31415" in str(items), items
+    picture = b"\x89PNG\r\n\x1a\n and so on"
+    await alice["xep_0084"].publish_avatar(picture)
+    name = hashlib.sha1(picture).hexdigest()
+    await alice["xep_0084"].publish_avatar_metadata([{"id": name, "type": "image/png", "bytes": str(len(picture))}])
+    await bob.until("avatar_metadata_publish", lambda m: m["from"].bare == ALICE)
+    data = await bob["xep_0084"].retrieve_avatar(ALICE, name)
+    assert data["pubsub"]["items"]["item"]["avatar_data"]["value"] == picture, data
+    step("omemo devices and avatar")
 
     step("cut")  # alice's connection
     await alice.until("disconnected")
