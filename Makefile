@@ -6,6 +6,8 @@ GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 1m
+CONVERSE := 14.0.0
+CONVERSE_SHA512 := 2c5520d37d230da955e3bbc8fefc953ea60f65f2585c56ee6eaf2fd1c1437b6cd735e786124dd4a74163fd64f34fab7ee9da3e700213a32ef77808fb44d0e3d9
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 need_go := $(shell command -v $(GO) >/dev/null 2>&1 || echo missing)
@@ -16,7 +18,7 @@ endif
 # The race detector needs a C compiler; without one the tests run without it, and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 
-.PHONY: help build run test e2e check lint fmt shots fuzz bench generate web cover clean
+.PHONY: help build run test e2e check lint fmt shots fuzz bench generate web converse cover clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -58,6 +60,14 @@ generate: ## what is made from the code: docs/config.md, docs/cli.md
 
 web: ## third-party scripts and styles; there are none in this release
 	@echo "nothing to fetch: the pages use only what stands in web/assets"
+
+converse: bin/tools/converse-$(CONVERSE)/dist/converse.min.js ## converse.js from npm, with which a test chats in a browser
+
+bin/tools/converse-$(CONVERSE)/dist/converse.min.js:
+	@mkdir -p bin/tools/converse-$(CONVERSE)
+	cd bin/tools/converse-$(CONVERSE) && npm pack --silent converse.js@$(CONVERSE) && \
+	echo "$(CONVERSE_SHA512)  converse.js-$(CONVERSE).tgz" | sha512sum --check --quiet && \
+	tar xzf converse.js-$(CONVERSE).tgz --strip-components=1 --touch package/dist && rm converse.js-$(CONVERSE).tgz
 
 shots: ## the pictures of the README
 	TRIVIUM_SHOTS=$(CURDIR)/docs/img $(GO) test -count=1 -run TestScreenshots ./e2e

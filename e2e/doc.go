@@ -1,5 +1,6 @@
 // Package e2e tells stories and attacks from outside: the real binary, real sockets, real
-// clients (curl, lftp, Python's ftplib, slixmpp, Chromium). It imports nothing of ours; what it
+// clients (curl, lftp, Python's ftplib, slixmpp, aioxmpp, go-sendxmpp, Profanity, converse.js,
+// Chromium). It imports nothing of ours; what it
 // knows is the wire and the command line.
 //
 // testdata/*.txtar are scripts of testscript with these commands beside its own:
