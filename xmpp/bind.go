@@ -71,8 +71,7 @@ func (n *negotiation) address(resource string) (jid.JID, error) {
 // item by item.
 func (n *negotiation) bound(full jid.JID, reply func(*Stream) [][]byte) error {
 	s := newStream(full, n.c.ses, n.lang, n.srv.limits)
-	s.agent = n.agent
-	s.proof.Store(n.certified())
+	n.vouch(s)
 	if err := n.c.attach(s); err != nil {
 		return err
 	}
@@ -81,8 +80,10 @@ func (n *negotiation) bound(full jid.JID, reply func(*Stream) [][]byte) error {
 		d.JID, d.Resource = full.String(), full.Resourcepart()
 		d.Lang = n.lang
 	})
+	s.born.Lock()
 	old, err := n.srv.router.bind(n.c.ctx, s)
 	if err != nil {
+		s.born.Unlock()
 		n.c.detach()
 		n.c.ses.Update(func(d *identity.Details) {
 			d.State, d.Bound, d.JID, d.Resource = identity.StateAuthenticated, false, "", ""
@@ -93,12 +94,11 @@ func (n *negotiation) bound(full jid.JID, reply func(*Stream) [][]byte) error {
 		old.end(xstream.Conflict, "Another connection has taken this address.")
 		old.leave(n.srv.router, "replaced by another connection")
 	}
-	if n.revoked() {
-		s.end(xstream.NotAuthorized, "The access of this client was revoked.")
-	}
+	n.recheck(s)
 	for _, up := range n.srv.router.hooks.ups {
 		up(n.c.ctx, s)
 	}
+	s.born.Unlock()
 	n.t.deadline(time.Time{})
 	n.s = s
 	s.release(reply(s)...)

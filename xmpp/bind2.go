@@ -88,7 +88,7 @@ func (n *negotiation) unbound(ctx context.Context, err error) error {
 // undo makes a failure of a log-in that identity has let in; the stream is as it was.
 func (n *negotiation) undo(ctx context.Context, err error) error {
 	n.srv.identity.Forget(n.c.ses)
-	n.creds, n.authed, n.evidence, n.fixed = identity.Credentials{}, false, nil, ""
+	n.creds, n.authed, n.evidence, n.fixed, n.agent = identity.Credentials{}, false, nil, "", UserAgent{}
 	n.t.limits(strangerElement, strangerTotal)
 	n.c.ses.Update(func(d *identity.Details) { d.State, d.UserAgent = identity.StateUnauthed, "" })
 	return n.refuse(ctx, sasl2, err)
@@ -127,10 +127,11 @@ func (n *negotiation) clientKey() string {
 
 // replace ends what other streams the client of s has left behind (XEP-0386 section 3.2).
 func (r *Router) replace(s *Stream) {
-	if s.agent.ID == "" || s.res.owner == "" {
+	id := s.UserAgent().ID
+	if id == "" || s.res.owner == "" {
 		return
 	}
-	for _, old := range r.client(s.res.Address, s.agent.ID) {
+	for _, old := range r.client(s.res.Address, id) {
 		if old != s {
 			old.end(xstream.Conflict, "The client has connected anew.")
 		}
@@ -141,5 +142,5 @@ func (r *Router) replace(s *Stream) {
 func (r *Router) client(a Address, id string) []*Stream {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return slices.DeleteFunc(slices.Clone(r.bound[a]), func(s *Stream) bool { return s.agent.ID != id })
+	return slices.DeleteFunc(slices.Clone(r.bound[a]), func(s *Stream) bool { return s.UserAgent().ID != id })
 }

@@ -170,7 +170,7 @@ func (c *client) fail(err error, hello []byte) {
 	case why != nil:
 		f = why
 	case errors.As(err, &f), errors.Is(err, errClosed):
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, errLate):
 		f = &fault{xstream.ConnectionTimeout, "The log-in took too long."}
 	default:
 		if !errors.Is(err, net.ErrClosed) {

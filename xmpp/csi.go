@@ -10,6 +10,14 @@ type idle struct {
 	bytes int
 }
 
+// size is what it takes.
+func (w *idle) size() int {
+	if w == nil {
+		return 0
+	}
+	return w.bytes + len(w.items)*overhead
+}
+
 // waiting is one stanza; b is nil where a newer one has taken its place.
 type waiting struct {
 	key string
@@ -43,7 +51,7 @@ func (s *Stream) PutState(key string, b []byte) bool {
 	w.items = append(w.items, waiting{key, b})
 	w.bytes += len(b)
 	// A quarter of the queue is for what waits; beyond it nothing is gained by waiting.
-	if w.bytes+len(w.items)*overhead > s.maxBytes/4 {
+	if w.size() > s.maxBytes/4 {
 		s.spill()
 		s.wake()
 	}

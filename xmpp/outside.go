@@ -30,7 +30,7 @@ func (s *Stream) Owner() Owner { return Owner{s.res.Address, s.res.owner} }
 func (s *Stream) Session() *identity.Session { return s.ses }
 
 // Agent is what the client said of itself when it logged in.
-func (s *Stream) Agent() UserAgent { return s.agent }
+func (s *Stream) Agent() UserAgent { return s.UserAgent() }
 
 // Lang is the language of what the client sends, or "".
 func (s *Stream) Lang() string { return s.lang }

@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (n *negotiation) resume(el *Element, reply func(s *Stream, resumed []byte) 
 	}
 	// Only the account's own streams are looked at: an id that others know is of no use to them.
 	s := n.srv.router.resumable(n.c.ses, id)
-	if s == nil {
+	if s == nil || n.fixed != "" && s.res.name != n.fixed {
 		return false, smFailed(xstanza.ItemNotFound), nil
 	}
 	turn, err := s.takeOver(h)
@@ -43,10 +44,14 @@ func (n *negotiation) resume(el *Element, reply func(s *Stream, resumed []byte) 
 		err = errOvertaken
 	}
 	if err == nil {
-		err = n.c.resume(s, turn, h, reply)
+		err = n.c.resume(s, turn, h, func(s *Stream, resumed []byte) [][]byte {
+			n.vouch(s) // before the client can send anything
+			return reply(s, resumed)
+		})
 	}
 	if err == nil {
 		n.s = s
+		n.recheck(s)
 		return true, nil, nil
 	}
 	n.srv.putBack(s, turn)
@@ -56,6 +61,23 @@ func (n *negotiation) resume(el *Element, reply func(s *Stream, resumed []byte) 
 	}
 	n.c.log.Debug("stream not resumed", slog.Any("", n.c.ses), "error", err)
 	return false, smFailed(xstanza.ItemNotFound), nil
+}
+
+// vouch notes on a stream what its client has logged in by, and as which installation, so that those
+// who revoke find it: a stream that is resumed hangs on the last log-in and no more on the first.
+func (n *negotiation) vouch(s *Stream) {
+	s.proof.Store(n.certified())
+	if n.agent.ID != "" || n.agent != (UserAgent{}) && s.UserAgent().ID == "" {
+		agent := n.agent
+		s.agent.Store(&agent)
+	}
+}
+
+// recheck ends a stream whose evidence was revoked before the stream could be found by it.
+func (n *negotiation) recheck(s *Stream) {
+	if n.revoked() {
+		s.end(xstream.NotAuthorized, "The access of this client was revoked.")
+	}
 }
 
 // resumable finds a stream of the session's account by its id.
@@ -206,7 +228,7 @@ func (c *client) resumeLocked(s *Stream, turn, h uint32, reply func(*Stream, []b
 	if err := s.mayAck(h); err != nil {
 		return nil, err
 	}
-	version := c.ses.Details().TLS
+	now := c.ses.Details()
 	if err := c.srv.registry.Resume(s.ses, c.ses); err != nil {
 		return nil, err
 	}
@@ -214,7 +236,9 @@ func (c *client) resumeLocked(s *Stream, turn, h uint32, reply func(*Stream, []b
 	if c.srv.router.isUp(s) {
 		state = identity.StateAvailable
 	}
-	s.ses.Update(func(d *identity.Details) { d.TLS, d.State = version, state })
+	s.ses.Update(func(d *identity.Details) {
+		d.TLS, d.State, d.UserAgent = now.TLS, state, cmp.Or(now.UserAgent, d.UserAgent)
+	})
 	gone = s.ackLocked(h)
 	sm := s.sm
 	sm.ask, sm.asked, sm.since, sm.sinceBytes = false, false, 0, 0

@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"mellium.im/xmpp/jid"
-	xstream "mellium.im/xmpp/stream"
 
 	"trivium/identity"
 )
@@ -260,12 +259,6 @@ func (n *negotiation) succeed(ctx context.Context, q request2, out, token []byte
 			// XEP-0198 section 10.2: no features follow, and binding is passed over.
 			return [][]byte{n.success(s.full, out, resumed, token)}
 		})
-		if ok {
-			n.s.proof.Store(n.certified())
-			if n.revoked() {
-				n.s.end(xstream.NotAuthorized, "The access of this client was revoked.")
-			}
-		}
 		if ok || err != nil {
 			return ok, err
 		}

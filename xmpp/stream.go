@@ -35,7 +35,7 @@ type Stream struct {
 	full  jid.JID
 	ses   *identity.Session
 	lang  string                    // of what the client sends, unless a stanza says otherwise
-	agent UserAgent                 // what the client said of itself
+	agent atomic.Pointer[UserAgent] // what the client said of itself; nil: nothing
 	proof atomic.Pointer[certified] // by which the client logged in last; nil: no certificate
 	res   resource                  // the router's; see there for what guards it
 	lot   *lot                      // where it waits; nil: nowhere
@@ -46,6 +46,7 @@ type Stream struct {
 	gone     atomic.Bool   // nothing that the client sends counts any more; set under mu
 	turn     atomic.Uint32 // set under mu
 	left     sync.Once     // the router has been told
+	born     sync.Mutex    // held until modules know the stream
 
 	mu      sync.Mutex // guards what follows; taken with it: transport's, lot.mu, Router.mu, Registry.mu
 	t       transport  // nil: detached
@@ -101,7 +102,12 @@ func (s *Stream) release(first ...[]byte) {
 
 // UserAgent is what the client said of itself when it logged in. It is for the account's owner and
 // for administrators.
-func (s *Stream) UserAgent() UserAgent { return s.agent }
+func (s *Stream) UserAgent() UserAgent {
+	if a := s.agent.Load(); a != nil {
+		return *a
+	}
+	return UserAgent{}
+}
 
 // Put queues one whole stanza and never blocks; false means that the stream has ended, so that the
 // stanza will not arrive. A stream whose queue is full ends with resource-constraint. b is kept:
@@ -304,5 +310,9 @@ func (s *Stream) finish() {
 
 // leave tells the router, once, that the stream is gone.
 func (s *Stream) leave(r *Router, why string) {
-	s.left.Do(func() { r.unbind(s, why) })
+	s.left.Do(func() {
+		s.born.Lock() // who takes its address may come while it is still being bound
+		defer s.born.Unlock()
+		r.unbind(s, why)
+	})
 }
