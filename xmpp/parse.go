@@ -116,7 +116,7 @@ func parseElement(raw []byte, scope []binding) (*Element, error) {
 		switch {
 		case !b.used || b.prefix == "" && b.uri == nsClient:
 		case b.prefix == "":
-			lent = AppendAttr(lent, "xmlns", b.uri)
+			lent = append(append(append(lent, " xmlns='"...), Escape(b.uri)...), '\'') // none is one, too
 		default:
 			lent = AppendAttr(lent, "xmlns:"+b.prefix, b.uri)
 		}

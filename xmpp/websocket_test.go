@@ -652,3 +652,21 @@ func TestWebSocketResume(t *testing.T) {
 		})
 	}
 }
+
+// Over WebSocket no open tag surrounds an element: what has no namespace there gets none where it is
+// sent on.
+func TestWebSocketNoNamespace(t *testing.T) {
+	s, h := webSite(t, false, options{})
+	alice, bob, web := newPage(t, h).login("alice", "a"), s.login("bob", "b"), newPage(t, h).login("bob", "w")
+	for _, to := range []string{bob.jid, web.jid} {
+		alice.send("<c:message xmlns:c='jabber:client' to='" + to + "'><body>in no namespace</body></c:message>")
+	}
+	if got := bob.expect("</c:message>"); !strings.Contains(got, " xmlns=''") {
+		t.Errorf("over TCP it is %s", got)
+	}
+	_, got, err := web.conn.Read(t.Context()) // not by page: it wants all to be in a namespace
+	must(t, err)
+	if !strings.Contains(string(got), "<c:message xmlns='' xmlns:c='jabber:client'") {
+		t.Errorf("over WebSocket it is %s", got)
+	}
+}

@@ -113,7 +113,8 @@ func parseMessage(raw []byte) (*Element, error) {
 	case n != len(raw):
 		return nil, errMessage
 	}
-	return parseElement(raw, nil)
+	// No open tag surrounds it, so names without a prefix are in no namespace unless it says otherwise.
+	return parseElement(raw, []binding{{}})
 }
 
 func (t *ws) opened(el *Element) error {
