@@ -51,6 +51,17 @@ func (r *Registry) replace(s *Session, a *attachment) bool {
 	return true
 }
 
+// swap is replace where s has what it had when its credentials were looked at.
+func (r *Registry) swap(s *Session, was, a *attachment) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sessions[s.id] != s || s.had() != was {
+		return false
+	}
+	r.place(s, a)
+	return true
+}
+
 // place sets what s is and counts it there; Registry.mu is held.
 func (r *Registry) place(s *Session, a *attachment) {
 	unindex(r.owners, s.counted.owner, s)

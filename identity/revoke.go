@@ -98,8 +98,11 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 	}
 	now.method, now.creds.OrigUser, now.creds.LoginAt = was.method, was.creds.OrigUser, was.creds.LoginAt
 	now.creds.CredentialVersion = max(now.creds.CredentialVersion, was.creds.CredentialVersion)
-	if reflect.DeepEqual(now, was) || !s.Registry.replace(ses, now) {
+	switch {
+	case reflect.DeepEqual(now, was):
 		return nil
+	case !s.Registry.swap(ses, was, now): // it has ended, or what it is by now is another log-in's
+		return s.decide(ses, acc)
 	}
 	return func() {
 		if ses.holder != nil {
@@ -137,7 +140,10 @@ func (s *Service) adopt(ses *Session, id UserID, version int64) (undo func()) {
 // TokensChanged tells identity that a token was revoked or narrowed: sessions that hold it end.
 func (s *Service) TokensChanged(_ context.Context, ids ...string) {
 	for _, id := range ids {
-		s.Registry.finish(s.Registry.ofToken(id), Reason{Code: ReasonRevoked, Text: "the token was revoked or changed"}, true)
+		// A session may get the token from another one while it is looked at (Registry.Resume).
+		for list := s.Registry.ofToken(id); len(list) > 0; list = s.Registry.ofToken(id) {
+			s.Registry.finish(list, Reason{Code: ReasonRevoked, Text: "the token was revoked or changed"}, true)
+		}
 	}
 }
 
