@@ -66,17 +66,14 @@ func start(t testing.TB, o options) *site {
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	s := &site{t: t}
 	log := slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	idFiles, err := idstore.Migrations()
-	must(t, err)
-	files, err := sqlstore.Migrations()
-	must(t, err)
 	io := identity.Options{
-		Store: idstore.New(sqltest.Migrated(t, "identity", idFiles)), Log: log, Domain: host, Domains: []string{"second.example"},
+		Store: idstore.New(sqltest.Migrated(t, idstore.Migrate)), Log: log, Domain: host, Domains: []string{"second.example"},
 		SealKey: bytes.Repeat([]byte{7}, 32), DefaultLevel: identity.LevelUser, SCRAMIterations: 4096, SCRAMSHA1: true,
 	}
 	if o.identity != nil {
 		o.identity(&io)
 	}
+	var err error
 	s.svc, err = identity.New(t.Context(), io)
 	must(t, err)
 	for _, name := range []string{"alice", "bob", "carol@second.example"} {
@@ -88,7 +85,7 @@ func start(t testing.TB, o options) *site {
 	xo := xmpp.Options{
 		Config:  config.XMPP{Listen: []string{"127.0.0.1:0"}, TLSListen: []string{"127.0.0.1:0"}, TLS: "required"},
 		Domains: []string{host, "second.example"}, Identity: s.svc, Registry: s.svc.Registry,
-		Store: sqlstore.New(sqltest.Migrated(t, "xmpp", files)), TLS: s.cert.Config("xmpp-client"), Log: log,
+		Store: sqlstore.New(sqltest.Migrated(t, sqlstore.Migrate)), TLS: s.cert.Config("xmpp-client"), Log: log,
 	}
 	if o.xmpp != nil {
 		o.xmpp(&xo)

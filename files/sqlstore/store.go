@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"embed"
-	"io/fs"
 	"time"
 
 	"trivium/internal/sqldb"
@@ -18,16 +17,9 @@ type Store struct{ db *sqldb.DB }
 // New returns a Store on a database that Migrate has been run on.
 func New(db *sqldb.DB) *Store { return &Store{db} }
 
-// Migrations are the goose files, in a folder for each dialect.
-func Migrations() (fs.FS, error) { return fs.Sub(migrations, "migrations") }
-
 // Migrate brings the tables of this package to their newest form.
 func Migrate(ctx context.Context, db *sqldb.DB) error {
-	sub, err := Migrations()
-	if err != nil {
-		return err
-	}
-	return db.Migrate(ctx, "files", sub)
+	return db.Migrate(ctx, "files", migrations)
 }
 
 // optionalTime writes the zero time as NULL.

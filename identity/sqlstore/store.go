@@ -6,7 +6,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"trivium/identity"
@@ -16,16 +15,9 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrations returns the SQL files, in one folder for each dialect.
-func Migrations() (fs.FS, error) { return fs.Sub(migrations, "migrations") }
-
 // Migrate brings the tables of identity to their newest form.
 func Migrate(ctx context.Context, db *sqldb.DB) error {
-	files, err := Migrations()
-	if err != nil {
-		return err
-	}
-	return db.Migrate(ctx, "identity", files)
+	return db.Migrate(ctx, "identity", migrations)
 }
 
 // Store is an identity.Store.

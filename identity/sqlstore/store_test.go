@@ -4,11 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"testing"
-
-	"io/fs"
 
 	"trivium/identity"
 	"trivium/identity/sqlstore"
@@ -19,11 +15,7 @@ import (
 
 func open(t *testing.T) identity.Store {
 	t.Helper()
-	db := sqltest.Open(t)
-	if err := sqlstore.Migrate(t.Context(), db); err != nil {
-		t.Fatal(err)
-	}
-	return sqlstore.New(db)
+	return sqlstore.New(sqltest.Migrated(t, sqlstore.Migrate))
 }
 
 func TestStore(t *testing.T) {
@@ -46,32 +38,9 @@ func TestMigrateTwice(t *testing.T) {
 	}
 }
 
-// TestDialectsAgree compares the tables and columns of both dialects, names of types apart.
 func TestDialectsAgree(t *testing.T) {
 	t.Parallel()
-	files, err := sqlstore.Migrations()
-	if err != nil {
-		t.Fatal(err)
-	}
-	types := regexp.MustCompile(`BLOB|BYTEA|INTEGER PRIMARY KEY AUTOINCREMENT|BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY`)
-	read := func(dialect string) string {
-		names, err := fs.Glob(files, dialect+"/*.sql")
-		if err != nil || len(names) == 0 {
-			t.Fatalf("no migrations of %s: %v", dialect, err)
-		}
-		var all strings.Builder
-		for _, n := range names {
-			b, err := fs.ReadFile(files, n)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all.WriteString(strings.TrimPrefix(n, dialect) + "\n" + types.ReplaceAllString(string(b), "?"))
-		}
-		return all.String()
-	}
-	if read("sqlite") != read("postgres") {
-		t.Error("the tables of SQLite and PostgreSQL differ in more than their types")
-	}
+	sqltest.CheckDialects(t, ".")
 }
 
 func TestUnavailable(t *testing.T) {

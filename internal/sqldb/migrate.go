@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"regexp"
 
 	"github.com/pressly/goose/v3"
@@ -12,8 +13,9 @@ import (
 
 var moduleName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
-// Migrate brings the tables of one module up to date. fsys holds a folder for each dialect
-// (sqlite/*.sql, postgres/*.sql) with goose files; what was applied stands in <module>_versions.
+// Migrate brings the tables of one module up to date. fsys holds goose files in a
+// folder for each dialect, migrations/sqlite and migrations/postgres, as `//go:embed migrations` beside
+// them gives it; what was applied stands in <module>_versions.
 // Each file is applied in a transaction of its own, so a file that fails leaves those before it.
 // Where the database has a version higher than the highest file, nothing is changed and the error
 // is [ErrNewerSchema]. Migrate uses a connection of its own; call it before others write.
@@ -21,7 +23,7 @@ func (db *DB) Migrate(ctx context.Context, module string, fsys fs.FS) (err error
 	if !moduleName.MatchString(module) {
 		return fmt.Errorf("migrating: %q is no module name", module)
 	}
-	files, err := fs.Sub(fsys, string(db.Dialect()))
+	files, err := fs.Sub(fsys, path.Join("migrations", string(db.Dialect())))
 	if err != nil {
 		return fmt.Errorf("migrating %s: %w", module, err)
 	}

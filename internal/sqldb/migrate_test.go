@@ -15,7 +15,7 @@ func migrations(sql ...string) fstest.MapFS {
 	for i, s := range sql {
 		name := "0000" + string(rune('1'+i)) + "_step.sql"
 		text := &fstest.MapFile{Data: []byte("-- +goose Up\n" + s + "\n")}
-		fsys["sqlite/"+name], fsys["postgres/"+name] = text, text
+		fsys["migrations/sqlite/"+name], fsys["migrations/postgres/"+name] = text, text
 	}
 	return fsys
 }

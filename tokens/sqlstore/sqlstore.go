@@ -7,7 +7,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"strings"
 	"time"
@@ -28,11 +27,7 @@ func New(db *sqldb.DB) *Store { return &Store{db} }
 
 // Migrate brings the tables of this package to their newest form.
 func Migrate(ctx context.Context, db *sqldb.DB) error {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	return db.Migrate(ctx, "tokens", sub)
+	return db.Migrate(ctx, "tokens", migrations)
 }
 
 const columns = `id, secret_hash, user_id, jid, label, scopes, path, from_prefixes, stored_key, server_key,

@@ -20,4 +20,6 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func TestDialectsAgree(t *testing.T) { sqltest.CheckDialects(t, ".") }
+
 func TestQueries(t *testing.T) { sqltest.CheckQueries(t, ".") }

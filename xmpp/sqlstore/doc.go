@@ -1,5 +1,5 @@
 // Package sqlstore keeps what xmpp.Store asks for in the SQL store.
 //
-// The tables are xmpp_contacts, xmpp_rosters, xmpp_fast and xmpp_certificates; [Migrations] holds them for each dialect, for
-// the module "xmpp" of sqldb's Migrate.
+// It meets the stores of the small modules too, each in a file of its name. The tables' names begin with
+// xmpp_.
 package sqlstore

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"trivium/identity"
 	"trivium/internal/sqldb"
@@ -17,17 +16,9 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrations is a folder of goose files for each dialect, for sqldb's Migrate under the name
-// "xmpp".
-func Migrations() (fs.FS, error) { return fs.Sub(migrations, "migrations") }
-
 // Migrate brings the tables of this package to their newest form.
 func Migrate(ctx context.Context, db *sqldb.DB) error {
-	files, err := Migrations()
-	if err != nil {
-		return err
-	}
-	return db.Migrate(ctx, "xmpp", files)
+	return db.Migrate(ctx, "xmpp", migrations)
 }
 
 // Store is an xmpp.Store over sqldb.

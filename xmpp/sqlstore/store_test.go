@@ -15,11 +15,7 @@ import (
 )
 
 func open(t *testing.T) *sqlstore.Store {
-	files, err := sqlstore.Migrations()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sqlstore.New(sqltest.Migrated(t, "xmpp", files))
+	return sqlstore.New(sqltest.Migrated(t, sqlstore.Migrate))
 }
 
 func TestStore(t *testing.T) {
@@ -45,5 +41,7 @@ func TestVCard(t *testing.T) {
 func TestPrivate(t *testing.T) {
 	storetest.Private(t, func(t *testing.T) private.Store { return open(t) })
 }
+
+func TestDialectsAgree(t *testing.T) { sqltest.CheckDialects(t, ".") }
 
 func TestQueries(t *testing.T) { sqltest.CheckQueries(t, ".") }

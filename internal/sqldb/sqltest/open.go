@@ -1,7 +1,7 @@
 package sqltest
 
 import (
-	"io/fs"
+	"context"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -25,11 +25,11 @@ func Open(t testing.TB) *sqldb.DB {
 	return db
 }
 
-// Migrated is Open followed by Migrate for one module.
-func Migrated(t testing.TB, module string, fsys fs.FS) *sqldb.DB {
+// Migrated is Open followed by migrate, which is the Migrate of a package's store.
+func Migrated(t testing.TB, migrate func(context.Context, *sqldb.DB) error) *sqldb.DB {
 	t.Helper()
 	db := Open(t)
-	if err := db.Migrate(t.Context(), module, fsys); err != nil {
+	if err := migrate(t.Context(), db); err != nil {
 		t.Fatalf("migrating the test store: %v", err)
 	}
 	return db

@@ -20,11 +20,7 @@ import (
 // open returns an empty store and closes it when the test ends.
 func open(t testing.TB, o sqlstore.Options) *sqlstore.Store {
 	t.Helper()
-	files, err := sqlstore.Migrations()
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := sqltest.Migrated(t, "mam", files)
+	db := sqltest.Migrated(t, sqlstore.Migrate)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -14,18 +14,9 @@ import (
 	"trivium/xmpp/mam/sqlstore"
 )
 
-func migrated(t testing.TB) *sqldb.DB {
-	t.Helper()
-	files, err := sqlstore.Migrations()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sqltest.Migrated(t, "mam", files)
-}
-
 // While the disk stands still memory is bounded: who puts waits, and goes on when it moves again.
 func TestQueueIsBounded(t *testing.T) {
-	db := migrated(t)
+	db := sqltest.Migrated(t, sqlstore.Migrate)
 	s, err := sqlstore.Open(t.Context(), db, sqlstore.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +71,7 @@ func TestQueueIsBounded(t *testing.T) {
 
 // What cannot be written is told, is not shown, and may be sent again.
 func TestWriteFails(t *testing.T) {
-	db := migrated(t)
+	db := sqltest.Migrated(t, sqlstore.Migrate)
 	s, err := sqlstore.Open(t.Context(), db, sqlstore.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +119,7 @@ func TestWriteFails(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
-	s, err := sqlstore.Open(t.Context(), migrated(t), sqlstore.Options{})
+	s, err := sqlstore.Open(t.Context(), sqltest.Migrated(t, sqlstore.Migrate), sqlstore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

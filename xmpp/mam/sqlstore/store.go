@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -21,17 +20,9 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrations is a folder of goose files for each dialect, for sqldb's Migrate under the name
-// "mam".
-func Migrations() (fs.FS, error) { return fs.Sub(migrations, "migrations") }
-
 // Migrate brings the tables of this package to their newest form.
 func Migrate(ctx context.Context, db *sqldb.DB) error {
-	files, err := Migrations()
-	if err != nil {
-		return err
-	}
-	return db.Migrate(ctx, "mam", files)
+	return db.Migrate(ctx, "mam", migrations)
 }
 
 // Bounds of what is kept in memory. The queue is what waits for the disk; a writer that finds it

@@ -17,12 +17,9 @@ func TestStore(t *testing.T) {
 	}{{"all in the tail", 1 << 20, false}, {"index written when asked", 1 << 20, true}, {"index written all the time", 7, true}} {
 		t.Run(tt.name, func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) *storetest.Opened {
-				files, err := sqlstore.Migrations()
-				if err != nil {
-					t.Fatal(err)
-				}
-				db := sqltest.Migrated(t, "mam", files)
+				db := sqltest.Migrated(t, sqlstore.Migrate)
 				var s *sqlstore.Store
+				var err error
 				again := func() mam.Store {
 					if s != nil {
 						s.Close()
@@ -47,5 +44,7 @@ func TestStore(t *testing.T) {
 		})
 	}
 }
+
+func TestDialectsAgree(t *testing.T) { sqltest.CheckDialects(t, ".") }
 
 func TestQueries(t *testing.T) { sqltest.CheckQueries(t, ".") }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"trivium/internal/sqldb"
+	"trivium/internal/sqldb/sqltest"
 	"trivium/xmpp/mam"
 	"trivium/xmpp/mam/sqlstore"
 )
@@ -14,7 +15,7 @@ import (
 // While many write and the index is written behind, a reader finds all that was put before, each
 // once and in order.
 func TestReadWhileWriting(t *testing.T) {
-	s, err := sqlstore.Open(t.Context(), migrated(t), sqlstore.FoldAt(sqlstore.Options{}, 40))
+	s, err := sqlstore.Open(t.Context(), sqltest.Migrated(t, sqlstore.Migrate), sqlstore.FoldAt(sqlstore.Options{}, 40))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func TestReadWhileWriting(t *testing.T) {
 // A fold that broke off before its last step has written runs that do not count, and the next one
 // writes over them.
 func TestFoldThatBrokeOff(t *testing.T) {
-	db := migrated(t)
+	db := sqltest.Migrated(t, sqlstore.Migrate)
 	var s *sqlstore.Store
 	again := func() {
 		t.Helper()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"io/fs"
 
 	"trivium/identity"
 	"trivium/internal/sqldb"
@@ -14,17 +13,9 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrations is a folder of goose files for each dialect, for sqldb's Migrate under the name
-// "pubsub".
-func Migrations() (fs.FS, error) { return fs.Sub(migrations, "migrations") }
-
 // Migrate brings the tables of this package to their newest form.
 func Migrate(ctx context.Context, db *sqldb.DB) error {
-	files, err := Migrations()
-	if err != nil {
-		return err
-	}
-	return db.Migrate(ctx, "pubsub", files)
+	return db.Migrate(ctx, "pubsub", migrations)
 }
 
 // Store is a pubsub.Store over sqldb.

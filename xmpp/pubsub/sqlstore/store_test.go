@@ -11,12 +11,10 @@ import (
 
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) pubsub.Store {
-		files, err := sqlstore.Migrations()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return sqlstore.New(sqltest.Migrated(t, "pubsub", files))
+		return sqlstore.New(sqltest.Migrated(t, sqlstore.Migrate))
 	})
 }
+
+func TestDialectsAgree(t *testing.T) { sqltest.CheckDialects(t, ".") }
 
 func TestQueries(t *testing.T) { sqltest.CheckQueries(t, ".") }
