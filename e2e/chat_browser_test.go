@@ -47,14 +47,7 @@ func TestChatByConverse(t *testing.T) {
 	way = lay(t, s.addr["https"])
 	page = fmt.Sprintf(conversePage, "wss://"+strings.Replace(way.addr, "127.0.0.1", "localhost", 1)+"/xmpp-websocket")
 
-	online := func(name string) *xmppClient {
-		x := dialXMPP(t, s.addr["xmpps"], "localhost")
-		x.login(name, password, "localhost", "raw")
-		x.send(`<iq type='get' id='r1'><query xmlns='jabber:iq:roster'/></iq><presence/>`)
-		x.until(`<presence[^>]*>`)
-		return x
-	}
-	bob, phone := online("bob"), online("alice")
+	bob, phone := online(t, s, "bob", "raw"), online(t, s, "alice", "raw")
 	phone.send(`<message to='bob@localhost' type='chat' id='p1'><body>from my phone</body></message>`)
 	bob.until("from my phone")
 	phone.send(`</stream:stream>`)

@@ -218,12 +218,22 @@ func (x *xmppClient) until(pattern string) string {
 	}
 }
 
-func (x *xmppClient) login(user, password, domain, resource string) {
+func plainAuth(user, password string) string {
+	return `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>` +
+		base64.StdEncoding.EncodeToString([]byte("\x00"+user+"\x00"+password)) + `</auth>`
+}
+
+// authenticate logs in without binding a resource.
+func (x *xmppClient) authenticate(user, password, domain string) {
 	x.t.Helper()
-	x.send(`<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>` +
-		base64.StdEncoding.EncodeToString([]byte("\x00"+user+"\x00"+password)) + `</auth>`)
+	x.send(plainAuth(user, password))
 	x.until(`<success[^>]*>`)
 	x.header(domain)
+}
+
+func (x *xmppClient) login(user, password, domain, resource string) {
+	x.t.Helper()
+	x.authenticate(user, password, domain)
 	x.send(`<iq type='set' id='b1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>` + resource + `</resource></bind></iq>`)
 	m := regexp.MustCompile(`<jid>([^<]+)</jid>`).FindStringSubmatch(x.until(`</iq>`))
 	if m == nil {
