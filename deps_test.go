@@ -55,6 +55,7 @@ var mayImport = []struct {
 	{"xmpp/extdisco", []string{"xmpp", "identity"}},
 	{"xmpp/contact", []string{"xmpp", "identity"}},
 	{"xmpp/last", []string{"xmpp", "identity"}},
+	{"xmpp/portable", []string{"xmpp", "identity"}},
 	{"xmpp/devices", []string{"xmpp", "identity"}},
 	{"xmpp/groups", []string{"xmpp", "identity"}},
 	{"xmpp/carbons", []string{"xmpp", "identity"}},

@@ -41,6 +41,9 @@ type userCmd struct {
 	Disable userDisableCmd `cmd:"" help:"Disable an account and end its sessions on all roads."`
 	Enable  userEnableCmd  `cmd:"" help:"Enable an account again."`
 	Remove  userRemoveCmd  `cmd:"" aliases:"rm" help:"Remove an account; its files stay, its login stays reserved."`
+
+	Export userExportCmd `cmd:"" help:"Write what chat keeps of an account to a file (XEP-0227), while the server is stopped."`
+	Import userImportCmd `cmd:"" help:"Add what another chat server has written of accounts (XEP-0227), while the server is stopped."`
 }
 
 type userListCmd struct {

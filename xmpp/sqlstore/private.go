@@ -44,3 +44,23 @@ func (s *Store) CountPrivate(ctx context.Context, owner identity.UserID) (n int,
 	}
 	return n, nil
 }
+
+// EachPrivate calls fn with each element of an account, by name, until fn returns an error: for who
+// takes an account elsewhere (XEP-0227).
+func (s *Store) EachPrivate(ctx context.Context, owner identity.UserID, fn func(element []byte) error) error {
+	rows, err := s.db.QueryContext(ctx, "SELECT xml FROM xmpp_private WHERE owner = $1 ORDER BY space, local", string(owner))
+	if err != nil {
+		return fmt.Errorf("reading private XML: %w", err)
+	}
+	defer func() { _ = rows.Close() }() // what reading found wrong stands in rows.Err
+	for rows.Next() {
+		var b []byte
+		if err := rows.Scan(&b); err != nil {
+			return fmt.Errorf("reading private XML: %w", err)
+		}
+		if err := fn(b); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

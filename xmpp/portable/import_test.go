@@ -1,0 +1,125 @@
+package portable_test
+
+import (
+	"context"
+	"encoding/xml"
+	"strings"
+	"testing"
+	"time"
+
+	"trivium/identity"
+	"trivium/xmpp"
+	"trivium/xmpp/portable"
+)
+
+type got struct {
+	contacts []xmpp.Contact
+	private  []string
+	waiting  []string
+	at       []time.Time
+	card     string
+}
+
+func (g *got) sinks() portable.Sinks {
+	return portable.Sinks{
+		Account: func(_ context.Context, name string) (xmpp.Owner, error) {
+			if name != "juliet@capulet.com" {
+				return xmpp.Owner{}, identity.ErrNotFound
+			}
+			return xmpp.Owner{Address: xmpp.NewAddress("juliet", "capulet.com"), ID: "j"}, nil
+		},
+		Contacts: func(_ context.Context, _ identity.UserID, list []xmpp.Contact) (int, error) {
+			g.contacts = list
+			return len(list), nil
+		},
+		Block: func(context.Context, identity.UserID, []string) error { return nil },
+		VCard: func(_ context.Context, _ identity.UserID, card []byte) (bool, error) {
+			g.card = string(card)
+			return true, nil
+		},
+		Private: func(_ context.Context, _ identity.UserID, _ xml.Name, element []byte) (bool, error) {
+			g.private = append(g.private, string(element))
+			return true, nil
+		},
+		Offline: func(_ context.Context, _ identity.UserID, _ string, at time.Time, stanza []byte) (bool, error) {
+			g.waiting, g.at = append(g.waiting, string(stanza)), append(g.at, at)
+			return true, nil
+		},
+	}
+}
+
+func read(t testing.TB, g *got, text string) ([]string, error) {
+	var lines []string
+	err := portable.Import(t.Context(), strings.NewReader(text), g.sinks(), false, func(r portable.Report) error {
+		lines = append(lines, r.String())
+		return nil
+	})
+	return lines, err
+}
+
+// As other servers write it: prefixes, declarations further out, more hosts, and things of their own.
+const sample = `<?xml version="1.0" encoding="UTF-8"?>
+<p:server-data xmlns:p="urn:xmpp:pie:0" xmlns:r="jabber:iq:roster" xmlns="jabber:client">
+<p:host jid="capulet.com">
+<p:user name="juliet" password="R0m30">
+ <r:query><r:item jid="romeo@montague.net/orchard" name="Romeo" subscription="both"><r:group>Friends</r:group><r:group>Friends</r:group></r:item>
+  <r:item jid="@@" subscription="both"/><r:item jid="nurse@capulet.com" subscription="none" ask="subscribe"/></r:query>
+ <query xmlns="jabber:iq:private"><exodus xmlns="exodus:prefs" xml:lang="en" n=""><a>1 &lt; 2</a></exodus></query>
+ <vCard xmlns="vcard-temp"><FN>Juliet</FN><PHOTO><TYPE>image/png</TYPE></PHOTO></vCard>
+ <p:offline-messages><message from="romeo@montague.net/orchard" to="juliet@capulet.com" type="chat"><body>Neither</body><delay xmlns="urn:xmpp:delay" from="capulet.com" stamp="1469-07-21T00:32:29Z"/></message></p:offline-messages>
+ <presence type="subscribe" from="mercutio@montague.net"/><presence type="subscribe" from="nurse@capulet.com"/>
+ <pubsub xmlns="http://jabber.org/protocol/pubsub"><items node="a"/><items node="b"/></pubsub>
+ <archive xmlns="urn:xmpp:pie:0#mam"><result xmlns="urn:xmpp:mam:2" id="1"/></archive>
+ <scram-credentials xmlns="urn:xmpp:pie:0#scram" mechanism="SCRAM-SHA-1"/>
+</p:user>
+<p:user name="tybalt"><r:query/></p:user>
+</p:host>
+</p:server-data>`
+
+func TestImport(t *testing.T) {
+	g := &got{}
+	lines, err := read(t, g, sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`juliet@capulet.com: 3 contacts, 2 requests, vCard, 1 private elements, 1 waiting messages; not taken: 2 nodes, 1 messages of the archive, the picture of the vCard, scram-credentials; not understood: the address "@@"`,
+		"tybalt@capulet.com: there is no such account; add it first"}
+	if strings.Join(lines, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got %s", strings.Join(lines, "\n"))
+	}
+	if c := g.contacts; len(c) != 3 || c[0].JID != "romeo@montague.net" || len(c[0].Groups) != 1 || c[0].State != xmpp.SubscriptionBoth ||
+		c[1].State != xmpp.PendingOut|xmpp.PendingIn || !c[1].Listed || c[2].State != xmpp.PendingIn || c[2].Listed || len(c[2].Request) == 0 {
+		t.Errorf("contacts: %+v", c)
+	}
+	if g.private[0] != "<exodus xmlns='exodus:prefs' xml:lang='en' n=''><a>1 &lt; 2</a></exodus>" {
+		t.Error(g.private[0])
+	}
+	if strings.Contains(g.card, "PHOTO") || !strings.Contains(g.card, "Juliet</FN>") {
+		t.Error(g.card)
+	}
+	if !strings.Contains(g.waiting[0], "<body>Neither</body>") || strings.Contains(g.waiting[0], "delay") || g.at[0].Year() != 1469 {
+		t.Errorf("%s at %v", g.waiting[0], g.at[0])
+	}
+}
+
+func TestNoAccountData(t *testing.T) {
+	for name, text := range map[string]string{
+		"empty": "", "another root": "<a/>", "no XML": "passwd:x:1", "cut off": sample[:len(sample)/2],
+		"a DTD":    `<!DOCTYPE a [<!ENTITY b "c">]><server-data xmlns='urn:xmpp:pie:0'/>`,
+		"too deep": "<server-data xmlns='urn:xmpp:pie:0'><host jid='capulet.com'><user name='juliet'>" + strings.Repeat("<vCard xmlns='vcard-temp'>", 100),
+		"too long": "<server-data xmlns='urn:xmpp:pie:0'><host jid='capulet.com'><user name='juliet'><vCard xmlns='vcard-temp'>" + strings.Repeat("x", 5<<20) + "</vCard></user></host></server-data>",
+	} {
+		if _, err := read(t, &got{}, text); err == nil {
+			t.Errorf("%s was read", name)
+		}
+	}
+}
+
+func FuzzImport(f *testing.F) {
+	f.Add(sample)
+	f.Add("<server-data xmlns='urn:xmpp:pie:0'><host jid='capulet.com'><user name='juliet'><blocklist xmlns='urn:xmpp:blocking'><item/></blocklist></user></host></server-data>")
+	f.Fuzz(func(t *testing.T, text string) {
+		_, _ = read(t, &got{}, text) // it ends, and does not fall over
+	})
+}
