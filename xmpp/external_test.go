@@ -313,3 +313,18 @@ func TestCertificates(t *testing.T) {
 		t.Errorf("%v", events)
 	}
 }
+
+// Whoever takes a certificate back takes back all that it opens: no token comes in its place.
+func TestCertificateGivesNoToken(t *testing.T) {
+	s := start(t, options{xmpp: certificatesOn})
+	var none *authority
+	cert := none.issue(t, time.Now().Add(time.Hour))
+	alice := s.login("alice", "phone")
+	check(t, alice.ask("set", appendCert("bot", cert, "<no-cert-management/>")), "type='result'")
+	p := s.dialWith(t, cert)
+	p.open()
+	p.send("<authenticate xmlns='urn:xmpp:sasl:2' mechanism='EXTERNAL'><initial-response/>" + userAgent(agentID) + bindTag + requestToken("HT-SHA-256-NONE") + "</authenticate>")
+	if got := p.expect("</success>"); strings.Contains(got, "<token ") {
+		t.Errorf("a token: %s", got)
+	}
+}

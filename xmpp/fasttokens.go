@@ -157,9 +157,9 @@ func (n *negotiation) fastToken(ctx context.Context, q *request2, m mech) ([]byt
 			return n.tokenElement(row), nil
 		}
 	}
-	// What an app password may is narrower than what a token would, and it can be revoked: there is
-	// no token in its place.
-	if !want || n.creds.Grant != nil {
+	// What an app password or a certificate may is narrower than what a token would, and they can be
+	// revoked: there is no token in their place.
+	if _, certificate := m.(*external); !want || certificate || n.creds.Grant != nil {
 		return nil, nil
 	}
 	row, err := n.srv.fast.issue(ctx, n.creds, q.agent, q.token)
