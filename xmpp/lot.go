@@ -163,5 +163,5 @@ func (s *Stream) charge() (over bool) {
 	if s.sm == nil || s.sm.parked == nil {
 		return false
 	}
-	return s.lot.charge(s, int64(s.bytes+s.idle.size())+parkedCost)
+	return s.lot.charge(s, int64(s.bytes+s.idle.size()+2*int(s.res.sent.Load()))+parkedCost)
 }

@@ -21,7 +21,9 @@ const (
 	maxStoredRequest = 1024 // a longer request is stored without its payload
 	// maxPresence bounds a broadcast presence: it is kept, and goes to each contact that comes.
 	maxPresence = 10 << 10
-	maxDirected = 1000 // addresses that one stream has sent directed presence to
+	// maxDirected and maxDirectedSize bound the addresses that one stream has sent directed presence to.
+	maxDirected     = 1000
+	maxDirectedSize = 128 << 10
 )
 
 // Errors of payloads; each is answered with the stanza error in its text.

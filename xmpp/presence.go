@@ -200,6 +200,7 @@ func (r *Router) goOffline(ctx context.Context, s *Stream, st *Stanza, asked boo
 		r.relayTo(s, to, st)
 	}
 	s.res.directed = nil
+	s.res.sent.Store(0)
 	return was
 }
 
@@ -234,9 +235,12 @@ func (r *Router) direct(ctx context.Context, s *Stream, st *Stanza) {
 	}
 	key := st.To.String()
 	if st.Type == "unavailable" {
-		delete(s.res.directed, key)
+		if _, known := s.res.directed[key]; known {
+			delete(s.res.directed, key)
+			s.res.sent.Add(-int32(len(key)))
+		}
 	} else if _, known := s.res.directed[key]; !known {
-		if len(s.res.directed) >= maxDirected {
+		if len(s.res.directed) >= maxDirected || int(s.res.sent.Load())+len(key) > maxDirectedSize {
 			r.fail(s, st, xstanza.PolicyViolation, xstanza.Wait)
 			return
 		}
@@ -244,6 +248,7 @@ func (r *Router) direct(ctx context.Context, s *Stream, st *Stanza) {
 			s.res.directed = make(map[string]jid.JID)
 		}
 		s.res.directed[key] = st.To
+		s.res.sent.Add(int32(len(key)))
 	}
 	r.relay(s, st)
 }

@@ -2,6 +2,7 @@ package xmpp_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -173,5 +174,24 @@ func TestUpBeforeDown(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatalf("no %s", want)
 		}
+	}
+}
+
+// The addresses that a stream has sent presence to are bounded by their size, too.
+func TestLongDirectedPresence(t *testing.T) {
+	s := start(t, options{})
+	p := s.login("alice", "a")
+	long := strings.Repeat("x", 1000)
+	for i := range 100 {
+		p.send(fmt.Sprintf("<presence to='%s%d@%s/%s'/>", long, i, host, long))
+	}
+	p.expect("<policy-violation ")
+	for i := range 100 {
+		p.send(fmt.Sprintf("<presence type='unavailable' to='%s%d@%s/%s'/>", long, i, host, long))
+	}
+	p.pinged()
+	p.send("<presence to='bob@" + host + "/x'/>")
+	if got := p.pinged(); strings.Contains(got, "policy") {
+		t.Errorf("there is no room again: %s", got)
 	}
 }

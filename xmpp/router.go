@@ -87,6 +87,7 @@ type resource struct {
 	since      time.Time
 
 	directed map[string]jid.JID // who got directed presence; guarded by the account's book
+	sent     atomic.Int32       // bytes of those addresses; set with the book held
 }
 
 func newRouter(o Options) *Router {
