@@ -113,14 +113,14 @@ func settings() []setting {
 	return []setting{
 		text("title", "A short name for the node", func(c *Config) *string { return &c.Title }),
 		text("description", "A description of the node", func(c *Config) *string { return &c.Description }),
-		text("language", "The language of the node", func(c *Config) *string { return &c.Language }),
+		text("language", "The language of the node", func(c *Config) *string { return &c.Language }).as("list-single"),
 		{"contact", "jid-multi", "Whom to ask about the node", nil,
 			func(c *Config) []string { return c.Contact },
 			func(c *Config, f field, _ *Limits) bool { return list(&c.Contact, f.values) }},
 		text("type", "The type of the payloads, which is mostly their namespace", func(c *Config) *string { return &c.Type }),
 		choice("access_model", "Who may subscribe and read", func(c *Config) *string { return (*string)(&c.Access) },
 			string(Authorize), string(Open), string(Presence), string(Roster), string(Whitelist)),
-		{"roster_groups_allowed", "text-multi", "Groups of the roster that may subscribe and read", nil,
+		{"roster_groups_allowed", "list-multi", "Groups of the roster that may subscribe and read", nil,
 			func(c *Config) []string { return c.Groups },
 			func(c *Config, f field, _ *Limits) bool { return list(&c.Groups, f.values) }},
 		choice("publish_model", "Who may publish", func(c *Config) *string { return &c.Publish }, publishers, subscribers, anybody),
@@ -161,6 +161,13 @@ func text(name, label string, at func(*Config) *string) setting {
 			*at(c) = strings.Clone(f.value())
 			return len(f.values) <= 1 && len(f.value()) <= maxTitle
 		}}
+}
+
+// as gives a field the type that the registry has for it, as there are clients that refuse a form
+// with another.
+func (s setting) as(typ string) setting {
+	s.typ = typ
+	return s
 }
 
 func choice(name, label string, at func(*Config) *string, options ...string) setting {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"hash/maphash"
 	"log/slog"
-	"slices"
 	"sync"
 
 	"trivium/identity"
@@ -89,8 +88,9 @@ func (p *PubSub) Register(reg *xmpp.Registrar) {
 		reg.FeatureOf(resource, to, "pubsub", "pep", features()...)
 		reg.Nodes(to, &nodes{p})
 	}
-	// XEP-0223 section 5: clients look at the server, too.
-	reg.FeatureOf(resource, xmpp.ToServer, "pubsub", "pep", slices.DeleteFunc(features(), func(f string) bool { return f == ns+"#pubsub-on-a-jid" })...)
+	// XEP-0223 section 5: clients look at the server, too. It has no nodes of its own, though, which
+	// all the other features would promise.
+	reg.FeatureOf(resource, xmpp.ToServer, "pubsub", "pep", ns+"#publish", ns+"#publish-options")
 	reg.Presence(p.presence)
 	reg.Relation(p.relation)
 	reg.Down(p.down)

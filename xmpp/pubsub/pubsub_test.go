@@ -212,7 +212,12 @@ func TestDiscovery(t *testing.T) {
 		return c.Ask("get", to, "<query xmlns='http://jabber.org/protocol/disco#items'"+node+"/>")
 	}
 	b.Settle()
-	for _, to := range []string{"", alice, bob, xmpptest.Host} {
+	server := info(a, xmpptest.Host, "")
+	xmpptest.Has(t, "the server", server, "<identity category='pubsub' type='pep'/>", "pubsub#publish-options'")
+	if strings.Contains(server, "create-nodes") {
+		t.Errorf("the server has nodes of its own: %s", server)
+	}
+	for _, to := range []string{"", alice, bob} {
 		xmpptest.Has(t, "alice", info(a, to, ""), "<identity category='pubsub' type='pep'/>", "pubsub#access-presence'", "pubsub#auto-create'", "pubsub#publish-options'")
 	}
 	xmpptest.Has(t, "bob", info(b, alice, "t"), "<identity category='pubsub' type='leaf'/>", "<value>http://jabber.org/protocol/pubsub#meta-data</value>",
