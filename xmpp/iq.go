@@ -31,14 +31,16 @@ func (r *Router) iq(ctx context.Context, s *Stream, st *Stanza) {
 }
 
 // iqToResource passes an IQ on. Section 8.5.3.2.3: nobody there, and nobody there for this sender,
-// are one answer. Answers may always go back to who asked.
+// are one answer; so what one has blocked oneself comes first. Answers may always go back to who asked.
 func (r *Router) iqToResource(ctx context.Context, s *Stream, st *Stanza, request bool) {
+	if bare, resource := st.toParts(); r.blocked(s.Owner(), bare, resource) {
+		r.failBlocked(s, st)
+		return
+	}
 	to := r.at(st.To)
 	switch {
 	case to == nil, r.leaks(ctx, s, st, to), request && !r.accounts.Allowed(s.ses, "xmpp:iq"), r.blocked(to.Owner(), s.res.Address, s.res.name):
 		r.refuse(s, st)
-	case r.blocked(s.Owner(), to.res.Address, to.res.name):
-		r.failBlocked(s, st)
 	case !to.Put(outgoing(s, st)):
 		r.refuse(s, st)
 	}

@@ -190,16 +190,17 @@ func (r *Router) route(ctx context.Context, m *Message) {
 			return
 		}
 	}
-	// XEP-0191 section 3.5: who is blocked hears what it would hear of somebody who is not there.
+	// XEP-0191 section 3.5: who is blocked hears what it would hear of somebody who is not there; so
+	// what one has blocked oneself comes first, as that says nothing about the other one.
 	if r.hooks.blocks != nil {
 		from, name := m.fromParts()
 		to, toName := m.toParts()
 		switch {
-		case r.blocked(m.Recipient, from, name):
-			r.undeliverable(m)
-			return
 		case m.Sender.ID != "" && m.Sender != m.Recipient && r.blocked(m.Sender, to, toName):
 			r.failBlocked(m.By, m.Stanza)
+			return
+		case r.blocked(m.Recipient, from, name):
+			r.undeliverable(m)
 			return
 		}
 	}
@@ -220,6 +221,10 @@ func (r *Router) route(ctx context.Context, m *Message) {
 		m.Reached = append(m.Reached, full)
 	} else if m.toAccount() {
 		r.deliverBare(m)
+	}
+	if m.Recipient.ID == "" && len(m.Reached) == 0 {
+		r.undeliverable(m) // modules hear no more of nobody than of one who has blocked the sender
+		return
 	}
 	for _, delivered := range r.hooks.delivered {
 		delivered(ctx, m)
