@@ -152,7 +152,7 @@ type person struct {
 }
 
 func (i *importer) user(ctx context.Context, name string) (Report, error) {
-	p := &person{Report: Report{Account: name}}
+	p := &person{Report: Report{Account: name, Unknown: []string{}, Faults: []string{}}} // lists in JSON are never null
 	owner, err := i.sinks.Account(ctx, name)
 	switch {
 	case errors.Is(err, identity.ErrNotFound), errors.Is(err, identity.ErrInvalid):
