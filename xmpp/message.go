@@ -3,6 +3,8 @@ package xmpp
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
+	"strings"
 
 	xstanza "mellium.im/xmpp/stanza"
 )
@@ -328,13 +330,30 @@ func outgoing(s *Stream, st *Stanza) []byte {
 	return st.outgoing(s.res.full, to)
 }
 
-// outgoing says from whom the stanza is, as the server knows it (RFC 6120 section 8.1.2.1); an
-// archive's identifier that the client made up is gone (XEP-0359 section 3.1).
+// outgoing says from whom the stanza is, as the server knows it (RFC 6120 section 8.1.2.1). What only
+// others could say is gone: an archive's identifier that the client made up (XEP-0359 section 3.1), and
+// that somebody else has delayed the stanza (XEP-0203 section 4).
 func (st *Stanza) outgoing(from, to string, added ...string) []byte {
-	if !st.Has("urn:xmpp:sid:0", "stanza-id") {
+	if !st.Has(nsSID, "stanza-id") && !st.Has(nsDelay, "delay") {
 		return st.Rewritten(from, to, added...)
 	}
 	return st.Without(func(c Child) bool {
-		return c.Name.Space == "urn:xmpp:sid:0" && c.Name.Local == "stanza-id"
+		return c.Name == xml.Name{Space: nsSID, Local: "stanza-id"} || c.Name == xml.Name{Space: nsDelay, Local: "delay"} && st.delayedBy(c, from)
 	}, from, to, added...)
+}
+
+const (
+	nsSID   = "urn:xmpp:sid:0"
+	nsDelay = "urn:xmpp:delay"
+)
+
+// delayedBy reports whether a `<delay/>` says that somebody else than the sender has delayed it.
+func (st *Stanza) delayedBy(c Child, sender string) bool {
+	el, err := st.Child(c)
+	if err != nil {
+		return true
+	}
+	by, said := el.Attr("from")
+	bare, _, _ := strings.Cut(sender, "/")
+	return said && by != sender && by != bare
 }

@@ -21,20 +21,26 @@ func (o *Offline) presence(ctx context.Context, p *xmpp.Presence) {
 		return
 	}
 	p.By.Set(o.seen, true)
-	if p.By.Is(xmpp.ReadsArchive) {
-		o.forget(ctx, owner)
-		return
-	}
 	if f := o.claim(owner, p.By); f != nil {
+		// It has asked the archive before it came, and finds there what that has.
+		f.rest = p.By.Is(xmpp.ReadsArchive)
 		f.run(ctx)
 	}
 }
 
-// forget drops what a client finds in the archive: it has asked there before it came.
-func (o *Offline) forget(ctx context.Context, owner xmpp.Owner) {
-	if _, err := o.store.DropAll(ctx, owner.ID, 1<<62); err != nil {
-		o.log.Error("messages that wait were not removed", "user", owner.String(), "error", err)
+// archived reports whether the archive of the owner has the message as well (XEP-0359): no client
+// can say so, see xmpp's outgoing.
+func archived(w Waiting, owner xmpp.Owner) bool {
+	st, err := xmpp.ParseStanza(w.Stanza)
+	if err != nil {
+		return false
 	}
+	id, ok := st.Only("urn:xmpp:sid:0", "stanza-id")
+	if !ok {
+		return false
+	}
+	by, _ := id.Attr("by")
+	return by == owner.String()
 }
 
 // flood is what one client is being given. There is one at a time for each account.
@@ -42,11 +48,13 @@ type flood struct {
 	o     *Offline
 	owner xmpp.Owner
 	s     *xmpp.Stream
+	rest  bool // only what the archive has not
 
 	dropping sync.Mutex // one removal after the other; taken before mu
 
 	mu      sync.Mutex
-	open    int // put and not yet known to be there
+	more    bool // something has come to wait since; guarded by Offline.mu
+	open    int  // put and not yet known to be there
 	put     bool
 	arrived []int64
 	drops   bool // a goroutine drops what has arrived
@@ -75,10 +83,30 @@ func (o *Offline) down(ctx context.Context, s *xmpp.Stream) {
 		return
 	}
 	f.drop(ctx)
-	f.end()
+	f.end(false)
+	o.another(ctx, owner)
+}
+
+// late is called when something has come to wait: a client may have come meanwhile, and have had
+// its flood already.
+func (o *Offline) late(ctx context.Context, owner xmpp.Owner) {
+	o.mu.Lock()
+	f := o.floods[owner.ID]
+	if f != nil {
+		f.more = true
+	}
+	o.mu.Unlock()
+	if f == nil {
+		o.another(ctx, owner)
+	}
+}
+
+// another gives what waits to a client that is there, if any.
+func (o *Offline) another(ctx context.Context, owner xmpp.Owner) {
 	var buf [8]*xmpp.Stream
 	for _, other := range o.router.AvailableStreams(buf[:0], owner.Address) {
-		if _, priority, ok := o.router.Available(other); !ok || priority < 0 || other.Is(xmpp.ReadsArchive) {
+		// One that has not been seen yet is about to have its flood, or reads by XEP-0013.
+		if _, priority, ok := o.router.Available(other); !ok || priority < 0 || !other.Is(o.seen) || other.Is(o.asks) {
 			continue
 		}
 		if next := o.claim(owner, other); next != nil {
@@ -88,11 +116,18 @@ func (o *Offline) down(ctx context.Context, s *xmpp.Stream) {
 	}
 }
 
-func (f *flood) end() {
+// end is called once for each flood. With again what has come to wait meanwhile goes the same way.
+func (f *flood) end(again bool) {
 	f.o.mu.Lock()
-	defer f.o.mu.Unlock()
-	if f.o.floods[f.owner.ID] == f {
-		delete(f.o.floods, f.owner.ID)
+	if f.o.floods[f.owner.ID] != f {
+		f.o.mu.Unlock()
+		return
+	}
+	delete(f.o.floods, f.owner.ID)
+	again = again && f.more
+	f.o.mu.Unlock()
+	if again {
+		f.o.another(context.Background(), f.owner)
 	}
 }
 
@@ -103,11 +138,16 @@ func (f *flood) run(ctx context.Context) {
 		list, err := f.o.store.Wait(ctx, f.owner.ID, after, page)
 		if err != nil {
 			f.o.log.Error("messages that wait were not delivered", "user", f.owner.String(), "error", err)
-			f.end()
+			f.end(false)
 			return
 		}
 		for _, w := range list {
 			after = w.ID
+			if f.rest && archived(w, f.owner) {
+				f.begin()
+				f.has(w.ID)
+				continue
+			}
 			b, err := w.delayed(f.owner, "")
 			if err != nil {
 				f.o.log.Error("a message that waits cannot be read", "user", f.owner.String(), "id", w.ID, "error", err)
@@ -177,7 +217,7 @@ func (f *flood) drop(ctx context.Context) bool {
 	f.mu.Unlock()
 	if len(ids) == 0 {
 		if done {
-			f.end()
+			f.end(true)
 		}
 		return false
 	}

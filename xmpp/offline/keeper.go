@@ -27,17 +27,18 @@ type keeper struct {
 
 type queued struct {
 	Waiting
-	hold xmpp.Hold
+	owner xmpp.Owner
+	hold  xmpp.Hold
 }
 
 // put queues a message; where very many wait, the sender waits too.
-func (k *keeper) put(w Waiting, h xmpp.Hold) {
+func (k *keeper) put(w Waiting, owner xmpp.Owner, h xmpp.Hold) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for len(k.queue) >= maxQueued {
 		k.room.Wait()
 	}
-	k.queue = append(k.queue, queued{w, h})
+	k.queue = append(k.queue, queued{w, owner, h})
 	if !k.running {
 		k.running = true
 		go k.run()
@@ -73,7 +74,12 @@ func (k *keeper) write(batch []queued) {
 		// these. Not to acknowledge them would end their senders' sessions for no use.
 		k.o.log.Error("messages were not kept for those who are away", "messages", len(list), "error", err)
 	}
+	told := make(map[xmpp.Owner]bool)
 	for _, q := range batch {
 		q.hold.Done()
+		if !told[q.owner] {
+			told[q.owner] = true
+			k.o.late(ctx, q.owner)
+		}
 	}
 }

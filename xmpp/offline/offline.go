@@ -61,6 +61,7 @@ type Offline struct {
 	router *xmpp.Router
 	log    *slog.Logger
 	seen   xmpp.Flag // the client has had its flood, or wants none
+	asks   xmpp.Flag // the client asks for each (XEP-0013)
 
 	keeper keeper
 
@@ -76,7 +77,7 @@ func New(o Options) *Offline {
 // Register implements xmpp.Module.
 func (o *Offline) Register(reg *xmpp.Registrar) {
 	o.router, o.log = reg.Router, reg.Log()
-	o.seen = reg.Flag()
+	o.seen, o.asks = reg.Flag(), reg.Flag()
 	o.keeper.o = o
 	o.keeper.room = sync.NewCond(&o.keeper.mu)
 	reg.Delivered(o.delivered)
@@ -100,12 +101,13 @@ func (o *Offline) delivered(ctx context.Context, m *xmpp.Message) {
 	}
 	w := Waiting{Owner: m.Recipient.ID, From: m.From.String(), At: o.router.Now(), Stanza: m.Bytes()}
 	if m.Kept { // the archive has it: that the list is full is no error, and nobody waits
-		o.keeper.put(w, m.Hold())
+		o.keeper.put(w, m.Recipient, m.Hold())
 		return
 	}
-	switch err := o.keep(ctx, w); {
+	switch err := o.keep(ctx, w, o.max); {
 	case err == nil:
 		m.Kept = true
+		o.late(ctx, m.Recipient)
 	case errors.Is(err, ErrFull):
 		// The archive may have it; else the sender hears that nobody is there (section 2).
 	default:
@@ -113,27 +115,33 @@ func (o *Offline) delivered(ctx context.Context, m *xmpp.Message) {
 	}
 }
 
-// undelivered keeps what was in the queue of a client that has gone for good, unless another
-// client of the account is there to have it now.
+// undelivered keeps what was in the queue of a client that has gone for good; another client of
+// the account that is there gets it now.
 func (o *Offline) undelivered(ctx context.Context, s *xmpp.Stream, st *xmpp.Stanza) {
 	owner := s.Owner()
 	// What a copy forwards its original has; what has waited before waits still.
-	if owner.ID == "" || !Storable(&st.Element, st.Type) || xmpp.AddressOf(st.From) == owner.Address || waited(st) {
+	if owner.ID == "" || !Storable(&st.Element, st.Type) || xmpp.AddressOf(st.From) == owner.Address || waited(st, owner) {
 		return
 	}
-	if err := o.keep(ctx, Waiting{Owner: owner.ID, From: st.From.String(), At: o.router.Now(), Stanza: st.Bytes()}); err != nil && !errors.Is(err, ErrFull) {
+	// The sender has been told that it is on its way, so that a full list is no reason to lose it:
+	// there is room again for as much as one queue holds, mostly.
+	w := Waiting{Owner: owner.ID, From: st.From.String(), At: o.router.Now(), Stanza: st.Bytes()}
+	if err := o.keep(ctx, w, 2*o.max); err != nil {
 		o.log.Error("a message was not kept", "user", owner.String(), "error", err)
+		return
 	}
+	o.late(ctx, owner)
 }
 
-// waited reports whether the message was put by a flood.
-func waited(st *xmpp.Stanza) bool {
+// waited reports whether the message was put by a flood of the owner's.
+func waited(st *xmpp.Stanza, owner xmpp.Owner) bool {
 	for _, c := range st.Children {
 		if c.Name.Space != "urn:xmpp:delay" || c.Name.Local != "delay" {
 			continue
 		}
 		if el, err := st.Child(c); err == nil {
-			if text, _ := el.Text(); text == reason {
+			from, _ := el.Attr("from") // no client can say this, see xmpp's outgoing
+			if text, _ := el.Text(); text == reason && from == owner.Domain() {
 				return true
 			}
 		}
@@ -141,8 +149,8 @@ func waited(st *xmpp.Stanza) bool {
 	return false
 }
 
-func (o *Offline) keep(ctx context.Context, w Waiting) error {
-	kept, err := o.store.Keep(ctx, []Waiting{w}, o.max)
+func (o *Offline) keep(ctx context.Context, w Waiting, max int) error {
+	kept, err := o.store.Keep(ctx, []Waiting{w}, max)
 	if err == nil && !kept[0] {
 		err = ErrFull
 	}

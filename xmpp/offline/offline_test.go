@@ -199,15 +199,92 @@ func TestRetrieve(t *testing.T) {
 	Has(t, "a stranger", alice.Ask("get", Bob, "<query xmlns='http://jabber.org/protocol/disco#info'"+node), "<service-unavailable")
 }
 
-// Who reads the archive gets no flood, and what waits is dropped.
+// archives is a module that stands for the archive: it has all that says so.
+type archives struct{}
+
+func (archives) Register(reg *xmpp.Registrar) {
+	reg.Accept(func(_ context.Context, m *xmpp.Message) {
+		if m.Has("urn:example", "archive") {
+			m.Kept = true
+			m.Add("<stanza-id xmlns='urn:xmpp:sid:0' by='" + m.Recipient.String() + "' id='1'/>")
+		}
+	})
+}
+
+// Who reads the archive gets of what waits only what that has not, and nothing waits any more.
 func TestArchiveReader(t *testing.T) {
-	s, store := site(t, 100)
-	s.Online("alice", "a").Then(message("chat", Bob, "1", "<body>x</body>"))
+	var store *sqlstore.Store
+	s := Start(t, Options{Modules: func(db *sqldb.DB, _ *identity.Service) []xmpp.Module {
+		store = sqlstore.New(db)
+		return []xmpp.Module{archives{}, offline.New(offline.Options{Store: store, Max: 100})}
+	}})
+	alice := s.Online("alice", "a")
+	alice.Then(message("chat", Bob, "1", "<body>in the archive</body><archive xmlns='urn:example'/>") +
+		message("chat", Bob, "2", "<body>nowhere else</body>") +
+		message("chat", Bob, "3", "<body>it lies</body><stanza-id xmlns='urn:xmpp:sid:0' by='"+Bob+"' id='1'/>"))
+	bobs, err := s.Identity.User(t.Context(), "bob")
+	Must(t, err)
+	Eventually(t, "all wait", func() bool { n, err := store.Count(t.Context(), bobs.ID); return err == nil && n == 3 })
 	bob := s.Login("bob", "b")
-	full := s.Server.Stream(bob.JID)
-	full.Set(xmpp.ReadsArchive, true)
-	if got := bob.Then("<presence/>")[0]; strings.Contains(got, "<message") {
+	s.Server.Stream(bob.JID).Set(xmpp.ReadsArchive, true)
+	got := bob.Then("<presence/>")[0]
+	Has(t, "bob", got, "nowhere else", "it lies")
+	if strings.Contains(got, "in the archive") {
 		t.Errorf("bob got %q", got)
+	}
+	empty(t, s, store)
+}
+
+// slow is a store whose Keep waits.
+type slow struct {
+	*sqlstore.Store
+	in, open chan struct{}
+}
+
+func (s slow) Keep(ctx context.Context, list []offline.Waiting, max int) ([]bool, error) {
+	s.in <- struct{}{}
+	<-s.open
+	return s.Store.Keep(ctx, list, max)
+}
+
+// A client that comes while a message is being kept gets it, and not at its next log-in.
+func TestLate(t *testing.T) {
+	for _, more := range []string{"", "<archive xmlns='urn:example'/>"} {
+		t.Run(more, func(t *testing.T) {
+			st := slow{nil, make(chan struct{}), make(chan struct{})}
+			s := Start(t, Options{Modules: func(db *sqldb.DB, _ *identity.Service) []xmpp.Module {
+				st.Store = sqlstore.New(db)
+				return []xmpp.Module{archives{}, offline.New(offline.Options{Store: st, Max: 100})}
+			}})
+			alice := s.Online("alice", "a")
+			alice.Send(message("chat", Bob, "1", "<body>late</body>"+more))
+			<-st.in
+			bob := s.Login("bob", "b")
+			if got := bob.Then("<presence/>")[0]; strings.Contains(got, "<message") {
+				t.Fatalf("bob got %q", got)
+			}
+			close(st.open)
+			bob.Expect("<body>late</body>")
+			empty(t, s, st.Store)
+		})
+	}
+}
+
+// What a client has not acknowledged another one of the account gets, whatever the message says of
+// having waited before.
+func TestAnother(t *testing.T) {
+	s, store := site(t, 1)
+	alice, phone, laptop := s.Online("alice", "a"), s.Online("bob", "phone"), s.Login("bob", "laptop")
+	Quiet(alice)
+	phone.Send("<presence><priority>5</priority></presence><enable xmlns='urn:xmpp:sm:3'/>")
+	phone.Expect("<enabled")
+	laptop.Send("<presence/>")
+	laptop.Settle()
+	alice.Send(message("chat", Bob, "1", "<body>once</body><delay xmlns='urn:xmpp:delay' from='"+Host+"' stamp='2020-01-01T00:00:00Z'>Offline Storage</delay>"))
+	phone.Expect("<body>once</body>")
+	phone.Close()
+	if got := laptop.Expect("<body>once</body>"); strings.Contains(got, "2020") {
+		t.Errorf("laptop got %q", got)
 	}
 	empty(t, s, store)
 }

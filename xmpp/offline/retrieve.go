@@ -14,7 +14,7 @@ func (o *Offline) NodeInfo(ctx context.Context, q *xmpp.Request, node string) ([
 	if node != ns || q.Account.ID == "" {
 		return nil, false
 	}
-	q.By.Set(o.seen, true)
+	q.By.Set(o.seen|o.asks, true)
 	n, err := o.store.Count(ctx, q.Account.ID)
 	if err != nil {
 		o.log.Error("messages that wait were not counted", "user", q.Account.String(), "error", err)
@@ -30,7 +30,7 @@ func (o *Offline) NodeItems(ctx context.Context, q *xmpp.Request, node string) (
 	if node != ns || q.Account.ID == "" {
 		return nil, false
 	}
-	q.By.Set(o.seen, true)
+	q.By.Set(o.seen|o.asks, true)
 	var b []byte
 	err := o.each(ctx, q, func(w Waiting) bool {
 		b = xmpp.AppendAttr(append(b, "<item"...), "jid", q.Account.String())
