@@ -107,7 +107,7 @@ func (w *wild) life() {
 // disabled.
 func TestChaos(t *testing.T) {
 	s := resumes(t, func(o *xmpp.Options) { o.Config.ResumeTimeout, o.Config.ResumeMemory = 500*time.Millisecond, 64<<10 })
-	until := time.Now().Add(4 * time.Second)
+	alice, until := xmpp.NewAddress("alice", host), time.Now().Add(4*time.Second)
 	var wg sync.WaitGroup
 	for i := range 12 {
 		wg.Go(func() {
@@ -130,6 +130,11 @@ func TestChaos(t *testing.T) {
 				if n := s.svc.Registry.Count(identity.Filter{User: "alice"}); n > 0 {
 					t.Errorf("%d sessions of a disabled account", n)
 				}
+				for _, x := range s.srv.Router().Streams(nil, alice) {
+					if x.Put([]byte("<message/>")) {
+						t.Errorf("the stream %s of a disabled account is alive", x.FullJID())
+					}
+				}
 				_, err = s.svc.SetUser(t.Context(), byMachine, "alice", identity.UserChange{State: &on})
 				must(t, err)
 			}
@@ -137,7 +142,6 @@ func TestChaos(t *testing.T) {
 		}
 	})
 	wg.Wait()
-	alice := xmpp.NewAddress("alice", host)
 	for deadline := time.Now().Add(20 * time.Second); s.svc.Registry.Count(identity.Filter{}) > 0 || len(s.srv.Router().Streams(nil, alice)) > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("left over: %d sessions, %d streams", s.svc.Registry.Count(identity.Filter{}), len(s.srv.Router().Streams(nil, alice)))

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -367,5 +368,33 @@ func TestFASTNoToken(t *testing.T) {
 		if got := p.expect("</success>"); strings.Contains(got, "token") {
 			t.Error(got)
 		}
+	}
+}
+
+// Of several log-ins with the same count one is the first, and the others repeat it.
+func TestFASTSameCountAtOnce(t *testing.T) {
+	s := start(t, options{})
+	token, _ := s.token("HT-SHA-256-NONE")
+	const n = 8
+	results := make(chan string, n)
+	for range n {
+		p := s.dialTLS()
+		p.open()
+		go func() {
+			_, _ = p.conn.Write([]byte("<authenticate xmlns='urn:xmpp:sasl:2' mechanism='HT-SHA-256-NONE'><initial-response>" + b64("alice\x00"+htHash(token, "Initiator", nil)) +
+				"</initial-response><fast xmlns='urn:xmpp:fast:0' count='3'/>" + userAgent(agentID) + "</authenticate>"))
+			buf := make([]byte, 9)
+			_, _ = io.ReadFull(p.conn, buf)
+			results <- string(buf)
+		}()
+	}
+	in := 0
+	for range n {
+		if got := <-results; got == "<success " {
+			in++
+		}
+	}
+	if in != 1 {
+		t.Errorf("%d log-ins with one count", in)
 	}
 }
