@@ -87,7 +87,7 @@ type XMPP struct {
 	ClientCA           string `toml:"client_ca" type:"path" example:"/etc/trivium/people.pem" doc:"authorities in PEM whose certificates let in the account that they name as xmppAddr"`
 
 	ResumeTimeout time.Duration `toml:"resume_timeout" default:"10m" doc:"how long a session whose connection is lost waits for its client (XEP-0198); 0: not at all"`
-	ResumeMemory  Size          `toml:"resume_memory" default:"64MiB" min:"1048576" doc:"memory of all sessions that wait; beyond it the one that waits longest ends"`
+	ResumeMemory  Size          `toml:"resume_memory" default:"64MiB" min:"1048576" doc:"memory of all sessions that wait; beyond it those end that take more of it than most, the one that waits longest first"`
 	PingInterval  time.Duration `toml:"ping_interval" default:"5m" doc:"silence after which a client is asked whether it is there; 0: never" note:"It is asked between this long and half as long again after its last word."`
 	PingTimeout   time.Duration `toml:"ping_timeout" default:"1m" min:"1" doc:"how long it has to answer"`
 	StanzaRate    Size          `toml:"stanza_rate" default:"0" doc:"bytes a second that are read from one client, beyond a burst of two seconds; 0: no limit" note:"A client that sends more is read more slowly; nothing is lost."`

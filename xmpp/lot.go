@@ -14,8 +14,9 @@ const (
 )
 
 // lot is where streams wait whose connection is lost (XEP-0198 section 5). Together they take no
-// more than max bytes: the one that waits longest goes first. Who takes a stream out sees to its
-// end or to its new connection.
+// more than max bytes: of those that take no less than the average the one that waits longest goes
+// first, so that nobody drives out all others with a few large ones. Who takes a stream out sees to
+// its end or to its new connection.
 type lot struct {
 	life   time.Duration // how long one may wait; 0: not at all
 	max    int64
@@ -26,7 +27,7 @@ type lot struct {
 	mu            sync.Mutex
 	closed        bool
 	oldest, newer *parked // the ends of the list
-	bytes         int64
+	bytes, count  int64
 	wg            sync.WaitGroup // those that depart
 }
 
@@ -52,6 +53,7 @@ func (l *lot) park(s *Stream) bool {
 		l.oldest = p
 	}
 	l.newer, s.sm.parked = p, p
+	l.count++
 	return true
 }
 
@@ -82,6 +84,7 @@ func (l *lot) takeLocked(s *Stream) bool {
 	p := s.sm.parked
 	s.sm.parked = nil
 	l.bytes -= p.bytes
+	l.count--
 	if p.older != nil {
 		p.older.next = p.next
 	} else {
@@ -111,19 +114,34 @@ func (l *lot) end(s *Stream) {
 	}
 }
 
-// first is the stream that waits longest; nil: none, or with overOnly none that must go.
-func (l *lot) first(overOnly bool) *Stream {
+// first is the stream that waits longest; nil: none.
+func (l *lot) first() *Stream {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.oldest == nil || overOnly && l.bytes <= l.max {
+	if l.oldest == nil {
 		return nil
 	}
 	return l.oldest.s
 }
 
+// tooMuch is the stream that has to go; nil: none, as there is room.
+func (l *lot) tooMuch() *Stream {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.bytes <= l.max {
+		return nil
+	}
+	for p := l.oldest; p != nil; p = p.next {
+		if p.bytes*l.count >= l.bytes { // one always does
+			return p.s
+		}
+	}
+	return nil
+}
+
 // trim ends streams until there is room. No Stream.mu is held.
 func (l *lot) trim() {
-	for s := l.first(true); s != nil; s = l.first(true) {
+	for s := l.tooMuch(); s != nil; s = l.tooMuch() {
 		s.expire()
 	}
 }
@@ -133,7 +151,7 @@ func (l *lot) close() {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	for s := l.first(false); s != nil; s = l.first(false) {
+	for s := l.first(); s != nil; s = l.first() {
 		s.expire()
 	}
 	l.wg.Wait()
