@@ -95,7 +95,17 @@ func (c *Caps) Learned(hook func(ctx context.Context, s *xmpp.Stream)) {
 func (c *Caps) down(_ context.Context, s *xmpp.Stream) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.streams, s)
+	if x := c.streams[s]; x != nil {
+		c.leave(s, x)
+		delete(c.streams, s)
+	}
+}
+
+// leave takes a client out of those that wait for its hash to be explained. mu is held.
+func (c *Caps) leave(s *xmpp.Stream, x *client) {
+	if q := c.open[x.key]; q != nil {
+		q.waiting = slices.DeleteFunc(q.waiting, func(other *xmpp.Stream) bool { return other == s })
+	}
 }
 
 // presence notes what a client announces. Section 6.4 of XEP-0115: a presence without it changes
@@ -118,6 +128,7 @@ func (c *Caps) presence(_ context.Context, p *xmpp.Presence) {
 		c.mu.Unlock()
 		return // known, or asked before
 	}
+	c.leave(p.By, x)
 	x.key, x.node = key{k.old, strings.Clone(k.algorithm), strings.Clone(k.hash)}, strings.Clone(node)
 	if features, ok := c.known.get(k); ok {
 		x.features = features

@@ -243,3 +243,26 @@ func TestOwn(t *testing.T) {
 		t.Errorf("ver %s, want %s", m[2], want)
 	}
 }
+
+// Who has left, or announces something else by now, does not wait for a hash to be explained.
+func TestWhoHasLeftDoesNotWait(t *testing.T) {
+	s, p := start(t)
+	held, other := newClient("held"), newClient("other")
+	first, second := s.Login("alice", "first"), s.Login("alice", "second")
+	xmpptest.Has(t, "alice", first.Then(held.presence())[0], "disco#info")
+	second.Then(held.presence())
+	if n := p.caps.Waiting(); n != 1 {
+		t.Fatalf("%d wait, want 1", n)
+	}
+	second.Then(other.presence())
+	if n := p.caps.Waiting(); n != 0 {
+		t.Errorf("%d wait for what they do not announce any more", n)
+	}
+	third := s.Login("alice", "third")
+	third.Then(held.presence())
+	if n := p.caps.Waiting(); n != 1 {
+		t.Fatalf("%d wait, want 1", n)
+	}
+	third.Close()
+	xmpptest.Eventually(t, "nobody waits", func() bool { return p.caps.Waiting() == 0 })
+}

@@ -68,10 +68,37 @@ func (p *PubSub) relation(ctx context.Context, r xmpp.Relation) {
 	var buf [8]*xmpp.Stream
 	for _, s := range p.router.AvailableStreams(buf[:0], r.Contact) {
 		if _, known := p.caps.Features(s); known {
-			// The accounts are locked now.
-			go p.greet(context.WithoutCancel(ctx), s, []string{r.Owner.String()})
+			p.later(context.WithoutCancel(ctx), s, r.Owner.String())
 		}
 	}
+}
+
+// later greets a client for one account in a goroutine, as the accounts are locked now. A client has
+// one such goroutine, however often it comes to see somebody and however slowly it reads.
+func (p *PubSub) later(ctx context.Context, s *xmpp.Stream, of string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list, busy := p.waiting[s]
+	if !slices.Contains(list, of) {
+		p.waiting[s] = append(list, of)
+	}
+	if busy {
+		return
+	}
+	go func() {
+		for {
+			p.mu.Lock()
+			of := p.waiting[s]
+			if len(of) == 0 {
+				delete(p.waiting, s)
+				p.mu.Unlock()
+				return
+			}
+			p.waiting[s] = nil
+			p.mu.Unlock()
+			p.greet(ctx, s, of)
+		}
+	}()
 }
 
 // greet sends a client the last items of nodes that it wishes to hear of: of the given accounts,

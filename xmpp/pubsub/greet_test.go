@@ -1,9 +1,12 @@
 package pubsub_test
 
 import (
+	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"trivium/xmpp/pubsub"
 	"trivium/xmpp/xmpptest"
 )
 
@@ -142,4 +145,50 @@ func TestInactive(t *testing.T) {
 		t.Errorf("bob got %q", got)
 	}
 	xmpptest.Has(t, "bob", got, "<items node='t'><item id='3'>")
+}
+
+// slow is a store whose Greeting waits until it is opened.
+type slow struct {
+	pubsub.Store
+	on         atomic.Bool
+	began, now atomic.Int32
+	most       atomic.Int32
+	open       chan struct{}
+}
+
+func (s *slow) Greeting(ctx context.Context, of []string) ([]pubsub.Node, error) {
+	if s.on.Load() {
+		s.began.Add(1)
+		s.most.Store(max(s.most.Load(), s.now.Add(1)))
+		<-s.open
+		defer s.now.Add(-1)
+	}
+	return s.Store.Greeting(ctx, of)
+}
+
+// Two who let each other go and come all the time make no more work than the last of it.
+func TestComingAndGoing(t *testing.T) {
+	st := &slow{open: make(chan struct{})}
+	s := start(t, options{store: func(real pubsub.Store) pubsub.Store { st.Store = real; return st }})
+	a, b := s.friends("t")
+	done(t, a, "", ps(publish("t", "1", tune)))
+	a.Then("<presence type='unsubscribed' to='"+bob+"'/>", b)
+	st.on.Store(true)
+	for range 20 {
+		a.Then("<presence type='subscribed' to='" + bob + "'/>")
+		b.Then("<presence type='subscribe' to='"+alice+"'/>", a)
+		a.Then("<presence type='unsubscribed' to='" + bob + "'/>")
+	}
+	a.Then("<presence type='subscribed' to='" + bob + "'/>")
+	b.Then("<presence type='subscribe' to='" + alice + "'/>")
+	xmpptest.Eventually(t, "one is at work", func() bool { return st.began.Load() > 0 })
+	if n := st.now.Load(); n != 1 {
+		t.Errorf("%d greet one client at one time", n)
+	}
+	close(st.open)
+	b.Expect("<items node='t'><item id='1'>")
+	xmpptest.Eventually(t, "all are done", func() bool { return st.now.Load() == 0 })
+	if n := st.began.Load(); n > 2 {
+		t.Errorf("greeted %d times", n)
+	}
 }

@@ -36,6 +36,7 @@ type site struct {
 type options struct {
 	limits func(*pubsub.Limits)
 	policy map[string]string
+	store  func(pubsub.Store) pubsub.Store
 }
 
 func start(t *testing.T, o options) *site {
@@ -48,7 +49,11 @@ func start(t *testing.T, o options) *site {
 			o.limits(&limits)
 		}
 		c := caps.New()
-		s.pubsub = pubsub.New(pubsub.Options{Store: sqlstore.New(db), Caps: c, Limits: limits})
+		var store pubsub.Store = sqlstore.New(db)
+		if o.store != nil {
+			store = o.store(store)
+		}
+		s.pubsub = pubsub.New(pubsub.Options{Store: store, Caps: c, Limits: limits})
 		return []xmpp.Module{blocking.New(blocking.Options{Store: xmppstore.New(db)}), c, s.pubsub}
 	}, Identity: func(i *identity.Options) { i.Policy = o.policy }})
 	for _, name := range []string{alice, bob, carol} {

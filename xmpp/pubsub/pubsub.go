@@ -68,11 +68,12 @@ type PubSub struct {
 
 	mu      sync.Mutex // guards what follows
 	greeted map[*xmpp.Stream]struct{}
+	waiting map[*xmpp.Stream][]string // whose last items go to a client next; it has a goroutine
 }
 
 // New makes the module.
 func New(o Options) *PubSub {
-	return &PubSub{store: o.Store, caps: o.Caps, limits: o.Limits, seed: maphash.MakeSeed(), greeted: map[*xmpp.Stream]struct{}{}}
+	return &PubSub{store: o.Store, caps: o.Caps, limits: o.Limits, seed: maphash.MakeSeed(), greeted: map[*xmpp.Stream]struct{}{}, waiting: map[*xmpp.Stream][]string{}}
 }
 
 // resource is what the access policy calls it.
