@@ -552,6 +552,9 @@ func TestWebSocketBadFrames(t *testing.T) {
 		name  string
 		frame []byte
 	}{
+		{"half a code to close", []byte{0x88, 0x81, 0, 0, 0, 0, 3}},
+		{"a code that is never sent", []byte{0x88, 0x82, 0, 0, 0, 0, 1005 >> 8, 1005 & 0xFF}},
+		{"a code below all", []byte{0x88, 0x82, 0, 0, 0, 0, 0, 1}},
 		{"not masked", []byte{0x81, 1, 'x'}},
 		{"a bit too many", []byte{0xC1, 0x81, 0, 0, 0, 0, 'x'}},
 		{"an unknown kind", []byte{0x83, 0x80, 0, 0, 0, 0}},
@@ -575,6 +578,9 @@ func TestWebSocketBadFrames(t *testing.T) {
 			var timeout net.Error
 			if errors.As(err, &timeout) && timeout.Timeout() || !strings.HasPrefix(string(b), "HTTP/1.1 101 ") {
 				t.Errorf("%v after %q", err, b)
+			}
+			if whole := tt.name != "half a head"; whole && !strings.Contains(string(b), "\x88\x02\x03\xEA") && !strings.Contains(string(b), "policy-violation") {
+				t.Errorf("no word of a broken protocol in %q", b)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package xmpp
 import (
 	"bytes"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -245,10 +246,27 @@ func (t *ws) control(op byte, body []byte) error {
 		defer t.sending.Unlock()
 		return t.send(append(appendFrameHead(nil, opPong, len(body)), body...), patience)
 	case opClose:
+		if !closes(body) {
+			return errFrame
+		}
 		t.goodbye(body[:min(len(body), len(closeNormal))], patience) // the peer's own code
 		return io.EOF
 	}
 	return nil
+}
+
+// closes reports whether a close frame may have that body (RFC 6455 sections 5.5.1 and 7.4): what is
+// sent back has to be valid, too.
+func closes(body []byte) bool {
+	if len(body) < 2 {
+		return len(body) == 0
+	}
+	switch code := binary.BigEndian.Uint16(body); code {
+	case 1005, 1006, 1015: // for programs, never on the wire
+		return false
+	default:
+		return code >= 1000 && code < 5000
+	}
 }
 
 // goodbye sends the close frame, once.
