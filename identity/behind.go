@@ -13,12 +13,22 @@ import (
 const (
 	maxBehind    = 4096
 	behindBatch  = 256
-	behindPace   = 20 * time.Millisecond // from one write to the next, so that what comes between shares a commit
+	behindPace   = 50 * time.Millisecond // from one write to the next, so that what comes between shares a commit
 	flushTimeout = 5 * time.Second
 )
 
-// job is one write that nobody waits for.
-type job func(context.Context, StoreWriter) error
+// job is one write that nobody waits for: a row of the audit log, or do.
+type job struct {
+	do    func(context.Context, StoreWriter) error
+	audit AuditEvent // where do is nil
+}
+
+func (j *job) run(ctx context.Context, w StoreWriter) error {
+	if j.do == nil {
+		return w.AppendAudit(ctx, j.audit)
+	}
+	return j.do(ctx, w)
+}
 
 // behind writes what need not be durable at once (audit of log-ins, last log-in, bans) in
 // batches. Its queue is bounded, so that a storm of wrong log-ins fills neither memory nor store;
@@ -27,6 +37,7 @@ type behind struct {
 	store Store
 	log   *slog.Logger
 	queue chan job
+	full  chan struct{} // says that a whole batch waits
 	lost  atomic.Int64
 
 	mu     sync.Mutex           // guards logins
@@ -34,18 +45,29 @@ type behind struct {
 }
 
 func newBehind(store Store, log *slog.Logger) *behind {
-	return &behind{store: store, log: log, queue: make(chan job, maxBehind), logins: map[UserID]time.Time{}}
+	return &behind{store: store, log: log, queue: make(chan job, maxBehind), full: make(chan struct{}, 1), logins: map[UserID]time.Time{}}
 }
 
-// push queues a job; false where there is no room.
-func (b *behind) push(j job) bool {
+// push queues a write; false where there is no room.
+func (b *behind) push(do func(context.Context, StoreWriter) error) bool { return b.add(job{do: do}) }
+
+// record queues a row of the audit log.
+func (b *behind) record(e AuditEvent) { b.add(job{audit: e}) }
+
+func (b *behind) add(j job) bool {
 	select {
 	case b.queue <- j:
-		return true
 	default:
 		b.lost.Add(1)
 		return false
 	}
+	if len(b.queue) >= behindBatch {
+		select {
+		case b.full <- struct{}{}:
+		default:
+		}
+	}
+	return true
 }
 
 // login notes the last log-in of an account; of those that come before the write the last counts.
@@ -74,7 +96,8 @@ func (b *behind) login(id UserID, at time.Time) {
 	}
 }
 
-// run writes until ctx ends, and then what is left. The first write after a pause comes at once.
+// run writes until ctx ends, and then what is left. The first write after a pause comes at once, and
+// so does one of a whole batch.
 func (b *behind) run(ctx context.Context) {
 	pace := time.NewTimer(0)
 	defer pace.Stop()
@@ -83,6 +106,7 @@ func (b *behind) run(ctx context.Context) {
 		case j := <-b.queue:
 			select {
 			case <-pace.C:
+			case <-b.full:
 			case <-ctx.Done():
 			}
 			b.write(ctx, j)
@@ -111,7 +135,7 @@ func (b *behind) flush(ctx context.Context) {
 func (b *behind) write(ctx context.Context, first job) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
-	batch := []job{first}
+	batch := append(make([]job, 0, min(1+len(b.queue), behindBatch)), first)
 	for len(batch) < behindBatch {
 		select {
 		case j := <-b.queue:
@@ -121,17 +145,25 @@ func (b *behind) write(ctx context.Context, first job) {
 		}
 		break
 	}
+	var rows []AuditEvent
+	for i := range batch {
+		if batch[i].do == nil {
+			rows = append(rows, batch[i].audit)
+		}
+	}
 	err := b.store.Write(ctx, func(w StoreWriter) error {
-		for _, j := range batch {
-			if err := j(ctx, w); err != nil {
-				return err
+		for i := range batch {
+			if j := &batch[i]; j.do != nil {
+				if err := j.do(ctx, w); err != nil {
+					return err
+				}
 			}
 		}
-		return nil
+		return w.AppendAudit(ctx, rows...)
 	})
 	if err != nil {
-		for _, j := range batch {
-			err := b.store.Write(ctx, func(w StoreWriter) error { return j(ctx, w) })
+		for i := range batch {
+			err := b.store.Write(ctx, func(w StoreWriter) error { return batch[i].run(ctx, w) })
 			if err != nil && !errors.Is(err, ErrNotFound) { // the account may be gone meanwhile
 				b.log.Error("writing behind", "err", err)
 			}

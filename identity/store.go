@@ -66,8 +66,8 @@ type StoreWriter interface {
 
 	PutBrowserSession(ctx context.Context, r BrowserRow) error // by ID
 	RemoveBrowserSessions(ctx context.Context, ids ...string) error
-	AppendAudit(ctx context.Context, e AuditEvent) error
-	PutBan(ctx context.Context, b Ban) error // by Prefix
+	AppendAudit(ctx context.Context, events ...AuditEvent) error // in their order
+	PutBan(ctx context.Context, b Ban) error                     // by Prefix
 	RemoveBan(ctx context.Context, prefix string) error
 	PutSetting(ctx context.Context, name, value string) error // "" removes
 }

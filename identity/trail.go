@@ -84,5 +84,5 @@ func (s *Service) trail(ses *Session, user string, e AuditEvent) {
 	s.log.LogAttrs(context.Background(), slog.LevelInfo, strings.ReplaceAll(e.Event, ".", " "), slog.String("event", e.Event),
 		slog.String("sess", e.Session), slog.String("protocol", string(e.Protocol)), slog.String("remote", e.Remote),
 		slog.String("user", user), slog.String("method", string(e.Method)), slog.String("result", e.Result))
-	s.behind.push(func(ctx context.Context, w StoreWriter) error { return w.AppendAudit(ctx, e) })
+	s.behind.record(e)
 }

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"strconv"
 	"strings"
 
 	"trivium/identity"
@@ -38,11 +39,56 @@ func (r reader) Audit(ctx context.Context, f identity.AuditFilter) ([]identity.A
 	return out, err
 }
 
+// auditRows is how many rows one statement writes, where there are so many; it saves most of the work
+// that is done for a statement and not for a row.
+const auditRows = 16
+
 // AppendAudit implements identity.StoreWriter.
-func (w *writer) AppendAudit(ctx context.Context, e identity.AuditEvent) error {
-	_, err := w.exec(ctx, "writing the audit log", `INSERT INTO identity_audit (at, event, actor, via, subject, protocol,
-		method, remote, session, result, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		micros(e.Time), e.Event, e.Actor, e.Via, e.Subject, string(e.Protocol), string(e.Method), e.Remote, e.Session, e.Result, e.Detail)
+func (w *writer) AppendAudit(ctx context.Context, events ...identity.AuditEvent) error {
+	for len(events) >= auditRows {
+		if err := w.appendAudit(ctx, auditMany(), events[:auditRows]); err != nil {
+			return err
+		}
+		events = events[auditRows:]
+	}
+	for i := range events {
+		if err := w.appendAudit(ctx, auditOne, events[i:i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	auditInto = `INSERT INTO identity_audit (at, event, actor, via, subject, protocol, method, remote, session, result, detail) VALUES `
+	auditOne  = auditInto + `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	auditArgs = 11
+)
+
+// auditMany is the statement for auditRows rows.
+func auditMany() string {
+	b := append(make([]byte, 0, len(auditInto)+auditRows*auditArgs*6), auditInto...)
+	for i := range auditRows * auditArgs {
+		switch {
+		case i == 0:
+			b = append(b, "($"...)
+		case i%auditArgs == 0:
+			b = append(b, "), ($"...)
+		default:
+			b = append(b, ", $"...)
+		}
+		b = strconv.AppendInt(b, int64(i+1), 10)
+	}
+	return string(append(b, ')'))
+}
+
+func (w *writer) appendAudit(ctx context.Context, query string, events []identity.AuditEvent) error {
+	args := make([]any, 0, auditArgs*len(events))
+	for i := range events {
+		e := &events[i]
+		args = append(args, micros(e.Time), e.Event, e.Actor, e.Via, e.Subject, string(e.Protocol), string(e.Method), e.Remote, e.Session, e.Result, e.Detail)
+	}
+	_, err := w.exec(ctx, "writing the audit log", query, args...)
 	return err
 }
 

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"testing"
 
 	"trivium/identity"
@@ -48,12 +50,10 @@ func audit(t *testing.T, s identity.Store) {
 		{Time: at(3), Event: "user.set", Actor: "admin1", Subject: "user2", Result: "ok"},
 	}
 	write(t, s, func(ctx context.Context, w identity.StoreWriter) error {
-		for _, e := range events {
-			if err := w.AppendAudit(ctx, e); err != nil {
-				return err
-			}
+		if err := w.AppendAudit(ctx, events[0]); err != nil {
+			return err
 		}
-		return nil
+		return w.AppendAudit(ctx, events[1:]...)
 	})
 	for _, c := range []struct {
 		name   string
@@ -85,6 +85,21 @@ func audit(t *testing.T, s identity.Store) {
 		t.Fatalf("got %v, %v", got, err)
 	}
 	equal(t, "every field", got[0], full)
+
+	const many = 40 // at once
+	events = nil
+	for i := range many {
+		e := full
+		e.Event, e.Time, e.Detail = "many", at(i+4), strconv.Itoa(i)
+		events = append(events, e)
+	}
+	write(t, s, func(ctx context.Context, w identity.StoreWriter) error { return w.AppendAudit(ctx, events...) })
+	got, err = s.Audit(t.Context(), identity.AuditFilter{Event: "many"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(got)
+	equal(t, "many at once", got, events)
 }
 
 func bans(t *testing.T, s identity.Store) {

@@ -15,8 +15,11 @@ func (g *Groups) Changed(ctx context.Context, ids []identity.UserID) {
 	defer g.changing.Unlock()
 	g.mu.Lock()
 	g.turn++
+	g.past.forget()
+	g.past.shut = true
 	idle := len(g.online) == 0
 	g.mu.Unlock()
+	defer g.reopen()
 	if idle {
 		return
 	}
@@ -55,6 +58,13 @@ func (g *Groups) Changed(ctx context.Context, ids []identity.UserID) {
 	if list := g.swap(fresh, groups); len(list) > 0 {
 		g.router.Regroup(ctx, list)
 	}
+}
+
+// reopen lets those be kept again who go, when the change has been met.
+func (g *Groups) reopen() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.past.shut = false
 }
 
 // lost forgets all, where a change could not be read: whoever asks next reads the truth.

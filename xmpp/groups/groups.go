@@ -38,6 +38,7 @@ type Groups struct {
 	mu     sync.Mutex
 	turn   uint64 // rises with each change, before it is read
 	online map[identity.UserID]*account
+	past   past
 	groups map[key]*group // of those in users
 	users  map[key]int    // how many accounts that are online have it
 }
@@ -105,6 +106,9 @@ func (g *Groups) down(owner xmpp.Owner) {
 	if a.streams--; a.streams > 0 {
 		return
 	}
+	if a.known {
+		g.past.keep(owner.ID, a.groups, g.groups)
+	}
 	g.have(a, nil)
 	delete(g.online, owner.ID)
 }
@@ -128,6 +132,17 @@ func (g *Groups) contacts(ctx context.Context, owner xmpp.Owner) ([]xmpp.Contact
 	for {
 		g.mu.Lock()
 		a, turn := g.online[owner.ID], g.turn
+		if a != nil && !a.known {
+			if was, ok := g.past.of[owner.ID]; ok {
+				a.known = true
+				g.have(a, was.groups)
+				for i, k := range was.groups {
+					if g.groups[k] == nil {
+						g.groups[k] = was.members[i]
+					}
+				}
+			}
+		}
 		if a != nil && a.known {
 			list := contactsOf(owner.ID, a.groups, g.groups)
 			g.mu.Unlock()

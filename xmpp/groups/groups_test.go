@@ -218,3 +218,34 @@ func TestBound(t *testing.T) {
 		t.Errorf("alice has %d contacts of a group that is too large", n)
 	}
 }
+
+// Who was away meanwhile finds the groups as they are.
+func TestChangesWhileAway(t *testing.T) {
+	s := site(t)
+	crew(t, s, "alice", "bob")
+	look := func() string {
+		alice := s.Login("alice", "a")
+		defer func() { alice.Send("</stream:stream>"); alice.Rest() }()
+		return fetch(alice, "")
+	}
+	Has(t, "alice", look(), bobItem)
+	Has(t, "alice again", look(), bobItem)
+	Must(t, s.Identity.RemoveMembers(t.Context(), Actor(), "crew", []string{"bob"}))
+	for _, when := range []string{"after", "long after"} {
+		if text := look(); strings.Contains(text, "bob@") {
+			t.Errorf("%s bob has left the group, alice has %s", when, text)
+		}
+	}
+	crew(t, s, "bob")
+	bob := s.Online("bob", "b") // somebody is there while it changes
+	Has(t, "alice", look(), bobItem)
+	name := "team"
+	_, err := s.Identity.SetGroup(t.Context(), Actor(), "crew", identity.GroupChange{Name: &name})
+	Must(t, err)
+	Has(t, "alice", look(), "<group>team</group>")
+	Must(t, s.Identity.RemoveUser(t.Context(), Actor(), "bob"))
+	if text := look(); strings.Contains(text, "bob@") {
+		t.Errorf("bob has gone, alice has %s", text)
+	}
+	bob.Rest()
+}

@@ -50,6 +50,8 @@ type flood struct {
 	s     *xmpp.Stream
 	rest  bool // only what the archive has not
 
+	crossed bool // messages may have been written since it began to read; guarded by Offline.mu
+
 	dropping sync.Mutex // one removal after the other; taken before mu
 
 	mu      sync.Mutex
@@ -60,14 +62,17 @@ type flood struct {
 	drops   bool // a goroutine drops what has arrived
 }
 
-// claim makes a flood; nil where another client is being given what waits.
+// claim makes a flood; nil where another client is being given what waits, or nothing does.
 func (o *Offline) claim(owner xmpp.Owner, s *xmpp.Stream) *flood {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if _, busy := o.floods[owner.ID]; busy {
 		return nil
 	}
-	f := &flood{o: o, owner: owner, s: s}
+	if _, nothing := o.none.of[owner.ID]; nothing {
+		return nil
+	}
+	f := &flood{o: o, owner: owner, s: s, crossed: o.none.writing[owner.ID] > 0}
 	o.floods[owner.ID] = f
 	return f
 }
@@ -158,6 +163,9 @@ func (f *flood) run(ctx context.Context) {
 			if !f.s.PutThen(b, func() { f.has(w.ID) }) {
 				return // it has ended, and down is called
 			}
+		}
+		if after == 0 {
+			f.o.nothing(f)
 		}
 		if len(list) < page {
 			f.all()

@@ -69,7 +69,7 @@ func (k *keeper) write(batch []queued) {
 	for i, q := range batch {
 		list[i] = q.Waiting
 	}
-	if _, err := k.o.store.Keep(ctx, list, k.o.max); err != nil {
+	if _, err := k.o.write(ctx, list, k.o.max); err != nil {
 		// The archive has them, and so has a client that reads it; one that does not gets none of
 		// these. Not to acknowledge them would end their senders' sessions for no use.
 		k.o.log.Error("messages were not kept for those who are away", "messages", len(list), "error", err)

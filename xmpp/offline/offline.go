@@ -67,6 +67,7 @@ type Offline struct {
 
 	mu     sync.Mutex
 	floods map[identity.UserID]*flood // which client is being given what waits
+	none   none
 }
 
 // New makes the module.
@@ -150,7 +151,7 @@ func waited(st *xmpp.Stanza, owner xmpp.Owner) bool {
 }
 
 func (o *Offline) keep(ctx context.Context, w Waiting, max int) error {
-	kept, err := o.store.Keep(ctx, []Waiting{w}, max)
+	kept, err := o.write(ctx, []Waiting{w}, max)
 	if err == nil && !kept[0] {
 		err = ErrFull
 	}

@@ -288,3 +288,25 @@ func TestAnother(t *testing.T) {
 	}
 	empty(t, s, store)
 }
+
+// Who comes and goes has each message once, whether something waited at their last log-in or not.
+func TestComingAndGoing(t *testing.T) {
+	s, store := site(t, 100)
+	alice := s.Online("alice", "a")
+	for i := range 3 {
+		for range 2 { // the second time it is known that nothing waits
+			bob := s.Online("bob", "b")
+			if text := bob.Settle(); strings.Contains(text, "<message") {
+				t.Errorf("round %d: %q has come again", i, text)
+			}
+			bob.Send("</stream:stream>")
+			bob.Rest()
+		}
+		Nothing(t, "alice", alice.Then(message("chat", Bob, fmt.Sprint(i), fmt.Sprintf("<body>word %d</body>", i)))[0])
+		bob := s.Login("bob", "b")
+		Has(t, "bob", bob.Then("<presence/>")[0], fmt.Sprintf("word %d", i))
+		empty(t, s, store)
+		bob.Send("</stream:stream>")
+		bob.Rest()
+	}
+}
