@@ -7,13 +7,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
 	"log/slog"
 	"strconv"
 	"strings"
 	"time"
 
-	mellium "mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
 	xstream "mellium.im/xmpp/stream"
 
@@ -36,8 +34,8 @@ const (
 	strangerElement = 16 << 10
 )
 
-// negotiation is the life of a connection before a resource is bound. step is one stream of it, as
-// mellium's session drives it: header, features, and elements until the stream begins anew.
+// negotiation is the life of a connection before a resource is bound. step is one stream of it:
+// header, features, and elements until the stream begins anew.
 type negotiation struct {
 	c        *client
 	srv      *Server
@@ -83,63 +81,54 @@ func (c *client) negotiate() *Stream {
 		}
 	}
 	n.hello = n.t.open(rand.Text(), n.srv.domain, "")
-	// The context must not end: mellium would take the deadlines off the connection.
-	_, err := mellium.ReceiveSession(context.Background(), nothing{}, 0, n.step)
-	if err != nil {
-		c.fail(err, n.hello)
-		return nil
+	for n.s == nil {
+		if err := n.step(); err != nil {
+			c.fail(err, n.hello)
+			return nil
+		}
 	}
 	return n.s
 }
 
-// nothing is what mellium gets in the place of the connection, which is the transport's alone.
-type nothing struct{}
-
-func (nothing) Read([]byte) (int, error)  { return 0, io.EOF }
-func (nothing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
-
-// step is the mellium.Negotiator.
-func (n *negotiation) step(_ context.Context, in, out *xstream.Info, _ *mellium.Session, _ any) (mellium.SessionState, io.ReadWriter, any, error) {
+// step is one stream of the negotiation; nil means that it begins anew, or that s is there.
+func (n *negotiation) step() error {
 	if n.hello == nil {
 		n.hello = n.t.open(rand.Text(), n.srv.domain, "")
 	}
 	fr, err := n.t.next()
 	if err != nil {
-		return 0, nil, nil, err
+		return err
 	}
-	if err := n.header(fr.el, in, out); err != nil {
-		return 0, nil, nil, err
+	if err := n.header(fr.el); err != nil {
+		return err
 	}
 	hello := n.hello
 	n.hello = nil
 	if err := n.write(hello, n.features()); err != nil {
-		return 0, nil, nil, err
+		return err
 	}
 	for {
 		fr, err := n.t.next()
 		if err != nil {
-			return 0, nil, nil, err
+			return err
 		}
 		if fr.kind == frameClose {
-			return 0, nil, nil, errClosed
+			return errClosed
 		}
-		mask, again, err := n.element(fr.el)
+		again, err := n.element(fr.el)
 		switch {
-		case err != nil:
-			return 0, nil, nil, err
-		case mask&mellium.Ready != 0:
-			in.From = n.s.full
-			return mask, nil, nil, nil
+		case err != nil || n.s != nil:
+			return err
 		case again:
 			n.t.restart()
-			return mask, nil, nil, nil // mellium keeps its decoder and encoder, which nobody uses
+			return nil
 		}
 	}
 }
 
 // header checks the client's open tag and makes ours, which has to be sent even before an error
 // about that tag (RFC 6120 section 4.9.1.2).
-func (n *negotiation) header(el *Element, in, out *xstream.Info) error {
+func (n *negotiation) header(el *Element) error {
 	to, _ := el.Attr("to")
 	domain, err := identity.ParseDomain(to)
 	known := err == nil && n.srv.domains[domain]
@@ -160,8 +149,7 @@ func (n *negotiation) header(el *Element, in, out *xstream.Info) error {
 	if !stranger && n.peer.Localpart() != "" {
 		peer = n.peer.String()
 	}
-	id := rand.Text()
-	n.hello = n.t.open(id, from, peer)
+	n.hello = n.t.open(rand.Text(), from, peer)
 
 	n.lang = ""
 	for _, a := range el.attrs {
@@ -186,7 +174,6 @@ func (n *negotiation) header(el *Element, in, out *xstream.Info) error {
 		return &fault{xstream.HostUnknown, "the log-in was for another host"}
 	}
 	n.domain = domain
-	in.To, out.ID = jid.JID{}, id
 	return nil
 }
 
@@ -255,69 +242,56 @@ func (s *Stream) counts() bool {
 }
 
 // element handles one element; again means that a new stream begins.
-func (n *negotiation) element(el *Element) (mask mellium.SessionState, again bool, err error) {
+func (n *negotiation) element(el *Element) (again bool, err error) {
 	switch {
 	case el.Name.Space == nsTLS && el.Name.Local == "starttls":
 		if n.clear == nil || n.authed {
 			// RFC 6120 section 5.4.2.2
 			if err := n.write([]byte("<failure xmlns='" + nsTLS + "'/>")); err != nil {
-				return 0, false, err
+				return false, err
 			}
-			return 0, false, errClosed
+			return false, errClosed
 		}
 		// Section 5.3.3 and 5.4.3.1: what came with it came from anybody. White space, which some
 		// clients send although they must not (section 5.3.3), says nothing.
 		if !n.clear.empty() {
-			return 0, false, &fault{xstream.PolicyViolation, "bytes came between starttls and TLS"}
+			return false, &fault{xstream.PolicyViolation, "bytes came between starttls and TLS"}
 		}
 		if err := n.write([]byte("<proceed xmlns='" + nsTLS + "'/>")); err != nil {
-			return 0, false, err
+			return false, err
 		}
 		if err := n.startTLS(); err != nil {
 			n.t.cut() // there is no stream left to say anything in
-			return 0, false, err
+			return false, err
 		}
-		return mellium.Secure, true, nil
+		return true, nil
 	case el.Name.Space == nsSASL && el.Name.Local == "auth" && !n.authed:
-		ok, err := n.authenticate(el)
-		if err != nil || !ok {
-			return 0, false, err
-		}
-		return mellium.Authn, true, nil
+		return n.authenticate(el)
 	case el.Name.Space == nsSASL2 && el.Name.Local == "authenticate" && !n.authed:
-		ready, err := n.authenticate2(el)
-		if err != nil || !ready {
-			return 0, false, err
-		}
-		return mellium.Authn | mellium.Ready, false, nil
+		_, err := n.authenticate2(el)
+		return false, err
 	case el.Name.Space == nsSM:
-		resumed, err := n.managed(el)
-		if err != nil || !resumed {
-			return 0, false, err
-		}
-		return mellium.Authn | mellium.Ready, false, nil
+		_, err := n.managed(el)
+		return false, err
 	case n.authed && el.Name.Space == nsClient && el.Name.Local == string(KindIQ):
-		bound, err := n.bind(el)
-		if err != nil || !bound {
-			return 0, false, err
-		}
-		return mellium.Authn | mellium.Ready, false, nil
+		_, err := n.bind(el)
+		return false, err
 	}
 	st, isStanza, err := newStanza(el)
 	if isStanza && err == nil && n.secure && !n.authed {
 		if answer := n.stranger(st); answer != nil {
-			return 0, false, n.write(answer)
+			return false, n.write(answer)
 		}
 	}
 	switch {
 	case isStanza: // RFC 6120 section 4.9.3.12
-		return 0, false, &fault{xstream.NotAuthorized, "log in and bind a resource first"}
+		return false, &fault{xstream.NotAuthorized, "log in and bind a resource first"}
 	case el.Name.Space == nsStream && el.Name.Local == "error":
-		return 0, false, errClosed
+		return false, errClosed
 	case el.Name.Space == nsSASL || el.Name.Space == nsSASL2:
-		return 0, false, &fault{xstream.PolicyViolation, "that has no place here"}
+		return false, &fault{xstream.PolicyViolation, "that has no place here"}
 	}
-	return 0, false, &fault{xstream.UnsupportedStanzaType, "that is not understood"}
+	return false, &fault{xstream.UnsupportedStanzaType, "that is not understood"}
 }
 
 // stranger answers what somebody may ask who has not logged in; nil where that is nothing.
