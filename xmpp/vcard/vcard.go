@@ -101,7 +101,7 @@ func (v *VCard) answer(ctx context.Context, q *xmpp.Request) {
 	case err != nil:
 		q.Broken(err)
 	case card == nil && picture == nil && q.Target == xmpp.ToAccount:
-		q.Fail(xstanza.ItemNotFound, xstanza.Cancel)
+		q.Refuse() // section 3.3: the same as for an account that there is not
 	case card == nil:
 		q.Result("<vCard xmlns='" + ns + "'>" + string(picture) + "</vCard>")
 	default:

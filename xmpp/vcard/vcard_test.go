@@ -52,8 +52,12 @@ func TestCard(t *testing.T) {
 	s, _ := site(t)
 	alice, bob := s.Online("alice", "a"), s.Online("bob", "b")
 	Has(t, "nothing yet", alice.Ask("get", "", get), "<vCard xmlns='vcard-temp'></vCard>")
-	Has(t, "nothing of alice's", bob.Ask("get", Alice, get), "<item-not-found")
-	Has(t, "nobody", bob.Ask("get", "nobody@"+Host, get), "<service-unavailable")
+	// An account without a card looks like one that there is not.
+	nobody := bob.Ask("get", "nobody@"+Host, get)
+	Has(t, "nobody", nobody, "<service-unavailable")
+	if got, want := bob.Ask("get", Alice, get), strings.ReplaceAll(nobody, "nobody@"+Host, Alice); got != want {
+		t.Errorf("of alice bob gets %q, of nobody %q", got, nobody)
+	}
 	Has(t, "set", alice.Ask("set", "", card("")), "<iq type='result'")
 	Has(t, "own", alice.Ask("get", "", get), card(""))
 	Has(t, "another's", bob.Ask("get", Alice, get), card(""))
