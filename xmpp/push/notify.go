@@ -79,9 +79,12 @@ func (p *Push) targets(ctx context.Context, owner identity.UserID) []*target {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.made == made {
-		if len(p.known) >= maxKnown {
+		n := weigh(list)
+		if len(p.known) >= maxKnown || p.bytes+n > maxKnownBytes {
 			clear(p.known)
+			p.bytes = 0
 		}
+		p.bytes += n - weigh(p.known[owner])
 		p.known[owner] = list
 	}
 	return list
@@ -91,7 +94,18 @@ func (p *Push) forget(owner identity.UserID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.made++
+	p.bytes -= weigh(p.known[owner])
 	delete(p.known, owner)
+}
+
+// weigh estimates what an account's services take in memory, in bytes.
+func weigh(list []*target) int {
+	const each = 256
+	n := 0
+	for _, t := range list {
+		n += each + len(t.JID) + len(t.Node) + len(t.Resource) + len(t.Options)
+	}
+	return n
 }
 
 // up starts counting anew: the client is there.
@@ -130,6 +144,10 @@ func (p *Push) notify(owner xmpp.Owner, t *target) {
 func (p *Push) publish(owner xmpp.Owner, t *target) {
 	to, err := jid.Parse(t.JID)
 	if err != nil {
+		return
+	}
+	// A service that is a client of ours may have blocked the account, as any other may.
+	if c := p.router.Stream(to); c != nil && p.router.Blocked(c.Owner(), owner.Address, "") {
 		return
 	}
 	p.mu.Lock()

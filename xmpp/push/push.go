@@ -67,11 +67,15 @@ type Push struct {
 
 	mu    sync.Mutex
 	known map[identity.UserID][]*target // as the store has them; what is not there has not been read
+	bytes int                           // that known takes
 	made  int                           // times that the map was changed
 }
 
 // maxKnown is how many accounts' services are kept in memory.
 const maxKnown = 50_000
+
+// maxKnownBytes bounds what they take together, as [weigh] estimates it.
+const maxKnownBytes = 32 << 20
 
 // target is a service with what has been told to it.
 type target struct {

@@ -9,6 +9,7 @@ import (
 	"trivium/identity"
 	"trivium/internal/sqldb"
 	"trivium/xmpp"
+	"trivium/xmpp/blocking"
 	"trivium/xmpp/push"
 	"trivium/xmpp/sqlstore"
 	. "trivium/xmpp/xmpptest"
@@ -73,6 +74,23 @@ func TestWake(t *testing.T) {
 	phone.Send("</stream:stream>")
 	phone.Rest()
 	Nothing(t, "service", alice.Then("<message type='chat' to='"+Bob+"'>"+body, service)[1])
+}
+
+// A client that somebody else has named as a service is left in peace where it has blocked them.
+func TestBlockedService(t *testing.T) {
+	s := Start(t, Options{Modules: func(db *sqldb.DB, _ *identity.Service) []xmpp.Module {
+		store := sqlstore.New(db)
+		return []xmpp.Module{push.New(store), blocking.New(blocking.Options{Store: store}), keeper{}}
+	}})
+	victim, alice := s.Online(Carol, "victim"), s.Online("alice", "a")
+	phone := s.Online("bob", "phone")
+	for i := range 3 {
+		phone.Ask("set", "", enable(victim.JID, fmt.Sprint(i), ""))
+	}
+	phone.Send("</stream:stream>")
+	phone.Rest()
+	Has(t, "the one who is named", victim.Ask("set", "", "<block xmlns='urn:xmpp:blocking'><item jid='"+Bob+"'/></block>"), "<iq type='result'")
+	Nothing(t, "the one who is named", alice.Then("<message type='chat' to='"+Bob+"'>"+body, victim)[1])
 }
 
 // A service that answers with errors only is told no more.
