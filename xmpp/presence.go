@@ -3,6 +3,7 @@ package xmpp
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -153,7 +154,10 @@ func (r *Router) showAll(all []Address, by *Stream, st *Stanza) {
 	var before, behind []byte
 	for _, to := range all {
 		list := r.pick(buf[:0], to, isAvailable)
-		if len(list) == 0 || r.apart(by, list[0]) {
+		if r.hooks.blocks != nil { // one of them alone may be blocked, by its full JID
+			list = slices.DeleteFunc(list, func(x *Stream) bool { return r.apart(by, x) })
+		}
+		if len(list) == 0 {
 			continue
 		}
 		if before == nil {

@@ -63,7 +63,7 @@ type Blocking struct {
 // New makes the module.
 func New(o Options) *Blocking {
 	b := &Blocking{store: o.Store, report: o.Report}
-	b.lists.read = o.Store.Blocked
+	b.lists.read, b.lists.max = o.Store.Blocked, maxListBytes
 	return b
 }
 

@@ -189,3 +189,22 @@ func TestStoreFails(t *testing.T) {
 	Has(t, "alice", alice.Ask("set", "", block(Bob)), "<iq type='error'", "<internal-server-error")
 	Has(t, "alice", bob.Then("<message type='chat' to='"+Alice+"'>"+toBeRead, alice)[1], "<body>")
 }
+
+// A client that is blocked by its full JID does not see presence, and the others of its account do.
+func TestPresenceOfOneClient(t *testing.T) {
+	s := site(t, &reports{})
+	alice, bob := s.Friends()
+	before, after := s.Online("bob", "a0"), s.Online("bob", "z9")
+	Quiet(alice, bob)
+	Has(t, "alice", alice.Ask("set", "", block(bob.JID)), "<iq type='result'")
+	Quiet(bob, before, after)
+	got := alice.Then("<presence><show>dnd</show></presence>", bob, before, after)
+	Nothing(t, "the blocked one", got[1])
+	Has(t, "another", got[2], "<show>dnd</show>")
+	Has(t, "another", got[3], "<show>dnd</show>")
+	Has(t, "alice", alice.Ask("set", "", unblock()), "<iq type='result'")
+	Has(t, "alice", alice.Ask("set", "", block(after.JID)), "<iq type='result'")
+	got = alice.Then("<presence><show>xa</show></presence>", bob, before, after)
+	Has(t, "the first", got[1], "<show>xa</show>")
+	Nothing(t, "the last, blocked now", got[3])
+}

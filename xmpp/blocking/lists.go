@@ -18,14 +18,19 @@ const readWithin = 5 * time.Second
 // maxLists is how many accounts' lists are kept in memory, the empty ones among them.
 const maxLists = 50_000
 
+// maxListBytes bounds what lists take in memory together, as [weigh] estimates it.
+const maxListBytes = 32 << 20
+
 // lists keeps what accounts have blocked, as it was read.
 type lists struct {
 	read func(ctx context.Context, owner identity.UserID) ([]string, error)
 	log  *slog.Logger
+	max  int // bytes
 
-	mu   sync.RWMutex
-	of   map[identity.UserID]map[entry]struct{} // nil: nothing blocked
-	made int                                    // times that a list was forgotten
+	mu    sync.RWMutex
+	bytes int                                    // in use
+	of    map[identity.UserID]map[entry]struct{} // nil: nothing blocked
+	made  int                                    // times that a list was forgotten
 }
 
 // entry is an address of the list; parts that it does not name are "".
@@ -84,13 +89,25 @@ func (l *lists) load(owner identity.UserID) (map[entry]struct{}, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.made == made {
-		if l.of == nil || len(l.of) >= maxLists {
-			l.of = make(map[identity.UserID]map[entry]struct{})
+	if _, known := l.of[owner]; l.made == made && !known {
+		n := weigh(list)
+		if l.of == nil || len(l.of) >= maxLists || l.bytes+n > l.max {
+			l.of, l.bytes = make(map[identity.UserID]map[entry]struct{}), 0
 		}
 		l.of[owner] = list
+		l.bytes += n
 	}
 	return list, nil
+}
+
+// weigh estimates what a list takes in memory, in bytes.
+func weigh(list map[entry]struct{}) int {
+	const each = 96
+	n := 0
+	for e := range list {
+		n += each + len(e.bare.Local()) + len(e.bare.Domain()) + len(e.resource)
+	}
+	return n
 }
 
 // forget is called after a change, and before anybody is told of it.
@@ -98,5 +115,6 @@ func (l *lists) forget(owner identity.UserID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.made++
+	l.bytes -= weigh(l.of[owner])
 	delete(l.of, owner)
 }
