@@ -20,8 +20,8 @@
 // connection is lost waits in the lot for its client (XEP-0198), without a goroutine, and keeps its
 // session, its resource and what is sent to it; another connection takes it out.
 //
-// The table is what the DOAP file is made of (gendoap): state is complete, partial, or planned for
-// what clients may miss; what is said last is what is left out or decided.
+// The table is what the DOAP file and that of docs/xmpp.md are made of (gendoap): state is complete,
+// partial, or planned for what clients may miss; what is said last is what is left out or decided.
 //
 // | document | version | state | what |
 // |---|---|---|---|
@@ -100,4 +100,4 @@
 // | XEP-0515 | 0.1.0 | complete | SCRAM tells the version of TLS |
 package xmpp
 
-//go:generate go run ./gendoap doc.go ../docs/trivium.doap
+//go:generate go run ./gendoap doc.go ../docs/trivium.doap ../docs/xmpp.md

@@ -1,5 +1,5 @@
 // Command gendoap writes the description of the project for machines (DOAP, as XEP-0453 has it) from
-// the table in a Go file: gendoap TABLE FILE.
+// the table in a Go file, and the table into the manual: gendoap TABLE FILE MANUAL.
 package main
 
 import (
@@ -19,8 +19,8 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) != 2 {
-		return fmt.Errorf("two arguments are needed, the file with the table and the file to write; there are %d", len(args))
+	if len(args) != 3 {
+		return fmt.Errorf("three arguments are needed, the file with the table, the file to write and the page of the manual; there are %d", len(args))
 	}
 	source, err := os.ReadFile(args[0])
 	if err != nil {
@@ -30,7 +30,17 @@ func run(args []string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
 	}
-	return os.WriteFile(args[1], doap, 0o644) //nolint:gosec // it is for everybody
+	if err := os.WriteFile(args[1], doap, 0o644); err != nil { //nolint:gosec // it is for everybody
+		return err
+	}
+	page, err := os.ReadFile(args[2])
+	if err != nil {
+		return err
+	}
+	if page, err = inserted(page, source); err != nil {
+		return fmt.Errorf("%s: %w", args[2], err)
+	}
+	return os.WriteFile(args[2], page, 0o644) //nolint:gosec // so is it
 }
 
 // row is a line of the table.
@@ -71,6 +81,33 @@ func rows(source []byte) ([]row, error) {
 		return nil, fmt.Errorf("there is no table")
 	}
 	return list, nil
+}
+
+// Between these two lines of the manual stands the table.
+const (
+	tableBegin = "<!-- Made from the table in xmpp/doc.go by go generate ./xmpp; edits here are lost. -->\n"
+	tableEnd   = "<!-- end of the table -->\n"
+)
+
+// inserted is the page of the manual with the table as it is now.
+func inserted(page, source []byte) ([]byte, error) {
+	list, err := rows(source)
+	if err != nil {
+		return nil, err
+	}
+	before, rest, begun := bytes.Cut(page, []byte(tableBegin))
+	_, after, ended := bytes.Cut(rest, []byte(tableEnd))
+	if !begun || !ended {
+		return nil, fmt.Errorf("there is no place for the table")
+	}
+	b := bytes.NewBuffer(bytes.Clone(before))
+	b.WriteString(tableBegin + "| document | version | state | what, and what is left out |\n|---|---|---|---|\n")
+	for _, r := range list {
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", strings.Join(r.documents, ", "), r.version, r.state, r.remark)
+	}
+	b.WriteString(tableEnd)
+	b.Write(after)
+	return b.Bytes(), nil
 }
 
 const head = `<?xml version='1.0' encoding='UTF-8'?>

@@ -26,12 +26,30 @@ func TestFresh(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Error("docs/trivium.doap is stale; run go generate ./xmpp")
 	}
+	page, err := os.ReadFile("../../docs/xmpp.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fresh, err := inserted(page, source); err != nil || !bytes.Equal(page, fresh) {
+		t.Errorf("docs/xmpp.md is stale (%v); run go generate ./xmpp", err)
+	}
 	for d := xml.NewDecoder(bytes.NewReader(got)); ; {
 		if _, err := d.Token(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestInserted(t *testing.T) {
+	table := []byte("// | XEP-0198 | 1.6 | partial | a < b |\n")
+	got, err := inserted([]byte("x\n"+tableBegin+"old\n"+tableEnd+"y\n"), table)
+	if err != nil || !strings.HasPrefix(string(got), "x\n") || !strings.HasSuffix(string(got), "| XEP-0198 | 1.6 | partial | a < b |\n"+tableEnd+"y\n") || strings.Contains(string(got), "old") {
+		t.Errorf("%v, %s", err, got)
+	}
+	if got, err := inserted([]byte("x\n"), table); err == nil {
+		t.Errorf("no place, but %s", got)
 	}
 }
 
