@@ -61,14 +61,43 @@ func listed(list []string, bare xmpp.Address, full jid.JID) bool {
 type prefsCache struct {
 	mu      sync.Mutex
 	known   map[identity.UserID]*prefs
+	bytes   int // of known
 	changes int
 }
 
-const maxKnownPrefs = 1 << 15
+// What is kept of preferences together: of accounts, and in bytes as weigh estimates them.
+const (
+	maxKnownPrefs  = 1 << 15
+	maxPrefsWeight = 16 << 20
+)
+
+// weigh estimates what preferences take in memory; nil takes nothing.
+func (p *prefs) weigh() int {
+	if p == nil {
+		return 0
+	}
+	n := 128
+	for _, l := range [...][]string{p.Always, p.Never} {
+		for _, j := range l {
+			n += 16 + len(j)
+		}
+	}
+	return n
+}
+
+// put keeps preferences. c.mu is held.
+func (c *prefsCache) put(id identity.UserID, p *prefs) {
+	c.bytes += p.weigh() - c.known[id].weigh()
+	if c.known == nil || len(c.known) >= maxKnownPrefs || c.bytes > maxPrefsWeight {
+		c.known, c.bytes = make(map[identity.UserID]*prefs), p.weigh()
+	}
+	c.known[id] = p
+}
 
 func (c *prefsCache) forget(id identity.UserID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.bytes -= c.known[id].weigh()
 	delete(c.known, id)
 	c.changes++
 }
@@ -95,10 +124,7 @@ func (a *Archive) prefsOf(ctx context.Context, id identity.UserID) (*prefs, erro
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.changes == changes {
-		if c.known == nil || len(c.known) >= maxKnownPrefs {
-			c.known = make(map[identity.UserID]*prefs)
-		}
-		c.known[id] = p
+		c.put(id, p)
 	}
 	return p, nil
 }
