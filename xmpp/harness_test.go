@@ -1,57 +1,45 @@
 package xmpp_test
 
 import (
-	"bytes"
-	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
-	"trivium/config"
 	"trivium/identity"
-	idstore "trivium/identity/sqlstore"
 	"trivium/internal/certs"
-	"trivium/internal/sqldb/sqltest"
 	"trivium/xmpp"
-	"trivium/xmpp/sqlstore"
+	"trivium/xmpp/xmpptest"
 )
 
 const (
-	host     = "example.org"
-	password = "Correct-Horse-9 ä"
+	host     = xmpptest.Host
+	password = xmpptest.Password
+	aliceJID = xmpptest.Alice
+	bobJID   = xmpptest.Bob
 )
 
-var byMachine = identity.Actor{Level: identity.LevelRoot, Via: "cli"}
+var byMachine = xmpptest.Actor()
 
-// site is a server on loopback with the accounts alice and bob.
+// site is a server on loopback with the accounts alice, bob and carol@second.example, to which raw
+// clients come before they have logged in.
 type site struct {
+	*xmpptest.Site
 	t     testing.TB
 	srv   *xmpp.Server
 	svc   *identity.Service
 	clear string // the address with STARTTLS
 	tls   string // the address with direct TLS
 	cert  *certs.Source
-
-	mu  sync.Mutex
-	log bytes.Buffer
-}
-
-func (s *site) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.Write(b)
 }
 
 // options are what start takes to change; zero values are those of a server.
@@ -64,70 +52,13 @@ func start(t testing.TB, o options) *site {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
-	s := &site{t: t}
-	log := slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	io := identity.Options{
-		Store: idstore.New(sqltest.Migrated(t, idstore.Migrate)), Log: log, Domain: host, Domains: []string{"second.example"},
-		SealKey: bytes.Repeat([]byte{7}, 32), DefaultLevel: identity.LevelUser, SCRAMIterations: 4096, SCRAMSHA1: true,
-	}
-	if o.identity != nil {
-		o.identity(&io)
-	}
-	var err error
-	s.svc, err = identity.New(t.Context(), io)
-	must(t, err)
-	for _, name := range []string{"alice", "bob", "carol@second.example"} {
-		_, err = s.svc.AddUser(t.Context(), byMachine, identity.NewUser{Login: name, Password: identity.NewSecret(password)})
-		must(t, err)
-	}
-	s.cert, err = certs.Load(certs.Options{Dir: t.TempDir(), Domains: []string{host}})
-	must(t, err)
-	xo := xmpp.Options{
-		Config:  config.XMPP{Listen: []string{"127.0.0.1:0"}, TLSListen: []string{"127.0.0.1:0"}, TLS: "required"},
-		Domains: []string{host, "second.example"}, Identity: s.svc, Registry: s.svc.Registry,
-		Store: sqlstore.New(sqltest.Migrated(t, sqlstore.Migrate)), TLS: s.cert.Config("xmpp-client"), Log: log,
-	}
-	if o.xmpp != nil {
-		o.xmpp(&xo)
-	}
-	s.srv, err = xmpp.New(xo)
-	must(t, err)
-	must(t, s.srv.Listen(t.Context()))
-	for _, b := range s.srv.Addrs() {
-		if b.TLS == "direct" {
-			s.tls = b.Addr
-		} else {
-			s.clear = b.Addr
-		}
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.srv.Serve() }()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		if err := s.srv.Shutdown(ctx); err != nil {
-			t.Errorf("shutdown: %v", err)
-		}
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-		if t.Failed() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			t.Logf("server's log:\n%s", s.log.String())
-		}
-		if strings.Contains(s.log.String(), password) {
-			t.Error("the password is in the log")
-		}
-	})
-	return s
+	s := xmpptest.Start(t, xmpptest.Options{Identity: o.identity, XMPP: o.xmpp})
+	return &site{Site: s, t: t, srv: s.Server, svc: s.Identity, clear: s.Clear, tls: s.TLS, cert: s.Cert}
 }
 
 func must(t testing.TB, err error) {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	xmpptest.Must(t, err)
 }
 
 // peer is a raw client: it sends what it is told and waits for text.
@@ -147,9 +78,7 @@ func (s *site) dial() *peer {
 
 func (s *site) dialTo(addr string) *peer {
 	s.t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	must(s.t, err)
-	s.t.Cleanup(func() { _ = conn.Close() })
+	conn := xmpptest.Dial(s.t, addr)
 	return &peer{t: s.t, site: s, raw: conn, conn: conn}
 }
 
@@ -168,9 +97,7 @@ func (p *peer) handshake(s *site, alpn ...string) {
 	p.conn = conn
 }
 
-func (s *site) clientTLS(alpn ...string) *tls.Config {
-	return &tls.Config{ServerName: host, InsecureSkipVerify: true, NextProtos: alpn} // self-signed
-}
+func (s *site) clientTLS(alpn ...string) *tls.Config { return xmpptest.ClientTLS(alpn...) }
 
 func (p *peer) send(text string) {
 	p.t.Helper()
@@ -188,22 +115,7 @@ func (p *peer) expect(want string) string {
 	return text
 }
 
-func (p *peer) until(want string) (string, error) {
-	must(p.t, p.raw.SetReadDeadline(time.Now().Add(10*time.Second)))
-	for {
-		if i := bytes.Index(p.got, []byte(want)); i >= 0 {
-			text := string(p.got[:i+len(want)])
-			p.got = p.got[i+len(want):]
-			return text, nil
-		}
-		buf := make([]byte, 4096)
-		n, err := p.conn.Read(buf)
-		p.got = append(p.got, buf[:n]...)
-		if err != nil && n == 0 {
-			return string(p.got), err
-		}
-	}
-}
+func (p *peer) until(want string) (string, error) { return xmpptest.ReadUntil(p.raw, p.conn, &p.got, want) }
 
 // rest reads until the server closes.
 func (p *peer) rest() string {
@@ -240,9 +152,7 @@ func (p *peer) ends(cond string) string {
 	return text
 }
 
-const openTo = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='"
-
-func openStream(to string) string { return openTo + to + "'>" }
+func openStream(to string) string { return xmpptest.OpenStream(to) }
 
 // open sends a stream header and returns the features.
 func (p *peer) open() string {
@@ -263,9 +173,7 @@ func (p *peer) secure(s *site) string {
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-func authPlain(name, pw string) string {
-	return "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + b64("\x00"+name+"\x00"+pw) + "</auth>"
-}
+func authPlain(name, pw string) string { return xmpptest.AuthPlain(name, pw) }
 
 func bindTo(resource string) string {
 	if resource != "" {

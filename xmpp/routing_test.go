@@ -7,11 +7,7 @@ import (
 
 	"trivium/identity"
 	"trivium/xmpp"
-)
-
-const (
-	aliceJID = "alice@" + host
-	bobJID   = "bob@" + host
+	"trivium/xmpp/xmpptest"
 )
 
 // settle returns what has come by the time that the server answers a ping: all that was put before.
@@ -43,24 +39,14 @@ func (p *peer) then(text string, others ...*peer) []string {
 	return got
 }
 
-// has checks that the parts stand in text in this order, and lacks that they do not.
 func has(t *testing.T, who, text string, parts ...string) {
 	t.Helper()
-	rest := text
-	for _, part := range parts {
-		i := strings.Index(rest, part)
-		if i < 0 {
-			t.Fatalf("%s got %q, want %q there in order", who, text, parts)
-		}
-		rest = rest[i+len(part):]
-	}
+	xmpptest.Has(t, who, text, parts...)
 }
 
 func nothing(t *testing.T, who, text string) {
 	t.Helper()
-	if text != "" {
-		t.Fatalf("%s got %q, want nothing", who, text)
-	}
+	xmpptest.Nothing(t, who, text)
 }
 
 func request(typ, to string) string { return "<presence type='" + typ + "' to='" + to + "'/>" }

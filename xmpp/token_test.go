@@ -11,6 +11,7 @@ import (
 	"trivium/tokens"
 	tokenstore "trivium/tokens/sqlstore"
 	"trivium/xmpp"
+	"trivium/xmpp/xmpptest"
 
 	"log/slog"
 )
@@ -108,10 +109,9 @@ func TestBearerToken(t *testing.T) {
 
 // TestLogKeys looks for the session's keys at the top of a line, where every road has them.
 func TestLogKeys(t *testing.T) {
-	var lines *site
+	var lines xmpptest.Log
 	s := start(t, options{xmpp: func(o *xmpp.Options) {
-		lines = &site{}
-		o.Log = slog.New(slog.NewJSONHandler(lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.Log = slog.New(slog.NewJSONHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}})
 	p := s.dialTLS()
 	p.open()
@@ -120,9 +120,7 @@ func TestLogKeys(t *testing.T) {
 	p.open()
 	p.send("<message/>")
 	p.ends("not-authorized")
-	lines.mu.Lock()
-	defer lines.mu.Unlock()
-	for sc := bufio.NewScanner(&lines.log); sc.Scan(); {
+	for sc := bufio.NewScanner(strings.NewReader(lines.String())); sc.Scan(); {
 		var line map[string]any
 		must(t, json.Unmarshal(sc.Bytes(), &line))
 		if line["msg"] != "stream refused" {

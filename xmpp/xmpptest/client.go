@@ -43,21 +43,25 @@ func (c *Client) Expect(want string) string {
 }
 
 // Until is Expect for what may fail; it returns what came then.
-func (c *Client) Until(want string) (string, error) {
-	if err := c.raw.SetReadDeadline(time.Now().Add(patience)); err != nil {
+func (c *Client) Until(want string) (string, error) { return ReadUntil(c.raw, c.conn, &c.got, want) }
+
+// ReadUntil reads from conn, which lies on raw, until want has come, and returns all up to and with it;
+// after an error, what came instead. got is what has been read and not yet returned.
+func ReadUntil(raw, conn net.Conn, got *[]byte, want string) (string, error) {
+	if err := raw.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return "", err
 	}
 	for {
-		if i := bytes.Index(c.got, []byte(want)); i >= 0 {
-			text := string(c.got[:i+len(want)])
-			c.got = c.got[i+len(want):]
+		if i := bytes.Index(*got, []byte(want)); i >= 0 {
+			text := string((*got)[:i+len(want)])
+			*got = (*got)[i+len(want):]
 			return text, nil
 		}
 		buf := make([]byte, 4096)
-		n, err := c.conn.Read(buf)
-		c.got = append(c.got, buf[:n]...)
+		n, err := conn.Read(buf)
+		*got = append(*got, buf[:n]...)
 		if err != nil && n == 0 {
-			return string(c.got), err
+			return string(*got), err
 		}
 	}
 }
@@ -106,18 +110,28 @@ func (c *Client) Rest() string {
 	return text
 }
 
+// OpenStream is the open tag of a stream to a domain.
+func OpenStream(to string) string {
+	return "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='" + to + "'>"
+}
+
+// AuthPlain is a log-in by PLAIN.
+func AuthPlain(login, secret string) string {
+	return "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" +
+		base64.StdEncoding.EncodeToString([]byte("\x00"+login+"\x00"+secret)) + "</auth>"
+}
+
 var boundForm = regexp.MustCompile(`<jid>([^<]+)</jid></bind></iq>`)
 
 func (c *Client) login(login, host, resource, secret string) {
 	c.t.Helper()
-	open := "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='" + host + "'>"
+	open := OpenStream(host)
 	if resource != "" {
 		resource = "<resource>" + resource + "</resource>"
 	}
 	c.Send(open)
 	c.Expect("</stream:features>")
-	c.Send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" +
-		base64.StdEncoding.EncodeToString([]byte("\x00"+login+"\x00"+secret)) + "</auth>")
+	c.Send(AuthPlain(login, secret))
 	c.Expect("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'></success>")
 	c.Send(open)
 	c.Features = c.Expect("</stream:features>")

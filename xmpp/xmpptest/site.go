@@ -51,24 +51,32 @@ type Site struct {
 	DB       *sqldb.DB
 	Clear    string // the address with STARTTLS
 	TLS      string // the address with TLS from the first byte
+	Cert     *certs.Source
 
 	t   testing.TB
-	mu  sync.Mutex
-	log bytes.Buffer
+	log Log
 }
 
-// Write keeps the server's log; it is shown where the test fails.
-func (s *Site) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.Write(b)
+// Log is what the server has logged so far; it is shown where the test fails.
+func (s *Site) Log() string { return s.log.String() }
+
+// Log keeps what is logged.
+type Log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
 }
 
-// Log is what the server has logged so far.
-func (s *Site) Log() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.String()
+func (l *Log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// String is what has been logged so far.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // Actor is the administrator at the machine.
@@ -78,7 +86,7 @@ func Actor() identity.Actor { return identity.Actor{Level: identity.LevelRoot, V
 func Start(t testing.TB, o Options) *Site {
 	t.Helper()
 	s := &Site{t: t, DB: sqltest.Open(t)}
-	log := slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	Must(t, idstore.Migrate(t.Context(), s.DB))
 	Must(t, sqlstore.Migrate(t.Context(), s.DB))
 	io := identity.Options{
@@ -97,12 +105,12 @@ func Start(t testing.TB, o Options) *Site {
 	for _, name := range []string{"alice", "bob", Carol} {
 		s.Add(name)
 	}
-	cert, err := certs.Load(certs.Options{Dir: t.TempDir(), Domains: []string{Host}})
+	s.Cert, err = certs.Load(certs.Options{Dir: t.TempDir(), Domains: []string{Host}})
 	Must(t, err)
 	xo := xmpp.Options{
 		Config:  config.XMPP{Listen: []string{"127.0.0.1:0"}, TLSListen: []string{"127.0.0.1:0"}, TLS: "required"},
 		Domains: []string{Host, Second}, Identity: s.Identity, Registry: s.Identity.Registry,
-		Store: sqlstore.New(s.DB), TLS: cert.Config("xmpp-client"), Log: log,
+		Store: sqlstore.New(s.DB), TLS: s.Cert.Config("xmpp-client"), Log: log,
 	}
 	if o.Modules != nil {
 		xo.Modules = o.Modules(s.DB, s.Identity)
@@ -156,10 +164,8 @@ func (s *Site) Add(name string) identity.Account {
 // Dial is a client on the port with TLS from the first byte, which has said nothing yet.
 func (s *Site) Dial() *Client {
 	s.t.Helper()
-	raw, err := net.Dial("tcp", s.TLS)
-	Must(s.t, err)
-	s.t.Cleanup(func() { _ = raw.Close() })
-	conn := tls.Client(raw, &tls.Config{ServerName: Host, InsecureSkipVerify: true, NextProtos: []string{"xmpp-client"}}) // self-signed
+	raw := Dial(s.t, s.TLS)
+	conn := tls.Client(raw, ClientTLS("xmpp-client"))
 	Must(s.t, conn.Handshake())
 	return &Client{t: s.t, raw: raw, conn: conn}
 }
@@ -199,6 +205,20 @@ func (s *Site) Friends() (alice, bob *Client) {
 	bob.Then("<presence type='subscribed' to='"+Alice+"'/><presence type='subscribe' to='"+Alice+"'/>", alice)
 	alice.Then("<presence type='subscribed' to='"+Bob+"'/>", bob)
 	return alice, bob
+}
+
+// Dial opens a connection that ends with the test.
+func Dial(t testing.TB, addr string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	Must(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// ClientTLS is what clients of a site speak, whose certificate nobody knows.
+func ClientTLS(alpn ...string) *tls.Config {
+	return &tls.Config{ServerName: Host, InsecureSkipVerify: true, NextProtos: alpn}
 }
 
 // Must ends the test where err is one.
