@@ -115,7 +115,9 @@ func (p *peer) expect(want string) string {
 	return text
 }
 
-func (p *peer) until(want string) (string, error) { return xmpptest.ReadUntil(p.raw, p.conn, &p.got, want) }
+func (p *peer) until(want string) (string, error) {
+	return xmpptest.ReadUntil(p.raw, p.conn, &p.got, want)
+}
 
 // rest reads until the server closes.
 func (p *peer) rest() string {
