@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -8,6 +9,7 @@ import (
 // Bounds of the accounts that are kept.
 const (
 	maxKnown   = 4096
+	maxMet     = 4096
 	knownFresh = 2 * pollEvery
 )
 
@@ -22,6 +24,7 @@ type knownAccounts struct {
 
 	mu       sync.Mutex // guards what follows; taken alone
 	accounts *recent[accountName, *Account]
+	met      *recent[meeting, struct{}]
 	turn     int       // how often all was forgotten
 	until    time.Time // zero before the first look of poll
 }
@@ -33,8 +36,14 @@ type accountName struct {
 	login  UserName
 }
 
+// meeting is a log-in that went well, by an account's own name.
+type meeting struct {
+	prefix netip.Prefix
+	name   accountName
+}
+
 func newKnownAccounts(now func() time.Time) *knownAccounts {
-	k := &knownAccounts{now: now}
+	k := &knownAccounts{now: now, met: newRecent[meeting](maxMet, func(*struct{}) {})}
 	k.forget()
 	return k
 }
@@ -60,6 +69,28 @@ func (k *knownAccounts) keep(mark int, acc *Account) {
 func (k *knownAccounts) find(domain string, login UserName) *Account {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.peek(domain, login)
+}
+
+// meet notes that somebody at an address block has shown to be acc.
+func (k *knownAccounts) meet(prefix netip.Prefix, acc *Account) {
+	if !prefix.IsValid() {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.met.get(meeting{prefix, accountName{acc.Domain, acc.Login}})
+}
+
+// again is find for those who ask before they have shown anything: an account is found only from
+// where somebody has shown to be it lately. How long the answer takes then tells nobody else whether
+// there is such an account.
+func (k *knownAccounts) again(prefix netip.Prefix, domain string, login UserName) *Account {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.met.peek(meeting{prefix, accountName{domain, login}}) == nil {
+		return nil
+	}
 	return k.peek(domain, login)
 }
 

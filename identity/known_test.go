@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -228,4 +229,42 @@ func TestNobodySlipsThrough(t *testing.T) {
 	}
 	stop()
 	all.Wait()
+}
+
+// TestKnownBySCRAM: the first step of SCRAM goes without the store only where somebody has logged in
+// to the account from there lately, so that nobody else learns by the time that there is one.
+func TestKnownBySCRAM(t *testing.T) {
+	t.Parallel()
+	var store *countingStore
+	h := newHouse(t, func(o *identity.Options) { store = &countingStore{Store: o.Store}; o.Store = store })
+	h.person("alice", nil)
+	look(h)
+	begin := func(what, from, password string, reads bool, want error) {
+		t.Helper()
+		ses, _ := h.open(identity.ProtocolXMPP, from)
+		defer ses.Close()
+		store.reads.Store(0)
+		x, err := h.BeginSCRAM(t.Context(), ses, identity.Login{Name: "alice"}, identity.SCRAMSHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := store.reads.Load(); (n > 0) != reads {
+			t.Errorf("%s: %d reads, want some: %v", what, n, reads)
+		}
+		c := newSCRAMClient(t, sha256.New, password, x.Salt, x.Iterations)
+		_, _, err = x.Finish(t.Context(), []byte(authMessage), c.proof(sha256.New))
+		wantErr(t, what, err, want)
+	}
+	const elsewhere = "198.51.100.77:5"
+	begin("the first", home, testPassword, true, nil)
+	begin("the second", home, testPassword, false, nil)
+	begin("a guess from there", home, "wrong", false, identity.ErrCredentials)
+	begin("a guess from elsewhere", elsewhere, "wrong", true, identity.ErrCredentials)
+	begin("another from elsewhere", elsewhere, "wrong", true, identity.ErrCredentials)
+	if err := h.SetPassword(t.Context(), owner, "alice", identity.NewSecret("another password"), nil); err != nil {
+		t.Fatal(err)
+	}
+	begin("the old password", home, testPassword, true, identity.ErrCredentials)
+	begin("the new password", home, "another password", false, nil)
+	begin("and again", home, "another password", false, nil)
 }

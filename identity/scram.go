@@ -73,9 +73,14 @@ func (x *SCRAM) begin(ctx context.Context, h SCRAMHash) error {
 	if err := s.Registry.checkBan(c.ses.Remote().Addr()); err != nil {
 		return err
 	}
-	var err error
-	if c.acc, err = s.lookup(ctx, c.login); err != nil {
-		return err
+	if name, domain, err := s.parse(c.login); err == nil {
+		c.acc = s.known.again(prefixOf(c.ses.Remote().Addr()), domain, name)
+	}
+	if c.acc == nil {
+		var err error
+		if c.acc, err = s.lookup(ctx, c.login); err != nil {
+			return err
+		}
 	}
 	// Equal for all spellings of one name; what is no name has itself.
 	x.Salt = keyed(s.seal.salts, c.key, string(h))[:saltBytes]
@@ -140,6 +145,7 @@ func (x *SCRAM) finish(ctx context.Context, authMessage, proof []byte) (*attachm
 	if err != nil {
 		return nil, nil, err
 	}
+	s.known.meet(prefixOf(c.ses.Remote().Addr()), c.acc)
 	return a, hmacOf(x.hash, server, string(authMessage)), nil
 }
 
@@ -179,14 +185,14 @@ func (x *SCRAM) match(ctx context.Context, try *attempted, authMessage, proof []
 	return server, nil
 }
 
-// tokenKeys reads the keys of the account's tokens; for an unknown name it asks for nobody's, as
-// the question takes time.
+// tokenKeys reads the keys of the account's tokens; for an unknown name it asks for those of an ID
+// that nobody has, as the question takes time.
 func (x *SCRAM) tokenKeys(ctx context.Context) ([]TokenKey, error) {
 	s, c := x.service, x.claim
 	if s.tokens == nil {
 		return nil, nil
 	}
-	var id UserID
+	id := UserID(nobody)
 	if c.acc != nil {
 		id = c.acc.ID
 	}

@@ -59,8 +59,11 @@ func (s *Store) Get(ctx context.Context, id string) (tokens.Row, error) {
 
 // List implements tokens.Store.
 func (s *Store) List(ctx context.Context, user identity.UserID) ([]tokens.Row, error) {
+	if user == "" {
+		return sqldb.All(scan)(s.db.QueryContext(ctx, `SELECT `+columns+` FROM tokens ORDER BY created_at, id`))
+	}
 	return sqldb.All(scan)(s.db.QueryContext(sqldb.Brief(ctx), `SELECT `+columns+` FROM tokens
-		WHERE user_id = $1 OR $2 = '' ORDER BY created_at, id`, string(user), string(user)))
+		WHERE user_id = $1 ORDER BY created_at, id`, string(user)))
 }
 
 // Remove implements tokens.Store.
