@@ -25,6 +25,7 @@ type chatter struct {
 
 	conn net.Conn
 	dec  *xml.Decoder
+	done chan struct{} // closed when the reader of the last stream has ended; nil before the first
 
 	mu      sync.Mutex
 	unacked []string // ids of messages, in the order in which they went out
@@ -44,6 +45,10 @@ func (c *chatter) login(addr string) error {
 	if err != nil {
 		return err
 	}
+	if c.done != nil {
+		<-c.done
+	}
+	c.done = make(chan struct{})
 	c.conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, ServerName: chatHost})
 	c.counted, c.err, c.heard, c.fin = 0, nil, make(chan struct{}, 1), make(chan string, 1)
 	if err := c.conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
@@ -82,6 +87,7 @@ func (c *chatter) login(addr string) error {
 
 // read takes what comes until the stream ends.
 func (c *chatter) read() {
+	defer close(c.done)
 	for got := 0; ; {
 		tok, err := c.dec.Token()
 		if err != nil {

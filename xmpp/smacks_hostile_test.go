@@ -248,6 +248,8 @@ func (g *gate) Register(reg *xmpp.Registrar) {
 func TestResumeWaitsForTheReader(t *testing.T) {
 	g := &gate{make(chan struct{}), make(chan struct{}, 10)}
 	s := resumes(t, func(o *xmpp.Options) { o.Modules = append(o.Modules, g) })
+	open := sync.OnceFunc(func() { close(g.open) })
+	t.Cleanup(open) // or a failure would wait for ever
 	alice, bob := s.login("alice", "a"), s.login("bob", "b")
 	id := bob.enable()
 	text := "<message to='" + alice.jid + "'><body>x</body></message>"
@@ -260,7 +262,7 @@ func TestResumeWaitsForTheReader(t *testing.T) {
 	p.send(resumeOf(id, "0"))
 	bob.expect("<conflict ")
 	must(t, p.quiet())
-	close(g.open)
+	open()
 	// The second one was read and not handled: the client sends it again.
 	p.expect("<resumed xmlns='urn:xmpp:sm:3' previd='" + id + "' h='1'/>")
 }

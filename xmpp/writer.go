@@ -167,7 +167,7 @@ func farewell(t transport, stuck bool, words []byte) {
 		t.cut()
 		return
 	}
-	const within = 100 * time.Millisecond
+	const within = time.Second // a busy machine needs a while; nobody waits for it
 	t.hurry(time.Now().Add(within))
 	go func() { // writing may take that long, and shutting TLS longer; the reader's end cuts it
 		if t.write([]item{{b: words}, {b: t.closing()}}, within) == nil {
