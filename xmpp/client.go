@@ -150,6 +150,7 @@ func (c *client) serve(s *Stream) {
 	case fateLost:
 		why = "connection lost"
 	}
+	s.breathe()
 	s.leave(c.srv.router, why)
 	c.ses.Close()
 	late := time.AfterFunc(linger+linger/4, c.t.cut)

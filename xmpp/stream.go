@@ -295,17 +295,33 @@ func (s *Stream) dropLocked() {
 
 // finish waits until the writer has said the last words or given up.
 func (s *Stream) finish() {
+	if quiet := s.hush(); quiet != nil {
+		<-quiet
+	}
+}
+
+// breath is how long the end of a stream waits for what is being written: of that it is known then
+// whether it has left.
+const breath = 200 * time.Millisecond
+
+// breathe waits a moment for the writer to end.
+func (s *Stream) breathe() {
+	if quiet := s.hush(); quiet != nil {
+		wait(context.Background(), quiet, breath)
+	}
+}
+
+// hush is closed when the writer ends; nil where none runs.
+func (s *Stream) hush() <-chan struct{} {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !s.writing {
-		s.mu.Unlock()
-		return
+		return nil
 	}
 	if s.quiet == nil {
 		s.quiet = make(chan struct{})
 	}
-	quiet := s.quiet
-	s.mu.Unlock()
-	<-quiet
+	return s.quiet
 }
 
 // leave tells the router, once, that the stream is gone.

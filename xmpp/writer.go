@@ -92,8 +92,16 @@ func (s *Stream) write(t transport, turn uint32) {
 		s.mu.Unlock()
 
 		err := t.write(items, patience)
-		if err == nil && last {
-			t.shut()
+		if err == nil {
+			// Before the stream knows: whoever is told that it has ended knows by then what has left.
+			for _, it := range items[:n] {
+				if it.gone != nil {
+					it.gone()
+				}
+			}
+			if last {
+				t.shut()
+			}
 		}
 
 		s.mu.Lock()
@@ -111,13 +119,6 @@ func (s *Stream) write(t transport, turn uint32) {
 			}
 		}
 		s.mu.Unlock()
-		if err == nil {
-			for _, it := range items[:n] {
-				if it.gone != nil {
-					it.gone()
-				}
-			}
-		}
 		if err != nil || last {
 			return
 		}
