@@ -56,7 +56,7 @@
 // | XEP-0153 | 1.1.1 | complete | the avatar's hash in presence, by the server |
 // | XEP-0156 | 1.4.0 | complete | host-meta in XML and JSON, for WebSocket; no BOSH |
 // | XEP-0157 | 1.1.1 | complete | contact addresses |
-// | XEP-0160 | 1.0.1 | complete | offline messages; none for a client that reads the archive |
+// | XEP-0160 | 1.0.1 | complete | offline messages; what the archive has as well carries its id, by which a client that reads both knows it again |
 // | XEP-0163 | 1.2.2 | complete | personal eventing; notifications by capabilities, last items at presence |
 // | XEP-0175 | 1.2 | complete | anonymous log-in, off unless config has it; addresses of a domain of their own |
 // | XEP-0178 | 1.2 | complete | EXTERNAL for clients, by the xmppAddr of an authority that config trusts; servers not |

@@ -92,14 +92,10 @@ func newHooks() *hooks {
 // stays over a resumption.
 type Flag uint32
 
-// ReadsArchive says that the client has asked for messages in the archive, and so finds there what
-// has come while it was away. The archive sets it.
-const ReadsArchive Flag = 1
-
-// Flag gives the module a bit of its own; there are 31.
+// Flag gives the module a bit of its own; there are 32.
 func (reg *Registrar) Flag() Flag {
 	reg.hooks.flags++
-	return ReadsArchive << reg.hooks.flags
+	return 1 << (reg.hooks.flags - 1)
 }
 
 // Set sets or clears a flag.

@@ -22,25 +22,8 @@ func (o *Offline) presence(ctx context.Context, p *xmpp.Presence) {
 	}
 	p.By.Set(o.seen, true)
 	if f := o.claim(owner, p.By); f != nil {
-		// It has asked the archive before it came, and finds there what that has.
-		f.rest = p.By.Is(xmpp.ReadsArchive)
 		f.run(ctx)
 	}
-}
-
-// archived reports whether the archive of the owner has the message as well (XEP-0359): no client
-// can say so, see xmpp's outgoing.
-func archived(w Waiting, owner xmpp.Owner) bool {
-	st, err := xmpp.ParseStanza(w.Stanza)
-	if err != nil {
-		return false
-	}
-	id, ok := st.Only("urn:xmpp:sid:0", "stanza-id")
-	if !ok {
-		return false
-	}
-	by, _ := id.Attr("by")
-	return by == owner.String()
 }
 
 // flood is what one client is being given. There is one at a time for each account.
@@ -48,7 +31,6 @@ type flood struct {
 	o     *Offline
 	owner xmpp.Owner
 	s     *xmpp.Stream
-	rest  bool // only what the archive has not
 
 	crossed bool // messages may have been written since it began to read; guarded by Offline.mu
 
@@ -148,11 +130,6 @@ func (f *flood) run(ctx context.Context) {
 		}
 		for _, w := range list {
 			after = w.ID
-			if f.rest && archived(w, f.owner) {
-				f.begin()
-				f.has(w.ID)
-				continue
-			}
 			b, err := w.delayed(f.owner, "")
 			if err != nil {
 				f.o.log.Error("a message that waits cannot be read", "user", f.owner.String(), "id", w.ID, "error", err)

@@ -211,30 +211,6 @@ func (archives) Register(reg *xmpp.Registrar) {
 	})
 }
 
-// Who reads the archive gets of what waits only what that has not, and nothing waits any more.
-func TestArchiveReader(t *testing.T) {
-	var store *sqlstore.Store
-	s := Start(t, Options{Modules: func(db *sqldb.DB, _ *identity.Service) []xmpp.Module {
-		store = sqlstore.New(db)
-		return []xmpp.Module{archives{}, offline.New(offline.Options{Store: store, Max: 100})}
-	}})
-	alice := s.Online("alice", "a")
-	alice.Then(message("chat", Bob, "1", "<body>in the archive</body><archive xmlns='urn:example'/>") +
-		message("chat", Bob, "2", "<body>nowhere else</body>") +
-		message("chat", Bob, "3", "<body>it lies</body><stanza-id xmlns='urn:xmpp:sid:0' by='"+Bob+"' id='1'/>"))
-	bobs, err := s.Identity.User(t.Context(), "bob")
-	Must(t, err)
-	Eventually(t, "all wait", func() bool { n, err := store.Count(t.Context(), bobs.ID); return err == nil && n == 3 })
-	bob := s.Login("bob", "b")
-	s.Server.Stream(bob.JID).Set(xmpp.ReadsArchive, true)
-	got := bob.Then("<presence/>")[0]
-	Has(t, "bob", got, "nowhere else", "it lies")
-	if strings.Contains(got, "in the archive") {
-		t.Errorf("bob got %q", got)
-	}
-	empty(t, s, store)
-}
-
 // slow is a store whose Keep waits.
 type slow struct {
 	*sqlstore.Store
