@@ -23,6 +23,10 @@ func (s *Stream) FullJID() string { return s.res.full }
 // Resource is the resourcepart.
 func (s *Stream) Resource() string { return s.res.name }
 
+// Ended reports whether the stream has ended, though it may still be listed: what is put there
+// arrives no more.
+func (s *Stream) Ended() bool { return s.gone.Load() }
+
 // Owner is the account of the stream.
 func (s *Stream) Owner() Owner { return Owner{s.res.Address, s.res.owner} }
 

@@ -19,9 +19,22 @@ const readWithin = 5 * time.Second
 // connection is lost, and those that have gone.
 func (p *Push) delivered(ctx context.Context, m *xmpp.Message) {
 	owner := m.Recipient
-	if owner.ID == "" || m.Sender == owner || !matters(m) || len(m.Reached) == 0 && !m.Kept {
+	if owner.ID == "" || m.Sender == owner || !matters(m.Stanza) || len(m.Reached) == 0 && !m.Kept {
 		return
 	}
+	p.wake(ctx, owner)
+}
+
+// undelivered wakes them for what was on its way to a client that has gone.
+func (p *Push) undelivered(ctx context.Context, s *xmpp.Stream, st *xmpp.Stanza) {
+	owner := s.Owner()
+	if owner.ID != "" && xmpp.AddressOf(st.From) != owner.Address && matters(st) {
+		p.wake(ctx, owner)
+	}
+}
+
+// wake tells the services of clients that are away.
+func (p *Push) wake(ctx context.Context, owner xmpp.Owner) {
 	for _, t := range p.targets(ctx, owner.ID) {
 		if p.away(owner, t) {
 			p.notify(owner, t)
@@ -31,7 +44,7 @@ func (p *Push) delivered(ctx context.Context, m *xmpp.Message) {
 
 // matters reports whether a message is one that a person would want to be woken for. What is
 // encrypted may be: nobody here can tell.
-func matters(m *xmpp.Message) bool {
+func matters(m *xmpp.Stanza) bool {
 	switch m.Type {
 	case "error", "headline", "groupchat":
 		return false
@@ -54,7 +67,7 @@ func (p *Push) away(owner xmpp.Owner, t *target) bool {
 		return false
 	}
 	s := p.router.Stream(j)
-	return s == nil || s.Detached()
+	return s == nil || s.Detached() || s.Ended()
 }
 
 // targets reads an account's services, once.

@@ -97,6 +97,7 @@ func (p *Push) Register(reg *xmpp.Registrar) {
 		xmpp.Service{To: xmpp.ToSelf, Name: name("disable"), Resource: "xmpp:push", SetOnly: true, Answer: p.disable},
 	)
 	reg.Delivered(p.delivered)
+	reg.Undelivered(p.undelivered)
 	reg.Up(p.up)
 	reg.Removed(func(ctx context.Context, id identity.UserID) error {
 		p.forget(id)
