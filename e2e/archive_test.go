@@ -31,8 +31,8 @@ type chatter struct {
 	unacked []string // ids of messages, in the order in which they went out
 	acked   []string
 	counted int           // of this stream's stanzas, by the last <a/>
-	heard   chan struct{} // something was acknowledged, or the stream has ended
-	err     error         // why it has ended
+	heard   chan struct{} // something was acknowledged
+	err     error         // why the stream has ended
 	results []string      // ids of the messages in what the archive answered
 	fin     chan string   // the last id of a page, "" at the end
 }
@@ -145,14 +145,13 @@ func (c *chatter) ended(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.err = err
-	c.tell()
 }
 
-// tell wakes who waits; mu is held.
-func (c *chatter) tell() {
+// wait returns when something more was acknowledged, or the stream has ended.
+func (c *chatter) wait() {
 	select {
-	case c.heard <- struct{}{}:
-	default:
+	case <-c.heard:
+	case <-c.done:
 	}
 }
 
@@ -163,7 +162,10 @@ func (c *chatter) ack(h int) {
 	c.counted = h
 	c.acked = append(c.acked, c.unacked[:n]...)
 	c.unacked = c.unacked[n:]
-	c.tell()
+	select {
+	case c.heard <- struct{}{}:
+	default:
+	}
 }
 
 func (c *chatter) state() (unacked, acked int, err error) {
@@ -206,7 +208,7 @@ func (c *chatter) talk(to string, next func() string, stop <-chan struct{}) {
 			if n < ahead {
 				break
 			}
-			<-c.heard
+			c.wait()
 		}
 	}
 }
@@ -231,6 +233,7 @@ func (c *chatter) resend(to string) error {
 		}
 		select {
 		case <-c.heard:
+		case <-c.done:
 		case <-limit:
 			return fmt.Errorf("%d messages are not acknowledged", n)
 		}
@@ -251,6 +254,9 @@ func (c *chatter) archive() ([]string, error) {
 				return c.results, nil
 			}
 			after = "<after>" + last + "</after>"
+		case <-c.done:
+			_, _, err := c.state()
+			return nil, err
 		case <-time.After(60 * time.Second):
 			return nil, errors.New("no page of the archive came")
 		}
@@ -330,7 +336,7 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 		close(stop)
 		for _, c := range all[1:] {
 			for _, _, err := c.state(); err == nil; _, _, err = c.state() {
-				<-c.heard // what came before the end counts
+				c.wait() // what came before the end counts
 			}
 		}
 		wg.Wait()

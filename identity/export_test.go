@@ -13,8 +13,12 @@ func (s *Service) SealPassword(ctx context.Context, id UserID, old Record, p Sec
 }
 func (s *Service) Reconcile(ctx context.Context, ids ...UserID)  { s.reconcile(ctx, ids...) }
 func (s *Service) Adopt(ses *Session, id UserID, v int64) func() { return s.adopt(ses, id, v) }
-func (s *Service) Poll(ctx context.Context) error                { return s.poll(ctx) }
-func (s *Service) Sweep()                                        { s.sweep() }
+func (s *Service) Authenticate(ctx context.Context, ses *Session, l Login) error {
+	_, err := s.authenticate(ctx, ses, l)
+	return err
+}
+func (s *Service) Poll(ctx context.Context) error { return s.poll(ctx) }
+func (s *Service) Sweep()                         { s.sweep() }
 func (s *Service) FlushBehind(ctx context.Context) {
 	s.flushBrowsers(true)
 	s.behind.flush(ctx)

@@ -333,11 +333,10 @@ func (s *Service) byID(ctx context.Context, id UserID) (*Account, error) {
 const admitTries = 3
 
 // admit makes the checks that follow the secret and attaches the credentials. As a change of the
-// account may have been committed since it was read, it is read again once the session can be
-// found by those who revoke.
+// account may have been committed since it was read, it is read again, and attached in the same
+// step: whoever revokes looks for sessions when that step is over, or has committed before it.
 func (s *Service) admit(ctx context.Context, c *claim) (*attachment, error) {
 	acc, at := c.acc, s.now()
-	before, _ := c.ses.attached()
 	for range admitTries {
 		a, err := s.qualify(c.ses, acc, c.grant)
 		if err != nil {
@@ -345,23 +344,13 @@ func (s *Service) admit(ctx context.Context, c *claim) (*attachment, error) {
 		}
 		a.method = c.login.Method
 		a.creds.OrigUser, a.creds.LoginAt = c.login.Name, at
-		if err := s.Registry.attach(c.ses, a); err != nil {
-			return nil, err
-		}
-		fresh, err := acc, error(nil)
-		if !s.known.holds(acc) {
-			fresh, err = s.byID(ctx, acc.ID)
-		}
-		if err == nil && fresh != nil && fresh.ChangeSeq == acc.ChangeSeq {
-			if err = s.tokenHolds(ctx, c.grant); err == nil {
-				s.loggedIn(c, &a.creds)
-				return a, nil
-			}
-		}
-		s.Registry.replace(c.ses, before)
+		fresh, err := s.attachIfSame(ctx, c, acc, a)
 		switch {
 		case err != nil:
 			return nil, err
+		case fresh == acc:
+			s.loggedIn(c, &a.creds)
+			return a, nil
 		case fresh == nil:
 			return nil, ErrDisabled
 		case c.grant == nil && fresh.CredentialVersion != acc.CredentialVersion:
@@ -370,6 +359,23 @@ func (s *Service) admit(ctx context.Context, c *claim) (*attachment, error) {
 		acc = fresh
 	}
 	return nil, ErrBusy
+}
+
+// attachIfSame attaches what was made of acc, and returns acc, where the account has not changed
+// since it was read; else what it is now, nil where it is gone.
+func (s *Service) attachIfSame(ctx context.Context, c *claim, acc *Account, a *attachment) (*Account, error) {
+	s.truth.RLock()
+	defer s.truth.RUnlock()
+	if !s.known.holds(acc) {
+		fresh, err := s.byID(ctx, acc.ID)
+		if err != nil || fresh == nil || fresh.ChangeSeq != acc.ChangeSeq {
+			return fresh, err
+		}
+	}
+	if err := s.tokenHolds(ctx, c.grant); err != nil {
+		return nil, err
+	}
+	return acc, s.Registry.attach(c.ses, a)
 }
 
 // tokenHolds re-reads the token of a log-in.

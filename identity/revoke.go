@@ -21,11 +21,7 @@ func (s *Service) reconcile(ctx context.Context, ids ...UserID) {
 	defer cancel()
 	s.known.forget() // before the sessions are looked at
 	for _, id := range ids {
-		sessions := s.Registry.ofOwner(id)
-		if len(sessions) == 0 {
-			continue
-		}
-		if err := s.reconcileOne(ctx, id, sessions); err != nil {
+		if err := s.reconcileOne(ctx, id); err != nil {
 			// The poll meets the change again, as it only goes on when all went well.
 			s.log.Error("reading a changed account", "user", string(id), "err", err)
 		}
@@ -35,8 +31,13 @@ func (s *Service) reconcile(ctx context.Context, ids ...UserID) {
 
 // reconcileOne does one account. Reading and deciding is one step under truth, so that of two
 // changes the later one stands; holders are called after it.
-func (s *Service) reconcileOne(ctx context.Context, id UserID, sessions []*Session) error {
+func (s *Service) reconcileOne(ctx context.Context, id UserID) error {
 	s.truth.Lock()
+	sessions := s.Registry.ofOwner(id)
+	if len(sessions) == 0 {
+		s.truth.Unlock()
+		return nil
+	}
 	acc, err := s.byID(ctx, id)
 	if err != nil {
 		s.truth.Unlock()
@@ -139,12 +140,19 @@ func (s *Service) adopt(ses *Session, id UserID, version int64) (undo func()) {
 
 // TokensChanged tells identity that a token was revoked or narrowed: sessions that hold it end.
 func (s *Service) TokensChanged(_ context.Context, ids ...string) {
+	s.wait()
 	for _, id := range ids {
 		// A session may get the token from another one while it is looked at (Registry.Resume).
 		for list := s.Registry.ofToken(id); len(list) > 0; list = s.Registry.ofToken(id) {
 			s.Registry.finish(list, Reason{Code: ReasonRevoked, Text: "the token was revoked or changed"}, true)
 		}
 	}
+}
+
+// wait returns when log-ins that have read the truth before have attached what they made of it.
+func (s *Service) wait() {
+	s.truth.Lock()
+	defer s.truth.Unlock()
 }
 
 // poll meets the changes that were made elsewhere, and those whose reading failed.
@@ -166,11 +174,7 @@ func (s *Service) poll(ctx context.Context) error {
 		return err
 	}
 	for _, acc := range changed {
-		sessions := s.Registry.ofOwner(acc.ID)
-		if len(sessions) == 0 {
-			continue
-		}
-		if err := s.reconcileOne(ctx, acc.ID, sessions); err != nil {
+		if err := s.reconcileOne(ctx, acc.ID); err != nil {
 			return err
 		}
 	}

@@ -93,8 +93,10 @@ type Service struct {
 	browsers   *browsers
 	requests   *requests
 
-	truth sync.Mutex // held while an account is read and its sessions are set to what it says; before Registry.mu
-	seq   int64      // the last change that poll has met; Run's alone
+	// truth is held while an account is read and its sessions are set to what it says, by log-ins
+	// for reading: of two log-ins neither changes what the other has read. Before Registry.mu.
+	truth sync.RWMutex
+	seq   int64 // the last change that poll has met; Run's alone
 
 	onUpgrade, onDowngrade []func(*Session) // set before Run
 	onChange               []func(context.Context, []UserID)
