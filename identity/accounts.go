@@ -60,7 +60,11 @@ type AuditEvent struct {
 	Remote   string    `json:"remote"`
 	Session  string    `json:"session"`
 	Result   string    `json:"result"` // "ok" or why not
-	Detail   string    `json:"detail"` // before and after, no secret
+	Detail   string    `json:"detail"` // in words
+	// What changed, by name of the field, as two objects of JSON; "" where there is nothing to say.
+	// Never a secret.
+	Before string `json:"before"`
+	After  string `json:"after"`
 }
 
 // AuditFilter chooses rows; zero fields choose all.

@@ -166,7 +166,7 @@ func TestAddUser(t *testing.T) {
 	rows, err := a.Audit(ctx, identity.AuditFilter{Event: "user.add"})
 	a.must("reading the audit log", err)
 	if len(rows) != 1 || rows[0].Subject != "user1" || rows[0].Via != "cli" || rows[0].Result != "ok" ||
-		!strings.Contains(rows[0].Detail, `"level":"user"`) || strings.Contains(rows[0].Detail, "horse") {
+		!strings.Contains(rows[0].After, `"level":"user"`) || strings.Contains(rows[0].After, "horse") {
 		t.Errorf("audit: %+v", rows)
 	}
 	second := a.add("user2", 0)

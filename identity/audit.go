@@ -35,7 +35,9 @@ func cleaned(e AuditEvent) AuditEvent {
 		*f = clip(plain(*f), maxAuditField)
 	}
 	e.Protocol, e.Method = Protocol(clip(plain(string(e.Protocol)), maxAuditField)), Method(clip(plain(string(e.Method)), maxAuditField))
-	e.Detail = clip(plain(e.Detail), maxAuditDetail)
+	for _, f := range []*string{&e.Detail, &e.Before, &e.After} {
+		*f = clip(plain(*f), maxAuditDetail)
+	}
 	return e
 }
 

@@ -33,26 +33,30 @@ type fields map[string]any
 // note adds a row of the audit log: the fields that differ, before and after; of a new thing
 // those that say something.
 func (e *edit) note(event, subject string, before, after fields) {
-	var d struct {
-		Before fields `json:"before,omitempty"`
-		After  fields `json:"after,omitempty"`
-	}
-	d.Before, d.After = fields{}, fields{}
+	was, is := fields{}, fields{}
 	for k, v := range before {
 		if !reflect.DeepEqual(v, after[k]) {
-			d.Before[k] = v
+			was[k] = v
 		}
 	}
 	for k, v := range after {
 		if unset := before == nil && (v == "" || v == int64(0)); !unset && !reflect.DeepEqual(v, before[k]) {
-			d.After[k] = v
+			is[k] = v
 		}
 	}
-	text, err := json.Marshal(d)
-	if err != nil {
-		text = []byte("{}") // no value here can fail
+	e.events = append(e.events, AuditEvent{Event: event, Subject: subject, Result: "ok", Before: was.text(), After: is.text()})
+}
+
+// text is f as JSON; "" where it holds nothing.
+func (f fields) text() string {
+	if len(f) == 0 {
+		return ""
 	}
-	e.events = append(e.events, AuditEvent{Event: event, Subject: subject, Result: "ok", Detail: string(text)})
+	b, err := json.Marshal(f)
+	if err != nil {
+		return "" // no value here can fail
+	}
+	return string(b)
 }
 
 // edit runs fn in a transaction, writes its audit rows with it, and lets the change take effect

@@ -54,7 +54,7 @@ func TestSetup(t *testing.T) {
 	_, err = a.SetupCode(ctx)
 	a.refused("asking for the code", err, identity.ErrNotFound, "administrator")
 	rows, err := a.Audit(ctx, identity.AuditFilter{Subject: "admin1", Event: "user.add"})
-	if err != nil || len(rows) != 1 || rows[0].Via != "setup" || rows[0].Actor != "admin1" || strings.Contains(rows[0].Detail, code) {
+	if err != nil || len(rows) != 1 || rows[0].Via != "setup" || rows[0].Actor != "admin1" || strings.Contains(rows[0].Detail+rows[0].After, code) {
 		t.Errorf("audit: %+v, %v", rows, err)
 	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -49,10 +50,13 @@ func (r auditRow) OK() bool { return r.Result == "ok" || r.Result == "" }
 // Words are the detail for people: what changed from what to what, and not what is empty.
 func (r auditRow) Words() string {
 	var d struct{ Before, After map[string]any }
-	if err := json.Unmarshal([]byte(r.Detail), &d); err != nil || d.Before == nil && d.After == nil {
+	if json.Unmarshal([]byte(cmp.Or(r.Before, "{}")), &d.Before) != nil || json.Unmarshal([]byte(cmp.Or(r.After, "{}")), &d.After) != nil {
 		return r.Detail
 	}
 	var list []string
+	if r.Detail != "" {
+		list = append(list, r.Detail)
+	}
 	for _, k := range slices.Sorted(maps.Keys(d.After)) {
 		was, is := plain(d.Before[k]), plain(d.After[k])
 		switch {

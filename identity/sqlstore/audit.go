@@ -24,14 +24,14 @@ func (r reader) Audit(ctx context.Context, f identity.AuditFilter) ([]identity.A
 		var e identity.AuditEvent
 		var at int64
 		var protocol, method string
-		err := rows.Scan(&at, &e.Event, &e.Actor, &e.Via, &e.Subject, &protocol, &method, &e.Remote, &e.Session, &e.Result, &e.Detail)
+		err := rows.Scan(&at, &e.Event, &e.Actor, &e.Via, &e.Subject, &protocol, &method, &e.Remote, &e.Session, &e.Result, &e.Detail, &e.Before, &e.After)
 		if err != nil {
 			return err
 		}
 		e.Time, e.Protocol, e.Method = moment(at), identity.Protocol(protocol), identity.Method(method)
 		out = append(out, e)
 		return nil
-	}, `SELECT at, event, actor, via, subject, protocol, method, remote, session, result, detail FROM identity_audit
+	}, `SELECT at, event, actor, via, subject, protocol, method, remote, session, result, detail, before, after FROM identity_audit
 		WHERE at >= $1 AND ($2 = '' OR event = $2) AND ($3 = '' OR event LIKE $3 ESCAPE '!')
 		AND ($4 = '' OR subject = $4) AND ($5 = '' OR actor = $5)
 		ORDER BY at DESC, id DESC LIMIT $6`,
@@ -60,9 +60,9 @@ func (w *writer) AppendAudit(ctx context.Context, events ...identity.AuditEvent)
 }
 
 const (
-	auditInto = `INSERT INTO identity_audit (at, event, actor, via, subject, protocol, method, remote, session, result, detail) VALUES `
-	auditOne  = auditInto + `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-	auditArgs = 11
+	auditInto = `INSERT INTO identity_audit (at, event, actor, via, subject, protocol, method, remote, session, result, detail, before, after) VALUES `
+	auditOne  = auditInto + `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+	auditArgs = 13
 )
 
 // auditMany is the statement for auditRows rows.
@@ -86,7 +86,7 @@ func (w *writer) appendAudit(ctx context.Context, query string, events []identit
 	args := make([]any, 0, auditArgs*len(events))
 	for i := range events {
 		e := &events[i]
-		args = append(args, micros(e.Time), e.Event, e.Actor, e.Via, e.Subject, string(e.Protocol), string(e.Method), e.Remote, e.Session, e.Result, e.Detail)
+		args = append(args, micros(e.Time), e.Event, e.Actor, e.Via, e.Subject, string(e.Protocol), string(e.Method), e.Remote, e.Session, e.Result, e.Detail, e.Before, e.After)
 	}
 	_, err := w.exec(ctx, "writing the audit log", query, args...)
 	return err

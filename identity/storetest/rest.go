@@ -43,7 +43,7 @@ func browserSessions(t *testing.T, s identity.Store) {
 
 func audit(t *testing.T, s identity.Store) {
 	full := identity.AuditEvent{Time: at(1), Event: "login.fail", Actor: "user1", Via: "ftp", Subject: "user1",
-		Protocol: identity.ProtocolFTP, Method: identity.MethodPassword, Remote: "192.0.2.1:5", Session: "1-a", Result: "no", Detail: "{}"}
+		Protocol: identity.ProtocolFTP, Method: identity.MethodPassword, Remote: "192.0.2.1:5", Session: "1-a", Result: "no", Detail: "why", Before: `{"level":"user"}`, After: `{"level":"staff"}`}
 	events := []identity.AuditEvent{full,
 		{Time: at(3), Event: "login.ok", Actor: "user2", Subject: "user2", Result: "ok"},
 		{Time: at(2), Event: "loginx", Actor: "admin1", Subject: "user1", Result: "ok"},
