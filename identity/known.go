@@ -13,17 +13,19 @@ const (
 	knownFresh = 2 * pollEvery
 )
 
-// knownAccounts keeps accounts as the store has them, so that a log-in with a password that was
-// right lately asks the store for nothing. A committed change counts at once all the same: who
+// knownAccounts keeps accounts as the store has them, and what tokens gave, so that a log-in with a
+// password or a token that was right lately asks the store for nothing. A committed change counts at once all the same: who
 // makes one forgets all accounts between its commit and the look at the sessions that it concerns.
 // A log-in asks whether its account is still kept after its session can be found by that look, so
 // one of the two sees the other. What another process has committed poll finds, and accounts are
 // good only for as long as poll has just looked.
 type knownAccounts struct {
-	now func() time.Time
+	now    func() time.Time
+	secret []byte // of the keys of tokens
 
 	mu       sync.Mutex // guards what follows; taken alone
 	accounts *recent[accountName, *Account]
+	tokens   *recent[tokenKey, *knownGrant]
 	met      *recent[meeting, struct{}]
 	turn     int       // how often all was forgotten
 	until    time.Time // zero before the first look of poll
@@ -43,7 +45,7 @@ type meeting struct {
 }
 
 func newKnownAccounts(now func() time.Time) *knownAccounts {
-	k := &knownAccounts{now: now, met: newRecent[meeting](maxMet, func(*struct{}) {})}
+	k := &knownAccounts{now: now, secret: newKnownSecret(), met: newRecent[meeting](maxMet, func(*struct{}) {})}
 	k.forget()
 	return k
 }
@@ -116,6 +118,7 @@ func (k *knownAccounts) forget() {
 	defer k.mu.Unlock()
 	k.turn++
 	k.accounts = newRecent[accountName](maxKnown, func(**Account) {})
+	k.tokens = newRecent[tokenKey](maxKnownTokens, func(**knownGrant) {})
 }
 
 // looked says that at the time given the store had no change that is not forgotten.

@@ -74,6 +74,9 @@ type claim struct {
 	grant *Grant   // of a token
 	name  string   // for the audit log
 	key   string   // under which the throttle counts the account
+
+	known    *knownGrant // what grant was made of
+	tokenKey tokenKey
 }
 
 // authenticate is Login without the callbacks.
@@ -266,22 +269,17 @@ func (s *Service) proveToken(ctx context.Context, c *claim, isToken bool) error 
 	if !isToken {
 		return ErrCredentials
 	}
-	grant, err := s.tokens.VerifyToken(ctx, c.login.Secret, remoteText(c.ses))
-	if err != nil {
+	if err := s.verifyToken(ctx, c); err != nil {
 		if errors.Is(err, ErrCredentials) || errors.Is(err, ErrNotFound) {
 			return ErrCredentials
 		}
 		return unavailable(ctx, err)
 	}
-	c.grant = &grant
-	if c.login.Name != "" || c.login.Method != MethodBearer {
-		if c.acc, err = s.lookup(ctx, c.login); err != nil {
-			return err
-		}
-	} else if c.acc, err = s.byID(ctx, grant.User); err != nil {
+	var err error
+	if c.acc, err = s.tokenOwner(ctx, c); err != nil {
 		return err
 	}
-	if c.acc == nil || c.acc.ID != grant.User || grant.JID != string(c.acc.Login)+"@"+c.acc.Domain {
+	if c.acc == nil || c.acc.ID != c.grant.User || c.grant.JID != string(c.acc.Login)+"@"+c.acc.Domain {
 		c.acc, c.grant = nil, nil
 		return ErrCredentials
 	}
@@ -372,8 +370,10 @@ func (s *Service) attachIfSame(ctx context.Context, c *claim, acc *Account, a *a
 			return fresh, err
 		}
 	}
-	if err := s.tokenHolds(ctx, c.grant); err != nil {
-		return nil, err
+	if c.grant != nil && !s.known.holdsToken(c.tokenKey, c.known) {
+		if err := s.tokenHolds(ctx, c.grant); err != nil {
+			return nil, err
+		}
 	}
 	return acc, s.Registry.attach(c.ses, a)
 }

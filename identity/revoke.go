@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"time"
 )
 
@@ -86,6 +87,9 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 	if was.creds.Grant == nil && was.creds.CredentialVersion < acc.CredentialVersion {
 		return end(Reason{Code: ReasonRevoked, Text: "the password was changed"})
 	}
+	if s.revoked(was.creds.Grant) {
+		return end(Reason{Code: ReasonRevoked, Text: "the token was revoked or changed"})
+	}
 	now, err := s.qualify(ses, acc, was.creds.Grant)
 	switch {
 	case errors.Is(err, ErrDisabled):
@@ -140,6 +144,7 @@ func (s *Service) adopt(ses *Session, id UserID, version int64) (undo func()) {
 
 // TokensChanged tells identity that a token was revoked or narrowed: sessions that hold it end.
 func (s *Service) TokensChanged(_ context.Context, ids ...string) {
+	s.known.forget() // before the sessions are looked at
 	s.wait()
 	for _, id := range ids {
 		// A session may get the token from another one while it is looked at (Registry.Resume).
@@ -147,6 +152,31 @@ func (s *Service) TokensChanged(_ context.Context, ids ...string) {
 			s.Registry.finish(list, Reason{Code: ReasonRevoked, Text: "the token was revoked or changed"}, true)
 		}
 	}
+}
+
+// TokensRevoked is TokensChanged for the owners of tokens that are gone: it notes the change with
+// their accounts, so that other processes on the same store end the sessions there.
+func (s *Service) TokensRevoked(ctx context.Context, owners []UserID, ids ...string) error {
+	s.TokensChanged(ctx, ids...)
+	slices.Sort(owners)
+	err := s.store.Write(ctx, func(w StoreWriter) error { return w.Touch(ctx, slices.Compact(owners)...) })
+	s.known.forget() // the accounts have another sequence now
+	if errors.Is(err, ErrNotFound) {
+		return nil // an owner is gone, and what it had with it
+	}
+	return err
+}
+
+// revoked reports whether a session's token is known to be gone. Where the store does not say, the
+// session goes on: it was good, and the poll asks again.
+func (s *Service) revoked(g *Grant) bool {
+	if g == nil || s.tokens == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), truthTimeout)
+	defer cancel()
+	err := s.tokens.TokenValid(ctx, g.TokenID)
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrCredentials)
 }
 
 // wait returns when log-ins that have read the truth before have attached what they made of it.

@@ -26,7 +26,7 @@ type Accounts interface {
 	User(ctx context.Context, name string) (identity.Account, error)
 	UserByID(ctx context.Context, id identity.UserID) (identity.Account, error)
 	SCRAMParameters(ctx context.Context, id identity.UserID) (salt []byte, iterations int, err error)
-	TokensChanged(ctx context.Context, ids ...string)
+	TokensRevoked(ctx context.Context, owners []identity.UserID, ids ...string) error
 	Record(ctx context.Context, e identity.AuditEvent) error
 }
 
@@ -238,7 +238,13 @@ func (s *Service) Revoke(ctx context.Context, by identity.Actor, ids ...string) 
 	if err := s.store.Remove(ctx, ids...); err != nil {
 		return fmt.Errorf("revoking: %w", err)
 	}
-	s.accounts.TokensChanged(ctx, ids...)
+	owners := make([]identity.UserID, len(rows))
+	for i, r := range rows {
+		owners[i] = r.User
+	}
+	if err := s.accounts.TokensRevoked(ctx, owners, ids...); err != nil {
+		return fmt.Errorf("telling of what was revoked: %w", err)
+	}
 	for _, r := range rows {
 		if err := s.audit(ctx, by, "token.revoke", r); err != nil {
 			return err
