@@ -21,6 +21,7 @@ func (s *Service) Poll(ctx context.Context) error { return s.poll(ctx) }
 func (s *Service) Sweep()                         { s.sweep() }
 func (s *Service) FlushBehind(ctx context.Context) {
 	s.flushBrowsers(true)
+	s.flushDevices(ctx)
 	s.behind.flush(ctx)
 }
 

@@ -398,6 +398,7 @@ func (s *Service) loggedIn(c *claim, creds *Credentials) {
 		s.tokens.TokenUsed(context.Background(), creds.Grant.TokenID, creds.LoginAt, c.ses)
 	}
 	s.behind.login(creds.UserID, creds.LoginAt)
+	s.sighted(c.ses, c.login.Method, creds)
 }
 
 // qualify decides what an account, narrowed by a token, may be on a session; log-ins and changes

@@ -22,6 +22,7 @@ type sealer struct {
 	salts   []byte // keys the fake salts of unknown names
 	names   []byte // keys the names that the throttle counts
 	roads   []byte // what DeriveKey derives from
+	devices []byte // keys the hashes of known devices
 }
 
 func newSealer(key []byte) (*sealer, error) {
@@ -39,7 +40,8 @@ func newSealer(key []byte) (*sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the seal: %w", err)
 	}
-	return &sealer{records: aead, salts: derive("fake salts"), names: derive("names"), roads: derive("roads")}, nil
+	return &sealer{records: aead, salts: derive("fake salts"), names: derive("names"), roads: derive("roads"),
+		devices: derive("devices")}, nil
 }
 
 // DeriveKey returns the key of 32 bytes that a road uses for what use names. It hangs on the seal

@@ -92,6 +92,7 @@ type Service struct {
 	behind     *behind
 	browsers   *browsers
 	requests   *requests
+	devices    *devices
 
 	// truth is held while an account is read and its sessions are set to what it says, by log-ins
 	// for reading: of two log-ins neither changes what the other has read. Before Registry.mu.
@@ -99,6 +100,7 @@ type Service struct {
 	seq   int64 // the last change that poll has met; Run's alone
 
 	onUpgrade, onDowngrade []func(*Session) // set before Run
+	notifiers              []Notifier
 	onChange               []func(context.Context, []UserID)
 	routeLevel             func(Resource) (Level, bool) // set before Run; nil: no road has said
 }
@@ -113,7 +115,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{opts: o, store: o.Store, tokens: o.Tokens, log: o.Log, now: o.Now,
 		domains: append([]string{o.Domain}, o.Domains...), browsers: newBrowsers(), requests: newRequests(),
 		behind: newBehind(o.Store, o.Log), throttle: newThrottle(o.Limits, o.Now),
-		known: newKnownAccounts(o.Now)}
+		known: newKnownAccounts(o.Now), devices: newDevices()}
 	if s.seal, err = newSealer(o.SealKey); err != nil {
 		return nil, err
 	}
@@ -246,6 +248,11 @@ func (s *Service) Run(ctx context.Context) error {
 		defer close(done)
 		s.behind.run(writing)
 	}()
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		s.watchDevices(ctx)
+	}()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	failing := false
@@ -262,6 +269,7 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 	}
 	s.flushBrowsers(true)
+	<-watched
 	stop()
 	<-done
 	return nil

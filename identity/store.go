@@ -35,6 +35,12 @@ type StoreReader interface {
 	// NameTaken reports whether a login, tombstones included, an alias or a group has the name.
 	NameTaken(ctx context.Context, domain string, name UserName) (login, alias, group bool, err error)
 
+	// Devices lists those of an account, the last used first.
+	Devices(ctx context.Context, user UserID) ([]Device, error)
+	// DeviceKnown reports whether the account of a login or alias has the device whose Near is
+	// given, used since the time given.
+	DeviceKnown(ctx context.Context, domain string, name UserName, near []byte, since time.Time) (bool, error)
+
 	BrowserSessions(ctx context.Context) ([]BrowserRow, error)
 	Audit(ctx context.Context, f AuditFilter) ([]AuditEvent, error)
 	Bans(ctx context.Context) ([]Ban, error)
@@ -63,6 +69,12 @@ type StoreWriter interface {
 	RemoveMember(ctx context.Context, gid uint32, user UserID) error
 	PutAlias(ctx context.Context, a Alias) error
 	RemoveAlias(ctx context.Context, domain string, name UserName) error
+
+	PutDevice(ctx context.Context, d Device) error // by User and Near; FirstSeen stays
+	RemoveDevices(ctx context.Context, user UserID, near ...[]byte) error
+	// ForgetDevices removes those that were last used before a time, but of each account the one
+	// that was used last.
+	ForgetDevices(ctx context.Context, before time.Time) error
 
 	PutBrowserSession(ctx context.Context, r BrowserRow) error // by ID
 	RemoveBrowserSessions(ctx context.Context, ids ...string) error

@@ -53,6 +53,8 @@ type User struct {
 	// credential; ChangeSeq is the server-wide sequence of the last change of any kind.
 	CredentialVersion int64
 	ChangeSeq         int64
+
+	MustChange bool // the password is good for choosing another one, and for nothing else
 }
 
 // Rates bound an account on the file road, all its sessions there together. 0: the server's

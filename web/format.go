@@ -50,29 +50,6 @@ func relative(now, t time.Time) string {
 	return t.UTC().Format(time.DateOnly)
 }
 
-// agent names a browser and system from a User-Agent, or returns it as it is.
-func agent(ua string) string {
-	if !strings.HasPrefix(ua, "Mozilla/") {
-		return clip(ua, 60)
-	}
-	browser, system := "Browser", ""
-	for _, b := range [][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"HeadlessChrome/", "Chrome (headless)"},
-		{"Chrome/", "Chrome"}, {"Safari/", "Safari"}} {
-		if strings.Contains(ua, b[0]) {
-			browser = b[1]
-			break
-		}
-	}
-	for _, o := range [][2]string{{"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Windows", "Windows"},
-		{"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}} {
-		if strings.Contains(ua, o[0]) {
-			system = " on " + o[1]
-			break
-		}
-	}
-	return browser + system
-}
-
 // icons are 24×24 outlines; each is decoration beside a word.
 var icons = map[string]string{
 	"home":     `<path d="M4 11.5 12 4l8 7.5V20h-5v-6H9v6H4z"/>`,

@@ -184,9 +184,6 @@ func TestFormat(t *testing.T) {
 			t.Errorf("%v: %q, want %q", tt.d, got, tt.want)
 		}
 	}
-	if got := agent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"); got != "Firefox on Linux" {
-		t.Error(got)
-	}
 }
 
 // TestSessionAt: a transfer is shown with how far and how fast it is.

@@ -43,7 +43,7 @@ var stateWords = map[identity.State][2]string{
 func (s *Server) sessionRows(v *visit, p *page, list []identity.Info, prefix string) []sessionRow {
 	rows := make([]sessionRow, 0, len(list))
 	for _, i := range list {
-		r := sessionRow{Info: i, Who: deref(i.User), Client: agent(deref(i.UserAgent)), Since: p.Stamp(i.StartedAt), Heard: p.Stamp(i.LastActivity)}
+		r := sessionRow{Info: i, Who: deref(i.User), Client: identity.ClientName(deref(i.UserAgent)), Since: p.Stamp(i.StartedAt), Heard: p.Stamp(i.LastActivity)}
 		if r.Who == "" && i.Level == identity.LevelAnonymous {
 			r.Who = "anonymous"
 		}

@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) identity.Store) {
 		{"no number is given twice to writers at once", idsAtOnce},
 		{"an error undoes the transaction", undo},
 		{"a transaction sees what it wrote", ownWrites},
+		{"devices", devices},
 		{"browser sessions", browserSessions},
 		{"the audit log is filtered and newest first", audit},
 		{"bans", bans},

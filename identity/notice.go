@@ -1,0 +1,68 @@
+package identity
+
+import (
+	"context"
+	"time"
+)
+
+// NoticeKind says what a person is told.
+type NoticeKind string
+
+// The kinds of notices.
+const (
+	NoticeDevice   NoticeKind = "device"   // a log-in from a device that the account has not met
+	NoticePassword NoticeKind = "password" // the password was changed
+	NoticeEmail    NoticeKind = "email"    // the e-mail address was changed; goes to the old one as well
+	NoticeReset    NoticeKind = "reset"    // the link that was asked for, by e-mail alone
+	NoticeInvited  NoticeKind = "invited"  // the link that opens a new account, by e-mail alone
+)
+
+// Notice is something that a person is to hear of their account, by whichever roads reach them.
+type Notice struct {
+	Kind    NoticeKind
+	User    UserID
+	Login   UserName
+	Domain  string
+	Profile Profile // e-mail, language, time zone
+	At      time.Time
+
+	// What it is about, where it is known; the rest is "".
+	Protocol Protocol
+	Client   string // in words, as ClientName
+	Remote   string // a host address
+	Session  string // ID
+	By       string // who did it; "" is the person, or nobody in particular
+	Email    string // where NoticeEmail goes beside Profile.Email
+
+	Code  Secret    // of NoticeReset and NoticeInvited: the code of the link
+	Until time.Time // how long the code is good
+}
+
+// Notifier brings notices to people.
+type Notifier interface {
+	// Notify delivers n or takes it into its care; it may block for as long as a store takes, and
+	// not for a network. An error is logged.
+	Notify(ctx context.Context, n Notice) error
+}
+
+// AddNotifier adds a way to bring notices to people, before Run.
+func (s *Service) AddNotifier(n Notifier) { s.notifiers = append(s.notifiers, n) }
+
+// noticeTimeout bounds the delivery of one notice.
+const noticeTimeout = 10 * time.Second
+
+// notify tells n on all ways.
+func (s *Service) notify(ctx context.Context, n Notice) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noticeTimeout)
+	defer cancel()
+	for _, to := range s.notifiers {
+		if err := to.Notify(ctx, n); err != nil {
+			s.log.Error("telling a person", "kind", string(n.Kind), "user", s.display(n.Login, n.Domain), "err", err)
+		}
+	}
+}
+
+// about begins a notice to an account.
+func (s *Service) about(kind NoticeKind, a *Account) Notice {
+	return Notice{Kind: kind, User: a.ID, Login: a.Login, Domain: a.Domain, Profile: a.Profile, At: s.now()}
+}
