@@ -171,7 +171,8 @@ func (s *Stream) enable(el *Element) (answer []byte) {
 	sm := &smacks{id: rand.Text()}
 	answer = AppendAttr([]byte("<enabled xmlns='"+nsSM+"'"), "id", sm.id)
 	// An anonymous session has an address that nobody can log in to again.
-	if v, _ := el.Attr("resume"); isTrue(v) && s.res.owner != "" && s.lot != nil && s.lot.life > 0 {
+	v, _ := el.Attr("resume")
+	if wanted, _ := ParseBool(v); wanted && s.res.owner != "" && s.lot != nil && s.lot.life > 0 {
 		sm.life = s.lot.life
 		if v, ok := el.Attr("max"); ok {
 			if n, err := strconv.ParseUint(v, 10, 31); err == nil && n > 0 {
@@ -195,9 +196,6 @@ func (s *Stream) enable(el *Element) (answer []byte) {
 	s.wake()
 	return answer
 }
-
-// isTrue reads a boolean of XML Schema.
-func isTrue(v string) bool { return v == "true" || v == "1" }
 
 func smFailed(cond xstanza.Condition) []byte {
 	return fmt.Appendf(nil, "<failed xmlns='%s'><%s xmlns='%s'/></failed>", nsSM, cond, nsStanzas)

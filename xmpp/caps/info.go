@@ -49,6 +49,8 @@ type feature struct {
 	Var string `xml:"var,attr"`
 }
 
+// form is read here and not by [xmpp.ReadForm], as all that stands in it is hashed or refused: repeated
+// fields, the type of FORM_TYPE, tables.
 type form struct {
 	Fields   []field    `xml:"jabber:x:data field"`
 	Reported []struct{} `xml:"jabber:x:data reported"`

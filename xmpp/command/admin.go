@@ -10,6 +10,7 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"trivium/identity"
+	"trivium/xmpp"
 )
 
 const nsAdmin = "http://jabber.org/protocol/admin"
@@ -78,8 +79,8 @@ func (p *problem) Error() string { return p.text }
 func (p *problem) Unwrap() error { return p.kind }
 
 // form is a page with a form of administration.
-func form(title, instructions string, next Step, fields ...Field) *Page {
-	return &Page{Form: &Form{Title: title, Instructions: instructions, Type: nsAdmin, Fields: fields}, Next: next}
+func form(title, instructions string, next Step, fields ...xmpp.Field) *Page {
+	return &Page{Form: &xmpp.Form{Type: xmpp.FormOpen, Kind: nsAdmin, Title: title, Instructions: instructions, Fields: fields}, Next: next}
 }
 
 // account reads an address of ours, with or without resource, as its account.
@@ -146,12 +147,12 @@ func (d *admin) addUser(context.Context, *Call) (*Page, error) {
 		}
 		return done(name(acc) + " was added.")
 	},
-		Field{Var: "accountjid", Type: "jid-single", Label: "Address of the new user", Required: true},
-		Field{Var: "password", Type: "text-private", Label: "Password"},
-		Field{Var: "password-verify", Type: "text-private", Label: "Password again"},
-		Field{Var: "email", Type: "text-single", Label: "E-mail"},
-		Field{Var: "given_name", Type: "text-single", Label: "Given name"},
-		Field{Var: "surname", Type: "text-single", Label: "Family name"},
+		xmpp.Field{Var: "accountjid", Type: "jid-single", Label: "Address of the new user", Required: true},
+		xmpp.Field{Var: "password", Type: "text-private", Label: "Password"},
+		xmpp.Field{Var: "password-verify", Type: "text-private", Label: "Password again"},
+		xmpp.Field{Var: "email", Type: "text-single", Label: "E-mail"},
+		xmpp.Field{Var: "given_name", Type: "text-single", Label: "Given name"},
+		xmpp.Field{Var: "surname", Type: "text-single", Label: "Family name"},
 	), nil
 }
 
@@ -174,9 +175,9 @@ func (d *admin) password(context.Context, *Call) (*Page, error) {
 		}
 		return done("The password of " + name(acc) + " was changed.")
 	},
-		Field{Var: "accountjid", Type: "jid-single", Label: "Address of the user", Required: true},
-		Field{Var: "password", Type: "text-private", Label: "New password", Required: true},
-		Field{Var: "password-verify", Type: "text-private", Label: "New password again"},
+		xmpp.Field{Var: "accountjid", Type: "jid-single", Label: "Address of the user", Required: true},
+		xmpp.Field{Var: "password", Type: "text-private", Label: "New password", Required: true},
+		xmpp.Field{Var: "password-verify", Type: "text-private", Label: "New password again"},
 	), nil
 }
 
@@ -213,7 +214,7 @@ func (d *admin) each(title, instructions string, do func(ctx context.Context, c 
 		return done("Done.")
 	}
 	return func(context.Context, *Call) (*Page, error) {
-		return form(title, instructions, next, Field{Var: "accountjids", Type: "jid-multi", Label: "Addresses", Required: true}), nil
+		return form(title, instructions, next, xmpp.Field{Var: "accountjids", Type: "jid-multi", Label: "Addresses", Required: true}), nil
 	}
 }
 
@@ -260,7 +261,7 @@ func (d *admin) chat(id identity.UserID) []identity.Info {
 }
 
 // one asks for an address and shows something of its account.
-func (d *admin) one(title string, show func(ctx context.Context, c *Call, a identity.Account, f *Form) error) Step {
+func (d *admin) one(title string, show func(ctx context.Context, c *Call, a identity.Account, f *xmpp.Form) error) Step {
 	next := func(ctx context.Context, c *Call) (*Page, error) {
 		text := c.Values.One("accountjid")
 		acc, _, err := d.account(ctx, c, text)
@@ -270,23 +271,23 @@ func (d *admin) one(title string, show func(ctx context.Context, c *Call, a iden
 		if err != nil {
 			return nil, err
 		}
-		f := &Form{Title: title, Type: nsAdmin, Result: true, Fields: []Field{{Var: "accountjid", Type: "jid-single", Label: "User", Values: []string{name(acc)}}}}
+		f := &xmpp.Form{Title: title, Kind: nsAdmin, Type: xmpp.FormResult, Fields: []xmpp.Field{{Var: "accountjid", Type: "jid-single", Label: "User", Values: []string{name(acc)}}}}
 		if err := show(ctx, c, acc, f); err != nil {
 			return nil, err
 		}
 		return &Page{Form: f}, nil
 	}
 	return func(context.Context, *Call) (*Page, error) {
-		return form(title, "", next, Field{Var: "accountjid", Type: "jid-single", Label: "Address of the user", Required: true}), nil
+		return form(title, "", next, xmpp.Field{Var: "accountjid", Type: "jid-single", Label: "Address of the user", Required: true}), nil
 	}
 }
 
 // lastLogin is section 4.9.
-func (d *admin) lastLogin(_ context.Context, _ *Call, a identity.Account, f *Form) error {
+func (d *admin) lastLogin(_ context.Context, _ *Call, a identity.Account, f *xmpp.Form) error {
 	at := "never"
 	if !a.LastLogin.IsZero() {
 		at = a.LastLogin.UTC().Format(time.RFC3339)
 	}
-	f.Fields = append(f.Fields, Field{Var: "lastlogin", Type: "text-single", Label: "Last log-in", Values: []string{at}})
+	f.Fields = append(f.Fields, xmpp.Field{Var: "lastlogin", Type: "text-single", Label: "Last log-in", Values: []string{at}})
 	return nil
 }

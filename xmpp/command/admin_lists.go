@@ -13,7 +13,7 @@ import (
 )
 
 // roster is section 4.8.
-func (d *admin) roster(ctx context.Context, c *Call, a identity.Account, f *Form) error {
+func (d *admin) roster(ctx context.Context, c *Call, a identity.Account, f *xmpp.Form) error {
 	roster, err := c.Router.Roster(ctx, xmpp.Owner{Address: xmpp.NewAddress(string(a.Login), a.Domain), ID: a.ID})
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (d *admin) roster(ctx context.Context, c *Call, a identity.Account, f *Form
 }
 
 // stats is section 4.10.
-func (d *admin) stats(ctx context.Context, c *Call, a identity.Account, f *Form) error {
+func (d *admin) stats(ctx context.Context, c *Call, a identity.Account, f *xmpp.Form) error {
 	roster, err := c.Router.Roster(ctx, xmpp.Owner{Address: xmpp.NewAddress(string(a.Login), a.Domain), ID: a.ID})
 	if err != nil {
 		return err
@@ -50,9 +50,9 @@ func (d *admin) stats(ctx context.Context, c *Call, a identity.Account, f *Form)
 		}
 	}
 	f.Fields = append(f.Fields,
-		Field{Var: "ipaddresses", Type: "text-multi", Label: "Addresses that it is connected from", Values: addresses},
-		Field{Var: "rostersize", Type: "text-single", Label: "Contacts", Values: []string{strconv.Itoa(size)}},
-		Field{Var: "onlineresources", Type: "text-multi", Label: "Resources", Values: resources})
+		xmpp.Field{Var: "ipaddresses", Type: "text-multi", Label: "Addresses that it is connected from", Values: addresses},
+		xmpp.Field{Var: "rostersize", Type: "text-single", Label: "Contacts", Values: []string{strconv.Itoa(size)}},
+		xmpp.Field{Var: "onlineresources", Type: "text-multi", Label: "Resources", Values: resources})
 	return nil
 }
 
@@ -76,7 +76,7 @@ func (d *admin) count(state identity.UserState, field, label string) Step {
 }
 
 func number(field, label string, n int) *Page {
-	return &Page{Form: &Form{Type: nsAdmin, Result: true, Fields: []Field{{Var: field, Type: "text-single", Label: label, Values: []string{strconv.Itoa(n)}}}}}
+	return &Page{Form: &xmpp.Form{Kind: nsAdmin, Type: xmpp.FormResult, Fields: []xmpp.Field{{Var: field, Type: "text-single", Label: label, Values: []string{strconv.Itoa(n)}}}}}
 }
 
 // countOnline is section 4.15.
@@ -118,20 +118,20 @@ func (d *admin) list(title, field string, read func(ctx context.Context, most in
 		if err != nil {
 			return nil, err
 		}
-		page := &Page{Form: &Form{Title: title, Type: nsAdmin, Result: true}}
+		page := &Page{Form: &xmpp.Form{Title: title, Kind: nsAdmin, Type: xmpp.FormResult}}
 		if len(list) > most {
 			list, page.Note = list[:most], fmt.Sprintf("These are the first %d; there are more.", most)
 		}
-		page.Form.Fields = []Field{{Var: field, Type: "jid-multi", Label: "Users", Values: list}}
+		page.Form.Fields = []xmpp.Field{{Var: field, Type: "jid-multi", Label: "Users", Values: list}}
 		return page, nil
 	}
-	options := make([]Option, 0, 7)
+	options := make([]xmpp.Option, 0, 7)
 	for _, n := range []string{"25", "50", "75", "100", "150", "200"} {
-		options = append(options, Option{n, n})
+		options = append(options, xmpp.Option{Label: n, Value: n})
 	}
-	options = append(options, Option{"as many as there are", "none"})
+	options = append(options, xmpp.Option{Label: "as many as there are", Value: "none"})
 	return func(context.Context, *Call) (*Page, error) {
-		return form(title, "", next, Field{Var: "max_items", Type: "list-single", Label: "At most", Values: []string{"100"}, Options: options}), nil
+		return form(title, "", next, xmpp.Field{Var: "max_items", Type: "list-single", Label: "At most", Values: []string{"100"}, Options: options}), nil
 	}
 }
 
@@ -165,8 +165,8 @@ func (d *admin) announce(context.Context, *Call) (*Page, error) {
 		for _, to := range d.bare() {
 			b := xmpp.AppendAttr([]byte("<message type='headline'"), "from", from)
 			b = xmpp.AppendAttr(b, "to", to)
-			b = appendWhole(append(b, '>'), "subject", "Announcement")
-			b = append(appendWhole(b, "body", text), "</message>"...)
+			b = append(append(b, "><subject>Announcement</subject><body>"...), xmpp.Escape(xmpp.CleanText(text))...)
+			b = append(b, "</body></message>"...)
 			st, err := xmpp.ParseStanza(b)
 			if err == nil {
 				err = c.Router.Send(ctx, st)
@@ -177,5 +177,5 @@ func (d *admin) announce(context.Context, *Call) (*Page, error) {
 			told++
 		}
 		return done(fmt.Sprintf("%d users were told.", told))
-	}, Field{Var: "announcement", Type: "text-multi", Label: "Announcement", Required: true}), nil
+	}, xmpp.Field{Var: "announcement", Type: "text-multi", Label: "Announcement", Required: true}), nil
 }

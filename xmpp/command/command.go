@@ -51,7 +51,7 @@ type Call struct {
 
 // Page is what the person sees after a step.
 type Page struct {
-	Form *Form
+	Form *xmpp.Form
 	Note string
 	Warn bool // the note tells what went wrong
 	Next Step // nil: the command is completed
@@ -123,8 +123,8 @@ func (c *Commands) answer(ctx context.Context, q *xmpp.Request) {
 		q.Fail(xstanza.ItemNotFound, xstanza.Cancel)
 		return
 	}
-	values, err := submitted(el)
-	if err != nil {
+	values, ok := submitted(el)
+	if !ok {
 		fault(q, "bad-payload")
 		return
 	}
@@ -185,7 +185,7 @@ func (p *Page) appendTo(node, id string) []byte {
 		b = append(b, "<actions execute='complete'><complete/></actions>"...)
 	}
 	if p.Form != nil {
-		b = p.Form.appendTo(b)
+		b = p.Form.Append(b)
 	}
 	if p.Note != "" {
 		kind := "info"
@@ -274,7 +274,7 @@ func (n *nodes) NodeInfo(_ context.Context, q *xmpp.Request, node string) ([]byt
 		return nil, false
 	}
 	b := xmpp.AppendAttr([]byte("<identity category='automation' type='command-node'"), "name", cmd.Name)
-	return append(b, "/><feature var='"+ns+"'/><feature var='"+nsForms+"'/>"...), true
+	return append(b, "/><feature var='"+ns+"'/><feature var='jabber:x:data'/>"...), true
 }
 
 // NodeItems implements xmpp.Nodes.

@@ -275,8 +275,8 @@ func FuzzCommand(f *testing.F) {
 		if err != nil {
 			return
 		}
-		v, err := command.Submitted(el)
-		if err == nil {
+		v, ok := command.Submitted(el)
+		if ok {
 			v.One("a")
 			v.Lines("max_items")
 			v.Yes("b")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"trivium/identity"
+	"trivium/xmpp"
 )
 
 // Passwords makes app passwords.
@@ -64,7 +65,7 @@ func client(i identity.Info) string {
 }
 
 func (o *own) list(_ context.Context, c *Call) (*Page, error) {
-	f := &Form{Title: "Where you are logged in", Result: true, Columns: []Field{
+	f := &xmpp.Form{Title: "Where you are logged in", Type: xmpp.FormResult, Columns: []xmpp.Field{
 		{Var: "protocol", Label: "By"}, {Var: "client", Label: "Client"}, {Var: "from", Label: "From"}, {Var: "resource", Label: "Resource"},
 		{Var: "since", Label: "Since"}, {Var: "active", Label: "Last active"},
 	}}
@@ -84,17 +85,19 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 const everySession = "all"
 
 func (o *own) end(_ context.Context, c *Call) (*Page, error) {
-	options := []Option{{"all but this one", everySession}}
+	options := []xmpp.Option{{Label: "all but this one", Value: everySession}}
 	for _, i := range o.mine(c) {
 		if i.ID != c.By.Session().ID() {
-			options = append(options, Option{fmt.Sprintf("%s: %s from %s since %s", i.Protocol, client(i), i.RemoteAddr, stamp(i.StartedAt)), i.ID})
+			options = append(options, xmpp.Option{
+				Label: fmt.Sprintf("%s: %s from %s since %s", i.Protocol, client(i), i.RemoteAddr, stamp(i.StartedAt)), Value: i.ID,
+			})
 		}
 	}
 	if len(options) == 1 {
 		return done("You are logged in nowhere else.")
 	}
-	return &Page{Form: &Form{Title: "Log out elsewhere", Instructions: "What knows your password can log in again: change it if you have lost a device.",
-		Fields: []Field{{Var: "sessions", Type: "list-multi", Label: "Sessions", Required: true, Options: options}}}, Next: o.endChosen}, nil
+	return &Page{Form: &xmpp.Form{Type: xmpp.FormOpen, Title: "Log out elsewhere", Instructions: "What knows your password can log in again: change it if you have lost a device.",
+		Fields: []xmpp.Field{{Var: "sessions", Type: "list-multi", Label: "Sessions", Required: true, Options: options}}}, Next: o.endChosen}, nil
 }
 
 func (o *own) endChosen(_ context.Context, c *Call) (*Page, error) {
@@ -127,13 +130,13 @@ func lives() map[string]time.Duration {
 }
 
 func (o *own) appPassword(context.Context, *Call) (*Page, error) {
-	return &Page{Form: &Form{Title: "Make an app password", Instructions: "A client logs in by it in the place of your password. It cannot manage your account, and you can revoke it.",
-		Fields: []Field{
+	return &Page{Form: &xmpp.Form{Type: xmpp.FormOpen, Title: "Make an app password", Instructions: "A client logs in by it in the place of your password. It cannot manage your account, and you can revoke it.",
+		Fields: []xmpp.Field{
 			{Var: "label", Type: "text-single", Label: "What it is for", Required: true},
-			{Var: "roads", Type: "list-multi", Label: "Opens", Values: []string{string(identity.RoadXMPP)}, Options: []Option{
-				{"chat", string(identity.RoadXMPP)}, {"files by FTP", string(identity.RoadFTP)}, {"files by WebDAV", string(identity.RoadWeb)}}},
-			{Var: "expires", Type: "list-single", Label: "Ends", Values: []string{"never"}, Options: []Option{
-				{"never", "never"}, {"after 30 days", "30"}, {"after a year", "365"}}},
+			{Var: "roads", Type: "list-multi", Label: "Opens", Values: []string{string(identity.RoadXMPP)}, Options: []xmpp.Option{
+				{Label: "chat", Value: string(identity.RoadXMPP)}, {Label: "files by FTP", Value: string(identity.RoadFTP)}, {Label: "files by WebDAV", Value: string(identity.RoadWeb)}}},
+			{Var: "expires", Type: "list-single", Label: "Ends", Values: []string{"never"}, Options: []xmpp.Option{
+				{Label: "never", Value: "never"}, {Label: "after 30 days", Value: "30"}, {Label: "after a year", Value: "365"}}},
 		}}, Next: o.issue}, nil
 }
 
@@ -162,6 +165,6 @@ func (o *own) issue(ctx context.Context, c *Call) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Page{Note: "Copy it now: it is not shown again.", Form: &Form{Title: "Your new app password", Result: true,
-		Fields: []Field{{Var: "password", Type: "text-single", Label: label, Values: []string{secret.Reveal()}}}}}, nil
+	return &Page{Note: "Copy it now: it is not shown again.", Form: &xmpp.Form{Title: "Your new app password", Type: xmpp.FormResult,
+		Fields: []xmpp.Field{{Var: "password", Type: "text-single", Label: label, Values: []string{secret.Reveal()}}}}}, nil
 }

@@ -17,25 +17,19 @@ type Contact struct{ form []byte }
 
 // New makes the module.
 func New(o Options) *Contact {
-	b := []byte("<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'><value>http://jabber.org/network/serverinfo</value></field>")
-	none := len(b)
-	for _, f := range []struct {
-		name string
-		list []string
-	}{{"abuse-addresses", o.Abuse}, {"admin-addresses", o.Admin}, {"security-addresses", o.Security}, {"support-addresses", o.Support}} {
-		if len(f.list) == 0 {
-			continue
+	f := xmpp.Form{Type: xmpp.FormResult, Kind: "http://jabber.org/network/serverinfo"}
+	for _, x := range []xmpp.Field{
+		{Var: "abuse-addresses", Values: o.Abuse}, {Var: "admin-addresses", Values: o.Admin},
+		{Var: "security-addresses", Values: o.Security}, {Var: "support-addresses", Values: o.Support},
+	} {
+		if x.Type = "list-multi"; len(x.Values) > 0 {
+			f.Fields = append(f.Fields, x)
 		}
-		b = append(xmpp.AppendAttr(append(b, "<field type='list-multi'"...), "var", f.name), '>')
-		for _, uri := range f.list {
-			b = append(append(append(b, "<value>"...), xmpp.Escape(xmpp.CleanText(uri))...), "</value>"...)
-		}
-		b = append(b, "</field>"...)
 	}
-	if len(b) == none {
+	if len(f.Fields) == 0 {
 		return &Contact{}
 	}
-	return &Contact{append(b, "</x>"...)}
+	return &Contact{f.Append(nil)}
 }
 
 // Register implements xmpp.Module.

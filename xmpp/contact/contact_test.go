@@ -19,8 +19,8 @@ func info(t *testing.T, o contact.Options) string {
 func TestContact(t *testing.T) {
 	Has(t, "alice", info(t, contact.Options{Admin: []string{"mailto:admin@example.org", "https://example.org/?a=1&b"}, Abuse: []string{"xmpp:abuse@example.org"}}),
 		"<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'><value>http://jabber.org/network/serverinfo</value></field>"+
-			"<field type='list-multi' var='abuse-addresses'><value>xmpp:abuse@example.org</value></field>"+
-			"<field type='list-multi' var='admin-addresses'><value>mailto:admin@example.org</value><value>https://example.org/?a=1&amp;b</value></field></x></query>")
+			"<field var='abuse-addresses' type='list-multi'><value>xmpp:abuse@example.org</value></field>"+
+			"<field var='admin-addresses' type='list-multi'><value>mailto:admin@example.org</value><value>https://example.org/?a=1&amp;b</value></field></x></query>")
 	if got := info(t, contact.Options{}); strings.Contains(got, "serverinfo") {
 		t.Errorf("a form without addresses: %s", got)
 	}

@@ -2,7 +2,6 @@ package mam
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -27,32 +26,12 @@ const (
 
 const stampForm = "2006-01-02T15:04:05.000000Z" // as exact as ids, so that it may come back as start or end
 
-// queryElement is `<query/>` as a client sends it.
-type queryElement struct {
-	QueryID string `xml:"queryid,attr"`
-	Node    string `xml:"node,attr"`
-	Form    *struct {
-		Type   string `xml:"type,attr"`
-		Fields []struct {
-			Var    string   `xml:"var,attr"`
-			Values []string `xml:"jabber:x:data value"`
-		} `xml:"jabber:x:data field"`
-	} `xml:"jabber:x:data x"`
-	Set *struct {
-		Max    *string `xml:"http://jabber.org/protocol/rsm max"`
-		After  *string `xml:"http://jabber.org/protocol/rsm after"`
-		Before *string `xml:"http://jabber.org/protocol/rsm before"`
-		Index  *string `xml:"http://jabber.org/protocol/rsm index"`
-	} `xml:"http://jabber.org/protocol/rsm set"`
-	Flip *struct{} `xml:"urn:xmpp:mam:2 flip-page"`
-}
-
 // request is a query that has been understood.
 type request struct {
 	Query
 	id       string // the client's
 	flip     bool
-	count    bool // it is the number of messages that is asked for (XEP-0059 section 2.6)
+	count    bool // it is the number of messages that is asked for (XEP-0059 section 2.7)
 	narrowed bool // by something that Count does not know
 	words    []string
 	full     string // the contact's full JID
@@ -72,67 +51,71 @@ const (
 )
 
 // understand reads a query for the archive of owner.
-func (w Wire) understand(owner identity.UserID, el *queryElement) (*request, error) {
-	r := &request{Query: Query{Max: usualPage, Bytes: pageBytes}, id: el.QueryID, flip: el.Flip != nil}
-	switch {
-	case len(el.QueryID) > maxQueryID:
+func (w Wire) understand(owner identity.UserID, el *xmpp.Element) (*request, error) {
+	r := &request{Query: Query{Max: usualPage, Bytes: pageBytes}, flip: el.Has(ns, "flip-page")}
+	r.id, _ = el.Attr("queryid")
+	if len(r.id) > maxQueryID {
 		return nil, errBad
-	case el.Node != "": // XEP-0442, of nodes; an account has none
+	}
+	if node, _ := el.Attr("node"); node != "" { // XEP-0442, of nodes; an account has none
 		return nil, errAbsent
 	}
-	if el.Form != nil {
-		if el.Form.Type != "submit" {
-			return nil, errBad
-		}
-		for _, f := range el.Form.Fields {
-			if err := w.field(owner, r, f.Var, f.Values); err != nil {
-				return nil, err
-			}
+	form, ok := el.Form()
+	if !ok {
+		return nil, errBad
+	}
+	if form != nil {
+		if err := w.form(owner, r, form); err != nil {
+			return nil, err
 		}
 	}
 	r.Max = max(r.Max, len(r.IDs))
-	if el.Set != nil {
-		if el.Set.Index != nil {
-			return nil, errUnknown // XEP-0059 section 2.5
-		}
-		if err := r.max(el.Set.Max); err != nil {
+	paging, ok := el.Paging()
+	if !ok {
+		return nil, errBad
+	}
+	if paging != nil {
+		if err := w.paging(owner, r, paging); err != nil {
 			return nil, err
-		}
-		if t := el.Set.After; t != nil && *t != "" {
-			id, ok := w.Parse(owner, strings.TrimSpace(*t))
-			if !ok {
-				return nil, errAbsent
-			}
-			r.PageAfter = id
-		}
-		if t := el.Set.Before; t != nil {
-			r.Backward = true
-			if *t != "" {
-				id, ok := w.Parse(owner, strings.TrimSpace(*t))
-				if !ok {
-					return nil, errAbsent
-				}
-				r.PageBefore = id
-			}
 		}
 	}
 	r.matcher()
 	return r, nil
 }
 
-func (r *request) max(text *string) error {
-	if text == nil {
-		return nil
+// paging reads what the client asks for by XEP-0059.
+func (w Wire) paging(owner identity.UserID, r *request, p *xmpp.Paging) (err error) {
+	if p.Index {
+		return errUnknown // XEP-0059 section 2.6
 	}
-	n, err := strconv.Atoi(strings.TrimSpace(*text))
-	if err != nil || n < 0 {
+	if p.Max >= 0 {
+		r.Max, r.count = min(p.Max, maxPage), p.Max == 0
+	}
+	if p.After != "" {
+		if r.PageAfter, err = w.parseField(owner, strings.TrimSpace(p.After)); err != nil {
+			return err
+		}
+	}
+	if r.Backward = p.Backward; p.Before != "" {
+		r.PageBefore, err = w.parseField(owner, strings.TrimSpace(p.Before))
+	}
+	return err
+}
+
+// form reads what the client chooses by (XEP-0313 section 4.1).
+func (w Wire) form(owner identity.UserID, r *request, f *xmpp.Form) error {
+	if f.Type != xmpp.FormSubmit || f.Kind != "" && strings.TrimSpace(f.Kind) != ns {
 		return errBad
 	}
-	r.Max, r.count = min(n, maxPage), n == 0
+	for _, x := range f.Fields {
+		if err := w.field(owner, r, x.Var, x.Values); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// field reads a field of the form (XEP-0313 section 4.1).
+// field reads a field of the form.
 func (w Wire) field(owner identity.UserID, r *request, name string, values []string) error {
 	value := ""
 	if len(values) > 0 {
@@ -141,15 +124,11 @@ func (w Wire) field(owner identity.UserID, r *request, name string, values []str
 	if name == "ids" {
 		return w.ids(owner, r, values)
 	}
-	if value == "" && name != "FORM_TYPE" {
+	if value == "" {
 		return r.known(name)
 	}
 	var err error
 	switch name {
-	case "FORM_TYPE":
-		if value != ns {
-			return errBad
-		}
 	case "with":
 		return r.with(value)
 	case "start":
@@ -297,11 +276,17 @@ func says(stanza []byte, words []string) bool {
 	return true
 }
 
-// formElement are the fields of a query (XEP-0313 section 4.1.5).
-const formElement = "<query xmlns='" + ns + "'><x xmlns='" + nsData + "' type='form'>" +
-	"<field type='hidden' var='FORM_TYPE'><value>" + ns + "</value></field>" +
-	"<field type='jid-single' var='with'/><field type='text-single' var='start'/><field type='text-single' var='end'/>" +
-	"<field type='text-single' var='before-id'/><field type='text-single' var='after-id'/>" +
-	"<field type='list-multi' var='ids'><validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:string'><open/></validate></field>" +
-	"<field type='boolean' var='include-groupchat'/>" +
-	"<field type='text-single' var='{" + nsFulltext + "}fulltext'/></x></query>"
+// emptyForm is what may be in a query (XEP-0313 section 4.1.5).
+func emptyForm() []byte {
+	f := xmpp.Form{Type: xmpp.FormOpen, Kind: ns, Fields: []xmpp.Field{
+		{Var: "with", Type: "jid-single"},
+		{Var: "start", Type: "text-single"},
+		{Var: "end", Type: "text-single"},
+		{Var: "before-id", Type: "text-single"},
+		{Var: "after-id", Type: "text-single"},
+		{Var: "ids", Type: "list-multi", Extra: "<validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:string'><open/></validate>"},
+		{Var: "include-groupchat", Type: "boolean"},
+		{Var: "{" + nsFulltext + "}fulltext", Type: "text-single"},
+	}}
+	return append(f.Append([]byte("<query xmlns='"+ns+"'>")), "</query>"...)
+}

@@ -2,7 +2,6 @@ package mam
 
 import (
 	"bytes"
-	"encoding/xml"
 	"strings"
 	"testing"
 
@@ -60,11 +59,11 @@ func FuzzQuery(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		var el queryElement
-		if xml.Unmarshal([]byte(text), &el) != nil {
+		el, err := xmpp.ParseElement([]byte(text))
+		if err != nil {
 			return
 		}
-		r, err := w.understand("alice", &el)
+		r, err := w.understand("alice", el)
 		if err != nil {
 			if _, ok := err.(wrong); !ok {
 				t.Fatalf("%q: an error without an answer: %v", text, err)

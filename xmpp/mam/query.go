@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -22,15 +21,15 @@ func (a *Archive) query(_ context.Context, q *xmpp.Request) {
 		return
 	}
 	if q.Type == "get" {
-		q.Result(formElement)
+		q.Result(string(emptyForm()))
 		return
 	}
-	var el queryElement
-	if err := q.Decode(&el); err != nil {
+	el, err := q.Payload()
+	if err != nil {
 		q.Bad()
 		return
 	}
-	r, err := a.wire.understand(q.Account.ID, &el)
+	r, err := a.wire.understand(q.Account.ID, el)
 	if err != nil {
 		fail(q, err)
 		return
@@ -178,19 +177,18 @@ func (a *Archive) fin(ctx context.Context, owner identity.UserID, r *request, pa
 	if page.Complete {
 		b = append(b, " complete='true'"...)
 	}
-	b = append(b, "><set xmlns='"+nsRSM+"'>"...)
+	set := xmpp.ResultSet{Index: -1, Count: -1}
 	if n := len(page.Messages); n > 0 {
-		b = append(append(append(b, "<first>"...), a.wire.Text(owner, page.Messages[0].ID)...), "</first><last>"...)
-		b = append(append(b, a.wire.Text(owner, page.Messages[n-1].ID)...), "</last>"...)
+		set.First, set.Last = a.wire.Text(owner, page.Messages[0].ID), a.wire.Text(owner, page.Messages[n-1].ID)
 	}
 	if r.count && !r.narrowed {
 		n, err := a.store.Count(ctx, owner, r.With)
 		if err != nil {
 			return "", err
 		}
-		b = append(strconv.AppendInt(append(b, "<count>"...), int64(n), 10), "</count>"...)
+		set.Count = n
 	}
-	return string(append(b, "</set></fin>"...)), nil
+	return string(append(set.Append(append(b, '>')), "</fin>"...)), nil
 }
 
 // metadata tells of the oldest and the newest message (section 5).

@@ -10,8 +10,6 @@ const (
 	nsExtended  = ns + "#extended"
 	nsGroupchat = ns + "#groupchat-field"
 	nsSID       = "urn:xmpp:sid:0"
-	nsRSM       = "http://jabber.org/protocol/rsm"
-	nsData      = "jabber:x:data"
 	nsFulltext  = "urn:xmpp:fulltext:0"
 	nsRetract   = "urn:xmpp:message-retract:1"
 	nsTombstone = nsRetract + "#tombstone"

@@ -20,9 +20,8 @@ func (o *Offline) NodeInfo(ctx context.Context, q *xmpp.Request, node string) ([
 		o.log.Error("messages that wait were not counted", "user", q.Account.String(), "error", err)
 		return nil, false
 	}
-	return []byte("<identity category='automation' type='message-list'/><feature var='" + ns + "'/>" +
-		"<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'><value>" + ns + "</value></field>" +
-		"<field var='number_of_messages'><value>" + strconv.Itoa(n) + "</value></field></x>"), true
+	f := xmpp.Form{Type: xmpp.FormResult, Kind: ns, Fields: []xmpp.Field{{Var: "number_of_messages", Values: []string{strconv.Itoa(n)}}}}
+	return f.Append([]byte("<identity category='automation' type='message-list'/><feature var='" + ns + "'/>")), true
 }
 
 // NodeItems lists the senders of messages (section 2.3).

@@ -294,7 +294,7 @@ func (p *person) items(el *xmpp.Element) error {
 		if item.Ask == "subscribe" && !c.State.Has(xmpp.SubscriptionTo) {
 			c.State |= xmpp.PendingOut
 		}
-		if (item.Approved == "true" || item.Approved == "1") && !c.State.Has(xmpp.SubscriptionFrom) {
+		if approved, _ := xmpp.ParseBool(item.Approved); approved && !c.State.Has(xmpp.SubscriptionFrom) {
 			c.State |= xmpp.PreApproved
 		}
 		p.contacts = append(p.contacts, c)

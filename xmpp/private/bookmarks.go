@@ -164,7 +164,7 @@ func same(mark, had *xmpp.Element) bool {
 
 // truth is a boolean of XML Schema in one form.
 func truth(s string) string {
-	if s == "1" || s == "true" {
+	if yes, _ := xmpp.ParseBool(s); yes {
 		return "true"
 	}
 	return "false"

@@ -198,4 +198,4 @@ func (p *PubSub) Export(ctx context.Context, owner xmpp.Owner, node func(Node, [
 
 // Form is the configuration as a data form of type submit, as an export has it (XEP-0227 section
 // 4.7).
-func (c *Config) Form() []byte { return c.fill("submit") }
+func (c *Config) Form() []byte { return c.form(xmpp.FormSubmit).Append(nil) }

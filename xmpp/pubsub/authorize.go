@@ -15,24 +15,25 @@ func (p *PubSub) askOwner(ctx context.Context, svc xmpp.Owner, s Subscription) {
 	n := &Node{Name: s.Node, Config: Config{NotifyType: "normal"}}
 	e := &event{svc: svc, node: n}
 	e.body = append(append([]byte("<body>"), xmpp.Escape(s.Bare+" asks to subscribe to "+s.Node+".")...), "</body>"...)
-	f := openForm(nil, "form", nsAuthorize)
-	f = appendField(f, "pubsub#node", "text-single", "Node", nil, []string{s.Node})
-	f = appendField(f, "pubsub#subscriber_jid", "jid-single", "Who asks", nil, []string{s.JID})
-	f = appendField(f, "pubsub#allow", "boolean", "Allow it", nil, []string{"false"})
-	e.body = append(append(e.body, f...), "</x>"...)
+	f := xmpp.Form{Type: xmpp.FormOpen, Kind: nsAuthorize, Fields: []xmpp.Field{
+		{Var: "pubsub#node", Type: "text-single", Label: "Node", Values: []string{s.Node}},
+		{Var: "pubsub#subscriber_jid", Type: "jid-single", Label: "Who asks", Values: []string{s.JID}},
+		{Var: "pubsub#allow", Type: "boolean", Label: "Allow it", Values: []string{"false"}},
+	}}
+	e.body = f.Append(e.body)
 	p.send(ctx, e, svc.String())
 }
 
 // authorization takes the owner's answer, which is a message to its own account.
 func (p *PubSub) authorization(ctx context.Context, m *xmpp.Message) bool {
-	if m.By == nil || m.Sender.ID == "" || m.Sender.ID != m.Recipient.ID || m.To.Resourcepart() != "" || !m.Has(nsData, "x") {
+	if m.By == nil || m.Sender.ID == "" || m.Sender.ID != m.Recipient.ID || m.To.Resourcepart() != "" {
 		return true
 	}
-	f, ok := formOf(&m.Element)
-	if !ok || f == nil || f.kind != nsAuthorize || f.typ == "form" {
+	f, ok := formIn(&m.Element)
+	if !ok || f == nil || f.Kind != nsAuthorize || f.Type == xmpp.FormOpen {
 		return true
 	}
-	if f.typ != "submit" {
+	if f.Type != xmpp.FormSubmit {
 		return false // it goes on waiting
 	}
 	if err := p.authorize(ctx, m.Sender, f); err != nil {
@@ -42,16 +43,16 @@ func (p *PubSub) authorization(ctx context.Context, m *xmpp.Message) bool {
 }
 
 // authorize does what the form says; one about what does not wait does nothing.
-func (p *PubSub) authorize(ctx context.Context, svc xmpp.Owner, f *form) error {
-	node, _ := f.field("pubsub#node")
-	who, _ := f.field("pubsub#subscriber_jid")
-	answer, _ := f.field("pubsub#allow")
-	allow, ok := truth(answer.value())
+func (p *PubSub) authorize(ctx context.Context, svc xmpp.Owner, f *xmpp.Form) error {
+	node, _ := f.Field("pubsub#node")
+	who, _ := f.Field("pubsub#subscriber_jid")
+	answer, _ := f.Field("pubsub#allow")
+	allow, ok := xmpp.ParseBool(answer.Value())
 	if !ok {
 		return nil
 	}
 	defer p.lock(svc)()
-	n, err := p.store.Node(ctx, svc.ID, node.value())
+	n, err := p.store.Node(ctx, svc.ID, node.Value())
 	if errors.Is(err, identity.ErrNotFound) {
 		return nil
 	}
@@ -62,7 +63,7 @@ func (p *PubSub) authorize(ctx context.Context, svc xmpp.Owner, f *form) error {
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(list, func(s Subscription) bool { return s.JID == who.value() && s.Pending })
+	i := slices.IndexFunc(list, func(s Subscription) bool { return s.JID == who.Value() && s.Pending })
 	if i < 0 {
 		return nil
 	}

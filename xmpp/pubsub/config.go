@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"trivium/xmpp"
 )
 
 // Bounds of a configuration.
@@ -105,7 +107,7 @@ type setting struct {
 	name, typ, label string
 	options          []string
 	get              func(c *Config) []string
-	set              func(c *Config, f field, l *Limits) bool // false: such a value cannot be
+	set              func(c *Config, f xmpp.Field, l *Limits) bool // false: such a value cannot be
 }
 
 // settings are the fields of the form, as the registry of XEP-0060 section 16.4.4 has them.
@@ -116,13 +118,13 @@ func settings() []setting {
 		text("language", "The language of the node", func(c *Config) *string { return &c.Language }).as("list-single"),
 		{"contact", "jid-multi", "Whom to ask about the node", nil,
 			func(c *Config) []string { return c.Contact },
-			func(c *Config, f field, _ *Limits) bool { return list(&c.Contact, f.values) }},
+			func(c *Config, f xmpp.Field, _ *Limits) bool { return list(&c.Contact, f.Values) }},
 		text("type", "The type of the payloads, which is mostly their namespace", func(c *Config) *string { return &c.Type }),
 		choice("access_model", "Who may subscribe and read", func(c *Config) *string { return (*string)(&c.Access) },
 			string(Authorize), string(Open), string(Presence), string(Roster), string(Whitelist)),
 		{"roster_groups_allowed", "list-multi", "Groups of the roster that may subscribe and read", nil,
 			func(c *Config) []string { return c.Groups },
-			func(c *Config, f field, _ *Limits) bool { return list(&c.Groups, f.values) }},
+			func(c *Config, f xmpp.Field, _ *Limits) bool { return list(&c.Groups, f.Values) }},
 		choice("publish_model", "Who may publish", func(c *Config) *string { return &c.Publish }, publishers, subscribers, anybody),
 		boolean("persist_items", "Keep items", func(c *Config) *bool { return &c.Persist }),
 		{"max_items", "text-single", "How many items are kept; max for as many as the server allows", nil, maxItems, setMaxItems},
@@ -157,9 +159,9 @@ func text(name, label string, at func(*Config) *string) setting {
 			}
 			return []string{*at(c)}
 		},
-		func(c *Config, f field, _ *Limits) bool {
-			*at(c) = strings.Clone(f.value())
-			return len(f.values) <= 1 && len(f.value()) <= maxTitle
+		func(c *Config, f xmpp.Field, _ *Limits) bool {
+			*at(c) = strings.Clone(f.Value())
+			return len(f.Values) <= 1 && len(f.Value()) <= maxTitle
 		}}
 }
 
@@ -173,9 +175,9 @@ func (s setting) as(typ string) setting {
 func choice(name, label string, at func(*Config) *string, options ...string) setting {
 	return setting{name, "list-single", label, options,
 		func(c *Config) []string { return []string{*at(c)} },
-		func(c *Config, f field, _ *Limits) bool {
-			i := slices.Index(options, f.value())
-			if len(f.values) != 1 || i < 0 {
+		func(c *Config, f xmpp.Field, _ *Limits) bool {
+			i := slices.Index(options, f.Value())
+			if len(f.Values) != 1 || i < 0 {
 				return false
 			}
 			*at(c) = options[i]
@@ -186,21 +188,10 @@ func choice(name, label string, at func(*Config) *string, options ...string) set
 func boolean(name, label string, at func(*Config) *bool) setting {
 	return setting{name, "boolean", label, nil,
 		func(c *Config) []string { return []string{strconv.FormatBool(*at(c))} },
-		func(c *Config, f field, _ *Limits) (ok bool) {
-			*at(c), ok = truth(f.value())
-			return ok && len(f.values) == 1
+		func(c *Config, f xmpp.Field, _ *Limits) (ok bool) {
+			*at(c), ok = xmpp.ParseBool(f.Value())
+			return ok && len(f.Values) == 1
 		}}
-}
-
-// truth reads a boolean of XML Schema.
-func truth(s string) (value, ok bool) {
-	switch s {
-	case "true", "1":
-		return true, true
-	case "false", "0":
-		return false, true
-	}
-	return false, false
 }
 
 func list(to *[]string, values []string) bool {
@@ -225,12 +216,12 @@ func maxItems(c *Config) []string {
 
 // setMaxItems takes more than the server allows as what it allows, as clients ask for large
 // numbers where they mean "max".
-func setMaxItems(c *Config, f field, l *Limits) bool {
+func setMaxItems(c *Config, f xmpp.Field, l *Limits) bool {
 	c.MaxItems = 0
-	if len(f.values) != 1 || f.value() == "max" {
-		return len(f.values) == 1
+	if len(f.Values) != 1 || f.Value() == "max" {
+		return len(f.Values) == 1
 	}
-	n, err := strconv.ParseInt(f.value(), 10, 64)
+	n, err := strconv.ParseInt(f.Value(), 10, 64)
 	if err != nil || n < 1 {
 		return false
 	}
@@ -247,13 +238,13 @@ func expire(c *Config) []string {
 	return []string{strconv.FormatInt(c.Expire, 10)}
 }
 
-func setExpire(c *Config, f field, _ *Limits) bool {
+func setExpire(c *Config, f xmpp.Field, _ *Limits) bool {
 	c.Expire = 0
-	if f.value() == "max" || f.value() == "" {
-		return len(f.values) <= 1
+	if f.Value() == "max" || f.Value() == "" {
+		return len(f.Values) <= 1
 	}
-	n, err := strconv.ParseInt(f.value(), 10, 64)
-	if err != nil || n < 0 || len(f.values) != 1 {
+	n, err := strconv.ParseInt(f.Value(), 10, 64)
+	if err != nil || n < 0 || len(f.Values) != 1 {
 		return false
 	}
 	if n <= maxExpire {
@@ -262,13 +253,13 @@ func setExpire(c *Config, f field, _ *Limits) bool {
 	return true
 }
 
-func setMaxPayload(c *Config, f field, l *Limits) bool {
+func setMaxPayload(c *Config, f xmpp.Field, l *Limits) bool {
 	c.MaxPayload = 0
-	if f.value() == "" {
-		return len(f.values) <= 1
+	if f.Value() == "" {
+		return len(f.Values) <= 1
 	}
-	n, err := strconv.ParseInt(f.value(), 10, 64)
-	if err != nil || n < 0 || len(f.values) != 1 {
+	n, err := strconv.ParseInt(f.Value(), 10, 64)
+	if err != nil || n < 0 || len(f.Values) != 1 {
 		return false
 	}
 	if n < int64(l.Payload) {
@@ -279,18 +270,18 @@ func setMaxPayload(c *Config, f field, l *Limits) bool {
 
 // apply changes a configuration as a form says. unknown is a field that there is not, and bad one
 // whose value cannot be; each is "" where there is none.
-func (c *Config) apply(f *form, l *Limits) (unknown, bad string) {
+func (c *Config) apply(f *xmpp.Form, l *Limits) (unknown, bad string) {
 	all := settings()
-	for _, x := range f.fields {
-		name, ok := strings.CutPrefix(x.name, "pubsub#")
+	for _, x := range f.Fields {
+		name, ok := strings.CutPrefix(x.Var, "pubsub#")
 		i := slices.IndexFunc(all, func(s setting) bool { return ok && s.name == name })
 		switch {
-		case x.name == "pubsub#node_type":
-			if x.value() != "leaf" {
+		case x.Var == "pubsub#node_type":
+			if x.Value() != "leaf" {
 				bad = name
 			}
 		case i < 0:
-			unknown = x.name
+			unknown = x.Var
 		case !all[i].set(c, x, l):
 			bad = name
 		}
@@ -298,15 +289,18 @@ func (c *Config) apply(f *form, l *Limits) (unknown, bad string) {
 	return unknown, bad
 }
 
-// fill is a form with all settings: of type "form" to be filled in, or "result".
-func (c *Config) fill(typ string) []byte {
-	b := openForm(nil, typ, nsNodeConfig)
+// form has all settings: of type FormOpen to be filled in, of any other with their values alone.
+func (c *Config) form(typ string) *xmpp.Form {
+	f := &xmpp.Form{Type: typ, Kind: nsNodeConfig}
 	for _, s := range settings() {
-		if typ == "form" {
-			b = appendField(b, "pubsub#"+s.name, s.typ, s.label, s.options, s.get(c))
-		} else {
-			b = appendField(b, "pubsub#"+s.name, "", "", nil, s.get(c))
+		x := xmpp.Field{Var: "pubsub#" + s.name, Values: s.get(c)}
+		if typ == xmpp.FormOpen {
+			x.Type, x.Label = s.typ, s.label
+			for _, o := range s.options {
+				x.Options = append(x.Options, xmpp.Option{Value: o})
+			}
 		}
+		f.Fields = append(f.Fields, x)
 	}
-	return append(b, "</x>"...)
+	return f
 }

@@ -44,8 +44,10 @@ func (d *nodes) NodeInfo(ctx context.Context, q *xmpp.Request, node string) ([]b
 		return nil, false
 	}
 	b := []byte("<identity category='pubsub' type='leaf'/><feature var='" + ns + "'/>")
-	b = openForm(b, "result", nsMetadata)
-	add := func(name string, values ...string) { b = appendField(b, "pubsub#"+name, "", "", nil, values) }
+	f := xmpp.Form{Type: xmpp.FormResult, Kind: nsMetadata}
+	add := func(name string, values ...string) {
+		f.Fields = append(f.Fields, xmpp.Field{Var: "pubsub#" + name, Values: values})
+	}
 	for _, s := range settings() {
 		switch s.name {
 		case "title", "description", "language", "contact", "type", "access_model", "publish_model", "max_items":
@@ -62,7 +64,7 @@ func (d *nodes) NodeInfo(ctx context.Context, q *xmpp.Request, node string) ([]b
 		d.note(err)
 		add("num_subscribers", strconv.Itoa(len(list)))
 	}
-	return append(b, "</x>"...), true
+	return f.Append(b), true
 }
 
 // NodeItems is XEP-0060 sections 5.2 and 5.5.

@@ -3,7 +3,6 @@ package pubsub
 import (
 	"context"
 	"errors"
-	"strconv"
 
 	"trivium/identity"
 	"trivium/xmpp"
@@ -95,41 +94,40 @@ func (p *PubSub) page(ctx context.Context, c *call, n *Node) (list []Item, set s
 	if err != nil {
 		return nil, "", err
 	}
-	b := []byte("<set xmlns='" + nsRSM + "'>")
+	r := xmpp.ResultSet{Count: count}
 	if len(list) > 0 {
-		index, err := p.store.Count(ctx, n.Owner, n.Name, list[0].Seq, pg.Since)
-		if err != nil {
+		r.First, r.Last = list[0].ID, list[len(list)-1].ID
+		if r.Index, err = p.store.Count(ctx, n.Owner, n.Name, list[0].Seq, pg.Since); err != nil {
 			return nil, "", err
 		}
-		b = append(b, "<first index='"+strconv.Itoa(index)+"'>"+xmpp.Escape(list[0].ID)+"</first><last>"+xmpp.Escape(list[len(list)-1].ID)+"</last>"...)
 	}
-	return list, string(append(b, "<count>"+strconv.Itoa(count)+"</count></set>"...)), nil
+	return list, string(r.Append(nil)), nil
 }
 
 // bound reads what a client asks for by XEP-0059.
-func (p *PubSub) bound(ctx context.Context, a *paging, n *Node, pg *Page) error {
-	if a.index {
+func (p *PubSub) bound(ctx context.Context, a *xmpp.Paging, n *Node, pg *Page) error {
+	if a.Index {
 		return unsupported("rsm-index")
 	}
-	if a.max >= 0 {
-		pg.Max = min(a.max, pg.Max)
+	if a.Max >= 0 {
+		pg.Max = min(a.Max, pg.Max)
 	}
 	for _, x := range []struct {
 		id string
 		to *int64
-	}{{a.after, &pg.After}, {a.before, &pg.Before}} {
+	}{{a.After, &pg.After}, {a.Before, &pg.Before}} {
 		if x.id == "" {
 			continue
 		}
 		i, err := p.store.Item(ctx, n.Owner, n.Name, x.id)
 		if errors.Is(err, identity.ErrNotFound) {
-			return notFound() // XEP-0059 section 2.5
+			return notFound() // XEP-0059 section 2.4
 		}
 		if err != nil {
 			return err
 		}
 		*x.to = i.Seq
 	}
-	pg.Last = pg.Last || a.back
+	pg.Last = pg.Last || a.Backward
 	return nil
 }

@@ -46,11 +46,11 @@ func (p *PubSub) create(ctx context.Context, c *call) (outcome, error) {
 
 // submitted changes a configuration as a form says; nil says nothing. Fields that there are not
 // say nothing either.
-func (p *PubSub) submitted(to *Config, f *form) error {
+func (p *PubSub) submitted(to *Config, f *xmpp.Form) error {
 	if f == nil {
 		return nil
 	}
-	if f.typ != "submit" || f.kind != nsNodeConfig && f.kind != "" {
+	if f.Type != xmpp.FormSubmit || f.Kind != nsNodeConfig && f.Kind != "" {
 		return badRequest("")
 	}
 	want := *to
@@ -72,7 +72,7 @@ func (p *PubSub) configuration(ctx context.Context, c *call) (outcome, error) {
 		return outcome{}, err
 	}
 	b := append(xmpp.AppendAttr([]byte("<pubsub xmlns='"+nsOwner+"'><configure"), "node", n.Name), '>')
-	return outcome{answer: string(append(append(b, n.Config.fill("form")...), "</configure></pubsub>"...))}, nil
+	return outcome{answer: string(append(n.Config.form(xmpp.FormOpen).Append(b), "</configure></pubsub>"...))}, nil
 }
 
 // defaultConfiguration is section 8.3.
@@ -81,7 +81,7 @@ func (p *PubSub) defaultConfiguration(_ context.Context, c *call) (outcome, erro
 		return outcome{}, unsupported("collections")
 	}
 	d := defaults()
-	return outcome{answer: "<pubsub xmlns='" + nsOwner + "'><default>" + string(d.fill("form")) + "</default></pubsub>"}, nil
+	return outcome{answer: "<pubsub xmlns='" + nsOwner + "'><default>" + string(d.form(xmpp.FormOpen).Append(nil)) + "</default></pubsub>"}, nil
 }
 
 // configure is section 8.2.4.
@@ -90,11 +90,11 @@ func (p *PubSub) configure(ctx context.Context, c *call) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	f, ok := formOf(c.el)
+	f, ok := formIn(c.el)
 	if !ok || f == nil {
 		return outcome{}, badRequest("")
 	}
-	if f.typ == "cancel" {
+	if f.Type == "cancel" {
 		return outcome{}, nil
 	}
 	if err := p.submitted(&n.Config, f); err != nil {
@@ -123,7 +123,7 @@ func (p *PubSub) configure(ctx context.Context, c *call) (outcome, error) {
 			e := &event{svc: c.svc, node: &n}
 			e.body = append(xmpp.AppendAttr([]byte("<event xmlns='"+nsEvent+"'><configuration"), "node", n.Name), '>')
 			if n.Config.Payloads {
-				e.body = append(e.body, n.Config.fill("result")...)
+				e.body = n.Config.form(xmpp.FormResult).Append(e.body)
 			}
 			e.body = append(e.body, "</configuration></event>"...)
 			p.notify(ctx, e)

@@ -87,7 +87,7 @@ func (p *PubSub) target(ctx context.Context, pub *publication, c *call) error {
 		}
 	}
 	if c.options != nil {
-		if c.options.kind != nsOptions || c.options.typ != "submit" {
+		if c.options.Kind != nsOptions || c.options.Type != xmpp.FormSubmit {
 			return badRequest("")
 		}
 		want := n.Config
@@ -256,7 +256,7 @@ func (p *PubSub) retract(ctx context.Context, c *call) (outcome, error) {
 		return outcome{}, err
 	}
 	text, _ := c.el.Attr("notify")
-	tell, _ := truth(text)
+	tell, _ := xmpp.ParseBool(text)
 	return outcome{
 		tell: func() {
 			if (tell || n.Config.NotifyItems) && n.Config.Deliver {

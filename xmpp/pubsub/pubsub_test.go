@@ -156,9 +156,9 @@ func TestConfigure(t *testing.T) {
 		t.Errorf("an instant node: %q", got)
 	}
 	xmpptest.Has(t, "alice", a.Ask("get", "", own("<configure node='t'/>")), "<configure node='t'><x xmlns='jabber:x:data' type='form'>",
-		"<value>http://jabber.org/protocol/pubsub#node_config</value>", "<field var='pubsub#access_model' type='list-single'", "<option><value>whitelist</value></option>", "<value>presence</value></field>",
-		"<field var='pubsub#max_items'", "<value>1</value>", "<field var='pubsub#send_last_published_item'", "<value>on_sub_and_presence</value></field>")
-	xmpptest.Has(t, "alice", a.Ask("get", "", own("<default/>")), "<default><x xmlns='jabber:x:data' type='form'>", "<value>presence</value></field>")
+		"<value>http://jabber.org/protocol/pubsub#node_config</value>", "<field var='pubsub#access_model' type='list-single' label='Who may subscribe and read'><value>presence</value><option>", "<option><value>whitelist</value></option></field>",
+		"<field var='pubsub#max_items'", "<value>1</value>", "<field var='pubsub#send_last_published_item' type='list-single' label='When the last item is sent'><value>on_sub_and_presence</value><option>")
+	xmpptest.Has(t, "alice", a.Ask("get", "", own("<default/>")), "<default><x xmlns='jabber:x:data' type='form'>", "<value>presence</value><option>")
 	got = a.Then(iq("set", "", own("<configure node='t'>"+form("node_config", "title", "A &amp; B", "notify_config", "1", "max_items", "max")+"</configure>")), b)[0]
 	xmpptest.Has(t, "alice", got, "<iq type='result' id='q'", "<configuration node='t'><x xmlns='jabber:x:data' type='result'>", "<value>A &amp; B</value>", "<value>max</value>")
 	done(t, a, "", own("<configure node='t'><x xmlns='jabber:x:data' type='cancel'/></configure>"))

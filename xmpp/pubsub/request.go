@@ -1,6 +1,7 @@
 package pubsub
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,8 +18,6 @@ const (
 	nsOptions     = ns + "#publish-options"
 	nsAuthorize   = ns + "#subscribe_authorization"
 	nsMetadata    = ns + "#meta-data"
-	nsData        = "jabber:x:data"
-	nsRSM         = "http://jabber.org/protocol/rsm"
 	nsDelay       = "urn:xmpp:delay"
 	maxAtOnce     = 100 // items, affiliations or subscriptions that one request names
 	maxNameLength = 1023
@@ -30,16 +29,8 @@ type request struct {
 	verb    string // name of the element that says what to do
 	node    string
 	el      *xmpp.Element // the element itself
-	options *form         // of `<publish-options/>`, or of `<configure/>` beside `<create/>`
-	paging  *paging
-}
-
-// paging is a result set as a client asks for it (XEP-0059).
-type paging struct {
-	max           int // -1 where nothing is said
-	after, before string
-	back          bool // `<before/>` is there
-	index         bool
+	options *xmpp.Form    // of `<publish-options/>`, or of `<configure/>` beside `<create/>`
+	paging  *xmpp.Paging
 }
 
 // readRequest reads `<pubsub/>` of either namespace; the error is a *failure.
@@ -47,7 +38,7 @@ func readRequest(el *xmpp.Element) (*request, error) {
 	r := &request{}
 	space := el.Name.Space
 	for _, c := range el.Children {
-		if c.Name.Space != space && c.Name.Space != nsRSM {
+		if c.Name.Space != space {
 			continue
 		}
 		in, err := el.Child(c)
@@ -55,16 +46,11 @@ func readRequest(el *xmpp.Element) (*request, error) {
 			return nil, badRequest("")
 		}
 		switch {
-		case c.Name.Space == nsRSM && c.Name.Local == "set":
-			if r.paging, err = readPaging(in); err != nil {
-				return nil, err
-			}
-		case c.Name.Space == nsRSM:
 		case c.Name.Local == "publish-options" || c.Name.Local == "configure" && space == ns:
 			if _, named := in.Attr("node"); r.el == nil || r.options != nil || named {
 				return nil, badRequest("") // section 8.1.3
 			}
-			f, ok := formOf(in)
+			f, ok := formIn(in)
 			if !ok {
 				return nil, badRequest("")
 			}
@@ -82,39 +68,26 @@ func readRequest(el *xmpp.Element) (*request, error) {
 			return nil, badRequest("")
 		}
 	}
-	if r.el == nil {
+	var ok bool
+	if r.paging, ok = el.Paging(); !ok || r.el == nil {
 		return nil, badRequest("")
 	}
 	return r, nil
 }
 
-func readPaging(el *xmpp.Element) (*paging, error) {
-	p := &paging{max: -1}
-	for _, c := range el.Children {
-		if c.Name.Space != nsRSM {
-			continue
-		}
-		in, err := el.Child(c)
-		if err != nil {
-			return nil, badRequest("")
-		}
-		text, _ := in.Text()
-		switch c.Name.Local {
-		case "max":
-			n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 31)
-			if err != nil {
-				return nil, badRequest("")
-			}
-			p.max = int(n)
-		case "after":
-			p.after = text
-		case "before":
-			p.before, p.back = text, true
-		case "index":
-			p.index = true
+// formIn is the form in an element such as `<configure/>`, nil where there is none. ok is false where it
+// cannot be read, or has a field twice, so that it is not known which counts.
+func formIn(el *xmpp.Element) (f *xmpp.Form, ok bool) {
+	f, ok = el.Form()
+	if f == nil {
+		return nil, ok
+	}
+	for i := range f.Fields {
+		if slices.ContainsFunc(f.Fields[:i], func(x xmpp.Field) bool { return x.Var == f.Fields[i].Var }) {
+			return nil, false
 		}
 	}
-	return p, nil
+	return f, true
 }
 
 // items are the `<item/>` children of the verb with their IDs, which are "" where none is given.

@@ -169,9 +169,9 @@ func (p *Push) publish(owner xmpp.Owner, t *target) {
 	p.mu.Unlock()
 	b := []byte("<pubsub xmlns='" + nsPubsub + "'><publish")
 	b = xmpp.AppendAttr(b, "node", t.Node)
-	b = append(b, "><item><notification xmlns='"+ns+"'><x xmlns='"+nsForm+"' type='form'><field var='FORM_TYPE' type='hidden'><value>urn:xmpp:push:summary</value></field><field var='message-count'><value>"...)
-	b = strconv.AppendInt(b, int64(count), 10)
-	b = append(b, "</value></field></x></notification></item></publish>"...)
+	f := xmpp.Form{Type: xmpp.FormOpen, Kind: nsSummary, Fields: []xmpp.Field{{Var: "message-count", Values: []string{strconv.Itoa(count)}}}}
+	b = f.Append(append(b, "><item><notification xmlns='"+ns+"'>"...))
+	b = append(b, "</notification></item></publish>"...)
 	if t.Options != nil {
 		b = append(append(append(b, "<publish-options>"...), t.Options...), "</publish-options>"...)
 	}

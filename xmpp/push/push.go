@@ -22,7 +22,7 @@ const (
 	ns        = "urn:xmpp:push:0"
 	nsPubsub  = "http://jabber.org/protocol/pubsub"
 	nsOptions = "http://jabber.org/protocol/pubsub#publish-options"
-	nsForm    = "jabber:x:data"
+	nsSummary = "urn:xmpp:push:summary"
 	nsClient  = "jabber:client"
 )
 
@@ -149,9 +149,10 @@ func (p *Push) named(q *xmpp.Request) (Service, bool) {
 		return Service{}, false
 	}
 	s.JID = j.String()
-	form, ok := el.Only(nsForm, "x")
-	if ok && isOptions(form) {
-		s.Options = form.Bytes()
+	if form, ok := el.Only("jabber:x:data", "x"); ok {
+		if f, ok := xmpp.ReadForm(form); ok && f.Kind == nsOptions {
+			s.Options = form.Bytes()
+		}
 	}
 	// A client that named itself would be woken by its own notices.
 	if len(s.Node) > maxNode || len(s.Options) > maxOptions || xmpp.AddressOf(j) == q.Account.Address {
@@ -159,26 +160,6 @@ func (p *Push) named(q *xmpp.Request) (Service, bool) {
 		return Service{}, false
 	}
 	return s, true
-}
-
-// isOptions reports whether a form is one of publish-options.
-func isOptions(form *xmpp.Element) bool {
-	for _, c := range form.Children {
-		field, err := form.Child(c)
-		if err != nil {
-			return false
-		}
-		if name, _ := field.Attr("var"); name != "FORM_TYPE" {
-			continue
-		}
-		value, ok := field.Only(nsForm, "value")
-		if !ok {
-			return false
-		}
-		text, _ := value.Text()
-		return text == nsOptions
-	}
-	return false
 }
 
 // disable is section 6.

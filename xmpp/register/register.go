@@ -17,7 +17,6 @@ import (
 const (
 	ns        = "jabber:iq:register"
 	nsFeature = "http://jabber.org/features/iq-register"
-	nsForms   = "jabber:x:data"
 )
 
 // Accounts is what the module needs of identity.
@@ -60,29 +59,38 @@ type query struct {
 	Password *string   `xml:"password"`
 	Email    string    `xml:"email"`
 	Remove   *struct{} `xml:"remove"`
-	Form     *struct {
-		Type   string `xml:"type,attr"`
-		Fields []struct {
-			Var   string `xml:"var,attr"`
-			Value string `xml:"value"`
-		} `xml:"field"`
-	} `xml:"jabber:x:data x"`
 }
+
+// read reads what a client sends.
+func read(el *xmpp.Element) (*query, error) {
+	q := &query{}
+	if err := el.Decode(q); err != nil {
+		return nil, err
+	}
+	f, ok := el.Form()
+	if !ok {
+		return nil, errForm
+	}
+	if f != nil {
+		q.formed(f)
+	}
+	return q, nil
+}
+
+var errForm = errors.New("the form cannot be read")
 
 // formed takes what the form says in the place of the plain elements, which it precedes (section
 // 6).
-func (q *query) formed() {
-	if q.Form == nil {
-		return
-	}
-	for _, f := range q.Form.Fields {
+func (q *query) formed(form *xmpp.Form) {
+	for _, f := range form.Fields {
+		value := f.Value()
 		switch f.Var {
 		case "username":
-			q.Username = &f.Value
+			q.Username = &value
 		case "password":
-			q.Password = &f.Value
+			q.Password = &value
 		case "email":
-			q.Email = f.Value
+			q.Email = value
 		}
 	}
 }
@@ -104,16 +112,16 @@ func (r *Register) answer(ctx context.Context, q *xmpp.Request) {
 			xmpp.Escape(string(acc.Login)) + "</username><password/><email>" + xmpp.Escape(xmpp.CleanText(acc.Profile.Email)) + "</email></query>")
 		return
 	}
-	var in query
 	el, err := q.Payload()
-	if err == nil {
-		err = q.Decode(&in)
-	}
 	if err != nil {
 		q.Bad()
 		return
 	}
-	in.formed()
+	in, err := read(el)
+	if err != nil {
+		q.Bad()
+		return
+	}
 	switch {
 	case in.Remove != nil && len(el.Children) != 1: // section 3.2
 		q.Bad()
@@ -124,7 +132,7 @@ func (r *Register) answer(ctx context.Context, q *xmpp.Request) {
 	case in.Remove != nil:
 		r.remove(ctx, q)
 	default:
-		r.password(ctx, q, &in)
+		r.password(ctx, q, in)
 	}
 }
 
@@ -181,24 +189,30 @@ func sentence(err error) string {
 	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
-// fields is what a stranger has to send, in both forms (section 3.1).
-const fields = "<query xmlns='" + ns + "'><instructions>Choose a user name and a password.</instructions><username/><password/><email/>" +
-	"<x xmlns='" + nsForms + "' type='form'><title>A new account</title><instructions>Choose a user name and a password.</instructions>" +
-	"<field type='hidden' var='FORM_TYPE'><value>" + ns + "</value></field>" +
-	"<field type='text-single' var='username' label='User name'><required/></field>" +
-	"<field type='text-private' var='password' label='Password'><required/></field>" +
-	"<field type='text-single' var='email' label='E-mail'/></x></query>"
+// form is what a stranger has to send, in both forms (section 3.1).
+func form() []byte {
+	const text = "Choose a user name and a password."
+	f := xmpp.Form{Type: xmpp.FormOpen, Kind: ns, Title: "A new account", Instructions: text, Fields: []xmpp.Field{
+		{Var: "username", Type: "text-single", Label: "User name", Required: true},
+		{Var: "password", Type: "text-private", Label: "Password", Required: true},
+		{Var: "email", Type: "text-single", Label: "E-mail"},
+	}}
+	return append(f.Append([]byte("<query xmlns='"+ns+"'><instructions>"+text+"</instructions><username/><password/><email/>")), "</query>"...)
+}
 
 // stranger makes accounts.
 func (r *Register) stranger(ctx context.Context, q *xmpp.Stranger) []byte {
 	if q.Type == "get" {
-		return q.Result(fields)
+		return q.Result(string(form()))
 	}
-	var in query
-	if err := q.DecodeChild(q.Children[0], &in); err != nil {
+	el, err := q.Child(q.Children[0])
+	if err != nil {
 		return q.Failure(xstanza.BadRequest, xstanza.Modify)
 	}
-	in.formed()
+	in, err := read(el)
+	if err != nil {
+		return q.Failure(xstanza.BadRequest, xstanza.Modify)
+	}
 	if in.Username == nil || in.Password == nil || in.Remove != nil {
 		return q.FailureText(xstanza.NotAcceptable, xstanza.Modify, "A user name and a password are needed.")
 	}
@@ -206,7 +220,7 @@ func (r *Register) stranger(ctx context.Context, q *xmpp.Stranger) []byte {
 	if strings.Contains(name, "@") {
 		return q.FailureText(xstanza.NotAcceptable, xstanza.Modify, "The user name is the part before the @.")
 	}
-	_, err := r.o.Accounts.Register(ctx, q.Session, name+"@"+q.Domain, identity.NewSecret(*in.Password), identity.Profile{Email: strings.TrimSpace(in.Email)})
+	_, err = r.o.Accounts.Register(ctx, q.Session, name+"@"+q.Domain, identity.NewSecret(*in.Password), identity.Profile{Email: strings.TrimSpace(in.Email)})
 	switch {
 	case err == nil:
 		return q.Result("")

@@ -90,7 +90,7 @@ func TestStrangers(t *testing.T) {
 	c, features := stranger(s)
 	Has(t, "features", features, "<register xmlns='http://jabber.org/features/iq-register'/>")
 	c.Send("<iq type='get' id='f' to='" + Host + "'>" + query("") + "</iq>")
-	Has(t, "fields", c.Expect("</iq>"), "<iq type='result' id='f' from='example.org'", "<username/>", "<password/>", "<field type='text-private' var='password'")
+	Has(t, "fields", c.Expect("</iq>"), "<iq type='result' id='f' from='example.org'", "<username/>", "<password/>", "<field var='password' type='text-private'")
 	Has(t, "short", form{"dave", "short"}.send(c), "<not-acceptable")
 	Has(t, "taken", form{"alice", Password}.send(c), "<conflict")
 	c.Send("<iq type='set' id='r'>" + query("<username>dave</username><password>"+Password+"</password>") + "</iq>")
