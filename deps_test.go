@@ -20,6 +20,7 @@ var mayImport = []struct {
 }{
 	// 0: domain core, settings, plumbing
 	{"identity", nil},
+	{"identity/crypt3", nil},
 	{"config", nil},
 	{"config/gendoc", []string{"config"}},
 	{"internal/...", nil},
@@ -34,6 +35,7 @@ var mayImport = []struct {
 	// 2
 	{"identity/sqlstore", []string{"identity", "internal/sqldb"}},
 	{"identity/storetest", []string{"identity"}},
+	{"identity/importer", []string{"identity"}},
 	{"tokens/sqlstore", []string{"tokens", "identity", "internal/sqldb"}},
 	{"tokens/storetest", []string{"tokens", "identity"}},
 	{"files/sqlstore", []string{"files", "files/s3", "identity", "internal/sqldb"}},
@@ -45,7 +47,7 @@ var mayImport = []struct {
 	{"ftp", []string{"identity", "files", "config", "internal/..."}},
 	{"web", []string{"identity", "tokens", "files", "config", "internal/..."}},
 	{"web/auth", []string{"identity"}},
-	{"web/api", []string{"identity", "tokens", "files", "config", "internal/...", "web/auth"}},
+	{"web/api", []string{"identity", "identity/importer", "tokens", "files", "config", "internal/...", "web/auth"}},
 	{"web/dav", []string{"identity", "files", "internal/...", "web/auth"}},
 	{"xmpp", []string{"identity", "config", "internal/..."}},
 	{"xmpp/gendoap", nil},
