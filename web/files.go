@@ -21,6 +21,7 @@ type filesView struct {
 	Sorts    []sortHead
 	Count    int
 	Quota    *quota
+	Query    string // of a search; here there is none
 	Access   files.Access
 	NewName  field
 	Prev     string
@@ -31,8 +32,8 @@ type filesView struct {
 }
 
 type crumb struct {
-	Label, Href string
-	Here        bool
+	Label, Href, Path string
+	Here              bool
 }
 
 type fileRow struct {
@@ -40,6 +41,7 @@ type fileRow struct {
 	Kind           string // dir, file, link, part
 	Href           string
 	Rename, Delete string // addresses of the forms; "" where one may not
+	View           string // address of the page that shows it; "" for a folder
 	Versions       string // address of the page; "" where there are none
 	Changed        stamp
 	ModeText       string
@@ -71,10 +73,16 @@ func (s *Server) getFiles(v *visit) error {
 	if err != nil {
 		return err
 	}
+	q := v.Request().URL.Query()
 	if !info.Dir {
+		if q.Has("view") {
+			return s.showPreview(v, tree, info)
+		}
 		return s.download(v, tree, p)
 	}
-	q := v.Request().URL.Query()
+	if q.Has("q") {
+		return s.showSearch(v, tree, p, q.Get("q"))
+	}
 	if q.Has("versions") {
 		return s.showVersions(v, tree, p, q.Get("versions"), q.Get("id"))
 	}
@@ -134,6 +142,9 @@ func (s *Server) fileRow(p *page, tree *files.Tree, dir string, i files.Info) fi
 	}
 	a := tree.Access(i)
 	at := filesHref(dir)
+	if r.Kind == "file" {
+		r.View = r.Href + "?view"
+	}
 	if a.Rename {
 		r.Rename = at + "?rename=" + url.QueryEscape(i.Name)
 	}
@@ -188,14 +199,14 @@ func sortHeads(here, by string) (heads []sortHead) {
 
 // crumbs are the folders from the top to p.
 func crumbs(p string) (list []crumb, up string) {
-	list = []crumb{{Label: "Files", Href: filesHref("/")}}
+	list = []crumb{{Label: "Files", Href: filesHref("/"), Path: "/"}}
 	at := ""
 	for _, seg := range strings.Split(strings.Trim(p, "/"), "/") {
 		if seg == "" {
 			continue
 		}
 		at += "/" + seg
-		list = append(list, crumb{Label: seg, Href: filesHref(at) + "/"})
+		list = append(list, crumb{Label: seg, Href: filesHref(at) + "/", Path: at})
 	}
 	if len(list) > 1 {
 		up = list[len(list)-2].Href
@@ -240,8 +251,8 @@ func member(dir, name string) (string, error) {
 	return files.Clean(dir, name)
 }
 
-// postFiles changes the folder that the address names: `do` is mkdir, rename, delete or, for a version,
-// restore; a multipart body is an upload.
+// postFiles changes the folder that the address names: `do` is mkdir, rename, delete, what is done with
+// a selection or, for a version, restore; a multipart body is an upload.
 func (s *Server) postFiles(v *visit) error {
 	dir, err := v.place()
 	if err != nil {
@@ -251,6 +262,10 @@ func (s *Server) postFiles(v *visit) error {
 	here := filesHref(dir)
 	if strings.HasPrefix(v.Request().Header.Get("Content-Type"), "multipart/") {
 		return s.upload(v, tree, dir, here)
+	}
+	switch v.form("do") {
+	case "zip", "move", "copy", "remove":
+		return s.postSelection(v, tree, dir)
 	}
 	name := v.form("name")
 	target, err := member(dir, name)
@@ -279,14 +294,8 @@ func (s *Server) postFiles(v *visit) error {
 	case "delete":
 		info, err := tree.Lstat(v.ctx(), target)
 		thrown := err == nil && !info.Link && !info.Part && tree.Throws()
-		switch {
-		case err != nil:
-		case info.Dir && thrown:
-			err = tree.RemoveAll(v.ctx(), target)
-		case info.Dir:
-			err = tree.RemoveDir(v.ctx(), target)
-		default:
-			err = tree.Remove(v.ctx(), target)
+		if err == nil {
+			err = remove(v, tree, target)
 		}
 		if err != nil {
 			return v.refused(here, quoted(name)+" was not deleted.", err)

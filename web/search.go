@@ -1,0 +1,103 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+
+	"trivium/files"
+	"trivium/identity"
+)
+
+// Bounds of one search.
+const (
+	maxFound    = 500
+	maxSearched = 200_000 // entries that are looked at
+	maxSearch   = 10 * time.Second
+	maxQuery    = 255 // bytes
+)
+
+type searchView struct {
+	page
+	Query  string
+	Here   string // address of the folder that is searched
+	Crumbs []crumb
+	Rows   []fileRow
+	Cut    string // why not everything was searched; "" when it was
+}
+
+// showSearch lists what below a folder has the words in its name, whatever their case.
+func (s *Server) showSearch(v *visit, tree *files.Tree, dir, query string) error {
+	view := &searchView{Query: clip(strings.TrimSpace(query), maxQuery), Here: filesHref(dir)}
+	view.Crumbs, _ = crumbs(dir)
+	v.fill(&view.page, "files", "Search in "+view.Crumbs[len(view.Crumbs)-1].Label)
+	if view.Query == "" {
+		return v.see(view.Here)
+	}
+	v.long()
+	ctx, cancel := context.WithTimeout(v.ctx(), maxSearch)
+	defer cancel()
+	f := finder{tree: tree, want: folded(view.Query)}
+	err := f.below(ctx, dir)
+	switch {
+	case v.ctx().Err() != nil:
+		return v.ctx().Err()
+	case errors.Is(err, errEnough) && len(f.found) >= maxFound:
+		view.Cut = "There are more. Search in a folder further down, or for a longer part of the name."
+	case errors.Is(err, errEnough), errors.Is(err, context.DeadlineExceeded):
+		view.Cut = "Not everything was searched: it was too much for one search. Search in a folder further down."
+	case err != nil:
+		return err
+	}
+	for _, i := range f.found {
+		r := s.fileRow(&view.page, tree, path.Dir(i.Path), i)
+		r.Name = strings.TrimPrefix(strings.TrimPrefix(i.Path, dir), "/")
+		view.Rows = append(view.Rows, r)
+	}
+	return s.write(v, http.StatusOK, "search", view)
+}
+
+// folded is a name as it is compared: "É" like "é", whether it came in one character or two.
+func folded(s string) string { return cases.Fold().String(norm.NFC.String(s)) }
+
+var errEnough = errors.New("enough was found or looked at")
+
+// finder is one search, folder by folder, the ones above first.
+type finder struct {
+	tree   *files.Tree
+	want   string
+	looked int
+	found  []files.Info
+}
+
+func (f *finder) below(ctx context.Context, dir string) error {
+	for queue := []string{dir}; len(queue) > 0; queue = queue[1:] {
+		err := f.tree.ReadDir(ctx, queue[0], func(i files.Info) error {
+			f.looked++
+			if strings.Contains(folded(i.Name), f.want) {
+				f.found = append(f.found, i)
+			}
+			if i.Dir {
+				queue = append(queue, i.Path)
+			}
+			if len(f.found) >= maxFound || f.looked >= maxSearched {
+				return errEnough
+			}
+			return ctx.Err()
+		})
+		switch {
+		case err == nil:
+		case errors.Is(err, errEnough), errors.Is(err, identity.ErrEnded), ctx.Err() != nil:
+			return errors.Join(err, ctx.Err())
+		case queue[0] == dir:
+			return err
+		} // a folder further down that may not be read is no answer
+	}
+	return nil
+}
