@@ -152,7 +152,7 @@ func TestBrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.do(chromedp.SetUploadFiles(chromedp.CSS("#upload"), []string{evil, plain}), chromedp.Click(chromedp.CSS("form[data-upload] button.primary")),
+	b.do(chromedp.Click(chromedp.CSS("details.tool summary.primary")), chromedp.SetUploadFiles(chromedp.CSS("#upload"), []string{evil, plain}), chromedp.Click(chromedp.CSS("form[data-upload] button.primary")),
 		chromedp.WaitReady(chromedp.CSS(`[data-testid=upload-item][data-state=done] ~ [data-testid=upload-item][data-state=done]`)),
 		chromedp.WaitReady(chromedp.CSS(`[data-testid=file-row][data-name="a #b%20c ü.txt"]`)))
 	if got := len(s.named("root1")); got != 2 {

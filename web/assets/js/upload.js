@@ -85,12 +85,13 @@ export function upload(say) {
 		start(files);
 	});
 	const carries = (e) => [...(e.dataTransfer?.types ?? [])].includes("Files");
-	addEventListener("dragover", (e) => { if (carries(e)) { e.preventDefault(); form.classList.add("over"); } });
+	addEventListener("dragover", (e) => { if (carries(e)) { e.preventDefault(); form.closest("details").open = true; form.classList.add("over"); } });
 	addEventListener("dragleave", (e) => { if (!e.relatedTarget) form.classList.remove("over"); });
 	addEventListener("drop", (e) => {
 		if (!carries(e)) return;
 		e.preventDefault();
 		form.classList.remove("over");
+		form.closest("details").open = true;
 		start([...e.dataTransfer.files]);
 	});
 }
