@@ -28,9 +28,6 @@ const (
 	SHA512 Algorithm = "SHA-512"
 )
 
-// Algorithms lists them, the weakest first.
-func Algorithms() []Algorithm { return []Algorithm{CRC32, MD5, SHA1, SHA256, SHA512} }
-
 // start returns a new computation, nil for an unknown algorithm.
 func (a Algorithm) start() hash.Hash {
 	switch a {

@@ -33,9 +33,6 @@ func (s *Stream) Owner() Owner { return Owner{s.res.Address, s.res.owner} }
 // Session is the identity's session of the stream.
 func (s *Stream) Session() *identity.Session { return s.ses }
 
-// Agent is what the client said of itself when it logged in.
-func (s *Stream) Agent() UserAgent { return s.UserAgent() }
-
 // Lang is the language of what the client sends, or "".
 func (s *Stream) Lang() string { return s.lang }
 

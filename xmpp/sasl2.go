@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/xml"
 	"slices"
 	"strings"
 	"unicode"
@@ -59,57 +60,66 @@ type request2 struct {
 	version   string   // of the features that the client goes by (XEP-0509)
 }
 
+// inline2 is a kind of child that `<authenticate/>` may have; several are a set.
+type inline2 uint
+
+const (
+	inResponse inline2 = 1 << iota
+	inAgent
+	inResume
+	inBind
+	inVersion
+	inToken
+	inFAST
+	inUpgrade
+)
+
+// inlines2 names them.
+var inlines2 = map[xml.Name]inline2{
+	{Space: nsSASL2, Local: "initial-response"}: inResponse,
+	{Space: nsSASL2, Local: "user-agent"}:       inAgent,
+	{Space: nsSM, Local: "resume"}:              inResume,
+	{Space: nsBind2, Local: "bind"}:             inBind,
+	{Space: nsIAP, Local: "config-version"}:     inVersion,
+	{Space: nsFAST, Local: "request-token"}:     inToken,
+	{Space: nsFAST, Local: "fast"}:              inFAST,
+	{Space: nsUpgrade, Local: "upgrade"}:        inUpgrade,
+}
+
 // parseRequest2 reads it. What it does not know it passes over (XEP-0388 section 2.3).
 func parseRequest2(el *Element) (q request2, err error) {
 	malformed := &saslError{cond: saslMalformedRequest}
 	q.mechanism, _ = el.Attr("mechanism")
-	seen := 0
+	var seen inline2
 	for _, c := range el.Children {
-		var bit int
-		switch c.Name.Space + " " + c.Name.Local {
-		case nsSASL2 + " initial-response":
-			bit = 1
-		case nsSASL2 + " user-agent":
-			bit = 2
-		case nsSM + " resume":
-			bit = 4
-		case nsBind2 + " bind":
-			bit = 8
-		case nsIAP + " config-version":
-			bit = 16
-		case nsFAST + " request-token":
-			bit = 32
-		case nsFAST + " fast":
-			bit = 64
-		case nsUpgrade + " upgrade":
-			bit = 128
-		default:
+		kind, known := inlines2[c.Name]
+		if !known {
 			continue
 		}
 		child, err := el.Child(c)
-		if err != nil || seen&bit != 0 {
+		if err != nil || seen&kind != 0 {
 			return q, malformed
 		}
-		if bit != 128 {
-			seen |= bit
+		if kind != inUpgrade { // there may be several tasks
+			seen |= kind
 		}
-		switch bit {
-		case 1:
+		switch kind {
+		case inResponse:
 			q.sent = true
 			q.in, _, err = saslData(child)
-		case 2:
+		case inAgent:
 			q.agent, err = parseUserAgent(child)
-		case 4:
+		case inResume:
 			q.resume = child
-		case 8:
+		case inBind:
 			q.bind = child
-		case 16:
+		case inVersion:
 			q.version, _ = child.Attr("value")
-		case 32:
+		case inToken:
 			q.token, _ = child.Attr("mechanism")
-		case 64:
+		case inFAST:
 			q.fast, err = parseFAST(child)
-		case 128:
+		case inUpgrade:
 			if text, _ := child.Text(); len(q.upgrades) < maxUpgrades {
 				q.upgrades = append(q.upgrades, text)
 			}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -176,5 +175,3 @@ func (t *tcp) tlsState() *tls.ConnectionState {
 func (t *tcp) served() *x509.Certificate { return t.cert }
 
 func (t *tcp) account(ses *identity.Session) { t.ses = ses }
-
-func (t *tcp) remote() netip.AddrPort { return t.ses.Remote() }

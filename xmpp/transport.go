@@ -2,7 +2,6 @@ package xmpp
 
 import (
 	"crypto/tls"
-	"net/netip"
 	"time"
 
 	"trivium/identity"
@@ -43,7 +42,6 @@ type transport interface {
 	// to, nil where there is nothing.
 	secured() bool
 	tlsState() *tls.ConnectionState
-	remote() netip.AddrPort
 }
 
 // item is one element, or what else must be written as one.

@@ -91,7 +91,7 @@ func opening(r *http.Request) identity.Opening {
 
 // overWebSocket is the connection's goroutine.
 func (c *client) overWebSocket(t *ws, o identity.Opening) {
-	t.from, o.Holder = o.Remote, c.at
+	o.Holder = c.at
 	ses, err := c.srv.registry.Open(c.ctx, o)
 	if err != nil {
 		a, _ := answerTo(err)

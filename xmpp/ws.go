@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -29,7 +28,6 @@ type ws struct {
 	messages
 	conn   net.Conn // raw, or TLS over it
 	ses    *identity.Session
-	from   netip.AddrPort
 	https  bool // the client speaks https, perhaps to a proxy
 	header bool // the next message opens a stream
 	ping   *time.Timer
@@ -153,8 +151,6 @@ func (t *ws) account(ses *identity.Session) {
 	defer t.sending.Unlock()
 	t.ses = ses
 }
-
-func (t *ws) remote() netip.AddrPort { return t.from }
 
 // write makes a message of each item, and puts as many as fit into one Write.
 func (t *ws) write(items []item, within time.Duration) error {

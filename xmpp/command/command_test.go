@@ -9,9 +9,7 @@ import (
 	"time"
 
 	"trivium/identity"
-	"trivium/internal/sqldb"
 	"trivium/tokens"
-	tokenstore "trivium/tokens/sqlstore"
 	"trivium/xmpp"
 	"trivium/xmpp/command"
 	. "trivium/xmpp/xmpptest"
@@ -36,18 +34,10 @@ type place struct {
 
 // start starts a server with an administrator, boss, and one of no less level, other.
 func start(t *testing.T) place {
-	p := place{}
-	var v *tokens.Verifier
-	p.Site = Start(t, Options{
-		Prepare: func(db *sqldb.DB, o *identity.Options) {
-			Must(t, tokenstore.Migrate(t.Context(), db))
-			v = tokens.NewVerifier(tokenstore.New(db), nil)
-			o.Tokens = v
-		},
-		Modules: func(_ *sqldb.DB, svc *identity.Service) []xmpp.Module {
-			p.tokens = tokens.New(v, svc, Host)
-			return []xmpp.Module{command.New(append(command.Admin(svc, svc.Registry), command.Own(svc.Registry, issuer{p.tokens})...)...)}
-		}})
+	site, issued := StartWithTokens(t, func(svc *identity.Service, issued *tokens.Service) []xmpp.Module {
+		return []xmpp.Module{command.New(append(command.Admin(svc, svc.Registry), command.Own(svc.Registry, issuer{issued})...)...)}
+	})
+	p := place{site, issued}
 	for _, name := range []string{"boss", "other"} {
 		p.Add(name)
 		level := identity.LevelAdmin

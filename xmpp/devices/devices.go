@@ -260,7 +260,7 @@ func authOf(p identity.Protocol, m identity.Method) []string {
 func (d *Devices) agents(owner xmpp.Owner) map[string]xmpp.UserAgent {
 	m := make(map[string]xmpp.UserAgent)
 	for _, s := range d.router.Streams(nil, owner.Address) {
-		m[s.Session().ID()] = s.Agent()
+		m[s.Session().ID()] = s.UserAgent()
 	}
 	return m
 }

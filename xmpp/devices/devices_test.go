@@ -10,9 +10,7 @@ import (
 	"time"
 
 	"trivium/identity"
-	"trivium/internal/sqldb"
 	"trivium/tokens"
-	tokenstore "trivium/tokens/sqlstore"
 	"trivium/xmpp"
 	"trivium/xmpp/devices"
 	. "trivium/xmpp/xmpptest"
@@ -44,19 +42,10 @@ type place struct {
 }
 
 func start(t *testing.T) place {
-	p := place{}
-	var v *tokens.Verifier
-	p.Site = Start(t, Options{
-		Prepare: func(db *sqldb.DB, o *identity.Options) {
-			Must(t, tokenstore.Migrate(t.Context(), db))
-			v = tokens.NewVerifier(tokenstore.New(db), nil)
-			o.Tokens = v
-		},
-		Modules: func(_ *sqldb.DB, svc *identity.Service) []xmpp.Module {
-			p.tokens = tokens.New(v, svc, Host)
-			return []xmpp.Module{devices.New(svc.Registry, appPasswords{p.tokens})}
-		}})
-	return p
+	site, issued := StartWithTokens(t, func(svc *identity.Service, issued *tokens.Service) []xmpp.Module {
+		return []xmpp.Module{devices.New(svc.Registry, appPasswords{issued})}
+	})
+	return place{site, issued}
 }
 
 var fullJID = regexp.MustCompile(`<authorization-identifier>([^<]+)<`)
