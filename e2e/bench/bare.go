@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -23,33 +22,15 @@ const bareFlag = "bare"
 
 // startBare starts it in a folder.
 func startBare(ctx context.Context, dir string, pair keyPair) (*target, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	home := filepath.Join(dir, "bare")
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-"+bareFlag, home, "-cert", pair.Both)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+	addr, pid, stop, err := startSelf(ctx, "-"+bareFlag, home, "-cert", pair.Both)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	stop := func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
-	addr, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		stop()
-		return nil, err
-	}
-	return &target{name: "limit", addr: strings.TrimSpace(addr), user: "x", password: "x", pid: cmd.Process.Pid, home: home,
+	return &target{name: "limit", addr: addr, user: "x", password: "x", pid: pid, home: home,
 		only: []string{"down", "up", "small"}, stop: stop}, nil
 }
 
@@ -60,7 +41,7 @@ func serveBare(home, certFile string) error {
 		return err
 	}
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
+		_ = untilParentEnds()
 		l.close()
 	}()
 	fmt.Println(l.addr())

@@ -42,9 +42,7 @@ func (b *chatBench) archive(s *chatServer) error {
 	if err != nil {
 		return err
 	}
-	n := float64(acknowledged.Load())
-	b.table.add(line{title: "messages kept on disk and acknowledged, TLS", unit: "per s"}, s.name, n/wall.Seconds())
-	b.table.add(line{title: "messages kept on disk and acknowledged, TLS, server's CPU", unit: "µs each", less: true}, s.name, cpu.Seconds()*micro/n)
+	b.rate(s, "messages kept on disk and acknowledged, TLS", "per s", float64(acknowledged.Load()), wall, cpu)
 	return b.pages(s)
 }
 

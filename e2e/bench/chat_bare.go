@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,30 +25,12 @@ const bareChatFlag = "bare-chat"
 
 // startBareChat starts it.
 func startBareChat(ctx context.Context, pair keyPair) (*chatServer, error) {
-	self, err := os.Executable()
+	said, pid, stop, err := startSelf(ctx, "-"+bareChatFlag, "-cert", pair.Both)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-"+bareChatFlag, "-cert", pair.Both)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	stop := func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
-	said, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		stop()
-		return nil, err
-	}
-	s := &chatServer{target: target{name: bareLimit, pid: cmd.Process.Pid, only: []string{"messages", "latency", "enter"}, stop: stop}}
-	s.addr, s.clear, _ = strings.Cut(strings.TrimSpace(said), " ")
+	s := &chatServer{target: target{name: bareLimit, pid: pid, only: []string{"messages", "latency", "enter"}, stop: stop}}
+	s.addr, s.clear, _ = strings.Cut(said, " ")
 	return s, nil
 }
 
@@ -97,10 +78,7 @@ func serveBareChat(certFile string) error {
 	done := make(chan error, 2)
 	go func() { done <- r.serve(secure, true) }()
 	go func() { done <- r.serve(clear, false) }()
-	go func() {
-		_, err := io.Copy(io.Discard, os.Stdin)
-		done <- err
-	}()
+	go func() { done <- untilParentEnds() }()
 	fmt.Println(secure.Addr(), clear.Addr())
 	return <-done
 }

@@ -171,6 +171,12 @@ func (v *conversation) run(s *chatServer, all []*talker, long time.Duration) (wa
 	return wall, cpu, err
 }
 
+// rate notes how many of something a server did in a second, and what its CPU needed for each.
+func (b *chatBench) rate(s *chatServer, title, unit string, n float64, wall, cpu time.Duration) {
+	b.table.add(line{title: title, unit: unit}, s.name, n/wall.Seconds())
+	b.table.add(line{title: title + ", server's CPU", unit: "µs each", less: true}, s.name, cpu.Seconds()*micro/n)
+}
+
 func (b *chatBench) messages(s *chatServer) error {
 	all, err := s.talkers(0, 2*chatPairs, "messages")
 	if err != nil {
@@ -184,8 +190,7 @@ func (b *chatBench) messages(s *chatServer) error {
 			return err
 		}
 		title := fmt.Sprintf("messages, %d pairs, %d under way in each, TLS", v.pairs, window)
-		b.table.add(line{title: title, unit: "per s"}, s.name, float64(v.got.Load())/wall.Seconds())
-		b.table.add(line{title: title + ", server's CPU", unit: "µs each", less: true}, s.name, cpu.Seconds()*micro/float64(v.got.Load()))
+		b.rate(s, title, "per s", float64(v.got.Load()), wall, cpu)
 	}
 	return nil
 }
@@ -315,9 +320,7 @@ func (b *chatBench) presence(s *chatServer) error {
 			return err
 		}
 	}
-	n := float64(rounds * len(all))
-	b.table.add(line{title: "presence to 200 watchers, TLS", unit: "deliveries per s"}, s.name, n/wall.Seconds())
-	b.table.add(line{title: "presence to 200 watchers, TLS, server's CPU", unit: "µs each", less: true}, s.name, cpu.Seconds()*micro/n)
+	b.rate(s, "presence to 200 watchers, TLS", "deliveries per s", float64(rounds*len(all)), wall, cpu)
 	return nil
 }
 
@@ -401,9 +404,7 @@ func (b *chatBench) roster(s *chatServer) error {
 	if err != nil {
 		return err
 	}
-	n := float64(fetched.Load())
-	b.table.add(line{title: "rosters of 200 contacts, TLS", unit: "per s"}, s.name, n/wall.Seconds())
-	b.table.add(line{title: "rosters of 200 contacts, TLS, server's CPU", unit: "µs each", less: true}, s.name, cpu.Seconds()*micro/n)
+	b.rate(s, "rosters of 200 contacts, TLS", "per s", float64(fetched.Load()), wall, cpu)
 	return nil
 }
 
