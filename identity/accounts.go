@@ -22,6 +22,7 @@ type NewUser struct {
 	UID, GID uint32 // 0: the next free ones
 	Profile  Profile
 	Roads    []Road
+	Invited  bool // the person sets the password first, by an invitation
 }
 
 // UserChange changes what is not nil.

@@ -24,6 +24,9 @@ func (s *Service) AddAlias(ctx context.Context, by Actor, alias, user string) (A
 		if domain != a.Domain {
 			return faultf(ErrInvalid, "an alias is of the same domain as its user: %s", a.Domain)
 		}
+		if err := oneScript(name); err != nil {
+			return err
+		}
 		if err := s.free(ctx, e, domain, name); err != nil {
 			return err
 		}

@@ -38,6 +38,7 @@ type Credentials struct {
 
 	Grant *Grant // what a token narrowed; nil: logged in with the account's own credential
 
+	MustChange        bool // a new password has to be chosen before anything else; of the web alone
 	CredentialVersion int64
 	LoginAt           time.Time
 }

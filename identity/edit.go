@@ -99,6 +99,9 @@ func shownUser(u User) fields {
 		"upload_rate": u.Rates.Upload, "download_rate": u.Rates.Download, "transfers": int64(u.Rates.Transfers),
 		"email": u.Profile.Email, "display": u.Profile.Name, "phone": u.Profile.Phone, "about": clip(u.Profile.About, shownText),
 		"lang": u.Profile.Lang, "formats": u.Profile.Formats, "time_zone": u.Profile.TimeZone, "expires_at": ""}
+	if u.MustChange {
+		f["must_change"] = true
+	}
 	if !u.ExpiresAt.IsZero() {
 		f["expires_at"] = u.ExpiresAt.UTC().Format(time.RFC3339)
 	}

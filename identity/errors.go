@@ -14,6 +14,7 @@ var (
 	ErrExpired     = errors.New("the account or token has expired")
 	ErrRoadClosed  = errors.New("this account may not log in on this road")
 	ErrFactor      = errors.New("the account has a second factor: use an app password here")
+	ErrMustChange  = errors.New("the password has to be changed first")
 	ErrTLSRequired = errors.New("log in over TLS only")
 	ErrThrottled   = errors.New("too many attempts")             // see RetryAfter
 	ErrBanned      = errors.New("this address is banned")        // see RetryAfter
@@ -32,7 +33,7 @@ var (
 
 // Errors is every sentinel above.
 func Errors() []error {
-	return []error{ErrCredentials, ErrDisabled, ErrExpired, ErrRoadClosed, ErrFactor, ErrTLSRequired,
+	return []error{ErrCredentials, ErrDisabled, ErrExpired, ErrRoadClosed, ErrFactor, ErrMustChange, ErrTLSRequired,
 		ErrThrottled, ErrBanned, ErrBusy, ErrSessions, ErrConnections, ErrClassDenied, ErrEnded,
 		ErrHidden, ErrNotFound, ErrExists, ErrInvalid, ErrRefused, ErrUnavailable}
 }

@@ -417,6 +417,8 @@ func (s *Service) qualify(ses *Session, acc *Account, grant *Grant) (*attachment
 		return nil, ErrExpired
 	case !class.open(road):
 		return nil, ErrClassDenied
+	case acc.MustChange && grant == nil && ses.protocol != ProtocolWeb:
+		return nil, ErrMustChange
 	case len(acc.Roads) > 0 && !slices.Contains(acc.Roads, road), grant != nil && !grant.opens(ses.protocol):
 		return nil, ErrRoadClosed
 	}
@@ -434,7 +436,7 @@ func (s *Service) qualify(ses *Session, acc *Account, grant *Grant) (*attachment
 		UserID: acc.ID, Login: acc.Login, Domain: acc.Domain, User: s.display(acc.Login, acc.Domain),
 		UID: acc.UID, GID: acc.GID, Group: string(acc.Group.Name), Class: class.name(),
 		Level: level, Profile: acc.Profile, QuotaBytes: acc.QuotaBytes, QuotaFiles: acc.QuotaFiles, Rates: acc.Rates,
-		Grant: grant, CredentialVersion: acc.CredentialVersion,
+		Grant: grant, CredentialVersion: acc.CredentialVersion, MustChange: acc.MustChange,
 	}}
 	for _, g := range acc.Groups {
 		a.creds.GIDs = append(a.creds.GIDs, g.GID)

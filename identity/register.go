@@ -51,11 +51,11 @@ func (s *Service) Register(ctx context.Context, ses *Session, login string, pass
 	if password.IsZero() || password.Reveal() == "" {
 		return Account{}, faultf(ErrInvalid, "the password is missing")
 	}
-	name, _, err := s.address(login)
+	name, domain, err := s.address(login)
 	if err != nil {
 		return Account{}, err
 	}
-	if err := checkNewPassword(name, password); err != nil {
+	if err := s.checkNewPassword(User{Login: name, Domain: domain, Profile: p}, password); err != nil {
 		return Account{}, err
 	}
 	remote := ses.Remote().Addr()

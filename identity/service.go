@@ -62,6 +62,9 @@ type Options struct {
 	SCRAMSHA1       bool // keep SHA-1 keys for old clients
 	Argon2id        bool // no SCRAM: a memory-hard hash
 
+	Passwords        PasswordJudge // nil: nothing but the length of a new password counts
+	PasswordStrength int           // score that a new one must have at least, 0 to 4
+
 	AnonymousRoads           []Road        // where LoginAnonymous may succeed
 	AnonymousRequirePassword bool          // FTP: anon_user is then the original USER
 	AnonymousPassword        Secret        // what it must be; zero: nothing is right

@@ -35,6 +35,9 @@ func (s *Service) planUser(ctx context.Context, by Actor, n NewUser) (plan, erro
 	if err != nil {
 		return plan{}, err
 	}
+	if err := oneScript(login); err != nil {
+		return plan{}, err
+	}
 	level := n.Level
 	if level == LevelNone {
 		if level = s.opts.DefaultLevel; level == LevelNone {
@@ -62,8 +65,14 @@ func (s *Service) planUser(ctx context.Context, by Actor, n NewUser) (plan, erro
 			return plan{}, err
 		}
 	}
+	state := UserActive
+	if n.Invited {
+		if state = UserInvited; !n.Password.IsZero() {
+			return plan{}, faultf(ErrInvalid, "who is invited chooses the password; leave it out")
+		}
+	}
 	p := plan{groups: n.Groups, user: User{
-		ID: newUserID(), Domain: domain, Login: login, UID: n.UID, GID: n.GID, Level: level, State: UserActive,
+		ID: newUserID(), Domain: domain, Login: login, UID: n.UID, GID: n.GID, Level: level, State: state,
 		Roads: roads, Profile: profile, CreatedAt: s.now().UTC().Truncate(timeUnit), CredentialVersion: 1,
 	}}
 	// Before the password is derived, which costs more; it counts again in the transaction.
@@ -71,7 +80,7 @@ func (s *Service) planUser(ctx context.Context, by Actor, n NewUser) (plan, erro
 		return plan{}, s.free(ctx, s.store, domain, login)
 	}
 	if !n.Password.IsZero() {
-		if err := checkNewPassword(login, n.Password); err != nil {
+		if err := s.checkNewPassword(p.user, n.Password); err != nil {
 			return plan{}, err
 		}
 		if p.record, err = s.sealPassword(ctx, p.user.ID, Record{}, n.Password); err != nil {

@@ -113,6 +113,7 @@ func answers() []struct {
 		{identity.ErrExpired, http.StatusUnauthorized, codeUnauthorized},
 		{identity.ErrRoadClosed, http.StatusUnauthorized, codeUnauthorized},
 		{identity.ErrFactor, http.StatusUnauthorized, codeUnauthorized},
+		{identity.ErrMustChange, http.StatusUnauthorized, codeUnauthorized},
 		{identity.ErrEnded, http.StatusUnauthorized, codeUnauthorized},
 		{identity.ErrTLSRequired, http.StatusForbidden, codeTLS},
 		{identity.ErrClassDenied, http.StatusForbidden, codeRefused},
@@ -141,7 +142,7 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		}
 		if row.status == http.StatusUnauthorized {
 			p := unauthorized()
-			if errors.Is(err, identity.ErrFactor) {
+			if errors.Is(err, identity.ErrFactor) || errors.Is(err, identity.ErrMustChange) {
 				p.Detail = sentence(err, row.err)
 			}
 			return p
