@@ -10,7 +10,8 @@ import (
 // Tags: toml names the key, doc says in one line what it does, note says more, default and dev
 // are the values without and with --dev as text (lists with commas), values lists what is
 // allowed, type names the form of the text, min and max bound numbers, live marks keys that take
-// effect without a restart, example is shown where the default would teach nothing.
+// effect without a restart, example is shown where the default would teach nothing, sample is a name
+// for [section.kind.NAME].
 type Config struct {
 	Domain       string   `toml:"domain" default:"localhost" type:"domain" example:"example.org" doc:"addresses are user@domain"`
 	Domains      []string `toml:"domains" type:"domain" example:"example.net" doc:"further domains with accounts of their own"`
@@ -163,6 +164,10 @@ type Identity struct {
 	AnonymousWeb         bool   `toml:"anonymous_web" default:"true" doc:"visitors get a session before they log in"`
 	UIDMin               uint32 `toml:"uid_min" default:"10000" min:"1000" max:"2000000000" doc:"first uid and gid given out"`
 	SealKey              Secret `toml:"seal_key" type:"sealkey" example:"@file:/etc/trivium/seal.key" doc:"seals the password records; empty: data_dir/seal.key, made at the first start"`
+
+	LDAP []LDAP `toml:"ldap" sample:"office" doc:"a directory that checks passwords, and whose people have accounts here" note:"NAME is what accounts, pages and commands call it. No environment form."`
+	Hook []Hook `toml:"hook" sample:"members" doc:"a program that is asked over HTTP in the place of a directory" note:"NAME as above. No environment form."`
+	OIDC []OIDC `toml:"oidc" sample:"company" doc:"a provider of OpenID Connect, by which people log in on the web" note:"NAME stands in addresses: the provider is told https://…/login/oidc/NAME/callback, and https://…/login/oidc/NAME/logout for the end of sessions. No environment form."`
 }
 
 // Limits is the section [limits]; SECURITY documents what each defends against.

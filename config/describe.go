@@ -16,9 +16,10 @@ func Describe(name string) (string, error) {
 	if k := s.byPath[name]; k != nil {
 		return k.describe(), nil
 	}
-	if in, field, ok := strings.Cut(name, "."); ok && s.tables[in] != nil && s.tables[in].byName[field] != nil {
-		return s.tables[in].byName[field].describe(), nil
+	if at := strings.LastIndexByte(name, '.'); at > 0 && s.tables[name[:at]] != nil && s.tables[name[:at]].byName[name[at+1:]] != nil {
+		return s.tables[name[:at]].byName[name[at+1:]].describe(), nil
 	}
+	name = strings.TrimSuffix(name, ".NAME")
 	if strings.HasPrefix(name, "policy.") {
 		name = "policy"
 	}
@@ -94,11 +95,7 @@ func (k *key) defaultText() string {
 
 func (s *schema) describeSection(sec section) string {
 	var b strings.Builder
-	head := "[" + sec.Name + "]"
-	if sec.Many {
-		head = "[" + head + "]"
-	}
-	fmt.Fprintf(&b, "%s\n  %s.\n", head, upperFirst(sec.Doc))
+	fmt.Fprintf(&b, "%s\n  %s.\n", sec.head(), upperFirst(sec.Doc))
 	if sec.Note != "" {
 		fmt.Fprintf(&b, "  %s\n", sec.Note)
 	}
@@ -136,11 +133,7 @@ with ` + "`--dev`" + ` the last two are not looked at. No file is fine.
 	b.WriteString("\n## At the top of the file\n\n")
 	writeTable(&b, s.of(""))
 	for _, sec := range s.sections {
-		head := "[" + sec.Name + "]"
-		if sec.Many {
-			head = "[" + head + "]"
-		}
-		fmt.Fprintf(&b, "\n## `%s`\n\n%s.", head, upperFirst(sec.Doc))
+		fmt.Fprintf(&b, "\n## `%s`\n\n%s.", sec.head(), upperFirst(sec.Doc))
 		if sec.Note != "" {
 			b.WriteString(" " + sec.Note)
 		}

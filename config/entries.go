@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Entry is one setting as `config show` and the page of the administrator list it.
@@ -103,7 +104,9 @@ func (t *table) value(row reflect.Value) map[string]any {
 	m, silent := map[string]any{}, t.entry(nil)
 	for _, k := range t.keys {
 		if v := row.FieldByIndex(k.index); !reflect.DeepEqual(v.Interface(), silent.FieldByIndex(k.index).Interface()) {
-			m[k.Name] = v.Interface()
+			if m[k.Name] = v.Interface(); k.Secret {
+				m[k.Name] = "set"
+			}
 		}
 	}
 	return m
@@ -119,6 +122,8 @@ func literalOf(v any) string {
 		return strconv.Itoa(v)
 	case int64:
 		return strconv.FormatInt(v, 10)
+	case time.Duration:
+		return quote(FormatDuration(v))
 	case string:
 		return quote(v)
 	case Size:

@@ -19,6 +19,9 @@ func Example() string {
 		case sec.Many:
 			fmt.Fprintf(&b, "\n# %s\n#[[%s]]\n", sec.Doc, sec.Name)
 			writeEntry(&b, s.of(sec.Name))
+		case sec.Named:
+			fmt.Fprintf(&b, "\n# %s\n#[%s.%s]\n", sec.Doc, sec.Name, sec.sample)
+			writeEntry(&b, s.of(sec.Name))
 		case sec.Map:
 			fmt.Fprintf(&b, "\n# %s\n#[%s]\n#\"web:/files/**\" = \"user\"\n", sec.Doc, sec.Name)
 		default:

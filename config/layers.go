@@ -73,6 +73,9 @@ func syntaxHint(message string) string {
 
 // header checks one [section] or [[section]] and reports whether its keys are worth looking at.
 func (l *loader) header(it *item) bool {
+	if sec, ok := l.schema.named(it.path); ok {
+		return l.namedHeader(it, sec)
+	}
 	name, path := it.path[0], it.path
 	if it.many {
 		path = path[:len(path)-1] // the last step is its number
@@ -112,7 +115,12 @@ func (l *loader) fileValue(it *item) (given, bool) {
 		source: Source{LayerFile, d.name + ":" + strconv.Itoa(it.key.line)}}
 	sec, inSection := l.schema.section(it.path[0])
 	var row map[string]given
-	switch {
+	switch kind, named := l.schema.named(it.path); {
+	case named && len(it.path) == 4:
+		if row = l.namedRow(it, kind); row == nil {
+			return g, false
+		}
+		g.key, g.path = l.schema.tables[kind.Name].byName[it.path[3]], kind.Name+"."+it.path[3]
 	case sec.Map && len(it.path) == 2:
 		g.key = policyKey(it.path[1])
 		g.path = g.key.Path
@@ -179,6 +187,51 @@ func (l *loader) rowAt(path []string) map[string]given {
 	return l.rows[path[0]][n]
 }
 
+// entryName is what the header of a named entry may end with: it stands in addresses too.
+var entryName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+
+// namedHeader checks one [section.kind.NAME].
+func (l *loader) namedHeader(it *item, sec section) bool {
+	message := ""
+	switch {
+	case it.many:
+		message = sec.Name + " has a name for each entry, and no double brackets"
+	case len(it.path) == 2:
+		message = sec.Name + " needs a name"
+	case len(it.path) > 3:
+		message = "unknown section " + strings.Join(it.path, ".")
+	default:
+		return l.namedRow(it, sec) != nil
+	}
+	f := l.inFile(it.key, message, "write ["+sec.Name+"."+sec.sample+"]")
+	f.Key = sec.Name
+	l.faults = append(l.faults, f)
+	return len(it.path) == 2 && !it.many // those that have a name are worth looking at
+}
+
+// namedRow returns the fields of the entry that a path leads to, making the entry when it is new;
+// nil, with the fault noted, where the name is none.
+func (l *loader) namedRow(it *item, sec section) map[string]given {
+	name, id := it.path[2], l.schema.tables[sec.Name].id
+	for _, fields := range l.rows[sec.Name] {
+		if fields[id.Name].texts[0] == name {
+			return fields
+		}
+	}
+	if !entryName.MatchString(name) {
+		f := l.inFile(it.key, fmt.Sprintf("%s: %q is not a name; it has small letters, digits, - and _, 32 at most", sec.Name, shorten(name)), "write ["+sec.Name+"."+sec.sample+"]")
+		f.Key = sec.Name
+		l.faults = append(l.faults, f)
+		return nil
+	}
+	at := *it
+	at.value = at.key // the header is where it stands
+	fields := map[string]given{id.Name: {key: id, path: id.Path, texts: []string{name}, item: &at, dir: l.dir,
+		source: Source{LayerFile, l.doc.name + ":" + strconv.Itoa(it.key.line)}}}
+	l.rows[sec.Name] = append(l.rows[sec.Name], fields)
+	return fields
+}
+
 // noName faults entries of lists without the key that names them.
 func (l *loader) noName() {
 	for name, t := range l.schema.tables {
@@ -216,6 +269,9 @@ func (l *loader) unknownKey(it *item, isSection bool, sec section) {
 		in, name := "", it.path[0]
 		if len(it.path) > 1 {
 			in, name = it.path[0], it.path[len(it.path)-1]
+			if kind, ok := l.schema.named(it.path); ok {
+				in = kind.Name
+			}
 			if l.schema.tables[in] != nil {
 				path = in + "." + name
 			}
@@ -357,7 +413,7 @@ func (l *loader) unknownEnv(name string) {
 		if near != "" {
 			f.Hint = "did you mean " + near + "?"
 		}
-		if sec.Many || sec.Map {
+		if sec.Many || sec.Map || sec.Named {
 			f.Message = "[" + sec.Name + "] has no environment form"
 			f.Hint = "it stands in the file"
 		}
@@ -417,6 +473,23 @@ func (l *loader) flags() {
 		}
 	}
 	l.apply(layer)
+}
+
+// resolved is an entry of a list with its secrets read and its paths made absolute.
+func (l *loader) resolved(fields map[string]given) map[string]given {
+	out := make(map[string]given, len(fields))
+	for name, g := range fields {
+		switch {
+		case g.key.Secret:
+			g.texts = l.readSecret(g, g.texts)
+		case g.key.Type == "path" && len(g.texts) == 1 && g.texts[0] != "":
+			g.texts = []string{absolute(g.dir, g.texts[0])}
+		}
+		if len(g.texts) > 0 || g.key.List {
+			out[name] = g
+		}
+	}
+	return out
 }
 
 // readSecret follows @file:PATH.

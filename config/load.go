@@ -323,7 +323,7 @@ func (l *loader) decode() {
 	for name, t := range l.schema.tables {
 		list := root.FieldByIndex(t.index)
 		for _, fields := range l.rows[name] {
-			list.Set(reflect.Append(list, t.entry(fields)))
+			list.Set(reflect.Append(list, t.entry(l.resolved(fields))))
 			if id, ok := fields[t.id.Name]; ok {
 				l.cfg.sources[name+"."+id.texts[0]] = id.source
 			}

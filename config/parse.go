@@ -224,6 +224,12 @@ func (k *key) parse(text string) (any, error) {
 		return text, checkURL(text)
 	case "origin":
 		return text, checkOrigin(text)
+	case "issuer":
+		return text, checkIssuer(text)
+	case "ldapurl":
+		return text, checkLDAPURL(text)
+	case "mapping":
+		return text, checkMapping(text)
 	case "service":
 		return text, checkService(text)
 	case "contact":

@@ -30,11 +30,12 @@ type key struct {
 	index []int // field of Config, or of the entry for keys of a list of sections
 }
 
-// table is what stands in the file as [[name]].
+// table is what stands in the file as [[name]], or as [section.kind.NAME] where it is named.
 type table struct {
 	keys   []*key
 	byName map[string]*key
 	id     *key // names an entry: its first key
+	named  bool // and stands in the header
 	typ    reflect.Type
 	index  []int // field of Config
 }
@@ -43,7 +44,20 @@ type table struct {
 type section struct {
 	Name, Doc, Note string
 	Many            bool // [[name]]
+	Named           bool // [section.kind.NAME]: the header names each entry
+	sample          string
 	Map             bool // free keys
+}
+
+// head is the section's header, as it stands in the file.
+func (s section) head() string {
+	switch {
+	case s.Many:
+		return "[[" + s.Name + "]]"
+	case s.Named:
+		return "[" + s.Name + ".NAME]"
+	}
+	return "[" + s.Name + "]"
 }
 
 // schema is every key there is, in the order of the structs.
@@ -78,9 +92,11 @@ func (s *schema) walk(t reflect.Type, in string, index []int) {
 			s.sections = append(s.sections, about)
 			s.walk(f.Type, name, at)
 		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct && f.Type.Elem().PkgPath() == t.PkgPath():
-			about.Many = true
+			if about.Many = in == ""; !about.Many {
+				about.Name, about.Named, about.sample = in+"."+name, true, f.Tag.Get("sample")
+			}
 			s.sections = append(s.sections, about)
-			s.tables[name] = newTable(f.Type.Elem(), name, at)
+			s.tables[about.Name] = newTable(f.Type.Elem(), about.Name, at, about.Named)
 		case f.Type.Kind() == reflect.Map:
 			about.Map = true
 			s.sections = append(s.sections, about)
@@ -92,7 +108,7 @@ func (s *schema) walk(t reflect.Type, in string, index []int) {
 	}
 }
 
-func newTable(t reflect.Type, name string, index []int) *table {
+func newTable(t reflect.Type, name string, index []int, named bool) *table {
 	list := &table{byName: map[string]*key{}, typ: t, index: index}
 	for j := range t.NumField() {
 		k := newKey(t.Field(j), name, []int{j})
@@ -100,12 +116,28 @@ func newTable(t reflect.Type, name string, index []int) *table {
 		list.byName[k.Name] = k
 	}
 	list.id = list.keys[0]
+	if list.named = named; named { // its header says the name, and no line
+		list.keys = list.keys[1:]
+		delete(list.byName, list.id.Name)
+	}
 	return list
+}
+
+// named returns the section of entries that a path leads into, as [section.kind.NAME] does.
+func (s *schema) named(path []string) (section, bool) {
+	if len(path) < 2 {
+		return section{}, false
+	}
+	sec, ok := s.section(path[0] + "." + path[1])
+	return sec, ok && sec.Named
 }
 
 // entry is an entry of the list with what was given, and defaults elsewhere.
 func (t *table) entry(fields map[string]given) reflect.Value {
 	v := reflect.New(t.typ).Elem()
+	if t.named && len(fields) > 0 {
+		t.id.set(v.FieldByIndex(t.id.index), fields[t.id.Name].texts)
+	}
 	for _, k := range t.keys {
 		g, ok := fields[k.Name]
 		if !ok && k.Default == "" {
@@ -206,6 +238,7 @@ func (k *key) describeType() string {
 		"size": "size, such as 500KB 100MB 2GiB", "listen": "address, such as :21 or 127.0.0.1:0; off or nothing turns the listener off",
 		"level": "level by name or number", "domain": "domain name", "path": "path", "cidr": "address or CIDR prefix",
 		"ports": "range of ports, such as 50000-50999", "address": "auto, an IP address or a host name", "umask": "octal mode bits",
+		"issuer": "address, such as https://id.example.org", "ldapurl": "address, such as ldaps://ldap.example.org", "mapping": "GROUP=WHAT",
 		"url": "URL", "origin": "origin of a site, such as https://chat.example.net", "service": "URI of a STUN or TURN server", "contact": "URI of somebody, such as mailto:abuse@example.org", "keyfile": "path, @file:PATH or PEM text", "database": "sqlite:FILE", "output": "stderr, stdout or a path",
 		"mount": "path of one or two folders", "folder": "absolute path of a folder", "mode": "octal mode bits", "name": "name or number",
 		"class": "name", "nat": "NETWORK=ADDRESS", "sealkey": "32 bytes in hexadecimal or base64", "glob": "host name with * and ?",

@@ -93,6 +93,13 @@ func TestExampleLoads(t *testing.T) {
 	if strings.Contains(open, "\n#domains") || strings.Contains(open, "\n#[") || strings.Contains(open, "\n#name") {
 		t.Fatalf("keys are still commented out:\n%s", open)
 	}
+	// Secrets of sections, and what they are read from.
+	for _, name := range []string{"ldap.password", "hook.secret", "oidc.secret"} {
+		if err := os.WriteFile(o.Dir+"/"+name, []byte("0123456789abcdef"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		open = strings.ReplaceAll(open, "/etc/trivium/"+name, name)
+	}
 	full, err := load(o, o.Dir+"/trivium.toml", []byte(open))
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +108,11 @@ func TestExampleLoads(t *testing.T) {
 		t.Errorf("classes %v, policy %v, mounts %v", full.Class, full.Policy, full.Mount)
 	}
 	// What stands commented out is the default, so nothing but those sections differs.
+	if len(full.Identity.LDAP) != 1 || len(full.Identity.Hook) != 1 || len(full.Identity.OIDC) != 1 {
+		t.Errorf("sources %+v", full.Identity)
+	}
 	full.Class, full.Mount, full.Policy = nil, nil, map[string]string{}
+	full.Identity.LDAP, full.Identity.Hook, full.Identity.OIDC = nil, nil, nil
 	full.sources, full.values, c.sources, c.values = nil, nil, nil, nil
 	if !reflect.DeepEqual(c, full) {
 		t.Errorf("the example differs from the defaults:\n%+v\n%+v", c, full)

@@ -23,6 +23,7 @@ func (l *loader) validate() {
 	l.validateListeners()
 	l.validateTLS()
 	l.validateIdentity()
+	l.validateSources()
 	l.validateFiles()
 	l.validateClasses()
 	l.validateMounts()
@@ -268,19 +269,33 @@ func (l *loader) warn() {
 	if l.cfg.File == "" {
 		return
 	}
+	var secrets []given
 	for _, k := range l.schema.keys {
-		g := l.last[k.Path]
-		if !k.Secret || g.item == nil || len(g.texts) == 0 || g.texts[0] == "" {
+		if k.Secret {
+			secrets = append(secrets, l.last[k.Path])
+		}
+	}
+	for _, sec := range l.schema.sections {
+		for _, fields := range l.rows[sec.Name] {
+			for _, k := range l.schema.of(sec.Name) {
+				if g, ok := fields[k.Name]; ok && k.Secret {
+					secrets = append(secrets, g)
+				}
+			}
+		}
+	}
+	for _, g := range secrets {
+		if g.item == nil || len(g.texts) == 0 || g.texts[0] == "" {
 			continue
 		}
 		path := l.cfg.File
 		if isFileRef(g.texts[0]) {
 			path = absolute(g.dir, strings.TrimPrefix(g.texts[0], fileRef))
-		} else if k.Type == "keyfile" && l.cfg.TLS.keyPath != "" {
+		} else if g.key.Type == "keyfile" && l.cfg.TLS.keyPath != "" {
 			path = l.cfg.TLS.keyPath
 		}
 		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o007 != 0 {
-			l.cfg.Warnings = append(l.cfg.Warnings, fmt.Sprintf("%s holds a secret (%s) and every account of this machine can read it. Run: chmod o= %s", path, k.Path, shellQuote(path)))
+			l.cfg.Warnings = append(l.cfg.Warnings, fmt.Sprintf("%s holds a secret (%s) and every account of this machine can read it. Run: chmod o= %s", path, g.path, shellQuote(path)))
 		}
 	}
 }
