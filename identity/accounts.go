@@ -45,7 +45,8 @@ type UserFilter struct {
 	Level  *Level
 	Group  string
 	State  UserState
-	Limit  int // 0: 1,000
+	Source string // the name of a directory
+	Limit  int    // 0: 1,000
 	Offset int
 }
 

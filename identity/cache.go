@@ -66,13 +66,16 @@ func (c *credentialCache) has(k cacheKey) bool {
 	return true
 }
 
-func (c *credentialCache) add(k cacheKey) {
+func (c *credentialCache) add(k cacheKey) { c.keep(k, cacheFresh) }
+
+// keep is add for a time of one's own.
+func (c *credentialCache) keep(k cacheKey, fresh time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.entries[k]; ok {
 		c.remove(e)
 	}
-	c.entries[k] = c.recent.PushFront(cacheEntry{k, c.now().Add(cacheFresh)})
+	c.entries[k] = c.recent.PushFront(cacheEntry{k, c.now().Add(fresh)})
 	if c.recent.Len() > maxCacheSize {
 		c.remove(c.recent.Back())
 	}

@@ -242,16 +242,31 @@ func (s *Service) provePassword(ctx context.Context, c *claim, try *attempted) e
 			return nil
 		}
 	}
+	began := s.now()
 	var err error
 	if c.acc, err = s.lookup(ctx, c.login); err != nil {
 		return err
 	}
+	if !token {
+		if asked, err := s.proveSource(ctx, c, try); asked {
+			return err
+		}
+	}
+	err = s.proveLocal(ctx, c, try, !token)
+	if errors.Is(err, ErrCredentials) {
+		s.padRefusal(ctx, c, began)
+	}
+	return err
+}
+
+// proveLocal checks the password that is kept here; where allowed is false none is right.
+func (s *Service) proveLocal(ctx context.Context, c *claim, try *attempted, allowed bool) error {
 	leave, err := try.place(ctx)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	ok, err := s.passwords.verify(ctx, try.prefix, c.acc, c.login.Secret, !token)
+	ok, err := s.passwords.verify(ctx, try.prefix, c.acc, c.login.Secret, allowed)
 	if errors.Is(err, errSeal) {
 		return s.unreadable(c.acc.ID, err)
 	}

@@ -65,6 +65,9 @@ func (s *Service) changePasswordOnce(ctx context.Context, by Actor, name string,
 	if err := s.mayChange(by, a.User, true); err != nil {
 		return a, err
 	}
+	if d := s.sources.of(&a); d != nil && !c.Password.IsZero() {
+		return a, faultf(ErrRefused, "the password of %q is kept by the directory %q; change it there", s.display(a.Login, a.Domain), d.Name)
+	}
 	self := s.isSelf(by, a.User)
 	record, err := s.newRecord(ctx, &a, c.Password, self && a.MustChange)
 	if err != nil {

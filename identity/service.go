@@ -71,6 +71,8 @@ type Options struct {
 	AnonymousTimeout         time.Duration // of an anonymous browser session
 	SessionTimeout           time.Duration // of a logged-in browser session: then it is downgraded
 
+	Sources []Directory // that check passwords, in the order in which they are asked
+
 	Now func() time.Time // nil: time.Now
 }
 
@@ -96,6 +98,7 @@ type Service struct {
 	browsers   *browsers
 	requests   *requests
 	devices    *devices
+	sources    *sources
 
 	// truth is held while an account is read and its sessions are set to what it says, by log-ins
 	// for reading: of two log-ins neither changes what the other has read. Before Registry.mu.
@@ -126,6 +129,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		cache: newCredentialCache(o.Now), iterations: o.SCRAMIterations, sha1: o.SCRAMSHA1, argon: o.Argon2id,
 		tokens: o.Tokens}
 	if s.policy, err = newPolicyTable(o.Policy, o.defaultLevels(), o.Domain, o.Classes); err != nil {
+		return nil, err
+	}
+	if s.sources, err = newSources(o); err != nil {
 		return nil, err
 	}
 	classes, err := newClassTable(o.Classes, o.Now)
@@ -256,6 +262,8 @@ func (s *Service) Run(ctx context.Context) error {
 		defer close(watched)
 		s.watchDevices(ctx)
 	}()
+	var syncs sync.WaitGroup
+	syncs.Go(func() { s.runSyncs(ctx) })
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	failing := false
@@ -271,6 +279,7 @@ func (s *Service) Run(ctx context.Context) error {
 			s.sweep()
 		}
 	}
+	syncs.Wait()
 	s.flushBrowsers(true)
 	<-watched
 	stop()

@@ -22,6 +22,8 @@ type StoreReader interface {
 	AccountByID(ctx context.Context, id UserID) (Account, error)
 	// Accounts lists by login. f.Group is a name, or name@domain for that domain alone.
 	Accounts(ctx context.Context, f UserFilter) ([]Account, error)
+	// AccountBySubject reads the account that somebody of a directory has here, a tombstone too.
+	AccountBySubject(ctx context.Context, source, subject string) (Account, error)
 	// AccountsChanged returns the accounts, tombstones too, whose ChangeSeq is above seq.
 	AccountsChanged(ctx context.Context, seq int64) ([]Account, error)
 	// ChangeSeq is the highest sequence given out, 0 in an empty store.
@@ -31,6 +33,11 @@ type StoreReader interface {
 	GroupByGID(ctx context.Context, gid uint32) (GroupInfo, error)
 	Groups(ctx context.Context, domain string) ([]GroupInfo, error) // domain "": all
 	Aliases(ctx context.Context, domain string) ([]Alias, error)
+
+	// UIDTaken reports whether an account, tombstones included, has a uid.
+	UIDTaken(ctx context.Context, uid uint32) (bool, error)
+	Link(ctx context.Context, issuer, subject string) (Link, error)
+	Links(ctx context.Context, user UserID) ([]Link, error) // by source
 
 	// NameTaken reports whether a login, tombstones included, an alias or a group has the name.
 	NameTaken(ctx context.Context, domain string, name UserName) (login, alias, group bool, err error)
@@ -75,6 +82,10 @@ type StoreWriter interface {
 	// ForgetDevices removes those that were last used before a time, but of each account the one
 	// that was used last.
 	ForgetDevices(ctx context.Context, before time.Time) error
+
+	// PutLink inserts or replaces by issuer and subject; ErrExists where another account has them.
+	PutLink(ctx context.Context, l Link) error
+	RemoveLink(ctx context.Context, issuer, subject string) error
 
 	PutBrowserSession(ctx context.Context, r BrowserRow) error // by ID
 	RemoveBrowserSessions(ctx context.Context, ids ...string) error

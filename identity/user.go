@@ -55,6 +55,12 @@ type User struct {
 	ChangeSeq         int64
 
 	MustChange bool // the password is good for choosing another one, and for nothing else
+
+	// Source names the directory that the account is from and that checks its password, Subject is
+	// what it is there, for ever; both "" for an account that is from nowhere. SourceOff says that
+	// the directory has disabled it, and no person, so that the directory may enable it again.
+	Source, Subject string
+	SourceOff       bool
 }
 
 // Rates bound an account on the file road, all its sessions there together. 0: the server's

@@ -60,7 +60,9 @@ func (c UserChange) own() bool {
 // to returns u with the change.
 func (c UserChange) to(u User) User {
 	assign(&u.Level, c.Level)
-	assign(&u.State, c.State)
+	if c.State != nil {
+		u.State, u.SourceOff = *c.State, false // a person has said so
+	}
 	assign(&u.UID, c.UID)
 	assign(&u.GID, c.GID)
 	assign(&u.Profile, c.Profile)
@@ -211,6 +213,9 @@ func (s *Service) removeUser(ctx context.Context, by Actor, name string, own boo
 			if err := e.RemoveMember(ctx, g.GID, u.ID); err != nil {
 				return err
 			}
+		}
+		if err := e.unlink(ctx, u.ID); err != nil {
+			return err
 		}
 		if err := e.PutPassword(ctx, u.ID, Record{}); err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 const accountColumns = `SELECT u.id, u.domain, u.login, u.uid, u.gid, u.level, u.state, u.roads,
 	u.quota_bytes, u.quota_files, u.upload_rate, u.download_rate, u.transfers, u.email, u.display, u.phone, u.about, u.lang, u.formats, u.time_zone,
 	u.expires_at, u.created_at, u.last_login, u.credential_version, u.change_seq, u.must_change, u.password,
+	u.source, u.subject, u.source_off,
 	p.name, p.created_at, p.change_seq, s.gid, s.name, s.created_at, s.change_seq `
 
 const accountTables = `FROM identity_users u
@@ -71,9 +72,10 @@ func (r reader) Accounts(ctx context.Context, f identity.UserFilter) ([]identity
 			AND ($4 = '' OR EXISTS (SELECT 1 FROM identity_groups g
 				WHERE g.name = $4 AND ($5 = '' OR g.domain = $5) AND (g.gid = c.gid OR EXISTS (
 					SELECT 1 FROM identity_members x WHERE x.gid = g.gid AND x.user_id = c.id))))
-			ORDER BY c.login, c.domain LIMIT $6 OFFSET $7)
+			AND ($6 = '' OR c.source = $6)
+			ORDER BY c.login, c.domain LIMIT $7 OFFSET $8)
 		ORDER BY u.login, u.domain, u.id, s.name`,
-		string(f.State), contains(f.Text), level, group, domain, limit, max(f.Offset, 0))
+		string(f.State), contains(f.Text), level, group, domain, f.Source, limit, max(f.Offset, 0))
 }
 
 // AccountsChanged implements identity.Store.
@@ -125,6 +127,7 @@ func scanAccount(rows *sql.Rows) (identity.Account, *identity.Group, error) {
 		&a.QuotaBytes, &a.QuotaFiles, &a.Rates.Upload, &a.Rates.Download, &a.Rates.Transfers, &a.Profile.Email, &a.Profile.Name, &a.Profile.Phone, &a.Profile.About,
 		&a.Profile.Lang, &a.Profile.Formats, &a.Profile.TimeZone,
 		&expires, &created, &lastTime, &a.CredentialVersion, &a.ChangeSeq, &a.MustChange, &a.Password.Sealed,
+		&a.Source, &a.Subject, &a.SourceOff,
 		&primary.name, &primary.created, &primary.seq, &further.gid, &further.name, &further.created, &further.seq)
 	if err != nil {
 		return a, nil, err
@@ -176,9 +179,10 @@ func (w *writer) PutUser(ctx context.Context, u identity.User) (int64, error) {
 	}
 	_, err = w.exec(ctx, fmt.Sprintf("user %q (uid %d)", u.Login, u.UID), `INSERT INTO identity_users (id, domain, login,
 		uid, gid, level, state, roads, quota_bytes, quota_files, upload_rate, download_rate, transfers, email, display, phone,
-		about, lang, formats, time_zone, search, expires_at, created_at, last_login, credential_version, change_seq, must_change)
+		about, lang, formats, time_zone, search, expires_at, created_at, last_login, credential_version, change_seq, must_change,
+		source, subject, source_off)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-		$24, $25, $26, $27)
+		$24, $25, $26, $27, $28, $29, $30)
 		ON CONFLICT (id) DO UPDATE SET domain = excluded.domain, login = excluded.login, uid = excluded.uid,
 		gid = excluded.gid, level = excluded.level, state = excluded.state, roads = excluded.roads,
 		quota_bytes = excluded.quota_bytes, quota_files = excluded.quota_files,
@@ -186,11 +190,13 @@ func (w *writer) PutUser(ctx context.Context, u identity.User) (int64, error) {
 		display = excluded.display, phone = excluded.phone, about = excluded.about, lang = excluded.lang,
 		formats = excluded.formats, time_zone = excluded.time_zone, search = excluded.search,
 		expires_at = excluded.expires_at, created_at = excluded.created_at, last_login = excluded.last_login,
-		credential_version = excluded.credential_version, change_seq = excluded.change_seq, must_change = excluded.must_change`,
+		credential_version = excluded.credential_version, change_seq = excluded.change_seq, must_change = excluded.must_change,
+		source = excluded.source, subject = excluded.subject, source_off = excluded.source_off`,
 		string(u.ID), u.Domain, string(u.Login), u.UID, u.GID, int(u.Level), string(u.State), strings.Join(roads, ","),
 		u.QuotaBytes, u.QuotaFiles, u.Rates.Upload, u.Rates.Download, u.Rates.Transfers, u.Profile.Email, u.Profile.Name, u.Profile.Phone, u.Profile.About,
 		u.Profile.Lang, u.Profile.Formats, u.Profile.TimeZone, searchable(u),
-		micros(u.ExpiresAt), micros(u.CreatedAt), micros(u.LastLogin), u.CredentialVersion, seq, u.MustChange)
+		micros(u.ExpiresAt), micros(u.CreatedAt), micros(u.LastLogin), u.CredentialVersion, seq, u.MustChange,
+		u.Source, u.Subject, u.SourceOff)
 	if err != nil {
 		return 0, err
 	}

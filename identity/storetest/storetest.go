@@ -35,6 +35,8 @@ func Run(t *testing.T, open func(t *testing.T) identity.Store) {
 		{"an error undoes the transaction", undo},
 		{"a transaction sees what it wrote", ownWrites},
 		{"devices", devices},
+		{"an account is from a directory", sources},
+		{"an account is linked to providers", links},
 		{"browser sessions", browserSessions},
 		{"the audit log is filtered and newest first", audit},
 		{"bans", bans},
