@@ -46,6 +46,7 @@ type UserFilter struct {
 	Group  string
 	State  UserState
 	Source string // the name of a directory
+	Factor *bool  // whether it has a second factor
 	Limit  int    // 0: 1,000
 	Offset int
 }

@@ -11,8 +11,9 @@ import (
 type attachment struct {
 	creds   Credentials
 	method  Method
-	held    Level     // before the class's cap
-	expires time.Time // of the account or token; zero: never
+	factor  FactorKind // the second factor that was shown; "": none
+	held    Level      // before the class's cap
+	expires time.Time  // of the account or token; zero: never
 }
 
 // attach gives s credentials, where the limits of the account's sessions allow it.

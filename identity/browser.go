@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -199,7 +200,9 @@ func (s *Service) closeSurplus(surplus []*browserRecord) {
 }
 
 // Upgrade logs a browser session in (Login with MethodForm or another) and rotates the cookie.
-// On an error the session stays as it was. A token is never accepted here.
+// On an error the session stays as it was, but for ErrFactor: the secret was right, and the session
+// waits for the second factor (Halfway), with a cookie that the browser has to keep. A token is never
+// accepted here.
 func (s *Service) Upgrade(ctx context.Context, b *Browser, l Login, stay bool) (Cookie, error) {
 	rec := b.record
 	rec.change.Lock()
@@ -207,7 +210,17 @@ func (s *Service) Upgrade(ctx context.Context, b *Browser, l Login, stay bool) (
 	if s.tokens != nil && s.tokens.IsToken(l.Secret) {
 		l.Method = MethodForm
 	}
-	if _, err := s.authenticate(ctx, rec.session, l); err != nil {
+	return s.upgradeBy(ctx, rec, &claim{ses: rec.session, login: l}, stay, s.check)
+}
+
+// upgradeBy logs a browser session in by what prove decides; rec.change is held.
+func (s *Service) upgradeBy(ctx context.Context, rec *browserRecord, c *claim, stay bool, prove func(context.Context, *claim) (*attachment, error)) (Cookie, error) {
+	_, err := prove(ctx, c)
+	if errors.Is(err, ErrFactor) {
+		return s.halve(rec, c, stay), err
+	}
+	s.auditLogin(c, err)
+	if err != nil {
 		return Cookie{}, err
 	}
 	cookie, undo := s.browsers.raise(rec, stay)
@@ -218,6 +231,7 @@ func (s *Service) Upgrade(ctx context.Context, b *Browser, l Login, stay bool) (
 		undo()
 		return Cookie{}, err
 	}
+	s.confirm(rec)
 	s.upgraded(rec.session)
 	return cookie, nil
 }

@@ -41,6 +41,7 @@ type browserRecord struct {
 
 	// Guarded by browsers.mu.
 	cookieState
+	passing
 	stored      bool      // has a row, or is just getting one
 	dirty       bool      // its row is behind in more than the activity
 	exchange    bool      // downgraded, and the browser does not know yet
@@ -95,6 +96,7 @@ func (b *browsers) raise(rec *browserRecord, stay bool) (c Cookie, undo func()) 
 }
 
 func (b *browsers) turnTo(rec *browserRecord, kind CookieKind, stay bool) Cookie {
+	rec.passing.clear()
 	secret := rand.Text()
 	delete(b.bySelector, rec.selector)
 	rec.selector, rec.hash, rec.csrf = rand.Text(), sha256.Sum256([]byte(secret)), rand.Text()
@@ -121,6 +123,7 @@ func (b *browsers) lower(rec *browserRecord) []*browserRecord {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	rec.kind, rec.stored, rec.dirty, rec.exchange, rec.data = CookieAnonymous, false, false, true, nil
+	rec.passing.clear()
 	rec.turn++
 	rec.csrf = rand.Text()
 	rec.since = rec.session.registry.now()
@@ -183,6 +186,7 @@ func (b *browsers) remove(rec *browserRecord) (stored bool) {
 	defer b.mu.Unlock()
 	b.delist(rec)
 	delete(b.bySelector, rec.selector)
+	rec.passing.clear()
 	rec.gone = true
 	return rec.stored
 }
@@ -261,7 +265,7 @@ func (b *browsers) row(rec *browserRecord) (BrowserRow, bool) {
 	}
 	row := BrowserRow{
 		ID: ses.id, Selector: rec.selector, SecretHash: rec.hash[:], User: a.creds.UserID,
-		OrigUser: a.creds.OrigUser, Method: a.method, CredentialVersion: a.creds.CredentialVersion,
+		OrigUser: a.creds.OrigUser, Method: a.method, Factor: a.factor, CredentialVersion: a.creds.CredentialVersion,
 		CSRF: rec.csrf, Stay: rec.stay, Remote: remote, Local: addrText(ses.local), TLS: details.TLS,
 		UserAgent: details.UserAgent, Referer: rec.referer, Lang: details.Lang,
 		StartedAt: ses.started, LoginAt: a.creds.LoginAt, LastActivity: ses.LastActivity(),
@@ -357,7 +361,11 @@ func (s *Service) loadBrowser(ctx context.Context, row BrowserRow) (bool, error)
 	if err != nil {
 		return false, nil // no longer allowed
 	}
-	a.method, a.creds.OrigUser, a.creds.LoginAt = row.Method, row.OrigUser, row.LoginAt
+	a.method, a.factor = row.Method, row.Factor
+	if s.factorHolds(ses.classNow(), acc, a) != nil {
+		return false, nil // a second factor is wanted now
+	}
+	a.creds.OrigUser, a.creds.LoginAt = row.OrigUser, row.LoginAt
 	rec := &browserRecord{session: ses, all: s.browsers, referer: row.Referer, cookieState: cookieState{
 		selector: row.Selector, hash: [sha256.Size]byte(row.SecretHash), csrf: row.CSRF, turn: 1,
 		kind: CookieLoggedIn, stay: row.Stay,

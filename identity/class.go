@@ -23,7 +23,8 @@ type Class struct {
 	Roads                              []Road   // roads open to it; empty: all
 	MaxLevel                           Level    // caps the held level; 0: no cap
 	TLSRequired                        bool
-	MaxSessions, MaxSessionsPerAddress int // 0: no limit
+	SecondFactor                       bool // a password alone does not let in
+	MaxSessions, MaxSessionsPerAddress int  // 0: no limit
 
 	// Of the file road.
 	TLSReuse                 string // "own", "required" or "off"; "": as the server's

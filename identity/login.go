@@ -23,6 +23,7 @@ const (
 	MethodFAST        Method = "fast"     // a token of one client (XEP-0484)
 	MethodExternal    Method = "external" // a client certificate (SASL EXTERNAL)
 	MethodAnonymous   Method = "anonymous"
+	MethodPasskey     Method = "passkey" // WebAuthn, which is two factors at once
 )
 
 // Prover is what takes the secret's place with MethodFAST and MethodExternal: evidence that its
@@ -77,6 +78,7 @@ type claim struct {
 
 	known    *knownGrant // what grant was made of
 	tokenKey tokenKey
+	factor   FactorKind // the second factor that was shown; "": none
 }
 
 // authenticate is Login without the callbacks.
@@ -355,7 +357,10 @@ func (s *Service) admit(ctx context.Context, c *claim) (*attachment, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.method = c.login.Method
+		a.method, a.factor = c.login.Method, c.factor
+		if err := s.factorHolds(c.ses.classNow(), acc, a); err != nil {
+			return nil, err
+		}
 		a.creds.OrigUser, a.creds.LoginAt = c.login.Name, at
 		fresh, err := s.attachIfSame(ctx, c, acc, a)
 		switch {

@@ -91,6 +91,10 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 		return end(Reason{Code: ReasonRevoked, Text: "the token was revoked or changed"})
 	}
 	now, err := s.qualify(ses, acc, was.creds.Grant)
+	if err == nil {
+		now.method, now.factor = was.method, was.factor
+		err = s.factorHolds(ses.classNow(), acc, now)
+	}
 	switch {
 	case errors.Is(err, ErrDisabled):
 		return end(Reason{Code: ReasonDisabled, Text: err.Error()})
@@ -101,7 +105,7 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 	case err != nil:
 		return end(Reason{Code: ReasonPolicy, Text: err.Error()})
 	}
-	now.method, now.creds.OrigUser, now.creds.LoginAt = was.method, was.creds.OrigUser, was.creds.LoginAt
+	now.creds.OrigUser, now.creds.LoginAt = was.creds.OrigUser, was.creds.LoginAt
 	now.creds.CredentialVersion = max(now.creds.CredentialVersion, was.creds.CredentialVersion)
 	switch {
 	case reflect.DeepEqual(now, was):
@@ -119,6 +123,11 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 // adopt lets ses, if it belongs to id, live through the change of the password to the new
 // CredentialVersion; call it before the change commits, and undo if it does not.
 func (s *Service) adopt(ses *Session, id UserID, version int64) (undo func()) {
+	return s.adoptAs(ses, id, func(a *attachment) { a.creds.CredentialVersion = version })
+}
+
+// adoptAs is adopt for whatever change makes of what the session has.
+func (s *Service) adoptAs(ses *Session, id UserID, change func(*attachment)) (undo func()) {
 	if ses == nil {
 		return func() {}
 	}
@@ -126,20 +135,22 @@ func (s *Service) adopt(ses *Session, id UserID, version int64) (undo func()) {
 	if !ok || was.creds.UserID != id {
 		return func() {}
 	}
-	set := func(v int64) {
+	set := func(change func(*attachment)) {
 		s.truth.Lock()
 		defer s.truth.Unlock()
 		if now, ok := ses.attached(); ok && now.creds.UserID == id {
 			next := *now
-			next.creds.CredentialVersion = v
+			change(&next)
 			s.Registry.replace(ses, &next)
 		}
 		if ses.browser != nil {
 			ses.browser.touch()
 		}
 	}
-	set(version)
-	return func() { set(was.creds.CredentialVersion) }
+	set(change)
+	return func() {
+		set(func(a *attachment) { a.creds.CredentialVersion, a.factor = was.creds.CredentialVersion, was.factor })
+	}
 }
 
 // TokensChanged tells identity that a token was revoked or narrowed: sessions that hold it end.

@@ -73,6 +73,11 @@ type Options struct {
 
 	Sources []Directory // that check passwords, in the order in which they are asked
 
+	TOTP       TOTP     // nil: no authenticator apps
+	Passkeys   Passkeys // nil: none
+	SiteName   string   // what authenticator apps show; "" is Domain
+	FactorFrom Level    // accounts of this level and above need a second factor; 0: none does
+
 	Now func() time.Time // nil: time.Now
 }
 
@@ -99,6 +104,11 @@ type Service struct {
 	requests   *requests
 	devices    *devices
 	sources    *sources
+	totp       TOTP     // nil: none
+	passkeys   Passkeys // nil: none
+
+	askMu sync.Mutex // guards asks
+	asks  *recent[UserID, askState]
 
 	// truth is held while an account is read and its sessions are set to what it says, by log-ins
 	// for reading: of two log-ins neither changes what the other has read. Before Registry.mu.
@@ -107,6 +117,8 @@ type Service struct {
 
 	onUpgrade, onDowngrade []func(*Session) // set before Run
 	notifiers              []Notifier
+	chat                   Chat                                                // set before Run; nil: none
+	tell                   func(ctx context.Context, acc Account, text string) // set before Run; nil: nobody is told
 	onChange               []func(context.Context, []UserID)
 	routeLevel             func(Resource) (Level, bool) // set before Run; nil: no road has said
 }
@@ -121,7 +133,8 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{opts: o, store: o.Store, tokens: o.Tokens, log: o.Log, now: o.Now,
 		domains: append([]string{o.Domain}, o.Domains...), browsers: newBrowsers(), requests: newRequests(),
 		behind: newBehind(o.Store, o.Log), throttle: newThrottle(o.Limits, o.Now),
-		known: newKnownAccounts(o.Now), devices: newDevices()}
+		known: newKnownAccounts(o.Now), devices: newDevices(), totp: o.TOTP, passkeys: o.Passkeys,
+		asks: newRecent[UserID](maxTracked, func(*askState) {})}
 	if s.seal, err = newSealer(o.SealKey); err != nil {
 		return nil, err
 	}
@@ -162,10 +175,14 @@ func (o Options) complete() (Options, error) {
 	if !o.DefaultLevel.Holdable() {
 		return o, fmt.Errorf("an account cannot hold the default level %s: %w", o.DefaultLevel, ErrInvalid)
 	}
+	if o.FactorFrom != LevelNone && !o.FactorFrom.Holdable() {
+		return o, fmt.Errorf("no account holds the level %s, from which a second factor is wanted: %w", o.FactorFrom, ErrInvalid)
+	}
 	var err error
 	if o.Domain, err = ParseDomain(o.Domain); err != nil {
 		return o, err
 	}
+	o.SiteName = cmp.Or(o.SiteName, o.Domain)
 	o.Domains = slices.Clone(o.Domains)
 	for i, d := range o.Domains {
 		if o.Domains[i], err = ParseDomain(d); err != nil {

@@ -51,6 +51,10 @@ type StoreReader interface {
 	BrowserSessions(ctx context.Context) ([]BrowserRow, error)
 	Audit(ctx context.Context, f AuditFilter) ([]AuditEvent, error)
 	Bans(ctx context.Context) ([]Ban, error)
+	// Factors lists those of an account, the oldest first.
+	Factors(ctx context.Context, user UserID) ([]FactorRow, error)
+	// FactorByCredential reads the passkey of a credential ID.
+	FactorByCredential(ctx context.Context, credential string) (FactorRow, error)
 	// Setting reads a small named value, such as the set-up code.
 	Setting(ctx context.Context, name string) (string, error)
 }
@@ -86,6 +90,14 @@ type StoreWriter interface {
 	// PutLink inserts or replaces by issuer and subject; ErrExists where another account has them.
 	PutLink(ctx context.Context, l Link) error
 	RemoveLink(ctx context.Context, issuer, subject string) error
+	// AddFactor adds a new one and gives its account the next ChangeSeq. A credential that is there
+	// already, of whichever account, is ErrExists.
+	AddFactor(ctx context.Context, f FactorRow) error
+	// ChangeFactor replaces label, secret, counter, failures and last use, where counter and failures
+	// are still those of was; else ErrNotFound. No new ChangeSeq.
+	ChangeFactor(ctx context.Context, was, now FactorRow) error
+	// RemoveFactors removes those of an account that have these IDs, and gives it the next ChangeSeq.
+	RemoveFactors(ctx context.Context, user UserID, ids ...string) error
 
 	PutBrowserSession(ctx context.Context, r BrowserRow) error // by ID
 	RemoveBrowserSessions(ctx context.Context, ids ...string) error
@@ -114,7 +126,8 @@ type BrowserRow struct {
 	Stay                                         bool // the cookie outlives the browser
 	Remote, Local, TLS, UserAgent, Referer, Lang string
 	StartedAt, LoginAt, LastActivity             time.Time
-	Data                                         []byte // application data of our own packages, JSON by key; small
+	Factor                                       FactorKind // by which second factor; "": none
+	Data                                         []byte     // application data of our own packages, JSON by key; small
 }
 
 // Ban is an address prefix that may not connect.

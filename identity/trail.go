@@ -36,6 +36,9 @@ func (s *Service) auditLogin(c *claim, err error) {
 	if err != nil {
 		e.Result = resultOf(err)
 	}
+	if c.factor != "" && c.login.Method != MethodPasskey {
+		e.Detail = "second factor " + string(c.factor)
+	}
 	if c.grant != nil {
 		e.Detail = "token " + c.grant.TokenID
 	}

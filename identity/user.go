@@ -120,4 +120,5 @@ type Account struct {
 	Group    Group   // primary
 	Groups   []Group // supplementary, by name
 	Password Record  // sealed; zero: no password is set
+	Factors  FactorSet
 }

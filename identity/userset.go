@@ -220,6 +220,17 @@ func (s *Service) removeUser(ctx context.Context, by Actor, name string, own boo
 		if err := e.PutPassword(ctx, u.ID, Record{}); err != nil {
 			return err
 		}
+		factors, err := e.Factors(ctx, u.ID)
+		if err != nil {
+			return err
+		}
+		ids := make([]string, len(factors))
+		for i, f := range factors {
+			ids[i] = f.ID
+		}
+		if err := e.RemoveFactors(ctx, u.ID, ids...); err != nil {
+			return err
+		}
 		if err := forgetDevices(ctx, e, u.ID); err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 // that one query in one pass serves both dialects.
 const accountColumns = `SELECT u.id, u.domain, u.login, u.uid, u.gid, u.level, u.state, u.roads,
 	u.quota_bytes, u.quota_files, u.upload_rate, u.download_rate, u.transfers, u.email, u.display, u.phone, u.about, u.lang, u.formats, u.time_zone,
-	u.expires_at, u.created_at, u.last_login, u.credential_version, u.change_seq, u.must_change, u.password,
+	u.expires_at, u.created_at, u.last_login, u.credential_version, u.change_seq, u.must_change, u.password, u.factors,
 	u.source, u.subject, u.source_off,
 	p.name, p.created_at, p.change_seq, s.gid, s.name, s.created_at, s.change_seq `
 
@@ -73,9 +73,21 @@ func (r reader) Accounts(ctx context.Context, f identity.UserFilter) ([]identity
 				WHERE g.name = $4 AND ($5 = '' OR g.domain = $5) AND (g.gid = c.gid OR EXISTS (
 					SELECT 1 FROM identity_members x WHERE x.gid = g.gid AND x.user_id = c.id))))
 			AND ($6 = '' OR c.source = $6)
-			ORDER BY c.login, c.domain LIMIT $7 OFFSET $8)
+			AND ($7 = 0 OR $7 = 1 AND (c.factors % 8) <> 0 OR $7 = 2 AND (c.factors % 8) = 0)
+			ORDER BY c.login, c.domain LIMIT $8 OFFSET $9)
 		ORDER BY u.login, u.domain, u.id, s.name`,
-		string(f.State), contains(f.Text), level, group, domain, f.Source, limit, max(f.Offset, 0))
+		string(f.State), contains(f.Text), level, group, domain, f.Source, wants(f.Factor), limit, max(f.Offset, 0))
+}
+
+// wants is a choice as a number: 0 none, 1 yes, 2 no.
+func wants(b *bool) int {
+	switch {
+	case b == nil:
+		return 0
+	case *b:
+		return 1
+	}
+	return 2
 }
 
 // AccountsChanged implements identity.Store.
@@ -126,7 +138,7 @@ func scanAccount(rows *sql.Rows) (identity.Account, *identity.Group, error) {
 	err := rows.Scan(&id, &a.Domain, &login, &a.UID, &a.GID, &level, &state, &roads,
 		&a.QuotaBytes, &a.QuotaFiles, &a.Rates.Upload, &a.Rates.Download, &a.Rates.Transfers, &a.Profile.Email, &a.Profile.Name, &a.Profile.Phone, &a.Profile.About,
 		&a.Profile.Lang, &a.Profile.Formats, &a.Profile.TimeZone,
-		&expires, &created, &lastTime, &a.CredentialVersion, &a.ChangeSeq, &a.MustChange, &a.Password.Sealed,
+		&expires, &created, &lastTime, &a.CredentialVersion, &a.ChangeSeq, &a.MustChange, &a.Password.Sealed, &a.Factors,
 		&a.Source, &a.Subject, &a.SourceOff,
 		&primary.name, &primary.created, &primary.seq, &further.gid, &further.name, &further.created, &further.seq)
 	if err != nil {

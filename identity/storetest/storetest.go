@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) identity.Store) {
 		{"an account is from a directory", sources},
 		{"an account is linked to providers", links},
 		{"browser sessions", browserSessions},
+		{"factors", factors},
 		{"the audit log is filtered and newest first", audit},
 		{"bans", bans},
 		{"settings", settings},
