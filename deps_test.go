@@ -36,6 +36,8 @@ var mayImport = []struct {
 	{"identity/sqlstore", []string{"identity", "internal/sqldb"}},
 	{"identity/storetest", []string{"identity"}},
 	{"identity/importer", []string{"identity"}},
+	{"identity/factor", []string{"identity"}},
+	{"identity/factor/factortest", nil},
 	{"tokens/sqlstore", []string{"tokens", "identity", "internal/sqldb"}},
 	{"tokens/storetest", []string{"tokens", "identity"}},
 	{"files/sqlstore", []string{"files", "files/s3", "identity", "internal/sqldb"}},

@@ -163,6 +163,7 @@ type Identity struct {
 	SCRAMIterations      int    `toml:"scram_iterations" default:"10000" min:"4096" max:"1000000" doc:"PBKDF2 rounds of new passwords (RFC 7677 section 4: at least 4096)"`
 	AnonymousWeb         bool   `toml:"anonymous_web" default:"true" doc:"visitors get a session before they log in"`
 	UIDMin               uint32 `toml:"uid_min" default:"10000" min:"1000" max:"2000000000" doc:"first uid and gid given out"`
+	SecondFactor         string `toml:"second_factor" default:"optional" values:"optional|admin|moderator|staff|everyone" doc:"of whom a second factor is asked: who sets one up, from that level on, or everybody" note:"A password alone lets nobody of them in: the web pages ask for the second factor, on the other roads app passwords work. A class may ask for one too."`
 	SealKey              Secret `toml:"seal_key" type:"sealkey" example:"@file:/etc/trivium/seal.key" doc:"seals the password records; empty: data_dir/seal.key, made at the first start"`
 
 	LDAP []LDAP `toml:"ldap" sample:"office" doc:"a directory that checks passwords, and whose people have accounts here" note:"NAME is what accounts, pages and commands call it. No environment form."`
@@ -244,6 +245,7 @@ type Class struct {
 	MaxSessionsPerAddress int      `toml:"max_sessions_per_address" default:"0" example:"10" doc:"sessions of one address; 0: no limit"`
 	MaxLevel              string   `toml:"max_level" type:"level" example:"staff" doc:"nobody from here holds more; empty: no cap"`
 	TLSRequired           bool     `toml:"tls_required" default:"false" doc:"no log-in without TLS"`
+	SecondFactor          bool     `toml:"second_factor" default:"false" doc:"no log-in by a password alone" note:"As identity.second_factor, for whoever comes from here."`
 	TLSReuse              string   `toml:"tls_reuse" default:"inherit" values:"inherit|own|required|off" doc:"in the place of ftp.tls_reuse, which inherit leaves as it is"`
 	FXP                   bool     `toml:"fxp" default:"false" doc:"FTP data connections may go to and come from other hosts (site to site)" note:"The policy must allow ftp:FXP too. Only for addresses that are trusted: it makes the server reach out (RFC 2577)."`
 	MaxTransfers          int      `toml:"max_transfers" default:"0" doc:"FTP transfers of the whole class at once; 0: no limit"`

@@ -111,15 +111,16 @@ func seen(client string) string {
 }
 
 type class struct {
-	Name        string   `json:"name"`
-	From        []string `json:"from"`
-	Hosts       []string `json:"hosts"`
-	All         []string `json:"all"`
-	Any         []string `json:"any"`
-	Not         bool     `json:"not"`
-	Protocols   []string `json:"protocols"`
-	MaxLevel    *int     `json:"max_level"`
-	TLSRequired bool     `json:"tls_required"`
+	Name         string   `json:"name"`
+	From         []string `json:"from"`
+	Hosts        []string `json:"hosts"`
+	All          []string `json:"all"`
+	Any          []string `json:"any"`
+	Not          bool     `json:"not"`
+	Protocols    []string `json:"protocols"`
+	MaxLevel     *int     `json:"max_level"`
+	TLSRequired  bool     `json:"tls_required"`
+	SecondFactor bool     `json:"second_factor"`
 }
 
 type classCmd struct {
@@ -149,9 +150,13 @@ func (c *classListCmd) Run(s *shell) error {
 		if x.TLSRequired {
 			tls = "required"
 		}
-		rows = append(rows, []string{x.Name, x.condition(), orAll(x.Protocols), most, tls})
+		factor := "optional"
+		if x.SecondFactor {
+			factor = "required"
+		}
+		rows = append(rows, []string{x.Name, x.condition(), orAll(x.Protocols), most, tls, factor})
 	}
-	return s.table("No classes: all addresses are alike.", []string{"CLASS", "ADDRESSES", "ROADS", "HIGHEST LEVEL", "TLS"}, rows)
+	return s.table("No classes: all addresses are alike.", []string{"CLASS", "ADDRESSES", "ROADS", "HIGHEST LEVEL", "TLS", "2FA"}, rows)
 }
 
 func (x class) condition() string {

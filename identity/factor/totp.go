@@ -3,6 +3,8 @@ package factor
 import (
 	"crypto/subtle"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/pquerna/otp"
@@ -29,7 +31,15 @@ func (TOTP) NewKey(issuer, account string) (identity.TOTPKey, error) {
 	if err != nil {
 		return identity.TOTPKey{}, fmt.Errorf("making a key for an authenticator app: %w", err)
 	}
-	return identity.TOTPKey{Secret: identity.NewSecret(key.Secret()), URI: identity.NewSecret(key.URL())}, nil
+	return identity.TOTPKey{Secret: identity.NewSecret(key.Secret()), URI: identity.NewSecret(uri(issuer, account, key.Secret()))}, nil
+}
+
+// uri is what apps read. The library's own leaves an & in the issuer as it is; and apps show a plus
+// sign where a query has one for a space. A colon parts issuer and account in the label.
+func uri(issuer, account, secret string) string {
+	name := url.PathEscape(strings.ReplaceAll(issuer, ":", " "))
+	query := strings.ReplaceAll(url.QueryEscape(issuer), "+", "%20")
+	return "otpauth://totp/" + name + ":" + url.PathEscape(account) + "?secret=" + secret + "&issuer=" + query
 }
 
 // Step implements identity.TOTP. It looks at all steps, whichever is right.

@@ -19,6 +19,7 @@ type Class struct {
 	Protocols             []identity.Road `json:"protocols" doc:"roads open to it; empty: all"`
 	MaxLevel              *identity.Level `json:"max_level"`
 	TLSRequired           bool            `json:"tls_required"`
+	SecondFactor          bool            `json:"second_factor"`
 	MaxSessions           int             `json:"max_sessions"`
 	MaxSessionsPerAddress int             `json:"max_sessions_per_address"`
 }
@@ -81,7 +82,7 @@ func (a *API) listClasses(context.Context, *struct{}) (*struct{ Body []Class }, 
 	for _, c := range a.o.Classes {
 		j := Class{Name: c.Name, From: append([]netip.Prefix{}, c.From...), Hosts: append([]string{}, c.Hosts...),
 			All: append([]string{}, c.All...), Any: append([]string{}, c.Any...), Not: c.Not, Protocols: append([]identity.Road{}, c.Roads...),
-			TLSRequired: c.TLSRequired, MaxSessions: c.MaxSessions, MaxSessionsPerAddress: c.MaxSessionsPerAddress}
+			TLSRequired: c.TLSRequired, SecondFactor: c.SecondFactor, MaxSessions: c.MaxSessions, MaxSessionsPerAddress: c.MaxSessionsPerAddress}
 		if c.MaxLevel != 0 {
 			j.MaxLevel = &c.MaxLevel
 		}

@@ -92,7 +92,7 @@ func classes(cfg *config.Config) []identity.Class {
 	for _, c := range cfg.Class {
 		class := identity.Class{
 			Name: c.Name, From: c.Prefixes(), Hosts: c.Hosts, All: c.All, Any: c.Any, Not: c.Not,
-			TLSRequired: c.TLSRequired, MaxSessions: c.MaxSessions, MaxSessionsPerAddress: c.MaxSessionsPerAddress,
+			TLSRequired: c.TLSRequired, SecondFactor: c.SecondFactor, MaxSessions: c.MaxSessions, MaxSessionsPerAddress: c.MaxSessionsPerAddress,
 			FXP: c.FXP, MaxTransfers: c.MaxTransfers, UploadRate: int64(c.UploadRate), DownloadRate: int64(c.DownloadRate),
 		}
 		if c.TLSReuse != "inherit" {

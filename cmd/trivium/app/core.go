@@ -12,6 +12,7 @@ import (
 	"trivium/files"
 	filestore "trivium/files/sqlstore"
 	"trivium/identity"
+	"trivium/identity/factor"
 	identitystore "trivium/identity/sqlstore"
 	"trivium/internal/bus"
 	"trivium/internal/sqldb"
@@ -65,6 +66,7 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 		DefaultLevel: level(cfg.Identity.DefaultLevel), DefaultRequired: level(cfg.Identity.DefaultRequiredLevel),
 		SCRAMIterations: cfg.Identity.SCRAMIterations, SCRAMSHA1: cfg.XMPP.SCRAMSHA1, Argon2id: cfg.Identity.PasswordHash == "argon2id",
 		AnonymousRoads: roads, AnonymousRequirePassword: cfg.FTP.AnonymousRequirePassword, AnonymousPassword: identity.NewSecret(cfg.FTP.AnonymousPassword.Reveal()),
+		TOTP: factor.TOTP{}, Passkeys: factor.Passkeys{}, SiteName: siteName(cfg), FactorFrom: factorFrom(cfg.Identity.SecondFactor),
 		AnonymousTimeout: cfg.Web.AnonymousTimeout, SessionTimeout: cfg.Web.SessionTimeout,
 	})
 	if err != nil {
@@ -76,6 +78,17 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 		}
 	})
 	return s, nil
+}
+
+// factorFrom is the level from which identity.second_factor asks for one; LevelNone: from none.
+func factorFrom(value string) identity.Level {
+	switch value {
+	case "everyone":
+		return identity.LevelLoggedIn
+	case "optional":
+		return identity.LevelNone
+	}
+	return level(value)
 }
 
 func newTokens(cfg *config.Config, v *tokens.Verifier, s *identity.Service) *tokens.Service {
