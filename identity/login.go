@@ -268,7 +268,7 @@ func (s *Service) proveLocal(ctx context.Context, c *claim, try *attempted, allo
 		return err
 	}
 	defer leave()
-	ok, err := s.passwords.verify(ctx, try.prefix, c.acc, c.login.Secret, allowed)
+	ok, err := s.passwords.verify(ctx, try.prefix, c.key, c.acc, c.login.Secret, allowed)
 	if errors.Is(err, errSeal) {
 		return s.unreadable(c.acc.ID, err)
 	}
@@ -278,6 +278,7 @@ func (s *Service) proveLocal(ctx context.Context, c *claim, try *attempted, allo
 	if !ok {
 		return ErrCredentials
 	}
+	s.upgradeRecord(ctx, try.prefix, c)
 	return nil
 }
 

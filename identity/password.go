@@ -38,6 +38,8 @@ const (
 	recordSalt  recordKind = "salt" // no password: salt and iterations that tokens hang on
 	recordSCRAM recordKind = "scram"
 	recordArgon recordKind = "argon2id"
+
+	recordForeign recordKind = "foreign" // a hash of another server, until the first good log-in
 )
 
 // passwordRecord is the inside of a Record.
@@ -48,6 +50,7 @@ type passwordRecord struct {
 	SHA256     *scramKeys `json:"sha256,omitempty"`
 	SHA1       *scramKeys `json:"sha1,omitempty"`
 	Argon      *argonHash `json:"argon2id,omitempty"`
+	Foreign    string     `json:"foreign,omitempty"`
 }
 
 // scramKeys are what RFC 5802 section 3 has a server store.
@@ -71,6 +74,9 @@ type passwords struct {
 	sha1       bool
 	argon      bool
 	tokens     TokenVerifier
+	foreign    ForeignHashes // nil: none is known
+	heavy      *gate         // before gate, for what takes much memory
+	decoys     *decoys
 
 	hashes atomic.Int64 // slow hashes begun
 }
@@ -165,10 +171,11 @@ func (p *passwords) close(id UserID, r passwordRecord) (Record, error) {
 }
 
 // verify checks password against the account's record; acc is nil for an unknown name. Where
-// there is nothing to check, or allowed is false, it does the same work and says no.
-func (p *passwords) verify(ctx context.Context, from netip.Prefix, acc *Account, password Secret, allowed bool) (bool, error) {
+// there is nothing to check, or allowed is false, it does the same work and says no; what that
+// costs hangs on name, by which the throttle counts the account.
+func (p *passwords) verify(ctx context.Context, from netip.Prefix, name string, acc *Account, password Secret, allowed bool) (bool, error) {
 	text, ok := preparePassword(password.Reveal())
-	r, known := p.dummy(), false
+	r, known := p.dummy(name), false
 	if acc != nil && len(acc.Password.Sealed) > 0 {
 		was, err := p.open(acc.ID, acc.Password)
 		if err != nil {
@@ -186,12 +193,17 @@ func (p *passwords) verify(ctx context.Context, from netip.Prefix, acc *Account,
 			return true, nil
 		}
 	}
+	free, err := p.heavily(ctx, from, r)
+	if err != nil {
+		return false, err
+	}
+	defer free()
 	leave, err := p.gate.enter(ctx, from)
 	if err != nil {
 		return false, err
 	}
 	defer leave()
-	if !p.matches(r, text) || !good {
+	if !p.matches(r, text, password) || !good {
 		return false, nil
 	}
 	p.cache.add(key)
@@ -210,8 +222,14 @@ func (p *passwords) recalls(acc *Account, password Secret) bool {
 	return p.cache.has(p.cache.key(id, version, text)) && ok && acc != nil
 }
 
-// dummy is a record that no password matches, as costly as one made today.
-func (p *passwords) dummy() passwordRecord {
+// dummy is a record that no password matches, as costly as one made today or, for a share of the
+// names, as one that was imported.
+func (p *passwords) dummy(name string) passwordRecord {
+	if p.decoys != nil {
+		if text := p.decoys.pick(keyed(p.seal.names, "decoy", name)); text != "" {
+			return passwordRecord{Kind: recordForeign, Foreign: text}
+		}
+	}
 	none := make([]byte, sha256.Size)
 	if p.argon {
 		return passwordRecord{Kind: recordArgon, Salt: none[:saltBytes],
@@ -221,15 +239,14 @@ func (p *passwords) dummy() passwordRecord {
 		SHA256: &scramKeys{Stored: none, Server: none}}
 }
 
-func (p *passwords) matches(r passwordRecord, text string) bool {
+func (p *passwords) matches(r passwordRecord, text string, password Secret) bool {
 	switch {
+	case r.Kind == recordForeign:
+		return p.matchesForeign(r, password)
 	case r.Kind == recordArgon && r.Argon != nil:
 		return subtle.ConstantTimeCompare(p.argonKey(text, r.Salt, *r.Argon), r.Argon.Key) == 1
-	case r.SHA256 != nil:
-		k := p.scramKeys(sha256.New, text, r.Salt, r.Iterations)
-		return subtle.ConstantTimeCompare(k.Stored, r.SHA256.Stored) == 1
 	default:
-		return false
+		return p.matchesSCRAM(r, text)
 	}
 }
 

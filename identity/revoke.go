@@ -228,7 +228,7 @@ func (s *Service) poll(ctx context.Context) error {
 	if len(ids) > 0 {
 		s.tellChange(ctx, ids)
 	}
-	return nil
+	return s.decoys.load(ctx, s.store)
 }
 
 // expire ends the sessions whose account or token has expired.

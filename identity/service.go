@@ -58,9 +58,10 @@ type Options struct {
 	DefaultLevel    Level
 	DefaultRequired Level // Node++ NPP_REQUIRED_AUTH_LEVEL, of the web road; 0 is LevelNone, as there
 
-	SCRAMIterations int  // 0: 10,000
-	SCRAMSHA1       bool // keep SHA-1 keys for old clients
-	Argon2id        bool // no SCRAM: a memory-hard hash
+	SCRAMIterations int           // 0: 10,000
+	SCRAMSHA1       bool          // keep SHA-1 keys for old clients
+	Argon2id        bool          // no SCRAM: a memory-hard hash
+	Foreign         ForeignHashes // of imported accounts; nil: none is known
 
 	Passwords        PasswordJudge // nil: nothing but the length of a new password counts
 	PasswordStrength int           // score that a new one must have at least, 0 to 4
@@ -96,6 +97,7 @@ type Service struct {
 	seal       *sealer
 	passwords  *passwords
 	known      *knownAccounts
+	decoys     *decoys
 	throttle   *throttle
 	registered registrations
 	policy     *policyTable
@@ -133,14 +135,14 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{opts: o, store: o.Store, tokens: o.Tokens, log: o.Log, now: o.Now,
 		domains: append([]string{o.Domain}, o.Domains...), browsers: newBrowsers(), requests: newRequests(),
 		behind: newBehind(o.Store, o.Log), throttle: newThrottle(o.Limits, o.Now),
-		known: newKnownAccounts(o.Now), devices: newDevices(), totp: o.TOTP, passkeys: o.Passkeys,
+		known: newKnownAccounts(o.Now), decoys: &decoys{}, devices: newDevices(), totp: o.TOTP, passkeys: o.Passkeys,
 		asks: newRecent[UserID](maxTracked, func(*askState) {})}
 	if s.seal, err = newSealer(o.SealKey); err != nil {
 		return nil, err
 	}
 	s.passwords = &passwords{seal: s.seal, gate: newGate(runtime.GOMAXPROCS(0), maxGateQueue),
 		cache: newCredentialCache(o.Now), iterations: o.SCRAMIterations, sha1: o.SCRAMSHA1, argon: o.Argon2id,
-		tokens: o.Tokens}
+		tokens: o.Tokens, foreign: o.Foreign, heavy: newGate(heavyWidth, maxGateQueue), decoys: s.decoys}
 	if s.policy, err = newPolicyTable(o.Policy, o.defaultLevels(), o.Domain, o.Classes); err != nil {
 		return nil, err
 	}
@@ -209,6 +211,9 @@ func (s *Service) load(ctx context.Context) error {
 	var err error
 	if s.seq, err = s.store.ChangeSeq(ctx); err != nil {
 		return fmt.Errorf("reading the account store: %w", err)
+	}
+	if err := s.decoys.load(ctx, s.store); err != nil {
+		return fmt.Errorf("reading what was imported: %w", err)
 	}
 	bans, err := s.store.Bans(ctx)
 	if err != nil {

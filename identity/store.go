@@ -24,6 +24,8 @@ type StoreReader interface {
 	Accounts(ctx context.Context, f UserFilter) ([]Account, error)
 	// AccountBySubject reads the account that somebody of a directory has here, a tombstone too.
 	AccountBySubject(ctx context.Context, source, subject string) (Account, error)
+	// CountAccounts is how many Accounts would list without a bound.
+	CountAccounts(ctx context.Context, f UserFilter) (int, error)
 	// AccountsChanged returns the accounts, tombstones too, whose ChangeSeq is above seq.
 	AccountsChanged(ctx context.Context, seq int64) ([]Account, error)
 	// ChangeSeq is the highest sequence given out, 0 in an empty store.
@@ -31,6 +33,9 @@ type StoreReader interface {
 
 	Group(ctx context.Context, domain string, name UserName) (GroupInfo, error)
 	GroupByGID(ctx context.Context, gid uint32) (GroupInfo, error)
+	// GroupRow and GroupRowByGID are Group and GroupByGID without the members, who may be many.
+	GroupRow(ctx context.Context, domain string, name UserName) (Group, error)
+	GroupRowByGID(ctx context.Context, gid uint32) (Group, error)
 	Groups(ctx context.Context, domain string) ([]GroupInfo, error) // domain "": all
 	Aliases(ctx context.Context, domain string) ([]Alias, error)
 

@@ -24,6 +24,25 @@ func (r reader) Groups(ctx context.Context, domain string) ([]identity.GroupInfo
 	return r.groups(ctx, `WHERE $1 = '' OR g.domain = $1`, domain)
 }
 
+// GroupRow implements identity.Store.
+func (r reader) GroupRow(ctx context.Context, domain string, name identity.UserName) (identity.Group, error) {
+	return r.groupRow(ctx, `WHERE domain = $1 AND name = $2`, domain, string(name))
+}
+
+// GroupRowByGID implements identity.Store.
+func (r reader) GroupRowByGID(ctx context.Context, gid uint32) (identity.Group, error) {
+	return r.groupRow(ctx, `WHERE gid = $1`, gid)
+}
+
+func (r reader) groupRow(ctx context.Context, where string, args ...any) (g identity.Group, err error) {
+	var name string
+	var created int64
+	err = r.q.QueryRowContext(ctx, `SELECT gid, domain, name, created_at, change_seq, quota_bytes, quota_files
+		FROM identity_groups `+where, args...).Scan(&g.GID, &g.Domain, &name, &created, &g.ChangeSeq, &g.QuotaBytes, &g.QuotaFiles)
+	g.Name, g.CreatedAt = identity.UserName(name), moment(created)
+	return g, unavailable("reading a group", err)
+}
+
 func one(gs []identity.GroupInfo, err error) (identity.GroupInfo, error) {
 	if err == nil && len(gs) == 0 {
 		err = identity.ErrNotFound

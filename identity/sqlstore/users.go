@@ -53,27 +53,42 @@ func (r reader) account(ctx context.Context, query string, args ...any) (identit
 	return as[0], nil
 }
 
-// Accounts implements identity.Store.
-func (r reader) Accounts(ctx context.Context, f identity.UserFilter) ([]identity.Account, error) {
-	level := -1
-	if f.Level != nil {
-		level = int(*f.Level)
-	}
-	group, domain, _ := strings.Cut(f.Group, "@")
-	limit := f.Limit
-	if limit <= 0 {
-		limit = 1000
-	}
-	return r.accounts(ctx, accountColumns+accountTables+
-		`WHERE u.id IN (SELECT c.id FROM identity_users c
-			WHERE (c.state = $1 OR $1 = '' AND c.state <> 'deleted')
+// CountAccounts implements identity.Store.
+func (r reader) CountAccounts(ctx context.Context, f identity.UserFilter) (n int, err error) {
+	level, group, domain := filterArgs(f)
+	err = r.q.QueryRowContext(ctx, `SELECT count(*) FROM identity_users c WHERE `+filtered,
+		string(f.State), contains(f.Text), level, group, domain, f.Source, wants(f.Factor)).Scan(&n)
+	return n, unavailable("counting accounts", err)
+}
+
+// filtered is what a filter asks of the user c.
+const filtered = `(c.state = $1 OR $1 = '' AND c.state <> 'deleted')
 			AND ($2 = '' OR c.search LIKE $2 ESCAPE '!')
 			AND ($3 < 0 OR c.level = $3)
 			AND ($4 = '' OR EXISTS (SELECT 1 FROM identity_groups g
 				WHERE g.name = $4 AND ($5 = '' OR g.domain = $5) AND (g.gid = c.gid OR EXISTS (
 					SELECT 1 FROM identity_members x WHERE x.gid = g.gid AND x.user_id = c.id))))
 			AND ($6 = '' OR c.source = $6)
-			AND ($7 = 0 OR $7 = 1 AND (c.factors % 8) <> 0 OR $7 = 2 AND (c.factors % 8) = 0)
+			AND ($7 = 0 OR $7 = 1 AND (c.factors % 8) <> 0 OR $7 = 2 AND (c.factors % 8) = 0)`
+
+func filterArgs(f identity.UserFilter) (level int, group, domain string) {
+	level = -1
+	if f.Level != nil {
+		level = int(*f.Level)
+	}
+	group, domain, _ = strings.Cut(f.Group, "@")
+	return level, group, domain
+}
+
+// Accounts implements identity.Store.
+func (r reader) Accounts(ctx context.Context, f identity.UserFilter) ([]identity.Account, error) {
+	level, group, domain := filterArgs(f)
+	limit := f.Limit
+	if limit <= 0 {
+		limit = 1000
+	}
+	return r.accounts(ctx, accountColumns+accountTables+
+		`WHERE u.id IN (SELECT c.id FROM identity_users c WHERE `+filtered+`
 			ORDER BY c.login, c.domain LIMIT $8 OFFSET $9)
 		ORDER BY u.login, u.domain, u.id, s.name`,
 		string(f.State), contains(f.Text), level, group, domain, f.Source, wants(f.Factor), limit, max(f.Offset, 0))

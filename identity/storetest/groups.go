@@ -45,6 +45,14 @@ func groups(t *testing.T, s identity.Store) {
 	if g.GID != 20000 || g.Domain != domain || !g.CreatedAt.Equal(at(1)) || g.ChangeSeq == 0 || g.QuotaBytes != 1<<40 || g.QuotaFiles != -1 {
 		t.Errorf("group: %+v", g.Group)
 	}
+	row, err := s.GroupRow(t.Context(), domain, "staff")
+	equal(t, "GroupRow", []any{row, err}, []any{g.Group, error(nil)})
+	row, err = s.GroupRowByGID(t.Context(), 20000)
+	equal(t, "GroupRowByGID", []any{row, err}, []any{g.Group, error(nil)})
+	_, err = s.GroupRow(t.Context(), "example.net", "staff")
+	is(t, "GroupRow of another domain", err, identity.ErrNotFound)
+	_, err = s.GroupRowByGID(t.Context(), 20009)
+	is(t, "GroupRowByGID of nobody", err, identity.ErrNotFound)
 	byGID, err := s.GroupByGID(t.Context(), 20000)
 	if err != nil {
 		t.Fatal(err)

@@ -156,6 +156,10 @@ func filters(t *testing.T, s identity.Store) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		equal(t, c.name, logins(got), c.want)
+		n, err := s.CountAccounts(t.Context(), c.filter)
+		if err != nil || n != len(c.want) {
+			t.Errorf("%s: counted %d, %v; want %d", c.name, n, err, len(c.want))
+		}
 	}
 }
 
