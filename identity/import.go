@@ -367,7 +367,7 @@ func (s *Service) preparePasswords(ctx context.Context, o ImportOptions, in *inc
 			return nil
 		}
 		in.out.Hash, in.out.Password = "plain", PasswordDerived
-		if checkNewPassword(in.login, in.Password) != nil {
+		if s.checkNewPassword(User{Login: in.login, Domain: in.domain, Profile: in.profile}, in.Password) != nil {
 			in.out.warn("the password is weaker than a new one may be")
 		}
 	}

@@ -105,7 +105,7 @@ func (s *Service) newRecord(ctx context.Context, a *Account, password Secret, di
 			return Record{}, err
 		}
 		if differ {
-			same, err := s.passwords.verify(ctx, netip.Prefix{}, a, password, true)
+			same, err := s.passwords.verify(ctx, netip.Prefix{}, "", a, password, true)
 			if err != nil {
 				return Record{}, err
 			}
