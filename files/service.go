@@ -63,6 +63,8 @@ type Options struct {
 
 	Sums SumStore // where checksums of whole files are kept; nil: each is computed anew
 
+	Shares ShareStore // nil: nothing is shared
+
 	// Active says whether an account may still log in; the locks of one that may not count for
 	// nothing. nil: every account may.
 	Active func(context.Context, identity.UserID) bool

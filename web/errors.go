@@ -71,6 +71,8 @@ var answers = []answer{
 	{err: files.ErrLocked, status: http.StatusLocked, title: "It is locked", text: "Somebody works on it with a program that has locked it. Wait until they have closed it, or an hour at most, or choose another name."},
 	{err: files.ErrNoLock, status: http.StatusConflict, title: "No such lock", text: "The lock has ended already. Open the file again."},
 	{err: files.ErrLocks, status: http.StatusServiceUnavailable, title: "Too many locks", text: "Your account holds too many locks. Close some files, or wait an hour."},
+	{err: files.ErrShareGone, status: http.StatusGone, title: "No longer available", text: "This link is no longer available. Ask whoever sent it for a new one."},
+	{err: files.ErrShareLimit, status: http.StatusConflict, title: "Too many links", text: "You have given out as many links as an account may. End some on the page Shares."},
 	{err: files.ErrUnsupported, status: http.StatusNotImplemented, title: "Not possible here", text: "The storage of this folder cannot do that."},
 	{err: fs.ErrNotExist, status: http.StatusNotFound, title: notFoundTitle, text: notFoundText},
 	{err: fs.ErrPermission, status: http.StatusForbidden, title: "Not allowed", text: "Your account has no permission for this: the owner, group and mode shown in the list decide. Ask the owner."},

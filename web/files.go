@@ -42,6 +42,7 @@ type fileRow struct {
 	Href           string
 	Rename, Delete string // addresses of the forms; "" where one may not
 	View           string // address of the page that shows it; "" for a folder
+	Share          string // address of the form; "" where one cannot
 	Versions       string // address of the page; "" where there are none
 	Changed        stamp
 	ModeText       string
@@ -85,6 +86,9 @@ func (s *Server) getFiles(v *visit) error {
 	}
 	if q.Has("versions") {
 		return s.showVersions(v, tree, p, q.Get("versions"), q.Get("id"))
+	}
+	if q.Has("share") {
+		return s.showShareForm(v, tree, p, q.Get("share"))
 	}
 	for _, verb := range []string{"rename", "delete"} {
 		if q.Has(verb) {
@@ -150,6 +154,9 @@ func (s *Server) fileRow(p *page, tree *files.Tree, dir string, i files.Info) fi
 	}
 	if r.Kind == "file" && a.Read && tree.KeepsVersions() {
 		r.Versions = at + "?versions=" + url.QueryEscape(i.Name)
+	}
+	if tree.MayShare(i) {
+		r.Share = at + "?share=" + url.QueryEscape(i.Name)
 	}
 	if a.Delete {
 		r.Delete = at + "?delete=" + url.QueryEscape(i.Name)
@@ -261,7 +268,7 @@ func (s *Server) postFiles(v *visit) error {
 	tree := s.opt.Files.View(v.browser.Session)
 	here := filesHref(dir)
 	if strings.HasPrefix(v.Request().Header.Get("Content-Type"), "multipart/") {
-		return s.upload(v, tree, dir, here)
+		return s.upload(v, tree, here, intake{dir: dir})
 	}
 	switch v.form("do") {
 	case "zip", "move", "copy", "remove":

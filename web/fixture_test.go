@@ -92,10 +92,11 @@ func openSite(t *testing.T, s *site, changes ...change) *site {
 		t.Fatal(err)
 	}
 	fo := files.Options{Backend: backend, Policy: s.identity, Mask: 0o027, Domain: "example.org", QuotaBytes: 50_000_000, SoftPercent: 90, SoftGrace: 24 * time.Hour}
+	if err := filestore.Migrate(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	fo.Shares = filestore.New(db)
 	if s.bin {
-		if err := filestore.Migrate(ctx, db); err != nil {
-			t.Fatal(err)
-		}
 		fo.Bin, fo.Trash, fo.Versions = filestore.New(db), files.TrashWeb, 3
 	}
 	tree, err := files.New(fo)

@@ -69,6 +69,16 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/files/*", Level: in, Page: "files", upload: true, handle: s.postFiles},
 		{Method: get, Path: "/trash", Level: in, Page: "trash", nav: "Trash", icon: "trash", group: navYou, handle: s.getTrash},
 		{Method: post, Path: "/trash", Level: in, Page: "trash", handle: s.postTrash},
+		// what people share, and what visitors see of it
+		{Method: get, Path: "/shares", Level: in, Page: "shares", nav: "Shares", icon: "link", group: navYou, handle: s.getShares},
+		{Method: post, Path: "/shares/new", Level: in, Page: "shares", handle: s.postNewShare},
+		{Method: post, Path: "/shares/end-dead", Level: in, Page: "shares", handle: s.postEndDeadShares},
+		{Method: post, Path: "/shares/:id/end", Level: in, Page: "shares", handle: s.postEndShare},
+		{Method: get, Path: "/s/:code", Level: identity.LevelAnonymous, Page: "share", handle: s.getShared},
+		{Method: post, Path: "/s/:code", Level: identity.LevelAnonymous, Page: "share", upload: true, handle: s.postShared},
+		{Method: get, Path: "/s/:code/*", Level: identity.LevelAnonymous, Page: "share", handle: s.getShared},
+		{Method: post, Path: "/s/:code/*", Level: identity.LevelAnonymous, Page: "share", handle: s.postShared},
+
 		{Method: get, Path: "/sessions", Level: in, Page: "sessions", nav: "Sessions", icon: "sessions", group: navYou, handle: s.getSessions},
 		{Method: get, Path: "/sessions/events", Level: in, Page: "sessions", handle: s.getSessionEvents},
 		{Method: post, Path: "/sessions/end-others", Level: in, Page: "sessions", handle: s.postEndOthers},

@@ -17,10 +17,17 @@ const (
 	drainMost = 256 << 20 // bytes read and thrown away so that the answer still arrives
 )
 
+// intake is where the files of a form go.
+type intake struct {
+	dir    string
+	adds   bool         // they only add: nothing is replaced, whatever the form says
+	before func() error // asked before each file; nil: nobody
+}
+
 // upload streams the files of a multipart form (RFC 7578) into the folder, one after another, none
 // into memory. The token must come before the first file. A file appears when all of it came; of
 // one that was cut nothing does.
-func (s *Server) upload(v *visit, tree *files.Tree, dir, here string) error {
+func (s *Server) upload(v *visit, tree *files.Tree, here string, in intake) error {
 	mr, err := v.Request().MultipartReader()
 	if err != nil {
 		return errMalformed
@@ -56,7 +63,7 @@ func (s *Server) upload(v *visit, tree *files.Tree, dir, here string) error {
 				}
 				trusted = true
 			case "replace":
-				replace = value == "1"
+				replace = value == "1" && !in.adds
 			}
 			continue
 		}
@@ -64,7 +71,7 @@ func (s *Server) upload(v *visit, tree *files.Tree, dir, here string) error {
 			return errToken
 		}
 		name := part.FileName()
-		err = s.store(v, tree, dir, name, replace, body)
+		err = s.store(v, tree, in, name, replace, body)
 		switch {
 		case err == nil:
 			stored = append(stored, name)
@@ -81,10 +88,15 @@ func (s *Server) upload(v *visit, tree *files.Tree, dir, here string) error {
 }
 
 // store writes one file.
-func (s *Server) store(v *visit, tree *files.Tree, dir, name string, replace bool, body *httpio.Body) error {
-	target, err := member(dir, name)
+func (s *Server) store(v *visit, tree *files.Tree, in intake, name string, replace bool, body *httpio.Body) error {
+	target, err := member(in.dir, name)
 	if err != nil {
 		return err
+	}
+	if in.before != nil {
+		if err := in.before(); err != nil {
+			return err
+		}
 	}
 	u, err := tree.Create(v.ctx(), target, files.UploadOptions{Size: -1, Exclusive: !replace})
 	if err != nil {

@@ -22,6 +22,7 @@ type commands struct {
 	Ban      banCmd      `cmd:"" group:"live" help:"Addresses that may not connect."`
 	Audit    auditCmd    `cmd:"" group:"live" help:"Log-ins and changes, newest first."`
 
+	Share   shareCmd   `cmd:"" group:"server" help:"Links to files that people have given out."`
 	Quota   quotaCmd   `cmd:"" group:"server" help:"What homes, group folders and /pub hold and may hold."`
 	Status  statusCmd  `cmd:"" group:"server" help:"Problems first, then listeners and sessions."`
 	Policy  policyCmd  `cmd:"" group:"server" help:"Which level a resource needs, and why."`

@@ -11,7 +11,7 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Store is a files.UsageStore, a files.BinStore and a files.SumStore. Its methods are safe for any goroutine.
+// Store is a files.UsageStore, a files.BinStore, a files.SumStore and a files.ShareStore. Its methods are safe for any goroutine.
 type Store struct{ db *sqldb.DB }
 
 // New returns a Store on a database that Migrate has been run on.

@@ -38,3 +38,7 @@ func TestDialectsAgree(t *testing.T) {
 	t.Parallel()
 	sqltest.CheckDialects(t, ".")
 }
+
+func TestShares(t *testing.T) {
+	storetest.Shares(t, func(t *testing.T) files.ShareStore { return open(t) })
+}

@@ -94,6 +94,7 @@ func New(o Options) (*API, error) {
 	a.registerUsers()
 	a.registerQuotas()
 	a.registerTrash()
+	a.registerShares()
 	a.registerGroups()
 	a.registerAliases()
 	a.registerTokens()

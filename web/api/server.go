@@ -151,9 +151,13 @@ func (a *API) setupLink(ctx context.Context, _ *struct{}) (*struct{ Body SetupLi
 	if err != nil {
 		return nil, err
 	}
-	base := a.o.Config.BaseURL()
+	return &struct{ Body SetupLink }{SetupLink{a.base() + "/setup?code=" + code, code}}, nil
+}
+
+// base is the address of the web pages.
+func (a *API) base() string {
 	if a.o.BaseURL != nil {
-		base = a.o.BaseURL()
+		return a.o.BaseURL()
 	}
-	return &struct{ Body SetupLink }{SetupLink{base + "/setup?code=" + code, code}}, nil
+	return a.o.Config.BaseURL()
 }

@@ -103,7 +103,7 @@ func startWith(t testing.TB, policy map[string]string, accounts ...identity.Leve
 	t.Cleanup(func() { check(t, backend.Close()) })
 	check(t, filestore.Migrate(ctx, db))
 	tree, err := files.New(files.Options{Backend: backend, Domain: "example.org", QuotaBytes: 1000, SoftPercent: 80,
-		Bin: filestore.New(db), Trash: files.TrashAll, Versions: 3})
+		Bin: filestore.New(db), Trash: files.TrashAll, Versions: 3, Shares: filestore.New(db)})
 	check(t, err)
 	s.tree = tree
 	s.api, err = api.New(api.Options{Identity: s.id, Tokens: s.tokens, Files: tree, Config: cfg, Version: "1.2.3", Log: logger})

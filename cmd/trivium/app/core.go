@@ -109,7 +109,7 @@ func newFiles(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, s *identity.Ser
 		QuotaBytes: int64(cfg.Files.Quota), QuotaFiles: int64(cfg.Files.QuotaFiles), GroupQuotaBytes: int64(cfg.Files.GroupQuota),
 		PubQuotaBytes: int64(cfg.Files.PubQuota), SoftPercent: cfg.Files.QuotaSoft, SoftGrace: cfg.Files.QuotaGrace,
 		GroupQuotaFiles: int64(cfg.Files.GroupFiles), HomeQuota: homeQuota(s), GroupQuota: (&groupQuotas{identity: s, log: log, now: time.Now}).of,
-		Usage: filestore.New(db), Sums: filestore.New(db), PartLife: cfg.Files.PartLife,
+		Usage: filestore.New(db), Sums: filestore.New(db), Shares: filestore.New(db), PartLife: cfg.Files.PartLife,
 		Bin: filestore.New(db), Trash: files.TrashMode(cfg.Files.Trash), TrashLife: time.Duration(cfg.Files.TrashDays) * 24 * time.Hour,
 		Versions: cfg.Files.Versions,
 		Mounts:   extra, UniqueCase: cfg.Files.Case == "unique", PortableNames: cfg.Files.PortableNames,
