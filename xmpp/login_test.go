@@ -85,8 +85,8 @@ func TestPipelinedLogin(t *testing.T) {
 	}
 }
 
-// scramLogin logs in with the client of xdg-go; the text is what the server said last.
-func (p *peer) scramLogin(name, pw, mech string, binding *scram.ChannelBinding, advertise bool) (string, *scram.ClientConversation) {
+// beginSCRAM is the client of xdg-go with its first message.
+func (p *peer) beginSCRAM(name, pw, mech string, binding *scram.ChannelBinding, advertise bool) (conv *scram.ClientConversation, first string) {
 	p.t.Helper()
 	hash := scram.SHA256
 	if strings.Contains(mech, "SHA-1") {
@@ -94,34 +94,54 @@ func (p *peer) scramLogin(name, pw, mech string, binding *scram.ChannelBinding, 
 	}
 	client, err := hash.NewClient(name, pw, "")
 	must(p.t, err)
-	conv := client.NewConversation()
+	conv = client.NewConversation()
 	switch {
 	case binding != nil:
 		conv = client.NewConversationWithChannelBinding(*binding)
 	case advertise:
 		conv = client.NewConversationAdvertisingChannelBinding()
 	}
-	first, err := conv.Step("")
+	first, err = conv.Step("")
 	must(p.t, err)
-	p.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='" + mech + "'>" + b64(first) + "</auth>")
+	return conv, first
+}
+
+// answerSCRAM answers challenges in a namespace; it returns the open tag of what is none, and the last
+// challenge.
+func (p *peer) answerSCRAM(conv *scram.ClientConversation, ns string) (text, challenge string) {
+	p.t.Helper()
 	for {
-		text := p.expect(">")
-		switch {
-		case strings.HasPrefix(text, "<challenge"):
-			body := strings.TrimSuffix(p.expect("</challenge>"), "</challenge>")
-			answer, err := conv.Step(unb64(p.t, body))
-			must(p.t, err)
-			p.send("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>" + b64(answer) + "</response>")
-		case strings.HasPrefix(text, "<success"):
-			body := strings.TrimSuffix(p.expect("</success>"), "</success>")
-			if _, err := conv.Step(unb64(p.t, body)); err != nil {
-				p.t.Errorf("the server's proof: %v", err)
-			}
-			return "success", conv
-		default:
-			return text + p.expect("</failure>"), conv
+		text = p.expect(">")
+		if !strings.HasPrefix(text, "<challenge xmlns='"+ns+"'") {
+			return text, challenge
 		}
+		challenge = unb64(p.t, strings.TrimSuffix(p.expect("</challenge>"), "</challenge>"))
+		answer, err := conv.Step(challenge)
+		must(p.t, err)
+		p.send("<response xmlns='" + ns + "'>" + b64(answer) + "</response>")
 	}
+}
+
+// proves checks what the server says of itself at the end.
+func (p *peer) proves(conv *scram.ClientConversation, encoded string) {
+	p.t.Helper()
+	if _, err := conv.Step(unb64(p.t, encoded)); err != nil {
+		p.t.Errorf("the server's proof: %v", err)
+	}
+}
+
+// scramLogin logs in by SCRAM; the text is what the server said last.
+func (p *peer) scramLogin(name, pw, mech string, binding *scram.ChannelBinding, advertise bool) (string, *scram.ClientConversation) {
+	p.t.Helper()
+	const ns = "urn:ietf:params:xml:ns:xmpp-sasl"
+	conv, first := p.beginSCRAM(name, pw, mech, binding, advertise)
+	p.send("<auth xmlns='" + ns + "' mechanism='" + mech + "'>" + b64(first) + "</auth>")
+	text, _ := p.answerSCRAM(conv, ns)
+	if !strings.HasPrefix(text, "<success") {
+		return text + p.expect("</failure>"), conv
+	}
+	p.proves(conv, strings.TrimSuffix(p.expect("</success>"), "</success>"))
+	return "success", conv
 }
 
 func unb64(t testing.TB, s string) string {
