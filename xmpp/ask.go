@@ -13,6 +13,9 @@ import (
 const (
 	maxQuestions = 10000 // that wait for an answer at one time
 	answerWithin = 30 * time.Second
+	// questionShare is which part of the room that is left one account may take: one that answers
+	// nothing leaves 16 of 17 parts, and twenty leave a third.
+	questionShare = 16
 )
 
 // Errors of Ask.
@@ -22,14 +25,17 @@ var (
 	errTooMany  = errors.New("too many questions wait for an answer")
 )
 
-// questions are the requests of the server that wait for an answer.
+// questions are the requests of the server that wait for an answer. Whoever answers none cannot take
+// the room of all others.
 type questions struct {
 	mu   sync.Mutex
 	open map[string]question
+	of   map[Address]int // how many wait for an account
 }
 
 type question struct {
 	to    string // who alone may answer
+	of    Address
 	done  func(answer *Stanza, err error)
 	timer *time.Timer
 }
@@ -40,7 +46,7 @@ type question struct {
 func (r *Router) Ask(from string, to jid.JID, typ, payload string, done func(answer *Stanza, err error)) {
 	id := rand.Text()
 	name := to.String()
-	if err := r.questions.add(id, name, done); err != nil {
+	if err := r.questions.add(id, name, addressOf(to), done); err != nil {
 		done(nil, err)
 		return
 	}
@@ -54,17 +60,18 @@ func (r *Router) Ask(from string, to jid.JID, typ, payload string, done func(ans
 	}
 }
 
-func (q *questions) add(id, to string, done func(*Stanza, error)) error {
+func (q *questions) add(id, to string, of Address, done func(*Stanza, error)) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.open) >= maxQuestions {
+	if q.of[of] >= (maxQuestions-len(q.open))/questionShare {
 		return errTooMany
 	}
 	if q.open == nil {
-		q.open = make(map[string]question)
+		q.open, q.of = make(map[string]question), make(map[Address]int)
 	}
 	timer := time.AfterFunc(answerWithin, func() { q.end(id, to, nil, ErrNoAnswer) })
-	q.open[id] = question{to, done, timer}
+	q.open[id] = question{to, of, done, timer}
+	q.of[of]++
 	return nil
 }
 
@@ -77,6 +84,9 @@ func (q *questions) end(id, from string, answer *Stanza, err error) {
 		return
 	}
 	delete(q.open, id)
+	if q.of[a.of]--; q.of[a.of] == 0 {
+		delete(q.of, a.of)
+	}
 	q.mu.Unlock()
 	a.timer.Stop()
 	a.done(answer, err)

@@ -306,10 +306,12 @@ type shown struct {
 	since    time.Time
 }
 
-// to is its presence for somebody who did not get it at the time (XEP-0203).
+// to is its presence for somebody who did not get it at the time. It is the account's domain that has
+// kept it (XEP-0203 section 2).
 func (x shown) to(to string) []byte {
-	delay := "<delay xmlns='urn:xmpp:delay' stamp='" + x.since.UTC().Format(time.RFC3339) + "'/>"
-	return x.presence.Rewritten(x.full, to, delay)
+	delay := AppendAttr([]byte("<delay xmlns='"+nsDelay+"'"), "from", x.by.res.domain)
+	delay = AppendAttr(delay, "stamp", x.since.UTC().Format(time.RFC3339))
+	return x.presence.outgoing(x.full, to, string(append(delay, "/>"...)))
 }
 
 // shown lists the available resources of an account. Its book is held.

@@ -81,7 +81,7 @@ func TestSubscriptionOnline(t *testing.T) {
 	got = bob.then(request("subscribed", aliceJID), alice)
 	has(t, "bob", got[0], item(aliceJID, " subscription='from'"))
 	has(t, "alice", got[1], "<presence type='subscribed' from='"+bobJID+"' to='"+aliceJID+"'/>", item(bobJID, " subscription='to'"),
-		"<presence from='"+bob.jid+"' to='"+aliceJID+"'><show>dnd</show><delay xmlns='urn:xmpp:delay' stamp='")
+		"<presence from='"+bob.jid+"' to='"+aliceJID+"'><show>dnd</show><delay xmlns='urn:xmpp:delay' from='"+host+"' stamp='")
 	nothing(t, "bob, who sees alice not yet", alice.then("<presence><show>away</show></presence>", bob)[1])
 	has(t, "alice", bob.then("<presence/>", alice)[1], "<presence from='"+bob.jid+"' to='"+aliceJID+"'/>")
 

@@ -39,7 +39,11 @@ func (o *Offline) write(ctx context.Context, list []Waiting, max int) ([]bool, e
 			}
 		}
 	}()
-	return o.store.Keep(ctx, list, max)
+	kept, err := o.store.Keep(ctx, list, max)
+	if err == nil {
+		o.dropGone(ctx, list)
+	}
+	return kept, err
 }
 
 // nothing notes that a flood has found nothing that waits, unless a message may have been written

@@ -68,6 +68,7 @@ type Offline struct {
 	mu     sync.Mutex
 	floods map[identity.UserID]*flood // which client is being given what waits
 	none   none
+	gone   removed
 }
 
 // New makes the module.
@@ -85,10 +86,7 @@ func (o *Offline) Register(reg *xmpp.Registrar) {
 	reg.Undelivered(o.undelivered)
 	reg.Presence(o.presence)
 	reg.Down(o.down)
-	reg.Removed(func(ctx context.Context, id identity.UserID) error {
-		_, err := o.store.DropAll(ctx, id, 1<<62)
-		return err
-	})
+	reg.Removed(o.forget)
 	reg.Feature(xmpp.ToServer, feature, ns)
 	reg.Nodes(xmpp.ToSelf, o)
 	reg.Serve(xmpp.Service{To: xmpp.ToSelf, Name: xml.Name{Space: ns, Local: "offline"}, Resource: "xmpp:message", Set: true, Answer: o.retrieve})

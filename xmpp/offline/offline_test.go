@@ -286,3 +286,33 @@ func TestComingAndGoing(t *testing.T) {
 		bob.Rest()
 	}
 }
+
+// What was on its way to an account while that was removed does not stay.
+func TestNothingStaysOfTheRemoved(t *testing.T) {
+	for _, more := range []string{"", "<archive xmlns='urn:example'/>"} {
+		t.Run(more, func(t *testing.T) {
+			st := slow{nil, make(chan struct{}), make(chan struct{})}
+			s := Start(t, Options{Modules: func(db *sqldb.DB, _ *identity.Service) []xmpp.Module {
+				st.Store = sqlstore.New(db)
+				return []xmpp.Module{archives{}, offline.New(offline.Options{Store: st, Max: 100})}
+			}})
+			bob, err := s.Identity.User(t.Context(), "bob")
+			Must(t, err)
+			alice := s.Online("alice", "a")
+			alice.Send(message("chat", Bob, "1", "<body>late</body>"+more))
+			<-st.in
+			alice.Send(message("chat", Carol, "2", "<body>after it</body>"+more))
+			Must(t, s.Identity.RemoveUser(t.Context(), Actor(), "bob"))
+			Must(t, s.Server.Remove(t.Context(), bob.ID))
+			st.open <- struct{}{}
+			<-st.in // the first has been written, and what follows it is next
+			n, err := st.Count(t.Context(), bob.ID)
+			Must(t, err)
+			if n != 0 {
+				t.Errorf("%d messages wait for nobody", n)
+			}
+			close(st.open)
+			alice.Settle()
+		})
+	}
+}

@@ -32,7 +32,7 @@ type bookmarks struct {
 	log   *slog.Logger
 
 	mu   sync.Mutex
-	busy map[identity.UserID]bool // whose bookmarks are being replaced
+	busy map[identity.UserID]int // how many are replacing the bookmarks of an account
 }
 
 // storage is all bookmarks as one element of XEP-0048.
@@ -71,11 +71,13 @@ func appendMark(b []byte, mark *xmpp.Element) []byte {
 // replace makes the bookmarks those of a storage element, and the item of XEP-0048 when all is done.
 func (m *bookmarks) replace(ctx context.Context, owner xmpp.Owner, el *xmpp.Element) error {
 	m.mu.Lock()
-	m.busy[owner.ID] = true
+	m.busy[owner.ID]++
 	m.mu.Unlock()
 	err := m.each(ctx, owner, el)
 	m.mu.Lock()
-	delete(m.busy, owner.ID)
+	if m.busy[owner.ID]--; m.busy[owner.ID] == 0 {
+		delete(m.busy, owner.ID)
+	}
 	m.mu.Unlock()
 	if err != nil {
 		return err
@@ -187,7 +189,7 @@ func (m *bookmarks) changed(ctx context.Context, owner xmpp.Owner, node string) 
 		return
 	}
 	m.mu.Lock()
-	busy := m.busy[owner.ID]
+	busy := m.busy[owner.ID] > 0
 	m.mu.Unlock()
 	if busy {
 		return // whoever replaces them makes them alike at its end

@@ -47,7 +47,7 @@ type Private struct {
 
 // New makes the module.
 func New(store Store, nodes Nodes) *Private {
-	return &Private{store: store, marks: bookmarks{nodes: nodes, busy: map[identity.UserID]bool{}}}
+	return &Private{store: store, marks: bookmarks{nodes: nodes, busy: map[identity.UserID]int{}}}
 }
 
 // Register implements xmpp.Module.

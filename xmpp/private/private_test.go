@@ -1,9 +1,11 @@
 package private_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"trivium/identity"
 	"trivium/internal/sqldb"
@@ -89,10 +91,10 @@ func TestBookmarks(t *testing.T) {
 	Has(t, "get", alice.Ask("get", "", query("<storage xmlns='storage:bookmarks'/>")), "<conference jid='one@rooms.example' name='One' autojoin='true'><nick>me</nick></conference></storage>")
 
 	// An old client publishes all: what is the same stays as it is, extensions stay.
-	changes := nodes.Changes
+	changes := nodes.Changes()
 	Must(t, nodes.Publish(t.Context(), me, old, xmpp.Item{ID: "current", Payload: []byte("<storage xmlns='storage:bookmarks'>" + one + "</storage>")}, "whitelist", 1))
 	Has(t, "kept", payloads(t, nodes, me, marks), "one@rooms.example=", "autojoin='true'", "<extensions><x xmlns='urn:x'/></extensions>")
-	if got := nodes.Changes - changes; got != 2 { // its own, and the old form in our words
+	if got := nodes.Changes() - changes; got != 2 { // its own, and the old form in our words
 		t.Errorf("%d changes", got)
 	}
 	Must(t, nodes.Publish(t.Context(), me, old, xmpp.Item{ID: "current", Payload: []byte("<storage xmlns='storage:bookmarks'><conference jid='one@rooms.example' name='Uno' autojoin='1'/></storage>")}, "whitelist", 1))
@@ -113,4 +115,57 @@ func TestOpenNode(t *testing.T) {
 	if got := payloads(t, nodes, me, marks); strings.Contains(got, "secret") {
 		t.Errorf("told to all: %q", got)
 	}
+}
+
+// gate is nodes that let each publication of a bookmark wait until it is let through.
+type gate struct {
+	*Nodes
+	in, through chan string
+}
+
+func (g gate) Publish(ctx context.Context, owner xmpp.Owner, node string, item xmpp.Item, access string, max int) error {
+	if node == marks {
+		g.in <- item.ID
+		<-g.through
+	}
+	return g.Nodes.Publish(ctx, owner, node, item, access, max)
+}
+
+// Two clients that replace all bookmarks at once: the old form is told when both are through, and not
+// for each bookmark of the slower one.
+func TestReplacedTwiceAtOnce(t *testing.T) {
+	nodes := gate{&Nodes{}, make(chan string, 1), make(chan string)}
+	s := Start(t, Options{Modules: func(db *sqldb.DB, _ *identity.Service) []xmpp.Module {
+		return []xmpp.Module{private.New(sqlstore.New(db), nodes)}
+	}})
+	first, second := s.Online("alice", "a"), s.Online("alice", "b")
+	set := func(jids ...string) string {
+		b := "<iq type='set' id='q'>" + "<query xmlns='jabber:iq:private'><storage xmlns='storage:bookmarks'>"
+		for _, j := range jids {
+			b += "<conference jid='" + j + "@rooms.example'/>"
+		}
+		return b + "</storage></query></iq>"
+	}
+	first.Send(set("one", "two", "three"))
+	<-nodes.in // the first is at its first bookmark
+	second.Send(set("one"))
+	<-nodes.in // so is the second
+	nodes.through <- ""
+	nodes.through <- ""
+	var slow *Client // the one that has more to do
+	select {
+	case <-nodes.in:
+		slow = first
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody goes on")
+	}
+	second.Expect("<iq type='result' id='q'")
+	before := nodes.Changes()
+	nodes.through <- ""
+	<-nodes.in
+	if got := nodes.Changes() - before; got != 1 {
+		t.Errorf("%d changes for one bookmark", got)
+	}
+	nodes.through <- ""
+	slow.Expect("<iq type='result' id='q'")
 }

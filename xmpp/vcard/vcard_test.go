@@ -81,9 +81,9 @@ func TestPicture(t *testing.T) {
 	want := card("<PHOTO><TYPE>image/png</TYPE><BINVAL>" + base64.StdEncoding.EncodeToString([]byte(image)) + "</BINVAL></PHOTO>")
 	Has(t, "own", alice.Ask("get", "", get), want)
 	Has(t, "another's", bob.Ask("get", Alice, get), want)
-	changes := nodes.Changes
+	changes := nodes.Changes()
 	Has(t, "the same again", alice.Ask("set", "", want), "<iq type='result'")
-	if nodes.Changes != changes {
+	if nodes.Changes() != changes {
 		t.Error("the same picture was published again")
 	}
 	Has(t, "bob", alice.Then("<presence><show>away</show></presence>", bob)[1], "<show>away</show><x xmlns='vcard-temp:x:update'><photo>"+hash(image)+"</photo></x></presence>")

@@ -18,7 +18,7 @@ type Nodes struct {
 	items   map[nodeName][]xmpp.Item
 	open    map[nodeName]bool
 	changed []func(context.Context, xmpp.Owner, string)
-	Changes int // how often a node was changed
+	changes int
 }
 
 type nodeName struct {
@@ -72,6 +72,13 @@ func (n *Nodes) Retract(ctx context.Context, owner xmpp.Owner, node, id string) 
 	return nil
 }
 
+// Changes is how often a node was changed.
+func (n *Nodes) Changes() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.changes
+}
+
 // OnChange adds a hook.
 func (n *Nodes) OnChange(changed func(ctx context.Context, owner xmpp.Owner, node string)) {
 	n.changed = append(n.changed, changed)
@@ -79,7 +86,7 @@ func (n *Nodes) OnChange(changed func(ctx context.Context, owner xmpp.Owner, nod
 
 func (n *Nodes) tell(ctx context.Context, owner xmpp.Owner, node string) {
 	n.mu.Lock()
-	n.Changes++
+	n.changes++
 	n.mu.Unlock()
 	for _, hook := range n.changed {
 		hook(ctx, owner, node)
