@@ -45,10 +45,13 @@ func (q *Request) Actor() identity.Actor {
 	return identity.Actor{User: c.User, Level: c.Level, Via: "xmpp", Remote: q.By.ses.Remote().Addr().String()}
 }
 
-// ByToken reports whether the session was opened by an app password, which manages no account.
-func (q *Request) ByToken() bool {
+// Delegated reports whether the client logged in by what the account's owner has given it in the
+// place of the password: an app password, or a certificate that stands in the account's list. It
+// manages no account, so that whoever takes it back takes back all that it opened.
+func (q *Request) Delegated() bool {
 	c, ok := q.By.ses.Credentials()
-	return ok && c.Grant != nil
+	by := q.By.proof.Load()
+	return ok && c.Grant != nil || by != nil && !by.vouched
 }
 
 // Bad answers that the request is not understood.

@@ -34,7 +34,7 @@ type Command struct {
 	Least identity.Level // beside the policy
 	// Resource is what the policy guards.
 	Resource identity.Resource
-	// Password says that an app password does not suffice.
+	// Password says that neither an app password nor a certificate of the account suffices.
 	Password bool
 	Start    Step
 }
@@ -97,7 +97,7 @@ func (c *Commands) Register(reg *xmpp.Registrar) {
 // allowed reports whether the asking session has the command.
 func (c *Commands) allowed(q *xmpp.Request, cmd *Command) bool {
 	ses := q.By.Session()
-	return q.By.Owner().ID != "" && ses.Level().Allows(cmd.Least) && !(cmd.Password && q.ByToken()) && c.router.Allowed(ses, cmd.Resource)
+	return q.By.Owner().ID != "" && ses.Level().Allows(cmd.Least) && !(cmd.Password && q.Delegated()) && c.router.Allowed(ses, cmd.Resource)
 }
 
 // find is a command that the asking session has.

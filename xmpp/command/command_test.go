@@ -2,6 +2,7 @@ package command_test
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"regexp"
 	"strings"
@@ -246,8 +247,12 @@ func TestOwn(t *testing.T) {
 	if strings.Contains(s.Log(), secret[1]) {
 		t.Error("the app password is in the log")
 	}
+	cert := Certificate(t)
+	Has(t, "a certificate", alice.Ask("set", "", "<append xmlns='urn:xmpp:saslcert:1'><name>x</name><x509cert>"+base64.StdEncoding.EncodeToString(cert.Certificate[0])+"</x509cert></append>"), "<iq type='result'")
+	robot := s.LoginExternal(cert, "robot")
 	for _, node := range []string{"sessions", "end-sessions", "app-password"} {
 		Has(t, "by an app password", run(bot, own+node, "/>"), "<item-not-found")
+		Has(t, "by a certificate", run(robot, own+node, "/>"), "<item-not-found")
 	}
 	for _, fields := range [][]string{{"roads=xmpp"}, {"label=x"}, {"label=x", "roads=admin"}, {"label=x", "roads=xmpp", "expires=7"}} {
 		Has(t, fmt.Sprint(fields), fill(t, alice, own+"app-password", fields...), "<bad-payload")

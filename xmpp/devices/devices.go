@@ -83,13 +83,13 @@ type entry struct {
 }
 
 // mayAsk reports whether the session may see and change what has access; else it has answered. An
-// app password does not suffice: whoever found one is not to lock its owner out.
+// app password or a certificate does not suffice: whoever found one is not to lock its owner out.
 func mayAsk(q *xmpp.Request) bool {
 	switch {
 	case q.Account.ID == "":
 		q.Fail(xstanza.NotAllowed, xstanza.Cancel)
-	case q.ByToken():
-		q.FailText(xstanza.Forbidden, xstanza.Auth, "An app password cannot manage what has access to the account. Log in with your password.", "")
+	case q.Delegated():
+		q.FailText(xstanza.Forbidden, xstanza.Auth, "A client that logged in by an app password or a certificate cannot manage what has access to the account. Log in with your password.", "")
 	default:
 		return true
 	}

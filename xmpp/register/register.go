@@ -125,7 +125,9 @@ func (r *Register) answer(ctx context.Context, q *xmpp.Request) {
 	switch {
 	case in.Remove != nil && len(el.Children) != 1: // section 3.2
 		q.Bad()
-	case q.ByToken():
+	case q.By.Certificate() != "": // XEP-0257 section 6
+		q.FailText(xstanza.NotAuthorized, xstanza.Auth, "A client that logged in by a certificate cannot change the account. Log in with your password.", "")
+	case q.Delegated():
 		q.FailText(xstanza.NotAllowed, xstanza.Cancel, "An app password cannot change the account. Log in with your password.", "")
 	case q.By.Session().Details().TLS == "":
 		q.FailText(xstanza.NotAuthorized, xstanza.Modify, "An account is changed over TLS only.", "")

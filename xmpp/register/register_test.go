@@ -13,7 +13,7 @@ import (
 )
 
 func start(t *testing.T, open, remove bool) *Site {
-	return Start(t, Options{Modules: func(_ *sqldb.DB, svc *identity.Service) []xmpp.Module {
+	return Start(t, Options{XMPP: func(o *xmpp.Options) { o.Config.ClientCertificates = true }, Modules: func(_ *sqldb.DB, svc *identity.Service) []xmpp.Module {
 		return []xmpp.Module{register.New(register.Options{Accounts: svc, Open: open, Remove: remove})}
 	}})
 }
@@ -117,4 +117,27 @@ func TestClosed(t *testing.T) {
 	}
 	c.Send("<iq type='get' id='f' to='" + Host + "'>" + query("") + "</iq>")
 	Has(t, "a stranger", c.Rest(), "<stream:error><not-authorized")
+}
+
+// A certificate is a key of its own: it goes on when the password changes, and changes none (XEP-0257
+// section 6).
+func TestByCertificate(t *testing.T) {
+	s := start(t, false, true)
+	cert := Certificate(t)
+	alice := s.Online("alice", "a")
+	Has(t, "adding", alice.Ask("set", "", "<append xmlns='urn:xmpp:saslcert:1'><name>bot</name><x509cert>"+base64.StdEncoding.EncodeToString(cert.Certificate[0])+"</x509cert></append>"), "<iq type='result'")
+	bot := s.LoginExternal(cert, "bot")
+	for name, body := range map[string]string{"the password": "<username>alice</username><password>another one 9</password>", "the account": "<remove/>"} {
+		Has(t, name, bot.Ask("set", "", query(body)), "<iq type='error'", "<error type='auth'", "<not-authorized")
+	}
+	Has(t, "changing", alice.Ask("set", "", query("<username>alice</username><password>another one 9</password>")), "<iq type='result'")
+	Has(t, "the bot", bot.Rest(), "<not-authorized") // as all that were in; it may come again
+	again := s.LoginExternal(cert, "bot")
+	Has(t, "revoking", alice.Ask("set", "", "<revoke xmlns='urn:xmpp:saslcert:1'><name>bot</name></revoke>"), "<iq type='result'")
+	Has(t, "the bot", again.Rest(), "<not-authorized")
+	c := s.DialWith(cert)
+	c.Send(OpenStream(Host))
+	c.Expect("</stream:features>")
+	c.Send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>")
+	c.Expect("<not-authorized")
 }

@@ -125,13 +125,19 @@ var boundForm = regexp.MustCompile(`<jid>([^<]+)</jid></bind></iq>`)
 
 func (c *Client) login(login, host, resource, secret string) {
 	c.t.Helper()
+	c.enter(host, resource, AuthPlain(login, secret))
+}
+
+// enter is a whole log-in by what auth says at once.
+func (c *Client) enter(host, resource, auth string) {
+	c.t.Helper()
 	open := OpenStream(host)
 	if resource != "" {
 		resource = "<resource>" + resource + "</resource>"
 	}
 	c.Send(open)
 	c.Expect("</stream:features>")
-	c.Send(AuthPlain(login, secret))
+	c.Send(auth)
 	c.Expect("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'></success>")
 	c.Send(open)
 	c.Features = c.Expect("</stream:features>")

@@ -164,8 +164,16 @@ func (s *Site) Add(name string) identity.Account {
 // Dial is a client on the port with TLS from the first byte, which has said nothing yet.
 func (s *Site) Dial() *Client {
 	s.t.Helper()
+	return s.DialWith()
+}
+
+// DialWith is Dial by a client that has certificates.
+func (s *Site) DialWith(certs ...tls.Certificate) *Client {
+	s.t.Helper()
 	raw := Dial(s.t, s.TLS)
-	conn := tls.Client(raw, ClientTLS("xmpp-client"))
+	cfg := ClientTLS("xmpp-client")
+	cfg.Certificates = certs
+	conn := tls.Client(raw, cfg)
 	Must(s.t, conn.Handshake())
 	return &Client{t: s.t, raw: raw, conn: conn}
 }

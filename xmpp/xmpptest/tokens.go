@@ -10,12 +10,14 @@ import (
 	"trivium/xmpp"
 )
 
-// StartWithTokens is Start with the real service of tokens, of which modules makes the modules.
+// StartWithTokens is Start with the real service of tokens, of which modules makes the modules, and
+// with certificates of clients.
 func StartWithTokens(t testing.TB, modules func(svc *identity.Service, issued *tokens.Service) []xmpp.Module) (*Site, *tokens.Service) {
 	t.Helper()
 	var verifier *tokens.Verifier
 	var issued *tokens.Service
 	site := Start(t, Options{
+		XMPP: func(o *xmpp.Options) { o.Config.ClientCertificates = true },
 		Prepare: func(db *sqldb.DB, o *identity.Options) {
 			Must(t, tokenstore.Migrate(t.Context(), db))
 			verifier = tokens.NewVerifier(tokenstore.New(db), nil)
