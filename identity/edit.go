@@ -15,6 +15,7 @@ import (
 type edit struct {
 	StoreWriter
 	concerned []UserID
+	rules     bool // the store's rules of the policy are others
 	events    []AuditEvent
 }
 
@@ -81,6 +82,9 @@ func (s *Service) edit(ctx context.Context, by Actor, fn func(e *edit) error) er
 	s.known.forget() // also after an error, which may leave open whether it was committed
 	if err != nil {
 		return err
+	}
+	if e.rules {
+		s.rulesChanged(ctx)
 	}
 	if len(e.concerned) > 0 {
 		s.reconcile(ctx, e.concerned...)

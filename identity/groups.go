@@ -121,6 +121,12 @@ func (s *Service) SetGroup(ctx context.Context, by Actor, name string, c GroupCh
 		if err := e.PutGroup(ctx, info.GID, g); err != nil {
 			return err
 		}
+		if s.rulesOfGroup(info.GID) > 0 { // they carry its name
+			e.rules = true
+			if err := e.TouchRules(ctx); err != nil {
+				return err
+			}
+		}
 		e.note("group.set", s.display(info.Name, info.Domain), groupFields(info.Group), groupFields(g))
 		e.concern(ids...)
 		if err := e.Touch(ctx, ids...); err != nil {
@@ -189,6 +195,7 @@ func (s *Service) RemoveGroup(ctx context.Context, by Actor, name string) error 
 		if err := e.RemoveGroup(ctx, g.GID); err != nil {
 			return err
 		}
+		e.rules = s.rulesOfGroup(g.GID) > 0
 		e.note("group.remove", s.display(g.Name, g.Domain), fields{"name": string(g.Name), "gid": g.GID, "members": memberNames(g.Members)}, nil)
 		e.concern(ids...)
 		return e.Touch(ctx, ids...)

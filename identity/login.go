@@ -450,7 +450,7 @@ func (s *Service) qualify(ses *Session, acc *Account, grant *Grant) (*attachment
 	level := class.capped(held)
 	who := s.subjectOf(acc)
 	who.class = class.name()
-	if !level.Allows(s.policy.required(who, Resource(kindLogin+":"+string(road))).Level) {
+	if !level.Allows(s.rules().decide(&who, Resource(kindLogin+":"+string(road))).level) {
 		return nil, ErrRoadClosed
 	}
 	a := &attachment{held: held, expires: expires, creds: Credentials{
@@ -518,7 +518,7 @@ func (s *Service) checkAnonymous(ctx context.Context, c *claim, a Anonymous) (Cr
 // rule for all is about accounts: whether anonymous clients may come at all the config says.
 func (s *Service) keepsOut(ses *Session) bool {
 	who := subject{anonymous: true, class: ses.classNow().name()}
-	rule := s.policy.required(who, Resource(kindLogin+":"+string(ses.protocol.Road())))
+	rule := s.rules().required(who, Resource(kindLogin+":"+string(ses.protocol.Road())))
 	return rule.For != "" && !LevelAnonymous.Allows(rule.Level)
 }
 

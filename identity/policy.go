@@ -1,8 +1,9 @@
 package identity
 
 import (
-	"context"
+	"slices"
 	"strings"
+	"time"
 )
 
 // Resource names something that a level guards: kind, colon, segments: "web:/admin/users",
@@ -18,6 +19,14 @@ type Decision struct {
 	Pattern  string   `json:"pattern"` // of the rule that decided; "" where the default of the kind did
 	Source   string   `json:"source"`  // "config", "store", "route", "default"
 	Client   string   `json:"client"`  // what a client sees that may not: "404", "550", "502", "item-not-found" …
+	Needed   string   `json:"needed"`  // what would let it in, as a sentence; "" where it is allowed
+	Lost     []Loser  `json:"lost"`    // rules that match as well, and why they did not decide
+}
+
+// Loser is a rule that matches a resource and did not decide.
+type Loser struct {
+	Rule
+	Why string `json:"why"`
 }
 
 // Rule is one row of the policy table.
@@ -27,6 +36,11 @@ type Rule struct {
 	Source   string `json:"source"`
 	Resource string `json:"resource"` // the pattern without its narrowing
 	For      string `json:"for"`      // "user:alice", "group:staff", "class:lan"; "" for all
+
+	// Of the rules of the store.
+	Note string     `json:"note,omitempty"`
+	By   string     `json:"by,omitempty"` // who has set it; "" for the machine's owner
+	At   *time.Time `json:"at,omitempty"`
 }
 
 // The kinds of resources.
@@ -36,13 +50,20 @@ const (
 	kindXMPP  = "xmpp"
 	kindFile  = "file"
 	kindLogin = "login"
+
+	kindDefault = "default" // "default:web": what counts where no rule of the kind says anything
 )
+
+// defaultKinds are the kinds that have a default.
+func defaultKinds() []string { return []string{kindWeb, kindFTP, kindXMPP, kindFile, kindLogin} }
 
 // Where a rule is from.
 const (
 	sourceConfig  = "config"
 	sourceRoute   = "route"
 	sourceDefault = "default"
+	sourceStore   = "store"
+	sourceFloor   = "floor" // of adminPattern; to the outside it is a default
 )
 
 // The part of the web that no rule opens below LevelStaff.
@@ -59,15 +80,20 @@ func (s *Service) Allowed(ses *Session, r Resource) bool {
 		return LevelNone.Allows(s.Required(r))
 	}
 	who, level, done := ses.subject()
-	return !done && level.Allows(s.policy.required(who, r).Level)
+	return !done && level.Allows(s.rules().decide(&who, r).level)
 }
 
-// Required returns the level that r needs of nobody in particular; a road that knows a stricter
-// or other default of its own (the web's route table) passes it as def, else the default of the
-// kind stands: of web Options.DefaultRequired, of ftp and xmpp LevelLoggedIn (ftp LevelAnonymous
-// where anonymous log-in is on), of login LevelUser, of file LevelNone.
+// rules is the table as it is now.
+func (s *Service) rules() *policyTable { return s.policy.Load() }
+
+// Required returns the level that r needs of nobody in particular; a road that knows a level of its
+// own (the web's route table) passes it as def. Else the default of the kind stands: of web
+// Options.DefaultRequired, of ftp and xmpp LevelLoggedIn (ftp LevelAnonymous where anonymous log-in is
+// on), of login LevelUser, of file LevelNone, or what a rule such as default:web says. A default raises
+// def and does not lower it, and leaves what is open to everybody (LevelNone) open; but a default of
+// LevelNobody closes all that no rule names.
 func (s *Service) Required(r Resource, def ...Level) Level {
-	return s.policy.required(subject{}, r, def...).Level
+	return s.rules().decide(&subject{}, r, def...).level
 }
 
 // RequiredOf is Required for a session, whose user, groups and class rules may be narrowed to;
@@ -77,65 +103,30 @@ func (s *Service) RequiredOf(ses *Session, r Resource, def ...Level) Level {
 	if ses != nil {
 		who, _, _ = ses.subject()
 	}
-	return s.policy.required(who, r, def...).Level
-}
-
-// Asker is whom Explain is asked about.
-type Asker struct {
-	User  string // an account, as `login` or `login@domain`; "": anybody of the level
-	Level Level  // held, where User is ""
-	Class string // of the session; "": none
-}
-
-// Explain says which rule decides about a resource. An unknown account or class is ErrNotFound.
-func (s *Service) Explain(ctx context.Context, r Resource, by Asker) (Decision, error) {
-	who, level := subject{anonymous: by.User == "" && by.Level == LevelAnonymous}, by.Level
-	if by.User != "" {
-		acc, err := s.User(ctx, by.User)
-		if err != nil {
-			return Decision{}, err
-		}
-		who, level = s.subjectOf(&acc), acc.Level
-	}
-	if by.Class != "" {
-		c, ok := s.Registry.classes.byName[by.Class]
-		if !ok {
-			return Decision{}, faultf(ErrNotFound, "no class %q", by.Class)
-		}
-		who.class, level = c.Name, c.capped(level)
-	}
-	rule := s.policy.required(who, r, s.routeDefault(r)...)
-	d := Decision{Resource: r, Required: rule.Level, Allowed: level.Allows(rule.Level), Held: level,
-		Pattern: rule.Pattern, Source: rule.Source}
-	if !d.Allowed {
-		d.Client = clientSees(r, level, rule)
-	}
-	return d, nil
+	return s.rules().decide(&who, r, def...).level
 }
 
 // Confines reports whether any rule is about a verb of FTP with a path behind it, so that it is worth
 // asking.
-func (s *Service) Confines(verb string) bool {
-	return len(s.policy.kinds[kindFTP]) > 0 && len(s.policy.ofVerb(strings.ToUpper(verb)).path) > 0
-}
+func (s *Service) Confines(verb string) bool { return s.rules().confines(strings.ToUpper(verb)) }
 
 // Guards reports whether a rule keeps the session from a verb of FTP somewhere below a canonical path:
 // what takes the whole folder away would carry that out of the rule's reach. Where rules of the same
 // pattern are narrowed, the one that counts for the session does.
 func (s *Service) Guards(ses *Session, verb, canon string) bool {
 	who, level, _ := ses.subject()
-	here := pathSegments(canon)
-	seen := map[string]bool{}
-	rules := s.policy.ofVerb(verb).path
-	for i := range rules {
-		r := &rules[i]
-		if !r.concerns(who) || seen[r.Resource] {
+	here := pathSegments(nil, canon)
+	t := s.rules()
+	var seen []string
+	for _, i := range t.pathRules(verb) {
+		r := &t.rules[i]
+		if !r.reachesBelow(here) || !r.concerns(&who) || slices.Contains(seen, r.Resource) {
 			continue
 		}
-		seen[r.Resource] = true
-		if !level.Allows(r.Level) && r.reachesBelow(here) {
+		if !level.Allows(r.Level) {
 			return true
 		}
+		seen = append(seen, r.Resource)
 	}
 	return false
 }
@@ -153,39 +144,12 @@ func (s *Service) routeDefault(r Resource) []Level {
 	return nil
 }
 
-// clientSees is what each road answers to who may not: the same as where there is no such thing.
-func clientSees(r Resource, held Level, rule Rule) string {
-	a := r.split()
-	switch a.kind {
-	case kindWeb:
-		if rule.Level <= LevelLoggedIn && held < LevelLoggedIn {
-			return "303 /login"
-		}
-		return "404"
-	case kindFile:
-		return "404, 550"
-	case kindFTP:
-		if Resource(rule.Resource).split().path {
-			return "550"
-		}
-		return "502"
-	case kindXMPP:
-		if len(a.segments) > 1 {
-			return "item-not-found"
-		}
-		return "service-unavailable"
-	case kindLogin:
-		return "401, 530, not-authorized"
-	default:
-		return "404"
-	}
-}
-
 // Rules lists the table in the order in which it is asked: what is narrowed to a user, to a
 // group, to a class, and the rest; in each the most specific first.
 func (s *Service) Rules() []Rule {
-	out := make([]Rule, 0, len(s.policy.rules))
-	for _, r := range s.policy.rules {
+	t := s.rules()
+	out := make([]Rule, 0, len(t.rules))
+	for _, r := range t.rules {
 		out = append(out, r.Rule)
 	}
 	return out
@@ -197,11 +161,5 @@ func (s *Service) RulesFor(ses *Session, kind string) []Rule {
 	if ses != nil {
 		who, _, _ = ses.subject()
 	}
-	var out []Rule
-	for i := range s.policy.kinds[kind] {
-		if r := &s.policy.kinds[kind][i]; r.concerns(who) {
-			out = append(out, r.Rule)
-		}
-	}
-	return out
+	return s.rules().ofKind(&who, kind)
 }

@@ -210,6 +210,9 @@ func (s *Service) poll(ctx context.Context) error {
 	if seq <= s.seq {
 		return nil
 	}
+	if err := s.pollRules(ctx); err != nil {
+		return err
+	}
 	changed, err := s.store.AccountsChanged(ctx, s.seq)
 	if err != nil {
 		return err

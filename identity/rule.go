@@ -50,41 +50,65 @@ type policyRule struct {
 	name     UserName // of the user or group
 	domain   string   // of the user or group; "": the default one
 	class    string
+	user     UserID // of a rule of the store, instead of the name; "" for user:anonymous
+	gid      uint32 // likewise
 }
+
+// Bounds of a pattern; paths of files may be longer, and are matched by patterns that are not.
+const (
+	maxPattern  = 1024 // bytes
+	maxSegments = 64
+)
 
 // parsePattern reads all but the level.
 func parsePattern(pattern string) (policyRule, error) {
 	r := policyRule{scope: scopeAll, Rule: Rule{Pattern: pattern, Resource: pattern, Source: sourceConfig}}
+	if len(pattern) > maxPattern {
+		return r, fmt.Errorf("%.40q…: a pattern has at most %d bytes: %w", pattern, maxPattern, ErrInvalid)
+	}
 	if err := r.narrow(); err != nil {
 		return r, err
 	}
+	return r, r.read()
+}
+
+// read takes the resource apart.
+func (r *policyRule) read() error {
+	pattern := r.Pattern
 	r.asked = Resource(r.Resource).split()
 	switch r.kind {
 	case kindWeb, kindXMPP, kindFile, kindLogin:
+	case kindDefault:
+		if len(r.segments) != 1 || r.path || !slices.Contains(defaultKinds(), r.segments[0]) {
+			return fmt.Errorf("%q: a default is that of a kind: default:web, default:ftp, default:xmpp, default:file or default:login: %w", pattern, ErrInvalid)
+		}
 	case kindFTP:
 		if strings.HasPrefix(r.Resource, kindFTP+":/") {
-			return r, fmt.Errorf("%q: a verb stands before the path, as in ftp:STOR:/pub/** or ftp:ALL:/pub/**: %w", pattern, ErrInvalid)
+			return fmt.Errorf("%q: a verb stands before the path, as in ftp:STOR:/pub/** or ftp:ALL:/pub/**: %w", pattern, ErrInvalid)
 		}
 	default:
-		return r, fmt.Errorf("%q: it begins with no kind of resource; the kinds are web, ftp, xmpp, file and login, as in web:/admin/**: %w", pattern, ErrInvalid)
+		return fmt.Errorf("%q: it begins with no kind of resource; the kinds are web, ftp, xmpp, file and login, as in web:/admin/**: %w", pattern, ErrInvalid)
 	}
 	if n := len(r.segments); r.kind == kindFTP && !r.path && (n > 2 || n == 2 && r.segments[1] != "**") {
-		return r, fmt.Errorf("%q: the path behind a verb begins with a slash, as in ftp:STOR:/pub/**: %w", pattern, ErrInvalid)
+		return fmt.Errorf("%q: the path behind a verb begins with a slash, as in ftp:STOR:/pub/**: %w", pattern, ErrInvalid)
 	}
 	if n := len(r.segments); n > 0 && r.segments[n-1] == "**" && !(r.path && r.kind == kindFTP && n == 1) {
 		r.rest, r.segments = true, r.segments[:n-1]
+	}
+	if len(r.segments) > maxSegments {
+		return fmt.Errorf("%.40q…: a pattern has at most %d segments: %w", pattern, maxSegments, ErrInvalid)
 	}
 	for i, s := range r.segments {
 		switch {
 		case s == "*":
 		case strings.Contains(s, "*"):
-			return r, fmt.Errorf("%q: * stands for a whole segment, ** for the rest at the end: %w", pattern, ErrInvalid)
+			return fmt.Errorf("%q: * stands for a whole segment, ** for the rest at the end: %w", pattern, ErrInvalid)
 		case i == 0 && r.kind == kindFTP: // how narrow a verb is counts after the path
 		default:
 			r.literals++
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // narrow takes the end " for user:alice" off the pattern. Where what stands behind the last "for"
@@ -125,25 +149,49 @@ type asked struct {
 
 // split takes a resource apart. What begins with a slash is a path: there the slash alone
 // separates. The verbs of FTP mean the same in any case (RFC 959 section 5.3), paths do not.
-func (r Resource) split() asked {
+func (r Resource) split() asked { return r.splitInto(nil) }
+
+// splitInto is split, whose segments come into room where that is enough.
+func (r Resource) splitInto(room []string) asked {
 	kind, rest, ok := strings.Cut(string(r), ":")
 	if !ok {
 		return asked{}
 	}
 	if kind == kindFTP {
-		if i := strings.Index(rest, ":/"); i >= 0 {
-			return asked{kind, append([]string{strings.ToUpper(rest[:i])}, pathSegments(rest[i+1:])...), true}
+		if i := strings.IndexByte(rest, ':'); i >= 0 && i+1 < len(rest) && rest[i+1] == '/' {
+			return asked{kind, pathSegments(append(room, strings.ToUpper(rest[:i])), rest[i+1:]), true}
 		}
 		rest = strings.ToUpper(rest)
 	}
 	if strings.HasPrefix(rest, "/") {
-		return asked{kind, pathSegments(rest), true}
+		return asked{kind, pathSegments(room, rest), true}
 	}
-	return asked{kind: kind, segments: strings.FieldsFunc(rest, func(c rune) bool { return c == ':' || c == '/' })}
+	for len(rest) > 0 {
+		i := strings.IndexAny(rest, ":/")
+		if i < 0 {
+			return asked{kind: kind, segments: append(room, rest)}
+		}
+		if i > 0 {
+			room = append(room, rest[:i])
+		}
+		rest = rest[i+1:]
+	}
+	return asked{kind: kind, segments: room}
 }
 
-func pathSegments(p string) []string {
-	return strings.FieldsFunc(path.Clean(p), func(c rune) bool { return c == '/' })
+// pathSegments appends those of a path.
+func pathSegments(room []string, p string) []string {
+	for p = path.Clean(p); len(p) > 0; {
+		i := strings.IndexByte(p, '/')
+		if i < 0 {
+			return append(room, p)
+		}
+		if i > 0 {
+			room = append(room, p[:i])
+		}
+		p = p[i+1:]
+	}
+	return room
 }
 
 // The groups of verbs of FTP, as ProFTPD's <Limit> has them. RNFR stands with what writes: it
@@ -207,7 +255,7 @@ func (a *policyRule) before(b *policyRule) int {
 		verb = cmp.Compare(verbRank(a.segments[0]), verbRank(b.segments[0]))
 	}
 	return cmp.Or(cmp.Compare(a.scope, b.scope), -cmp.Compare(a.literals, b.literals), rest,
-		-cmp.Compare(len(a.segments), len(b.segments)), verb, -cmp.Compare(a.Level, b.Level), strings.Compare(a.Pattern, b.Pattern))
+		-cmp.Compare(len(a.segments), len(b.segments)), verb, -cmp.Compare(a.Level, b.Level), strings.Compare(a.Pattern, b.Pattern), -strings.Compare(a.Source, b.Source))
 }
 
 // reachesBelow reports whether the pattern of a verb with a path can stand for something below the

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -100,7 +101,9 @@ type Service struct {
 	decoys     *decoys
 	throttle   *throttle
 	registered registrations
-	policy     *policyTable
+	policy     atomic.Pointer[policyTable]
+	resources  []func() []Known // set before Run
+	changing   sync.Mutex       // held while the store's rules are read and take effect; before truth
 	behind     *behind
 	browsers   *browsers
 	requests   *requests
@@ -143,12 +146,14 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s.passwords = &passwords{seal: s.seal, gate: newGate(runtime.GOMAXPROCS(0), maxGateQueue),
 		cache: newCredentialCache(o.Now), iterations: o.SCRAMIterations, sha1: o.SCRAMSHA1, argon: o.Argon2id,
 		tokens: o.Tokens, foreign: o.Foreign, heavy: newGate(heavyWidth, maxGateQueue), decoys: s.decoys}
-	if s.policy, err = newPolicyTable(o.Policy, o.defaultLevels(), o.Domain, o.Classes); err != nil {
+	table, err := newPolicyTable(o.Policy, o.defaultLevels(), o.Domain, o.Classes)
+	if err != nil {
 		return nil, err
 	}
 	if s.sources, err = newSources(o); err != nil {
 		return nil, err
 	}
+	s.policy.Store(table)
 	classes, err := newClassTable(o.Classes, o.Now)
 	if err != nil {
 		return nil, err
@@ -214,6 +219,9 @@ func (s *Service) load(ctx context.Context) error {
 	}
 	if err := s.decoys.load(ctx, s.store); err != nil {
 		return fmt.Errorf("reading what was imported: %w", err)
+	}
+	if _, err := s.loadRules(ctx, s.store); err != nil {
+		return fmt.Errorf("reading the rules of the policy: %w", err)
 	}
 	bans, err := s.store.Bans(ctx)
 	if err != nil {

@@ -52,6 +52,11 @@ type StoreReader interface {
 	// DeviceKnown reports whether the account of a login or alias has the device whose Near is
 	// given, used since the time given.
 	DeviceKnown(ctx context.Context, domain string, name UserName, near []byte, since time.Time) (bool, error)
+	// PolicyRules reads the rules of the policy, each with the names of whom it is narrowed to as they
+	// are now, and the ChangeSeq of their last change, 0 where there never was one. RulesVersion is
+	// that number alone.
+	PolicyRules(ctx context.Context) (version int64, rules []StoredRule, err error)
+	RulesVersion(ctx context.Context) (int64, error)
 
 	BrowserSessions(ctx context.Context) ([]BrowserRow, error)
 	Audit(ctx context.Context, f AuditFilter) ([]AuditEvent, error)
@@ -103,6 +108,14 @@ type StoreWriter interface {
 	ChangeFactor(ctx context.Context, was, now FactorRow) error
 	// RemoveFactors removes those of an account that have these IDs, and gives it the next ChangeSeq.
 	RemoveFactors(ctx context.Context, user UserID, ids ...string) error
+	// PutRule inserts or replaces by Resource, User, GID and Class; RemoveRule removes that one, or is
+	// ErrNotFound. Rules go with their group by RemoveGroup, and follow it to another gid;
+	// RemoveRulesOf takes those of a user, and returns how many.
+	PutRule(ctx context.Context, r StoredRule) error
+	RemoveRule(ctx context.Context, r StoredRule) error
+	RemoveRulesOf(ctx context.Context, id UserID) (int, error)
+	// TouchRules gives the rules the next ChangeSeq; writers of rules wait for one another from then on.
+	TouchRules(ctx context.Context) error
 
 	PutBrowserSession(ctx context.Context, r BrowserRow) error // by ID
 	RemoveBrowserSessions(ctx context.Context, ids ...string) error

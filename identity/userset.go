@@ -237,6 +237,9 @@ func (s *Service) removeUser(ctx context.Context, by Actor, name string, own boo
 		if _, err := e.PutUser(ctx, u); err != nil {
 			return err
 		}
+		if err := e.removeRulesOf(ctx, u.ID); err != nil {
+			return err
+		}
 		e.note("user.remove", s.display(u.Login, u.Domain), fields{"state": string(a.State), "level": a.Level.String()},
 			fields{"state": string(u.State), "level": a.Level.String()})
 		e.concern(u.ID)

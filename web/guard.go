@@ -47,6 +47,9 @@ func (s *Server) hideMethods(next echo.HandlerFunc) echo.HandlerFunc {
 // who it is, then whether the route's level is held, then the form's token, then the page.
 func (s *Server) enter(r *route, c echo.Context) error {
 	if r.foreign != nil {
+		if r.unasked && s.opt.Identity.Required(resource(c.Request().URL.Path), r.Level) == identity.LevelNobody {
+			return errAbsent
+		}
 		// Bans, classes and tokens go by the client's address, and what needs TLS by what the client
 		// speaks, not by what a trusted proxy does.
 		req, from, https := c.Request(), s.remote(c.Request()), s.secure(c.Request())

@@ -23,6 +23,7 @@ type route struct {
 
 	handle  func(*visit) error
 	foreign http.Handler // does its own guarding
+	unasked bool         // foreign, and does not ask the policy: a rule of never, or a default of nobody, hides it
 	verbs   []string     // of foreign: its methods; nil: those of HTTP
 }
 
@@ -139,8 +140,9 @@ func (s *Server) mounts() []route {
 	t := s.dav()
 	for _, prefix := range slices.Sorted(maps.Keys(all)) {
 		p := "/" + strings.Trim(prefix, "/")
-		t = append(t, route{Path: p, Level: identity.LevelNone, foreign: all[prefix]},
-			route{Path: p + "/*", Level: identity.LevelNone, foreign: all[prefix]})
+		unasked := p != "/api" && p != "/metrics"
+		t = append(t, route{Path: p, Level: identity.LevelNone, foreign: all[prefix], unasked: unasked},
+			route{Path: p + "/*", Level: identity.LevelNone, foreign: all[prefix], unasked: unasked})
 	}
 	return t
 }

@@ -68,6 +68,7 @@ type hooks struct {
 	removals     []func(ctx context.Context, id identity.UserID) error
 	blocks       func(owner Owner, peer Address, resource string) bool
 	rosterGroups func(ctx context.Context, owner Owner) ([]Contact, error)
+	known        []identity.Known // resources that are no service's
 }
 
 // serviceKey is whom a request is for and the name of its payload.
@@ -115,6 +116,16 @@ func (reg *Registrar) Serve(list ...Service) {
 	for _, v := range list {
 		reg.hooks.services[serviceKey{v.To, v.Name}] = v
 	}
+}
+
+// Known names a resource of the policy that the module asks about beside those of its services; least is
+// what it asks by itself, LevelNone for nothing.
+func (reg *Registrar) Known(res identity.Resource, text string, least identity.Level) {
+	k := identity.Known{Resource: res, Group: identity.GroupXMPP, Text: text}
+	if least != identity.LevelNone {
+		k.Own, k.Raises = &least, true
+	}
+	reg.hooks.known = append(reg.hooks.known, k)
 }
 
 // Feature adds to what service discovery tells of a target, beside the namespaces of services.

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"cmp"
+	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
+	"time"
 )
 
 type decision struct {
@@ -14,23 +18,87 @@ type decision struct {
 	Source   string  `json:"source"`
 	Client   string  `json:"client"`
 	User     *string `json:"user"`
+	Needed   string  `json:"needed"`
+	Lost     []rule  `json:"lost"`
 }
 
 type rule struct {
 	Pattern string `json:"pattern"`
 	Level   int    `json:"level"`
 	Source  string `json:"source"`
+	Note    string `json:"note"`
+	By      string `json:"by"`
+	Why     string `json:"why"`
+}
+
+type known struct {
+	Resource string `json:"resource"`
+	Group    string `json:"group"`
+	Text     string `json:"text"`
+	Required int    `json:"required"`
+	Pattern  string `json:"pattern"`
+	Source   string `json:"source"`
+}
+
+type review struct {
+	Applied   bool       `json:"applied"`
+	UndoUntil *time.Time `json:"undo_until"`
+	Rules     []struct {
+		Pattern string `json:"pattern"`
+		Before  *int   `json:"before"`
+		After   *int   `json:"after"`
+	} `json:"rules"`
+	Resources []struct {
+		Resource string `json:"resource"`
+		For      string `json:"for"`
+		Before   int    `json:"before"`
+		After    int    `json:"after"`
+	} `json:"resources"`
+	Sessions []sessionChange `json:"sessions"`
+	Affected int             `json:"affected"`
+}
+
+type sessionChange struct {
+	ID       string   `json:"id"`
+	User     string   `json:"user"`
+	Protocol string   `json:"protocol"`
+	Ends     bool     `json:"ends"`
+	Loses    []string `json:"loses"`
+	Wins     []string `json:"wins"`
+}
+
+// effect is what a change means to a session.
+func (x sessionChange) effect() string {
+	var parts []string
+	if x.Ends {
+		parts = append(parts, "ends")
+	}
+	if len(x.Loses) > 0 {
+		parts = append(parts, "loses "+strings.Join(x.Loses, ", "))
+	}
+	if len(x.Wins) > 0 {
+		parts = append(parts, "wins "+strings.Join(x.Wins, ", "))
+	}
+	return strings.Join(parts, "; ")
 }
 
 type policyCmd struct {
 	List    policyListCmd    `cmd:"" aliases:"ls" help:"List the rules, the most specific first."`
-	Explain policyExplainCmd `cmd:"" help:"Say who may use a resource, and which rule decides."`
+	Set     policySetCmd     `cmd:"" help:"Set a rule in the store; it counts at once, for live sessions too."`
+	Unset   policyUnsetCmd   `cmd:"" help:"Remove a rule from the store."`
+	Undo    policyUndoCmd    `cmd:"" help:"Take your last change of rules back, within 10 minutes."`
+	Explain policyExplainCmd `cmd:"" aliases:"show" help:"Say who may use a resource, which rule decides, and why."`
 }
 
-type policyListCmd struct{}
+type policyListCmd struct {
+	All bool `name:"all" help:"Every resource that rules can be about, with the level that it needs now."`
+}
 
-// Run lists rules.
+// Run lists rules, or resources.
 func (c *policyListCmd) Run(s *shell) error {
+	if c.All {
+		return s.resources()
+	}
 	var list []rule
 	body, err := s.get("/policy", nil, &list)
 	if err != nil {
@@ -41,9 +109,139 @@ func (c *policyListCmd) Run(s *shell) error {
 	}
 	var rows [][]string
 	for _, r := range list {
-		rows = append(rows, []string{r.Pattern, level(r.Level), r.Source})
+		rows = append(rows, []string{r.Pattern, required(r.Level), r.Source, r.By, r.Note})
 	}
-	return s.table("No rules; the defaults of each kind hold.", []string{"RESOURCE", "LEVEL", "SOURCE"}, rows)
+	return s.table("No rules; the defaults of each kind hold.", []string{"RESOURCE", "LEVEL", "SOURCE", "BY", "NOTE"}, rows)
+}
+
+func (s *shell) resources() error {
+	var list []known
+	body, err := s.get("/policy/catalogue", nil, &list)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(body)
+	}
+	var rows [][]string
+	for _, k := range list {
+		why := k.Source
+		if k.Pattern != "" {
+			why = k.Pattern + " (" + k.Source + ")"
+		}
+		rows = append(rows, []string{k.Group, k.Resource, required(k.Required), why, k.Text})
+	}
+	return s.table("Nothing is known; is the server running?", []string{"GROUP", "RESOURCE", "LEVEL", "BY RULE", "WHAT"}, rows)
+}
+
+// required is a level that something needs.
+func required(n int) string {
+	if n == nobody {
+		return "never"
+	}
+	return level(n)
+}
+
+// nobody is the level that nobody holds.
+const nobody = 125
+
+type policySetCmd struct {
+	Pattern string `arg:"" name:"resource" help:"Such as 'ftp:SITE CHMOD', 'file:/pub/** for group:staff', default:web."`
+	Level   string `arg:"" name:"level" help:"A level by name or number, or never."`
+	Note    string `name:"note" placeholder:"TEXT" help:"Why, for those who read the list."`
+	DryRun  bool   `name:"dry-run" help:"Change nothing; say which live sessions would lose or win what."`
+}
+
+// Help has the examples.
+func (c *policySetCmd) Help() string {
+	return "Examples:\n\n  trivium policy set 'ftp:SITE CHMOD' staff\n  trivium policy set 'login:ftp for user:alice' never --dry-run\n  trivium policy set 'file:/pub/board/** for group:editors' user --note 'they write it'\n  trivium policy set default:ftp never"
+}
+
+// Run sets a rule.
+func (c *policySetCmd) Run(s *shell) error {
+	return s.changePolicy(map[string]any{"pattern": c.Pattern, "level": c.Level, "note": c.Note}, c.DryRun)
+}
+
+type policyUnsetCmd struct {
+	Pattern string `arg:"" name:"resource" help:"As policy list shows it."`
+	DryRun  bool   `name:"dry-run" help:"Change nothing; say which live sessions would lose or win what."`
+}
+
+// Run removes a rule.
+func (c *policyUnsetCmd) Run(s *shell) error {
+	return s.changePolicy(map[string]any{"pattern": c.Pattern}, c.DryRun)
+}
+
+func (s *shell) changePolicy(change map[string]any, dry bool) error {
+	var r review
+	body, err := s.send(http.MethodPost, "/policy/changes", nil, map[string]any{"changes": []any{change}, "dry_run": dry}, &r)
+	if err != nil {
+		return err
+	}
+	return s.review(body, r)
+}
+
+type policyUndoCmd struct{}
+
+// Run takes a change back.
+func (c *policyUndoCmd) Run(s *shell) error {
+	var r review
+	body, err := s.send(http.MethodPost, "/policy/undo", nil, nil, &r)
+	if err != nil {
+		return err
+	}
+	return s.review(body, r)
+}
+
+// review shows what a change did, or would do.
+func (s *shell) review(body []byte, r review) error {
+	if s.JSON {
+		return s.json(body)
+	}
+	if len(r.Rules) == 0 {
+		return s.say("Nothing changes: the rules are so already.")
+	}
+	shown := func(n *int) string {
+		if n == nil {
+			return "no rule"
+		}
+		return required(*n)
+	}
+	var lines []string
+	for _, x := range r.Rules {
+		lines = append(lines, "rule      "+x.Pattern+": "+shown(x.Before)+" → "+shown(x.After))
+	}
+	for _, x := range r.Resources {
+		text := "resource  " + x.Resource + ": " + required(x.Before) + " → " + required(x.After)
+		if x.For != "" {
+			text += " for " + x.For
+		}
+		lines = append(lines, text)
+	}
+	for _, x := range r.Sessions {
+		lines = append(lines, "session   "+x.ID+" "+cmp.Or(x.User, "anonymous")+" "+x.Protocol+": "+x.effect())
+	}
+	if more := r.Affected - len(r.Sessions); more > 0 {
+		lines = append(lines, "          and "+strconv.Itoa(more)+" more sessions")
+	}
+	if !r.Applied {
+		lines = append(lines, "Nothing was changed.")
+	} else if r.UndoUntil != nil {
+		lines = append(lines, "Done. Take it back with: trivium policy undo")
+	} else {
+		lines = append(lines, "Taken back.")
+	}
+	return s.lines(lines...)
+}
+
+// lines shows a result of several lines.
+func (s *shell) lines(lines ...string) error {
+	for _, l := range lines {
+		if err := s.result(l); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type policyExplainCmd struct {
@@ -68,15 +266,18 @@ func (c *policyExplainCmd) Run(s *shell) error {
 	if s.JSON {
 		return s.json(body)
 	}
-	return s.result(d.sentence())
+	return s.lines(strings.Split(d.sentence(), "\n")...)
 }
 
 func (d decision) sentence() string {
 	needs := d.Resource + " needs " + level(d.Required)
-	if d.Required == 125 {
+	if d.Required == nobody {
 		needs = d.Resource + " is for nobody"
 	}
 	why := "default"
+	if d.Source == "route" {
+		why = "what it asks by itself"
+	}
 	if d.Pattern != "" {
 		why = "rule " + d.Pattern + " of " + d.Source
 	}
@@ -90,9 +291,16 @@ func (d decision) sentence() string {
 		if strings.HasPrefix(d.Resource, "file:") {
 			text += " Permission bits must allow it as well."
 		}
-		return text
+	} else {
+		text = "no — " + text + " The client sees: " + d.Client + seen(d.Client)
+		if d.Needed != "" {
+			text += "\n" + d.Needed
+		}
 	}
-	return "no — " + text + " The client sees: " + d.Client + seen(d.Client)
+	for _, r := range d.Lost {
+		text += "\nnot by " + r.Pattern + " = " + required(r.Level) + " (" + r.Source + "): " + r.Why
+	}
+	return text
 }
 
 // seen says what the protocol's own answer means.

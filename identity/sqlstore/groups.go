@@ -132,12 +132,18 @@ func (w *writer) PutGroup(ctx context.Context, old uint32, g identity.Group) err
 		if _, err := w.exec(ctx, doing, `UPDATE identity_users SET gid = $1 WHERE gid = $2`, g.GID, old); err != nil {
 			return err
 		}
+		if _, err := w.withRules(ctx, `UPDATE identity_rules SET gid = $1 WHERE gid = $2`, g.GID, old); err != nil {
+			return err
+		}
 	}
 	return w.raiseID(ctx, g.GID)
 }
 
 // RemoveGroup implements identity.StoreWriter.
 func (w *writer) RemoveGroup(ctx context.Context, gid uint32) error {
+	if _, err := w.withRules(ctx, `DELETE FROM identity_rules WHERE gid = $1`, gid); err != nil {
+		return err
+	}
 	return w.change(ctx, "removing a group", `DELETE FROM identity_groups WHERE gid = $1`, gid)
 }
 

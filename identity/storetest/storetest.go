@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) identity.Store) {
 		{"a password is kept apart from its user", passwords},
 		{"groups list members and primary users", groups},
 		{"a group changes its name and gid", regroup},
+		{"rules of the policy, and what takes them away", rules},
 		{"aliases", aliases},
 		{"uid and gid are one space that only rises", ids},
 		{"no number is given twice to writers at once", idsAtOnce},

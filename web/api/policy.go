@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"trivium/identity"
 )
@@ -26,6 +27,9 @@ type Class struct {
 
 func (a *API) registerPolicy() {
 	handle(a, identity.LevelStaff, http.MethodGet, "/policy", "list-policy", "List the policy table, the most specific rule first", a.listPolicy)
+	handle(a, identity.LevelStaff, http.MethodGet, "/policy/catalogue", "list-resources", "List every resource that rules can be about, with its present level and the rule that says so", a.listResources)
+	handle(a, identity.LevelAdmin, http.MethodPost, "/policy/changes", "change-policy", "Set and remove rules of the store, all or none; with dry_run say what that would do", a.changePolicy)
+	handle(a, identity.LevelAdmin, http.MethodPost, "/policy/undo", "undo-policy", "Take back the caller's own last change of rules, within 10 minutes", a.undoPolicy)
 	handle(a, identity.LevelStaff, http.MethodGet, "/policy/explain", "explain-policy", "Say which rule decides about a resource for a user or level", a.explain)
 	handle(a, identity.LevelStaff, http.MethodGet, "/classes/test", "test-class", "Say which class an address is in", a.testClass)
 	handle(a, identity.LevelStaff, http.MethodGet, "/classes", "list-classes", "List the classes in the order in which they are tried", a.listClasses)
@@ -37,6 +41,66 @@ func (a *API) listPolicy(context.Context, *struct{}) (*struct{ Body []identity.R
 		rules = []identity.Rule{}
 	}
 	return &struct{ Body []identity.Rule }{rules}, nil
+}
+
+func (a *API) listResources(context.Context, *struct{}) (*struct {
+	Body []identity.CatalogueEntry
+}, error) {
+	return &struct {
+		Body []identity.CatalogueEntry
+	}{a.id.Catalogue()}, nil
+}
+
+// RuleLevel is a level in a rule: a number or a name, or never.
+type RuleLevel struct{ Level }
+
+// UnmarshalJSON is for people's hands.
+func (l *RuleLevel) UnmarshalJSON(b []byte) error {
+	if strings.EqualFold(strings.Trim(string(b), `"`), "never") {
+		l.Level.Level = identity.LevelNobody
+		return nil
+	}
+	return l.Level.Level.UnmarshalJSON(b)
+}
+
+// PolicyChange is one rule that is to be set, or without a level removed.
+type PolicyChange struct {
+	Pattern string     `json:"pattern" maxLength:"1024" doc:"ftp:WRITE:/pub/** for group:staff"`
+	Level   *RuleLevel `json:"level,omitempty" doc:"absent: the rule is removed; never is 125"`
+	Note    string     `json:"note,omitempty" maxLength:"256"`
+}
+
+type changePolicyIn struct {
+	Body struct {
+		Changes []PolicyChange `json:"changes" minItems:"1" maxItems:"5000"`
+		DryRun  bool           `json:"dry_run,omitempty" doc:"change nothing"`
+	}
+}
+
+type reviewOut struct{ Body identity.Review }
+
+func (a *API) changePolicy(ctx context.Context, in *changePolicyIn) (*reviewOut, error) {
+	changes := make([]identity.RuleChange, 0, len(in.Body.Changes))
+	for _, c := range in.Body.Changes {
+		x := identity.RuleChange{Pattern: c.Pattern, Note: c.Note}
+		if c.Level != nil {
+			x.Level = &c.Level.Level.Level
+		}
+		changes = append(changes, x)
+	}
+	r, err := a.id.ChangeRules(ctx, who(ctx).actor, changes, in.Body.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	return &reviewOut{r}, nil
+}
+
+func (a *API) undoPolicy(ctx context.Context, _ *struct{}) (*reviewOut, error) {
+	r, err := a.id.UndoRules(ctx, who(ctx).actor)
+	if err != nil {
+		return nil, err
+	}
+	return &reviewOut{r}, nil
 }
 
 // Explanation is a decision and whom it is about.

@@ -86,6 +86,9 @@ func New(list ...Command) *Commands {
 func (c *Commands) Register(reg *xmpp.Registrar) {
 	c.router = reg.Router
 	reg.Serve(xmpp.Service{To: xmpp.ToServer, Name: xml.Name{Space: ns, Local: "command"}, Resource: "xmpp:command", SetOnly: true, Answer: c.answer})
+	for i := range c.list {
+		reg.Known(c.list[i].Resource, "command: "+c.list[i].Name, c.list[i].Least)
+	}
 	reg.Nodes(xmpp.ToServer, (*nodes)(c))
 	reg.Down(func(_ context.Context, s *xmpp.Stream) {
 		c.mu.Lock()

@@ -51,7 +51,15 @@ func newAPI(cfg *config.Config, s *identity.Service, t *tokens.Service, f *files
 			return nil, err
 		}
 	}
-	return api.New(o)
+	a, err := api.New(o)
+	if err != nil {
+		return nil, err
+	}
+	s.UseRoutes(ftp.LevelOf) // newWeb adds the pages, where there are any
+	for _, list := range []func() []identity.Known{a.Resources, ftp.Resources, f.Resources} {
+		s.AddResources(list)
+	}
+	return a, nil
 }
 
 func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *files.Service, src *certs.Source, st *status, log *slog.Logger) (*ftp.Server, error) {
@@ -83,6 +91,9 @@ func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *to
 		}
 		return ftp.LevelOf(res)
 	})
+	for _, list := range []func() []identity.Known{srv.Resources, x.Resources} {
+		s.AddResources(list)
+	}
 	st.add(bounds(srv.Addrs, func(b web.Bound) Bound { return Bound(b) }))
 	return srv, nil
 }
