@@ -19,6 +19,7 @@ var levels = map[string]identity.Level{
 	"end-session": identity.LevelLoggedIn, "end-sessions": identity.LevelLoggedIn,
 	"list-tokens": identity.LevelLoggedIn, "issue-token": identity.LevelLoggedIn, "show-token": identity.LevelLoggedIn,
 	"list-trash": identity.LevelLoggedIn, "empty-trash": identity.LevelLoggedIn, "restore-trash": identity.LevelLoggedIn, "purge-trash": identity.LevelLoggedIn,
+	"list-shares": identity.LevelLoggedIn, "add-share": identity.LevelLoggedIn, "end-share": identity.LevelLoggedIn,
 	"list-versions": identity.LevelLoggedIn, "restore-version": identity.LevelLoggedIn,
 	"revoke-token": identity.LevelLoggedIn, "revoke-tokens": identity.LevelLoggedIn,
 
