@@ -53,6 +53,8 @@ type Web struct {
 	SessionTimeout   time.Duration  `toml:"session_timeout" default:"30d" min:"1" doc:"a logged-in browser session idle this long becomes anonymous"`
 	AnonymousTimeout time.Duration  `toml:"anonymous_timeout" default:"1h" min:"1" doc:"an anonymous browser session idle this long is closed"`
 	DAV              bool           `toml:"dav" default:"true" doc:"WebDAV at /dav/"`
+
+	SessionMaxAge time.Duration `toml:"session_max_age" default:"0" doc:"a logged-in browser session as old as this becomes anonymous, however busy it is; 0: never"`
 }
 
 // FTP is the section [ftp].
@@ -164,6 +166,7 @@ type Identity struct {
 	AnonymousWeb         bool   `toml:"anonymous_web" default:"true" doc:"visitors get a session before they log in"`
 	UIDMin               uint32 `toml:"uid_min" default:"10000" min:"1000" max:"2000000000" doc:"first uid and gid given out"`
 	SecondFactor         string `toml:"second_factor" default:"optional" values:"optional|admin|moderator|staff|everyone" doc:"of whom a second factor is asked: who sets one up, from that level on, or everybody" note:"A password alone lets nobody of them in: the web pages ask for the second factor, on the other roads app passwords work. A class may ask for one too."`
+	GeoIP                string `toml:"geoip" type:"path" example:"/var/lib/GeoIP/GeoLite2-City.mmdb" doc:"MaxMind file (MMDB) that says where addresses are, for lists of sessions; empty: nobody knows"`
 	SealKey              Secret `toml:"seal_key" type:"sealkey" example:"@file:/etc/trivium/seal.key" doc:"seals the password records; empty: data_dir/seal.key, made at the first start"`
 
 	LDAP []LDAP `toml:"ldap" sample:"office" doc:"a directory that checks passwords, and whose people have accounts here" note:"NAME is what accounts, pages and commands call it. No environment form."`
@@ -200,6 +203,14 @@ type Limits struct {
 	BanFor                    time.Duration `toml:"ban_for" default:"15m" min:"1" doc:"length of the first ban; each further one is longer"`
 	XMPPStanzaSize            Size          `toml:"xmpp_stanza_size" default:"256KiB" min:"10000" max:"67108864" doc:"largest stanza after log-in (RFC 6120 section 13.12: at least 10000 bytes)"`
 	XMPPQueueSize             Size          `toml:"xmpp_queue_size" default:"1MiB" min:"65536" doc:"unsent output of one XMPP session"`
+
+	SessionsFTP  int           `toml:"sessions_ftp" default:"0" doc:"sessions of the whole FTP road"`
+	SessionsWeb  int           `toml:"sessions_web" default:"0" doc:"sessions of the whole web road, WebDAV and the API among them"`
+	SessionsXMPP int           `toml:"sessions_xmpp" default:"0" doc:"sessions of the whole XMPP road"`
+	WhenFullFTP  string        `toml:"when_full_ftp" default:"refuse" values:"refuse|oldest|idle" doc:"what a log-in beyond sessions_per_user_ftp does: it is refused, or the session of the account that is oldest, or was idle for longest, gives way"`
+	WhenFullWeb  string        `toml:"when_full_web" default:"idle" values:"refuse|oldest|idle" doc:"the same beyond sessions_per_user_web"`
+	WhenFullXMPP string        `toml:"when_full_xmpp" default:"refuse" values:"refuse|oldest|idle" doc:"the same beyond sessions_per_user_xmpp"`
+	XMPPMaxAge   time.Duration `toml:"xmpp_session_timeout" default:"0" doc:"XMPP session as a whole, however busy it is; 0: no limit"`
 }
 
 // Database is the section [database].

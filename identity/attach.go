@@ -13,32 +13,95 @@ type attachment struct {
 	method  Method
 	factor  FactorKind // the second factor that was shown; "": none
 	held    Level      // before the class's cap
-	expires time.Time  // of the account or token; zero: never
+	expires time.Time  // of the account or token, or when the session is as old as it may be; zero: never
+	aged    bool       // that is because of its age
 }
 
-// attach gives s credentials, where the limits of the account's sessions allow it.
-func (r *Registry) attach(s *Session, a *attachment) error {
+// age bounds the life of a session by Options.MaxAge; LoginAt is set.
+func (s *Service) age(ses *Session, a *attachment) {
+	most := s.opts.MaxAge[ses.protocol.Road()]
+	if most <= 0 {
+		return
+	}
+	if end := a.creds.LoginAt.Add(most); a.expires.IsZero() || end.Before(a.expires) {
+		a.expires, a.aged = end, true
+	}
+}
+
+// WhenFull is what a log-in does where its account has as many sessions on that road as it may.
+type WhenFull string
+
+// The rules. The session that gives way ends with ReasonReplaced; one that waits for its client to
+// come back does not count.
+const (
+	WhenFullRefuse WhenFull = "refuse" // the log-in is refused; also the meaning of ""
+	WhenFullOldest WhenFull = "oldest" // the session that logged in first gives way
+	WhenFullIdle   WhenFull = "idle"   // the session that was not heard of for longest gives way
+)
+
+// attach gives s credentials, where the limits of the account's sessions allow it. gives is the
+// session that has to go for it, which the caller ends once it holds no lock.
+func (r *Registry) attach(s *Session, a *attachment) (gives *Session, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sessions[s.id] != s {
-		return ErrEnded
+		return nil, ErrEnded
 	}
 	if !s.loginFree() {
-		return ErrInvalid
+		return nil, ErrInvalid
 	}
-	if owner := a.creds.UserID; owner != "" {
-		n := 0
-		for other := range r.owners[owner] {
-			if other.protocol.Road() == s.protocol.Road() && r.sessions[other.id] == other && !other.away.Load() {
-				n++
-			}
-		}
-		if reached(n, r.limits.SessionsPerUser[s.protocol.Road()]) {
-			return ErrSessions
+	if a.creds.UserID != "" {
+		if gives, err = r.room(s.protocol.Road(), a.creds.UserID); err != nil {
+			return nil, err
 		}
 	}
 	r.place(s, a)
-	return nil
+	return gives, nil
+}
+
+// room finds a place for one more session of an account on a road.
+func (r *Registry) room(road Road, owner UserID) (gives *Session, err error) {
+	limit, rule := r.limits.SessionsPerUser[road], r.limits.WhenFull[road]
+	n := 0
+	for other := range r.owners[owner] {
+		if other.protocol.Road() != road || r.sessions[other.id] != other || other.away.Load() || other.counted.leaving {
+			continue
+		}
+		n++
+		if gives == nil || rule.before(other, gives) {
+			gives = other
+		}
+	}
+	switch {
+	case !reached(n, limit):
+		return nil, nil
+	case rule != WhenFullOldest && rule != WhenFullIdle:
+		return nil, ErrSessions
+	}
+	gives.counted.leaving = true
+	return gives, nil
+}
+
+// before reports whether a gives way before b.
+func (w WhenFull) before(a, b *Session) bool {
+	if w == WhenFullIdle {
+		return a.activity.Load() < b.activity.Load()
+	}
+	return a.loginAt().Before(b.loginAt())
+}
+
+func (s *Session) loginAt() time.Time {
+	if a := s.had(); a != nil {
+		return a.creds.LoginAt
+	}
+	return s.started
+}
+
+// giveWay ends a session whose place another one of its account has taken; nil is none.
+func (r *Registry) giveWay(s *Session) {
+	if s != nil {
+		r.finish([]*Session{s}, Reason{Code: ReasonReplaced, Text: "another log-in took its place: the account has as many sessions on this road as it may"}, true)
+	}
 }
 
 // replace gives s other credentials or, with nil, none; false where it has ended.
@@ -65,12 +128,14 @@ func (r *Registry) swap(s *Session, was, a *attachment) bool {
 
 // place sets what s is and counts it there; Registry.mu is held.
 func (r *Registry) place(s *Session, a *attachment) {
+	was := s.counted.owner
 	unindex(r.owners, s.counted.owner, s)
 	unindex(r.tokens, s.counted.token, s)
 	delete(r.expiring, s)
 	s.counted.owner, s.counted.token = "", ""
 	r.setWaiting(s, a == nil)
 	s.set(a)
+	r.reread(s)
 	if a != nil {
 		c := &a.creds
 		if s.counted.owner = c.UserID; c.UserID != "" {
@@ -84,7 +149,14 @@ func (r *Registry) place(s *Session, a *attachment) {
 			r.expiring[s] = struct{}{}
 		}
 	}
-	r.note(EventChanged, s)
+	switch now := s.counted.owner; {
+	case was == "" && now != "":
+		r.note(EventUpgraded, s)
+	case was != "" && now == "":
+		r.note(EventDowngraded, s)
+	default:
+		r.note(EventChanged, s)
+	}
 }
 
 // move notes that a browser session came from another address, of the given class, and returns
@@ -100,8 +172,12 @@ func (r *Registry) move(s *Session, remote netip.AddrPort, class *Class) (change
 	r.countClass(s.counted, 1)
 	s.mu.Lock()
 	changed = s.class != class
+	if s.remote.Addr() != remote.Addr() {
+		s.location = r.locate(remote.Addr())
+	}
 	s.remote, s.class = remote, class
 	s.mu.Unlock()
+	r.reread(s)
 	r.note(EventChanged, s)
 	return changed, true
 }

@@ -366,6 +366,9 @@ func (s *Service) loadBrowser(ctx context.Context, row BrowserRow) (bool, error)
 		return false, nil // a second factor is wanted now
 	}
 	a.creds.OrigUser, a.creds.LoginAt = row.OrigUser, row.LoginAt
+	if s.age(ses, a); a.aged && !s.now().Before(a.expires) {
+		return false, nil
+	}
 	rec := &browserRecord{session: ses, all: s.browsers, referer: row.Referer, cookieState: cookieState{
 		selector: row.Selector, hash: [sha256.Size]byte(row.SecretHash), csrf: row.CSRF, turn: 1,
 		kind: CookieLoggedIn, stay: row.Stay,
@@ -375,10 +378,15 @@ func (s *Service) loadBrowser(ctx context.Context, row BrowserRow) (bool, error)
 	}
 	ses.browser, ses.started, ses.details.Lang = rec, row.StartedAt, row.Lang
 	ses.activity.Store(row.LastActivity.UnixNano())
-	if s.Registry.add(ses) != nil || s.Registry.attach(ses, a) != nil {
-		ses.Close()
+	if s.Registry.add(ses) != nil {
 		return false, nil // a limit is lower now
 	}
+	gives, err := s.Registry.attach(ses, a)
+	if err != nil {
+		ses.Close()
+		return false, nil
+	}
+	s.Registry.giveWay(gives)
 	s.browsers.mu.Lock()
 	s.browsers.bySelector[rec.selector] = rec
 	s.browsers.mu.Unlock()

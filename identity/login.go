@@ -79,6 +79,7 @@ type claim struct {
 	known    *knownGrant // what grant was made of
 	tokenKey tokenKey
 	factor   FactorKind // the second factor that was shown; "": none
+	gives    *Session   // has to go for this one
 }
 
 // authenticate is Login without the callbacks.
@@ -363,7 +364,9 @@ func (s *Service) admit(ctx context.Context, c *claim) (*attachment, error) {
 			return nil, err
 		}
 		a.creds.OrigUser, a.creds.LoginAt = c.login.Name, at
+		s.age(c.ses, a)
 		fresh, err := s.attachIfSame(ctx, c, acc, a)
+		s.Registry.giveWay(c.gives)
 		switch {
 		case err != nil:
 			return nil, err
@@ -396,7 +399,9 @@ func (s *Service) attachIfSame(ctx context.Context, c *claim, acc *Account, a *a
 			return nil, err
 		}
 	}
-	return acc, s.Registry.attach(c.ses, a)
+	var err error
+	c.gives, err = s.Registry.attach(c.ses, a)
+	return acc, err
 }
 
 // tokenHolds re-reads the token of a log-in.
@@ -508,7 +513,7 @@ func (s *Service) checkAnonymous(ctx context.Context, c *claim, a Anonymous) (Cr
 	at := s.anonymous(c.ses.classNow().name(), s.now())
 	at.method, at.creds.OrigUser, at.creds.AnonUser = MethodAnonymous, a.Name, user
 	at.creds.Domain = a.Domain
-	if err := s.Registry.attach(c.ses, at); err != nil {
+	if _, err := s.Registry.attach(c.ses, at); err != nil {
 		return Credentials{}, err
 	}
 	return at.creds, nil

@@ -23,14 +23,6 @@ type Opening struct {
 	Holder        Holder
 }
 
-// Filter chooses sessions; zero fields choose all.
-type Filter struct {
-	User     string // as Info.User
-	Owner    UserID
-	Protocol Protocol
-	ID       string
-}
-
 // Registry is the list of the sessions on this node. Its methods: Open, List, Get, Count, Watch,
 // End and EndWhere.
 //
@@ -43,11 +35,14 @@ type Registry struct {
 	classes *classTable
 	banned  func(netip.Prefix) time.Duration // how long yet; 0: not
 	onEnd   func([]ended)                    // called when the holders know
+	locate  func(netip.Addr) string
 
 	watching atomic.Int32 // number of watchers, so that nobody pays for events without one
 
 	mu       sync.Mutex // guards what follows and Session.counted
 	sessions map[string]*Session
+	all      []row // the same, in no order; counted.index is where each stands
+	roads    map[Road]int
 	prefixes map[netip.Prefix]*prefixCount
 	waiting  *list.List // of *Session: connections that are not logged in, oldest first
 	classed  map[classCount]int
@@ -55,6 +50,7 @@ type Registry struct {
 	tokens   map[string]map[*Session]struct{}
 	expiring map[*Session]struct{}
 	watchers map[*watcher]struct{}
+	feed     feed
 }
 
 // prefixCount counts the connections of one address block.
@@ -68,6 +64,8 @@ type classCount struct {
 
 // counted is where a session stands in the counts.
 type counted struct {
+	index      int  // in Registry.all
+	leaving    bool // it gives way to another session of its account
 	prefix     netip.Prefix
 	class      *Class
 	connection bool          // false for browser sessions, which have no connection of their own
@@ -84,11 +82,15 @@ type ended struct {
 }
 
 func newRegistry(o Options, classes *classTable) *Registry {
+	if o.Locate == nil {
+		o.Locate = func(netip.Addr) string { return "" }
+	}
 	return &Registry{
 		node: o.Node, now: o.Now, limits: o.Limits, classes: classes,
 		banned:   func(netip.Prefix) time.Duration { return 0 },
 		onEnd:    func([]ended) {},
-		sessions: map[string]*Session{}, prefixes: map[netip.Prefix]*prefixCount{}, waiting: list.New(),
+		locate:   o.Locate,
+		sessions: map[string]*Session{}, roads: map[Road]int{}, prefixes: map[netip.Prefix]*prefixCount{}, waiting: list.New(),
 		classed: map[classCount]int{}, owners: map[UserID]map[*Session]struct{}{},
 		tokens: map[string]map[*Session]struct{}{}, expiring: map[*Session]struct{}{},
 		watchers: map[*watcher]struct{}{},
@@ -135,7 +137,7 @@ func (r *Registry) newSession(ctx context.Context, id string, o Opening) (*Sessi
 	}
 	s := &Session{
 		id: id, protocol: o.Protocol, remote: o.Remote, local: o.Local, class: class,
-		started: r.now(), holder: o.Holder, registry: r,
+		started: r.now(), holder: o.Holder, registry: r, location: r.locate(o.Remote.Addr()),
 		ended: make(chan struct{}), told: make(chan struct{}),
 		details: Details{State: cmp.Or(o.State, firstState(o.Protocol)), TLS: o.TLS, UserAgent: o.UserAgent},
 	}
@@ -166,7 +168,7 @@ func (r *Registry) add(s *Session) error {
 	r.mu.Lock()
 	victim, err := r.count(s)
 	if err == nil {
-		r.sessions[s.id] = s
+		r.enlist(s)
 		r.note(EventOpened, s)
 	}
 	r.mu.Unlock()
@@ -180,7 +182,7 @@ func (r *Registry) add(s *Session) error {
 // in, it names the oldest one, which has to go.
 func (r *Registry) count(s *Session) (victim *Session, err error) {
 	c := counted{prefix: prefixOf(s.remote.Addr()), class: s.class, connection: s.browser == nil}
-	if reached(len(r.sessions), r.limits.Sessions) {
+	if road := s.protocol.Road(); reached(len(r.sessions), r.limits.Sessions) || reached(r.roads[road], r.limits.SessionsPerRoad[road]) {
 		return nil, ErrSessions
 	}
 	if err := r.classRoom(c); err != nil {
@@ -277,54 +279,6 @@ func unindex[K comparable](m map[K]map[*Session]struct{}, k K, s *Session) {
 	}
 }
 
-// List returns the chosen sessions, oldest first.
-func (r *Registry) List(f Filter) []Info {
-	infos := []Info{}
-	for _, s := range r.find(f) {
-		infos = append(infos, s.Info())
-	}
-	return infos
-}
-
-// Count is the number of sessions that List would return.
-func (r *Registry) Count(f Filter) int { return len(r.find(f)) }
-
-// find returns the chosen sessions, oldest first.
-func (r *Registry) find(f Filter) []*Session {
-	r.mu.Lock()
-	var found []*Session
-	add := func(s *Session) {
-		if r.sessions[s.id] == s && (f.Protocol == "" || f.Protocol == s.protocol) {
-			found = append(found, s)
-		}
-	}
-	switch {
-	case f.ID != "":
-		if s, ok := r.sessions[f.ID]; ok && (f.Owner == "" || f.Owner == s.counted.owner) {
-			add(s)
-		}
-	case f.Owner != "":
-		for s := range r.owners[f.Owner] {
-			add(s)
-		}
-	default:
-		for _, s := range r.sessions {
-			add(s)
-		}
-	}
-	r.mu.Unlock()
-	if f.User != "" {
-		found = slices.DeleteFunc(found, func(s *Session) bool {
-			c, ok := s.Credentials()
-			return !ok || c.User != f.User
-		})
-	}
-	slices.SortFunc(found, func(a, b *Session) int {
-		return cmp.Or(a.started.Compare(b.started), strings.Compare(a.id, b.id))
-	})
-	return found
-}
-
 // Get returns one session by ID.
 func (r *Registry) Get(id string) (*Session, bool) {
 	r.mu.Lock()
@@ -345,7 +299,9 @@ func (r *Registry) End(id string, why Reason) error {
 // EndWhere ends all that f chooses and returns them.
 func (r *Registry) EndWhere(f Filter, why Reason) []Info {
 	infos := []Info{}
-	for _, e := range r.finish(r.find(f), why, true) {
+	list := r.find(f)
+	slices.SortFunc(list, byStart)
+	for _, e := range r.finish(list, why, true) {
 		infos = append(infos, *e.info)
 	}
 	return infos
@@ -360,10 +316,10 @@ func (r *Registry) finish(sessions []*Session, why Reason, tell bool) []ended {
 			continue
 		}
 		e := ended{session: s, reason: why}
-		if tell || len(r.watchers) > 0 {
+		if tell || r.heard() {
 			e.info = s.snapshot()
 		}
-		delete(r.sessions, s.id)
+		r.delist(s)
 		r.uncount(s)
 		s.mu.Lock()
 		s.done, s.reason, s.level = true, why, LevelNone

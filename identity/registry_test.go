@@ -161,7 +161,7 @@ func TestWatch(t *testing.T) {
 	ses.Update(func(d *identity.Details) { d.Doing = "STOR /a" }) // no change, no event
 	ses.Close()
 	ses.Update(func(d *identity.Details) { d.Doing = "late" }) // not listed any more
-	for _, want := range []string{"opened  ", "changed alice ", "changed alice STOR /a", "ended alice STOR /a"} {
+	for _, want := range []string{"opened  ", "upgraded alice ", "changed alice STOR /a", "ended alice STOR /a"} {
 		e := <-events
 		user := ""
 		if e.Session.User != nil {

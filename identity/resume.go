@@ -25,12 +25,13 @@ func (r *Registry) Resume(old, next *Session) error {
 	old.counted.prefix, next.counted.prefix = next.counted.prefix, old.counted.prefix
 	old.counted.class, next.counted.class = next.counted.class, old.counted.class
 	next.mu.Lock()
-	remote, local, class := next.remote, next.local, next.class
+	remote, local, class, location := next.remote, next.local, next.class, next.location
 	next.mu.Unlock()
 	old.mu.Lock()
-	old.remote, old.local, old.class = remote, local, class
+	old.remote, old.local, old.class, old.location = remote, local, class, location
 	old.mu.Unlock()
 	old.away.Store(false)
 	r.place(old, a)
+	r.reread(next)
 	return nil
 }

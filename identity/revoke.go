@@ -106,6 +106,7 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 		return end(Reason{Code: ReasonPolicy, Text: err.Error()})
 	}
 	now.creds.OrigUser, now.creds.LoginAt = was.creds.OrigUser, was.creds.LoginAt
+	s.age(ses, now)
 	now.creds.CredentialVersion = max(now.creds.CredentialVersion, was.creds.CredentialVersion)
 	switch {
 	case reflect.DeepEqual(now, was):
@@ -234,7 +235,16 @@ func (s *Service) poll(ctx context.Context) error {
 	return s.decoys.load(ctx, s.store)
 }
 
-// expire ends the sessions whose account or token has expired.
+// expire ends the sessions whose account or token has expired, and those that are as old as they may
+// be; of these the ones of browsers go back to anonymous.
 func (s *Service) expire() {
-	s.Registry.finish(s.Registry.expired(), Reason{Code: ReasonExpired, Text: ErrExpired.Error()}, true)
+	var over []*Session
+	for _, ses := range s.Registry.expired() {
+		if a, ok := ses.attached(); ok && a.aged && ses.browser != nil {
+			s.demote(ses.browser, Reason{Code: ReasonExpired, Text: "the session is as old as it may be: log in again"})
+			continue
+		}
+		over = append(over, ses)
+	}
+	s.Registry.finish(over, Reason{Code: ReasonExpired, Text: ErrExpired.Error()}, true)
 }

@@ -35,9 +35,11 @@ type Limits struct {
 	UnauthenticatedPerAddress int
 	Unauthenticated           int // whole server; the oldest is ended first
 	Sessions                  int // whole server
+	SessionsPerRoad           map[Road]int
 	SessionsPerUser           map[Road]int
-	FileRoad                  SessionLimits // of one account, where it says nothing of its own
-	BanAfter                  int           // wrong log-ins per address prefix (/32, /64); 0: never
+	WhenFull                  map[Road]WhenFull // what a log-in beyond SessionsPerUser does
+	FileRoad                  SessionLimits     // of one account, where it says nothing of its own
+	BanAfter                  int               // wrong log-ins per address prefix (/32, /64); 0: never
 	BanWindow                 time.Duration
 	BanFor                    time.Duration // the first; each further one is longer
 }
@@ -67,11 +69,14 @@ type Options struct {
 	Passwords        PasswordJudge // nil: nothing but the length of a new password counts
 	PasswordStrength int           // score that a new one must have at least, 0 to 4
 
-	AnonymousRoads           []Road        // where LoginAnonymous may succeed
-	AnonymousRequirePassword bool          // FTP: anon_user is then the original USER
-	AnonymousPassword        Secret        // what it must be; zero: nothing is right
-	AnonymousTimeout         time.Duration // of an anonymous browser session
-	SessionTimeout           time.Duration // of a logged-in browser session: then it is downgraded
+	AnonymousRoads           []Road                 // where LoginAnonymous may succeed
+	AnonymousRequirePassword bool                   // FTP: anon_user is then the original USER
+	AnonymousPassword        Secret                 // what it must be; zero: nothing is right
+	AnonymousTimeout         time.Duration          // of an anonymous browser session
+	SessionTimeout           time.Duration          // of a logged-in browser session: then it is downgraded
+	MaxAge                   map[Road]time.Duration // after its log-in a session ends (of a browser: is downgraded), however busy it is; 0: never
+
+	Locate func(netip.Addr) string // says where an address is, in words; nil: nobody knows
 
 	Sources []Directory // that check passwords, in the order in which they are asked
 

@@ -88,6 +88,7 @@ type Info struct {
 	BytesOut     int64      `json:"bytes_out"`
 
 	Transfer *TransferInfo `json:"transfer"`
+	Location *string       `json:"location"` // where the address is, as far as somebody knows
 
 	Owner UserID `json:"-"` // "" before log-in and for anonymous
 	Doing string `json:"-"`
@@ -157,15 +158,16 @@ type Session struct {
 	// Guarded by Registry.mu: where the session is counted.
 	counted counted
 
-	mu      sync.Mutex // guards what follows; taken alone or after Registry.mu
-	remote  netip.AddrPort
-	local   netip.AddrPort
-	class   *Class
-	details Details
-	has     *attachment // replaced, never changed; nil: no credentials
-	level   Level
-	reason  Reason
-	done    bool
+	mu       sync.Mutex // guards what follows; taken alone or after Registry.mu
+	remote   netip.AddrPort
+	local    netip.AddrPort
+	class    *Class
+	location string // of remote
+	details  Details
+	has      *attachment // replaced, never changed; nil: no credentials
+	level    Level
+	reason   Reason
+	done     bool
 }
 
 // ID is opaque, no secret, and never changes; it begins with the node's name.
@@ -317,7 +319,7 @@ func (s *Session) snapshot() *Info {
 		TLS: optional(s.details.TLS), UserAgent: optional(s.details.UserAgent), Lang: optional(s.details.Lang),
 		StartedAt: s.started.UTC(), LastActivity: s.LastActivity().UTC(),
 		BytesIn: s.in.Load(), BytesOut: s.out.Load(), Doing: s.details.Doing,
-		Transfer: s.details.Transfer,
+		Transfer: s.details.Transfer, Location: optional(s.location),
 	}
 	i.Node = s.registry.node
 	if s.protocol == ProtocolFTP {

@@ -7,7 +7,7 @@ func TestSwap(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(Options{Limits: Limits{}}, nil)
 	s := &Session{id: "x", registry: r}
-	r.sessions["x"] = s
+	r.enlist(s)
 	first, narrow, wide := &attachment{}, &attachment{held: LevelCustomer}, &attachment{held: LevelRoot}
 	r.place(s, first)
 	r.place(s, narrow)

@@ -7,10 +7,12 @@ type EventKind string
 
 // The kinds; EventLagged says that the watcher was too slow and must read List again.
 const (
-	EventOpened  EventKind = "opened"
-	EventChanged EventKind = "changed"
-	EventEnded   EventKind = "ended"
-	EventLagged  EventKind = "lagged"
+	EventOpened     EventKind = "opened"
+	EventUpgraded   EventKind = "upgraded" // somebody has logged in
+	EventChanged    EventKind = "changed"
+	EventDowngraded EventKind = "downgraded" // it goes on without them
+	EventEnded      EventKind = "ended"
+	EventLagged     EventKind = "lagged"
 )
 
 // Event is a change in the list of sessions.
@@ -46,9 +48,17 @@ func (r *Registry) Watch(ctx context.Context, buffer int) <-chan Event {
 	return w.events
 }
 
-// publish hands an event to all watchers; Registry.mu is held, so that events come in the order
-// in which the list changed. info is nil only where there is none of them.
+// heard reports whether anybody is told of events; Registry.mu is held.
+func (r *Registry) heard() bool {
+	return len(r.watchers) > 0 || r.fed()
+}
+
+// publish hands an event to all watchers and to the feed; Registry.mu is held, so that events come in
+// the order in which the list changed. info is nil only where there is none of them.
 func (r *Registry) publish(kind EventKind, info *Info, why Reason) {
+	if info != nil && r.fed() {
+		r.feed.add(kind, info, why, r.now())
+	}
 	for w := range r.watchers {
 		if w.lagged && len(w.events) > 0 {
 			continue // EventLagged is yet to be read, and List after it tells this, too
@@ -76,7 +86,7 @@ func (r *Registry) changed(s *Session) {
 
 // note publishes s as it is now; Registry.mu is held.
 func (r *Registry) note(kind EventKind, s *Session) {
-	if len(r.watchers) > 0 {
+	if r.heard() {
 		r.publish(kind, s.snapshot(), Reason{})
 	}
 }

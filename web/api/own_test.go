@@ -22,7 +22,7 @@ func TestSessionJSON(t *testing.T) {
 	if len(list) != 1 {
 		t.Fatalf("want the request's own session, got %s", got.body)
 	}
-	want := strings.Fields("id protocol state level user orig_user ident_user anon_user uid gid group gids groups class remote_addr local_addr tls jid resource priority presence interested user_agent lang token_id node started_at login_at last_activity bytes_in bytes_out transfer")
+	want := strings.Fields("id protocol state level user orig_user ident_user anon_user uid gid group gids groups class remote_addr local_addr tls jid resource priority presence interested user_agent lang token_id node started_at login_at last_activity bytes_in bytes_out transfer location")
 	slices.Sort(want)
 	var keys []string
 	for k := range list[0] {

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
+	"time"
 
 	"trivium/config"
 	"trivium/identity"
 )
 
-type sessionsOut struct{ Body []identity.Info }
+type sessionsOut struct {
+	Total int `header:"X-Total-Count" doc:"how many the filter chooses"`
+	Body  []identity.Info
+}
 
 type sessionOut struct{ Body identity.Info }
 
@@ -20,10 +23,25 @@ type Doing struct {
 	Doing string `json:"doing"`
 }
 
-type sessionFilter struct {
+// SessionFilter chooses sessions; what is not given chooses all.
+type SessionFilter struct {
 	User     string `query:"user" doc:"login, alias or login@domain"`
 	Protocol string `query:"protocol" enum:"ftp,web,dav,api,xmpp,s2s,component"`
-	Class    string `query:"class"`
+	Road     string `query:"road" enum:"ftp,web,xmpp"`
+	Class    string `query:"class" doc:"name of a class; - for no class"`
+	From     string `query:"from" doc:"address or CIDR block that it comes from"`
+	Level    string `query:"level" doc:"exactly this level, by name or number"`
+	State    string `query:"state" doc:"such as ready, logged_in or available"`
+	Token    string `query:"token" doc:"ID of the token that opened it"`
+	Text     string `query:"text" maxLength:"200" doc:"part of user, address, client, JID, class or state"`
+	Idle     int64  `query:"idle" minimum:"0" maximum:"31536000" doc:"not heard of for so many seconds"`
+}
+
+type sessionPage struct {
+	SessionFilter
+	Sort   string `query:"sort" doc:"started, user, level, protocol, client, address, class, state, active, in or out; a minus sign before it: the other way round"`
+	Offset int    `query:"offset" minimum:"0" doc:"how many to leave out"`
+	Limit  int    `query:"limit" minimum:"0" doc:"how many at most; 0: all"`
 }
 
 // SessionIn is a session in a path.
@@ -36,30 +54,51 @@ func (a *API) registerSessions() {
 	handle(a, identity.LevelLoggedIn, http.MethodGet, "/sessions/doing", "list-doing", "What the listed sessions are at", a.listDoing)
 	handle(a, identity.LevelLoggedIn, http.MethodGet, "/sessions/{id}", "show-session", "Show a session", a.showSession)
 	handle(a, identity.LevelLoggedIn, http.MethodDelete, "/sessions/{id}", "end-session", "End a session", a.endSession)
-	handle(a, identity.LevelLoggedIn, http.MethodPost, "/sessions/end", "end-sessions", "End sessions by id or all of a user: one's own; for moderators those below their level", a.endSessions)
+	handle(a, identity.LevelLoggedIn, http.MethodPost, "/sessions/end", "end-sessions", "End sessions by id, user, class, address, protocol or road: one's own; for moderators those below their level", a.endSessions)
 }
 
-// sessions are those that the caller may see and the filter chooses.
-func (a *API) sessions(ctx context.Context, in sessionFilter) ([]identity.Info, error) {
+// filter is what the caller asks for, of what the caller may see.
+func (a *API) filter(ctx context.Context, in SessionFilter) (identity.Filter, error) {
 	c := who(ctx)
-	f := identity.Filter{Protocol: identity.Protocol(in.Protocol)}
+	f := identity.Filter{Protocol: identity.Protocol(in.Protocol), Road: identity.Road(in.Road), Class: in.Class,
+		State: identity.State(in.State), Text: in.Text, Token: in.Token}
 	if in.User != "" {
 		owner, err := a.sessionOwner(ctx, c, in.User)
 		if err != nil {
-			return nil, err
+			return f, err
 		}
 		f.Owner = owner
+	}
+	if in.From != "" {
+		p, err := prefixes([]string{in.From})
+		if err != nil {
+			return f, err
+		}
+		f.From = p[0]
+	}
+	if in.Level != "" {
+		l, err := identity.ParseLevel(in.Level)
+		if err != nil {
+			return f, err
+		}
+		f.Level = &l
+	}
+	if in.Idle > 0 {
+		f.Idle = a.now().Add(-time.Duration(in.Idle) * time.Second)
 	}
 	if !c.allows(identity.LevelStaff) {
 		f.Owner = c.owner // never "": the guard lets nobody anonymous through
 	}
-	out := []identity.Info{}
-	for _, i := range a.id.Registry.List(f) {
-		if in.Class == "" || i.Class != nil && strings.EqualFold(*i.Class, in.Class) {
-			out = append(out, i)
-		}
+	return f, nil
+}
+
+// sessions are those that the caller may see and the filter chooses, oldest first.
+func (a *API) sessions(ctx context.Context, in SessionFilter) ([]identity.Info, error) {
+	f, err := a.filter(ctx, in)
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	return a.id.Registry.List(f), nil
 }
 
 // sessionOwner finds whose sessions are meant. Below staff there is only oneself.
@@ -72,15 +111,20 @@ func (a *API) sessionOwner(ctx context.Context, c caller, name string) (identity
 	return acc.ID, err
 }
 
-func (a *API) listSessions(ctx context.Context, in *sessionFilter) (*sessionsOut, error) {
-	list, err := a.sessions(ctx, *in)
+func (a *API) listSessions(ctx context.Context, in *sessionPage) (*sessionsOut, error) {
+	f, err := a.filter(ctx, in.SessionFilter)
 	if err != nil {
 		return nil, err
 	}
-	return &sessionsOut{list}, nil
+	key, down, err := identity.ParseSort(in.Sort)
+	if err != nil {
+		return nil, err
+	}
+	page := a.id.Registry.Page(f, key, down, in.Offset, in.Limit)
+	return &sessionsOut{page.Total, page.Sessions}, nil
 }
 
-func (a *API) listDoing(ctx context.Context, in *sessionFilter) (*struct{ Body []Doing }, error) {
+func (a *API) listDoing(ctx context.Context, in *SessionFilter) (*struct{ Body []Doing }, error) {
 	list, err := a.sessions(ctx, *in)
 	if err != nil {
 		return nil, err
@@ -137,45 +181,72 @@ func (a *API) endSession(ctx context.Context, in *struct {
 	SessionIn
 	Reason string `query:"reason" maxLength:"200"`
 }) (*nothing, error) {
-	_, err := a.end(ctx, []string{in.ID}, in.Reason)
-	return nil, err
-}
-
-func (a *API) endSessions(ctx context.Context, in *struct {
-	Body struct {
-		IDs    []string `json:"ids,omitempty" maxItems:"10000"`
-		User   string   `json:"user,omitempty" doc:"all sessions of this user"`
-		Reason string   `json:"reason,omitempty" maxLength:"200" doc:"may be shown to the person"`
-	}
-}) (*sessionsOut, error) {
-	b := in.Body
-	if (len(b.IDs) == 0) == (b.User == "") {
-		return nil, invalid("give either ids or user")
-	}
-	if b.User != "" {
-		list, err := a.sessions(ctx, sessionFilter{User: b.User})
-		if err != nil {
-			return nil, err
-		}
-		for _, i := range list {
-			// The request's own session goes last of all: with the answer.
-			if c := who(ctx); c.session == nil || c.session.ID() != i.ID {
-				b.IDs = append(b.IDs, i.ID)
-			}
-		}
-	}
-	ended, err := a.end(ctx, b.IDs, b.Reason)
+	list, err := a.named(ctx, []string{in.ID})
 	if err != nil {
 		return nil, err
 	}
-	return &sessionsOut{ended}, nil
+	_, err = a.end(ctx, list, in.Reason)
+	return nil, err
 }
 
-// end ends all or, where one is unknown or refused, none. What has gone meanwhile is left out of
-// the answer.
-func (a *API) end(ctx context.Context, ids []string, reason string) ([]identity.Info, error) {
-	c := who(ctx)
-	var list []identity.Info
+// endIn chooses sessions by ids or by what they have in common.
+type endIn struct {
+	IDs      []string `json:"ids,omitempty" maxItems:"10000"`
+	User     string   `json:"user,omitempty" doc:"all sessions of this user"`
+	Class    string   `json:"class,omitempty" doc:"all of a class of addresses; - for no class"`
+	From     string   `json:"from,omitempty" doc:"all from an address or CIDR block"`
+	Protocol string   `json:"protocol,omitempty" enum:"ftp,web,dav,api,xmpp,s2s,component" doc:"all that speak it"`
+	Road     string   `json:"road,omitempty" enum:"ftp,web,xmpp" doc:"all of a road"`
+	Reason   string   `json:"reason,omitempty" maxLength:"200" doc:"may be shown to the person"`
+	DryRun   bool     `json:"dry_run,omitempty" doc:"only tell which would end"`
+}
+
+func (a *API) endSessions(ctx context.Context, in *struct{ Body endIn }) (*sessionsOut, error) {
+	b := in.Body
+	by := SessionFilter{User: b.User, Class: b.Class, From: b.From, Protocol: b.Protocol, Road: b.Road}
+	if (len(b.IDs) == 0) == (by == SessionFilter{}) {
+		return nil, invalid("give either ids, or some of user, class, from, protocol and road")
+	}
+	list, err := a.named(ctx, b.IDs)
+	if len(b.IDs) == 0 {
+		list, err = a.chosen(ctx, by)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !b.DryRun {
+		if list, err = a.end(ctx, list, b.Reason); err != nil {
+			return nil, err
+		}
+	}
+	return &sessionsOut{len(list), list}, nil
+}
+
+// chosen are the sessions that a filter chooses and the caller may end; the request's own is not
+// among them. What a filter meets and the caller may not end is passed over, unless a user was named.
+func (a *API) chosen(ctx context.Context, by SessionFilter) ([]identity.Info, error) {
+	all, err := a.sessions(ctx, by)
+	if err != nil {
+		return nil, err
+	}
+	c, list := who(ctx), []identity.Info{}
+	for _, i := range all {
+		if c.session != nil && c.session.ID() == i.ID {
+			continue
+		}
+		switch err := c.mayEnd(i); {
+		case err == nil:
+			list = append(list, i)
+		case by.User != "":
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// named are the sessions with these ids, all of them or, where one is unknown or refused, none.
+func (a *API) named(ctx context.Context, ids []string) ([]identity.Info, error) {
+	c, list := who(ctx), []identity.Info{}
 	for _, id := range ids {
 		i, err := a.session(c, id)
 		if err != nil {
@@ -186,7 +257,12 @@ func (a *API) end(ctx context.Context, ids []string, reason string) ([]identity.
 		}
 		list = append(list, i)
 	}
-	ended := []identity.Info{}
+	return list, nil
+}
+
+// end ends sessions. What has gone meanwhile is left out of the answer.
+func (a *API) end(ctx context.Context, list []identity.Info, reason string) ([]identity.Info, error) {
+	c, ended := who(ctx), []identity.Info{}
 	for _, i := range list {
 		err := a.id.Registry.End(i.ID, identity.Reason{Code: identity.ReasonEnded, Text: reason, By: &c.actor})
 		if errors.Is(err, identity.ErrNotFound) {

@@ -22,7 +22,7 @@ func (a *API) registerTransfers() {
 	handle(a, identity.LevelLoggedIn, http.MethodDelete, "/transfers/{id}", "stop-transfer", "Stop what a session transfers; the session goes on", a.stopTransfer)
 }
 
-func (a *API) listTransfers(ctx context.Context, in *sessionFilter) (*struct{ Body []Transfer }, error) {
+func (a *API) listTransfers(ctx context.Context, in *SessionFilter) (*struct{ Body []Transfer }, error) {
 	list, err := a.sessions(ctx, *in)
 	if err != nil {
 		return nil, err

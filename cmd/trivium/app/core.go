@@ -52,6 +52,10 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 	if cfg.XMPP.Anonymous {
 		roads = append(roads, identity.RoadXMPP)
 	}
+	locate, err := locator(lc, cfg)
+	if err != nil {
+		return nil, err
+	}
 	s, err := identity.New(context.Background(), identity.Options{
 		Store: identitystore.New(db), Tokens: v, Log: log,
 		Domain: cfg.Domain, Domains: cfg.Domains, Classes: classes(cfg), Policy: cfg.Policy,
@@ -59,6 +63,9 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 			ConnectionsPerAddress: l.ConnectionsPerAddress, UnauthenticatedPerAddress: l.UnauthenticatedPerAddress,
 			Unauthenticated: l.Unauthenticated, Sessions: l.Sessions,
 			SessionsPerUser: map[identity.Road]int{identity.RoadFTP: l.SessionsPerUserFTP, identity.RoadWeb: l.SessionsPerUserWeb, identity.RoadXMPP: l.SessionsPerUserXMPP},
+			SessionsPerRoad: map[identity.Road]int{identity.RoadFTP: l.SessionsFTP, identity.RoadWeb: l.SessionsWeb, identity.RoadXMPP: l.SessionsXMPP},
+			WhenFull: map[identity.Road]identity.WhenFull{identity.RoadFTP: identity.WhenFull(l.WhenFullFTP), identity.RoadWeb: identity.WhenFull(l.WhenFullWeb),
+				identity.RoadXMPP: identity.WhenFull(l.WhenFullXMPP)},
 			FileRoad:        identity.SessionLimits{UploadRate: int64(l.FTPUploadRate), DownloadRate: int64(l.FTPDownloadRate), Transfers: l.FTPTransfers},
 			BanAfter:        l.BanAfter, BanWindow: l.BanWindow, BanFor: l.BanFor,
 		},
@@ -68,6 +75,8 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 		AnonymousRoads: roads, AnonymousRequirePassword: cfg.FTP.AnonymousRequirePassword, AnonymousPassword: identity.NewSecret(cfg.FTP.AnonymousPassword.Reveal()),
 		TOTP: factor.TOTP{}, Passkeys: factor.Passkeys{}, SiteName: siteName(cfg), FactorFrom: factorFrom(cfg.Identity.SecondFactor),
 		AnonymousTimeout: cfg.Web.AnonymousTimeout, SessionTimeout: cfg.Web.SessionTimeout,
+		MaxAge: map[identity.Road]time.Duration{identity.RoadWeb: cfg.Web.SessionMaxAge, identity.RoadXMPP: l.XMPPMaxAge},
+		Locate: locate,
 	})
 	if err != nil {
 		return nil, err
