@@ -100,7 +100,7 @@ func (r *Registry) Count(f Filter) int {
 	if f == (Filter{}) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return len(r.all)
+		return len(r.rows)
 	}
 	return len(r.find(f))
 }
@@ -129,8 +129,8 @@ func (r *Registry) find(f Filter) []*Session {
 		found = keys(r.tokens[f.Token])
 	default:
 		f.Text = strings.ToLower(f.Text)
-		for i := range r.all {
-			if w := &r.all[i]; f.matchesRow(w) {
+		for i := range r.rows {
+			if w := &r.rows[i]; f.matchesRow(w) {
 				found = append(found, w.Session)
 			}
 		}

@@ -41,7 +41,7 @@ type Registry struct {
 
 	mu       sync.Mutex // guards what follows and Session.counted
 	sessions map[string]*Session
-	all      []row // the same, in no order; counted.index is where each stands
+	rows     []row // the same, in no order; counted.index is where each stands
 	roads    map[Road]int
 	prefixes map[netip.Prefix]*prefixCount
 	waiting  *list.List // of *Session: connections that are not logged in, oldest first
@@ -64,7 +64,7 @@ type classCount struct {
 
 // counted is where a session stands in the counts.
 type counted struct {
-	index      int  // in Registry.all
+	index      int  // in Registry.rows
 	leaving    bool // it gives way to another session of its account
 	prefix     netip.Prefix
 	class      *Class

@@ -13,8 +13,8 @@ type row struct {
 
 // enlist lists s.
 func (r *Registry) enlist(s *Session) {
-	s.counted.index = len(r.all)
-	r.all = append(r.all, row{Session: s})
+	s.counted.index = len(r.rows)
+	r.rows = append(r.rows, row{Session: s})
 	r.sessions[s.id] = s
 	r.roads[s.protocol.Road()]++
 	r.reread(s)
@@ -22,11 +22,11 @@ func (r *Registry) enlist(s *Session) {
 
 // delist takes s off the list; the last row comes to its place.
 func (r *Registry) delist(s *Session) {
-	last := len(r.all) - 1
-	r.all[s.counted.index] = r.all[last]
-	r.all[s.counted.index].counted.index = s.counted.index
-	r.all[last] = row{}
-	r.all = r.all[:last]
+	last := len(r.rows) - 1
+	r.rows[s.counted.index] = r.rows[last]
+	r.rows[s.counted.index].counted.index = s.counted.index
+	r.rows[last] = row{}
+	r.rows = r.rows[:last]
 	delete(r.sessions, s.id)
 	if r.roads[s.protocol.Road()]--; r.roads[s.protocol.Road()] == 0 {
 		delete(r.roads, s.protocol.Road())
@@ -35,7 +35,7 @@ func (r *Registry) delist(s *Session) {
 
 // reread brings the row of a listed session up to date.
 func (r *Registry) reread(s *Session) {
-	w := &r.all[s.counted.index]
+	w := &r.rows[s.counted.index]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w.addr, w.class, w.level = s.remote.Addr().Unmap().WithZone(""), s.class, s.level
