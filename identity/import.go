@@ -57,13 +57,23 @@ const (
 type ImportOptions struct {
 	DryRun       bool
 	Conflict     Conflict         // "" is ConflictSkip
-	Renumber     bool             // give new uids; else those of the import, where one that is taken is a conflict
+	UIDs         UIDChoice        // "" is UIDKeep
 	MinUID       uint32           // leave out whoever has a lower one
 	Level        Level            // of new accounts that say none; 0: the default level
 	LevelOfGroup map[string]Level // by name of a group; the highest counts
 	Domain       string           // of logins without one; "": the default domain
 	MakeGroups   bool             // groups that there are not
 }
+
+// UIDChoice says which numbers new accounts get.
+type UIDChoice string
+
+// The choices.
+const (
+	UIDKeep UIDChoice = "keep" // those of the import, and a new one where that is taken, as virtual users share one
+	UIDMust UIDChoice = "must" // those of the import; one that is taken is a conflict
+	UIDNew  UIDChoice = "new"  // new ones
+)
 
 // ImportAction is what became of an account.
 type ImportAction string
@@ -180,6 +190,13 @@ func (s *Service) importOptions(by Actor, o ImportOptions) (ImportOptions, error
 	default:
 		return o, faultf(ErrInvalid, "%q is not what is done with a login that is taken; it is skip, update or fail", string(o.Conflict))
 	}
+	switch o.UIDs {
+	case "":
+		o.UIDs = UIDKeep
+	case UIDKeep, UIDMust, UIDNew:
+	default:
+		return o, faultf(ErrInvalid, "%q is not a choice of uids; it is keep, must or new", string(o.UIDs))
+	}
 	if o.Domain == "" {
 		o.Domain = s.opts.Domain
 	}
@@ -233,7 +250,7 @@ func (s *Service) checkIncoming(by Actor, o ImportOptions, in *incoming) (err er
 	case len(in.Hashes) > maxImportHashes:
 		return faultf(ErrInvalid, "more than %d hashes", maxImportHashes)
 	}
-	if in.UID != nil && !o.Renumber {
+	if in.UID != nil && o.UIDs != UIDNew {
 		if err := checkNumber("uid", *in.UID); err != nil {
 			return err
 		}
@@ -471,9 +488,7 @@ func (t *importing) add(ctx context.Context, in *incoming) error {
 			}
 		}
 	}
-	if _, err := t.PutUser(ctx, u); errors.Is(err, ErrExists) {
-		return faultf(ErrExists, "the uid %d is or was another account's", u.UID)
-	} else if err != nil {
+	if err := t.put(ctx, in, &u, own); err != nil {
 		return err
 	}
 	if own != nil {
@@ -506,6 +521,30 @@ func (t *importing) add(ctx context.Context, in *incoming) error {
 	return nil
 }
 
+// put writes a new user, with another uid where its own is taken and need not be kept. own is the
+// group that is to be made for it, or nil.
+func (t *importing) put(ctx context.Context, in *incoming, u *User, own *Group) error {
+	_, err := t.PutUser(ctx, *u)
+	if !errors.Is(err, ErrExists) {
+		return err
+	}
+	if t.o.UIDs == UIDMust || in.UID == nil {
+		return faultf(ErrExists, "the uid %d is or was another account's", u.UID)
+	}
+	in.out.warn("the uid %d is or was another account's, so it has a new one", u.UID)
+	shared := own != nil && own.GID == u.UID
+	if u.UID, err = t.NextID(ctx, t.service.opts.UIDMin); err != nil {
+		return err
+	}
+	if shared {
+		own.GID, u.GID = u.UID, u.UID
+	}
+	if _, err = t.PutUser(ctx, *u); errors.Is(err, ErrExists) {
+		return faultf(ErrExists, "the uid %d is or was another account's", u.UID)
+	}
+	return err
+}
+
 // to sets what an import says of an account, but level and profile.
 func (in *incoming) to(u *User) {
 	assign(&u.QuotaBytes, in.QuotaBytes)
@@ -525,7 +564,7 @@ func (in *incoming) to(u *User) {
 
 // number chooses the uid.
 func (t *importing) number(ctx context.Context, in *incoming, u *User) (err error) {
-	if in.UID != nil && !t.o.Renumber {
+	if in.UID != nil && t.o.UIDs != UIDNew {
 		u.UID = *in.UID
 		return nil
 	}
@@ -571,19 +610,27 @@ func (t *importing) primary(ctx context.Context, in *incoming, u *User) (make *G
 		u.GID = g.GID
 		return nil, nil
 	}
-	if in.GID != nil && !t.o.Renumber && checkNumber("gid", *in.GID) == nil {
+	if in.GID != nil && t.o.UIDs != UIDNew && checkNumber("gid", *in.GID) == nil {
 		if other, err := t.GroupRowByGID(ctx, *in.GID); errors.Is(err, ErrNotFound) {
 			g.GID, u.GID = *in.GID, *in.GID
 		} else if err != nil {
 			return nil, err
-		} else if in.Group == "" && other.Domain == u.Domain {
-			u.GID = other.GID // the file names a number alone, and there is a group of it
+		} else if is, err := t.stands(ctx, other); err != nil {
+			return nil, err
+		} else if is && in.Group == "" && other.Domain == u.Domain {
+			u.GID = other.GID // the import names a number alone, and there is a group of it
 			return nil, t.mayEnter(ctx, &other)
 		} else {
 			in.out.warn("the gid %d is another group's, so its own group has a new one", *in.GID)
 		}
 	}
 	return g, nil
+}
+
+// stands reports whether a group stands for itself, and is not the own one of a user.
+func (t *importing) stands(ctx context.Context, g Group) (bool, error) {
+	login, _, _, err := t.NameTaken(ctx, g.Domain, g.Name)
+	return !login, err
 }
 
 // group looks a group up, once in a transaction.
@@ -606,7 +653,7 @@ func (t *importing) makeGroup(ctx context.Context, in *incoming, g *Group, gid *
 	if err := s.free(ctx, t, g.Domain, g.Name); err != nil {
 		return err
 	}
-	if gid != nil && !t.o.Renumber && checkNumber("gid", *gid) == nil {
+	if gid != nil && t.o.UIDs != UIDNew && checkNumber("gid", *gid) == nil {
 		if _, err := t.GroupRowByGID(ctx, *gid); errors.Is(err, ErrNotFound) {
 			g.GID = *gid
 		} else if err != nil {
@@ -687,7 +734,7 @@ func (t *importing) update(ctx context.Context, in *incoming, now Account) error
 	s := t.service
 	in.out.UID, in.out.Level = now.UID, now.Level
 	if t.o.Conflict != ConflictUpdate {
-		if t.o.Conflict == ConflictSkip && (in.UID == nil || *in.UID == now.UID || t.o.Renumber) {
+		if t.o.Conflict == ConflictSkip && (in.UID == nil || *in.UID == now.UID || t.o.UIDs == UIDNew) {
 			in.out.Action, in.out.Password, in.out.Hash, in.out.NeedsPlain, in.record = ImportSame, PasswordOwn, "", false, Record{}
 			in.out.Warnings = []string{}
 			return nil
