@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"path"
 	"slices"
 	"sort"
 	"strconv"
@@ -202,99 +201,6 @@ func (s *Server) getAudit(v *visit) error {
 	}
 	v.fill(&view.page, "admin.audit", "Audit log")
 	return s.write(v, http.StatusOK, "admin_audit", view)
-}
-
-type policyView struct {
-	page
-	Rules          []identity.Rule
-	Routes         []routeRow
-	Resource, User field
-	Decision       *identity.Decision
-}
-
-type routeRow struct {
-	Path           string
-	Table, Current identity.Level
-}
-
-func (s *Server) getPolicy(v *visit) error {
-	view := &policyView{Rules: s.opt.Identity.Rules(),
-		Resource: field{ID: "resource", Name: "resource", Label: "Resource", Type: "text", Value: v.QueryParam("resource"), Required: true, Help: "Such as web:/admin/users, ftp:SITE CHMOD or login:ftp."},
-		User:     field{ID: "user", Name: "user", Label: "User or level", Type: "text", Value: v.QueryParam("user"), Required: true, Help: "A user name, or a level such as staff."}}
-	seen := map[string]bool{}
-	for i := range s.routes {
-		r := &s.routes[i]
-		if r.static || r.foreign != nil || r.Method != http.MethodGet || seen[r.Path] {
-			continue
-		}
-		seen[r.Path] = true
-		view.Routes = append(view.Routes, routeRow{Path: r.Path, Table: r.Level, Current: s.need(nil, r, r.Path)})
-	}
-	status := http.StatusOK
-	if view.Resource.Value != "" && view.User.Value != "" {
-		d, err := s.explain(v, identity.Resource(view.Resource.Value), view.User.Value)
-		if err != nil {
-			a := answerTo(err)
-			if a.fallback {
-				return err
-			}
-			text := a.words(err)
-			if a.status == http.StatusNotFound {
-				text = "There is neither an account nor a level of this name."
-			}
-			view.trouble(&view.User, text)
-			status = http.StatusUnprocessableEntity
-		} else {
-			view.Decision = &d
-		}
-	}
-	v.fill(&view.page, "admin.policy", "Policy")
-	return s.write(v, status, "admin_policy", view)
-}
-
-// explain takes the subject for a level where it is the name of one, else for an account.
-func (s *Server) explain(v *visit, r identity.Resource, subject string) (identity.Decision, error) {
-	user, level := subject, identity.LevelNone
-	if l, err := identity.ParseLevel(subject); err == nil {
-		user, level = "", l
-	}
-	d, err := s.opt.Identity.Explain(v.ctx(), r, identity.Asker{User: user, Level: level})
-	if err != nil {
-		return d, err
-	}
-	urlPath, ok := strings.CutPrefix(string(r), "web:")
-	if row := s.routeOf(urlPath); ok && row != nil && d.Source != "config" && d.Source != "store" {
-		// No rule of this server says anything, so what our own table asks counts, which identity does not know.
-		d.Required, d.Source, d.Pattern = s.need(nil, row, urlPath), "route table", ""
-		d.Allowed = d.Required == identity.LevelNone || d.Held.Allows(d.Required)
-		if d.Client = ""; !d.Allowed {
-			d.Client = "404"
-			if d.Required == identity.LevelLoggedIn {
-				d.Client = "303 /login"
-			}
-		}
-	}
-	return d, nil
-}
-
-// routeOf finds the row of the table that a path belongs to.
-func (s *Server) routeOf(urlPath string) *route {
-	want := strings.Split(strings.Trim(path.Clean("/"+urlPath), "/"), "/")
-	for i := range s.routes {
-		pattern := strings.Split(strings.Trim(s.routes[i].Path, "/"), "/")
-		for j, p := range pattern {
-			if p == "*" {
-				return &s.routes[i]
-			}
-			if j >= len(want) || p != want[j] && !strings.HasPrefix(p, ":") {
-				break
-			}
-			if j == len(pattern)-1 && len(want) == len(pattern) {
-				return &s.routes[i]
-			}
-		}
-	}
-	return nil
 }
 
 type configView struct {

@@ -108,6 +108,15 @@ func openSite(t *testing.T, s *site, changes ...change) *site {
 	if s.Server, err = web.New(wo); err != nil {
 		t.Fatal(err)
 	}
+	s.identity.UseRoutes(func(r identity.Resource) (identity.Level, bool) {
+		path, ok := strings.CutPrefix(string(r), "web:")
+		if !ok {
+			return 0, false
+		}
+		return s.LevelOf(path)
+	})
+	s.identity.AddResources(s.Resources)
+	s.identity.AddResources(tree.Resources)
 	if err := s.Listen(ctx); err != nil {
 		t.Fatal(err)
 	}

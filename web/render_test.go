@@ -46,6 +46,7 @@ func views() map[string][2]any {
 	audit := []auditRow{{identity.AuditEvent{Time: noon, Event: "login.fail", Actor: nasty, Via: "web", Subject: nasty, Protocol: identity.ProtocolFTP, Method: identity.MethodForm, Remote: nasty, Result: nasty, Detail: nasty}}, {identity.AuditEvent{Time: noon, Event: "login.ok", Result: "ok"}}}
 	rows := []sessionRow{fullRow(&p)}
 	opts := []option{{Value: nasty, Label: nasty, Selected: true}}
+	staff := identity.LevelStaff
 	withOptions := fullField("level")
 	withOptions.Options = opts
 	withRows := fullField("about")
@@ -93,8 +94,12 @@ func views() map[string][2]any {
 			Rows: []groupRow{{Name: nasty, Path: pathOf("admin", "groups", nasty), GID: 1, Members: []string{nasty}, Primary: []string{nasty, "b"}}, {Name: "empty", GID: 2}, {Name: "own", Personal: true}}}},
 		"admin_sessions": {&allSessionsView{}, &allSessionsView{page: p, Rows: append(rows, sessionRow{Info: identity.Info{State: identity.StateConnected}}), Total: 3, Query: nasty, User: nasty, Protocols: opts, Filtered: true, Page: 2, Pages: 3, Prev: "/admin/sessions?page=1", Next: "/admin/sessions?page=3"}},
 		"admin_audit":    {&auditView{}, &auditView{page: p, Rows: audit, Event: nasty, Subject: nasty, Actor: nasty, Events: []string{nasty}, Filtered: true, Full: true}},
-		"admin_policy": {&policyView{}, &policyView{page: p, Rules: []identity.Rule{{Pattern: nasty, Level: identity.LevelNobody, Source: "config"}}, Routes: []routeRow{{"/admin", identity.LevelAdmin, identity.LevelRoot}}, Resource: fullField("resource"), User: fullField("user"),
-			Decision: &identity.Decision{Resource: identity.Resource(nasty), Required: identity.LevelAdmin, Held: identity.LevelUser, Pattern: nasty, Source: "config", Client: "404"}}},
+		"admin_policy": {&policyView{}, &policyView{page: p, Group: "ftp", Tabs: []policyTab{{"/admin/policy?group=ftp", nasty, true}}, Columns: matrixLevels(), Rules: []policyRuleRow{{identity.Rule{Pattern: nasty, Level: identity.LevelNobody, Source: "store", Note: nasty, By: nasty}, true}}, More: 3,
+			Rows:    []policyRow{{Resource: nasty, Texts: []string{nasty}, Required: identity.LevelStaff, By: nasty, Cells: []policyCell{{identity.LevelUser, false}, {identity.LevelRoot, true}}, Select: "r:" + nasty, Options: opts, Raises: true}, {Fixed: true}},
+			CanUndo: true, Undo: p.Stamp(noon), Extra: withRows, Note: fullField("note"), Class: fullField("class"), Resource: fullField("resource"), User: fullField("user"),
+			Decision: &identity.Decision{Resource: identity.Resource(nasty), Required: identity.LevelAdmin, Held: identity.LevelUser, Pattern: nasty, Source: "config", Client: "404", Needed: nasty, Lost: []identity.Loser{{Rule: identity.Rule{Pattern: nasty}, Why: nasty}}}}},
+		"admin_policy_review": {&reviewView{}, &reviewView{page: p, Group: "ftp", Text: nasty, Note: nasty, More: 2, Review: identity.Review{Rules: []identity.RuleEdit{{Pattern: nasty, After: &staff}, {Pattern: "b", Before: &staff}},
+			Resources: []identity.ResourceChange{{Resource: identity.Resource(nasty), For: nasty, After: identity.LevelNobody}}, Sessions: []identity.SessionChange{{ID: "1-a", User: nasty, Ends: true, Loses: []identity.Resource{"ftp:STOR"}, Wins: []identity.Resource{identity.Resource(nasty)}}, {}}}}},
 		"admin_config": {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Rows: []configRow{{Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
 	}
 }

@@ -113,6 +113,9 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/sessions/:id/end", Level: admin, Page: "admin.sessions", handle: s.postAdminEnd},
 		{Method: get, Path: "/admin/audit", Level: admin, Page: "admin.audit", nav: "Audit log", icon: "list", group: navAdmin, handle: s.getAudit},
 		{Method: get, Path: "/admin/policy", Level: admin, Page: "admin.policy", nav: "Policy", icon: "shield", group: navAdmin, handle: s.getPolicy},
+		{Method: post, Path: "/admin/policy/review", Level: admin, Page: "admin.policy", handle: s.postPolicyReview},
+		{Method: post, Path: "/admin/policy/apply", Level: admin, Page: "admin.policy", handle: s.postPolicyApply},
+		{Method: post, Path: "/admin/policy/undo", Level: admin, Page: "admin.policy", handle: s.postPolicyUndo},
 		{Method: get, Path: "/admin/config", Level: admin, Page: "admin.config", nav: "Configuration", icon: "gear", group: navAdmin, handle: s.getConfig},
 
 		{Method: get, Path: "/assets/*", Level: none, static: true, handle: s.getAsset},
