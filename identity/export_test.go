@@ -22,6 +22,7 @@ func (s *Service) Sweep()                         { s.sweep() }
 func (s *Service) FlushBehind(ctx context.Context) {
 	s.flushBrowsers(true)
 	s.flushDevices(ctx)
+	s.flushResets(ctx)
 	s.behind.flush(ctx)
 }
 

@@ -78,6 +78,8 @@ type Options struct {
 
 	Locate func(netip.Addr) string // says where an address is, in words; nil: nobody knows
 
+	InviteLevel Level // least that may invite people to make accounts of the default level; 0: staff
+
 	Sources []Directory // that check passwords, in the order in which they are asked
 
 	TOTP       TOTP     // nil: no authenticator apps
@@ -117,8 +119,10 @@ type Service struct {
 	totp       TOTP     // nil: none
 	passkeys   Passkeys // nil: none
 
-	askMu sync.Mutex // guards asks
-	asks  *recent[UserID, askState]
+	askMu  sync.Mutex // guards asks
+	asks   *recent[UserID, askState]
+	resets *resets
+	joins  *allowance[netip.Prefix]
 
 	// truth is held while an account is read and its sessions are set to what it says, by log-ins
 	// for reading: of two log-ins neither changes what the other has read. Before Registry.mu.
@@ -129,6 +133,8 @@ type Service struct {
 	notifiers              []Notifier
 	chat                   Chat                                                // set before Run; nil: none
 	tell                   func(ctx context.Context, acc Account, text string) // set before Run; nil: nobody is told
+	onContact              []func(ctx context.Context, inviter, joined Account)
+	invitesSwept           time.Time // Run's alone
 	onChange               []func(context.Context, []UserID)
 	routeLevel             func(Resource) (Level, bool) // set before Run; nil: no road has said
 }
@@ -145,6 +151,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		behind: newBehind(o.Store, o.Log), throttle: newThrottle(o.Limits, o.Now),
 		known: newKnownAccounts(o.Now), decoys: &decoys{}, devices: newDevices(), totp: o.TOTP, passkeys: o.Passkeys,
 		asks: newRecent[UserID](maxTracked, func(*askState) {})}
+	s.resets, s.joins = newResets(), newAllowance[netip.Prefix](joinTries, joinWindow)
 	if s.seal, err = newSealer(o.SealKey); err != nil {
 		return nil, err
 	}
@@ -184,6 +191,7 @@ func (o Options) complete() (Options, error) {
 	o.UIDMin = cmp.Or(o.UIDMin, defaultUIDMin)
 	o.SCRAMIterations = cmp.Or(o.SCRAMIterations, defaultIterations)
 	o.DefaultLevel = cmp.Or(o.DefaultLevel, LevelUser)
+	o.InviteLevel = cmp.Or(o.InviteLevel, LevelStaff)
 	if !o.DefaultLevel.Holdable() {
 		return o, fmt.Errorf("an account cannot hold the default level %s: %w", o.DefaultLevel, ErrInvalid)
 	}
@@ -292,13 +300,10 @@ func (s *Service) Run(ctx context.Context) error {
 		defer close(done)
 		s.behind.run(writing)
 	}()
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		s.watchDevices(ctx)
-	}()
-	var syncs sync.WaitGroup
-	syncs.Go(func() { s.runSyncs(ctx) })
+	var beside sync.WaitGroup
+	beside.Go(func() { s.runSyncs(ctx) })
+	beside.Go(func() { s.watchDevices(ctx) })
+	beside.Go(func() { s.answerResets(ctx) })
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	failing := false
@@ -314,9 +319,8 @@ func (s *Service) Run(ctx context.Context) error {
 			s.sweep()
 		}
 	}
-	syncs.Wait()
+	beside.Wait()
 	s.flushBrowsers(true)
-	<-watched
 	stop()
 	<-done
 	return nil
@@ -327,5 +331,6 @@ func (s *Service) sweep() {
 	s.expire()
 	s.sweepRequests()
 	s.sweepBrowsers()
+	s.sweepInvites(s.now())
 	s.flushBrowsers(false)
 }

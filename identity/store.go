@@ -47,6 +47,13 @@ type StoreReader interface {
 	// NameTaken reports whether a login, tombstones included, an alias or a group has the name.
 	NameTaken(ctx context.Context, domain string, name UserName) (login, alias, group bool, err error)
 
+	// AccountsByEmail lists those of an e-mail address, in any case of its ASCII letters.
+	AccountsByEmail(ctx context.Context, email string, limit int) ([]Account, error)
+
+	Invitation(ctx context.Context, id string) (Invitation, error)
+	Invitations(ctx context.Context, f InviteFilter) ([]Invitation, error) // the newest first
+	InviteUses(ctx context.Context, id string) ([]InviteUse, error)        // the newest first
+
 	// Devices lists those of an account, the last used first.
 	Devices(ctx context.Context, user UserID) ([]Device, error)
 	// DeviceKnown reports whether the account of a login or alias has the device whose Near is
@@ -90,6 +97,16 @@ type StoreWriter interface {
 	RemoveMember(ctx context.Context, gid uint32, user UserID) error
 	PutAlias(ctx context.Context, a Alias) error
 	RemoveAlias(ctx context.Context, domain string, name UserName) error
+
+	PutInvitation(ctx context.Context, i Invitation) error // a new one; ErrExists where its ID is taken
+	// UseInvitation counts and notes a use; ErrNotFound where there is none of that ID, it is
+	// revoked, or has no use left. Two at the same time never have the same use.
+	UseInvitation(ctx context.Context, u InviteUse) error
+	RevokeInvitation(ctx context.Context, id string, at time.Time) error
+	// RevokeInvitations revokes those that set the password of an account and are not revoked yet.
+	RevokeInvitations(ctx context.Context, user UserID, at time.Time) error
+	// ForgetInvitations removes those that expired, or were revoked, before a time.
+	ForgetInvitations(ctx context.Context, before time.Time) error
 
 	PutDevice(ctx context.Context, d Device) error // by User and Near; FirstSeen stays
 	RemoveDevices(ctx context.Context, user UserID, near ...[]byte) error

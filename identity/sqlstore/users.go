@@ -105,6 +105,14 @@ func wants(b *bool) int {
 	return 2
 }
 
+// AccountsByEmail implements identity.Store.
+func (r reader) AccountsByEmail(ctx context.Context, email string, limit int) ([]identity.Account, error) {
+	return r.accounts(sqldb.Brief(ctx), accountColumns+accountTables+
+		`WHERE u.id IN (SELECT c.id FROM identity_users c WHERE lower(c.email) = lower($1) AND c.email <> '' AND c.state <> 'deleted'
+			ORDER BY c.login, c.domain LIMIT $2)
+		ORDER BY u.login, u.domain, u.id, s.name`, email, limit)
+}
+
 // AccountsChanged implements identity.Store.
 func (r reader) AccountsChanged(ctx context.Context, seq int64) ([]identity.Account, error) {
 	return r.accounts(ctx, accountColumns+accountTables+
