@@ -32,6 +32,9 @@ var mayImport = []struct {
 	{"files/local", []string{"files"}},
 	{"files/s3", []string{"files"}},
 	{"files/backendtest", []string{"files"}},
+	{"identity/ldap", []string{"identity"}},
+	{"identity/hook", []string{"identity"}},
+	{"identity/oidc", []string{"identity"}},
 	// 2
 	{"identity/sqlstore", []string{"identity", "internal/sqldb"}},
 	{"identity/storetest", []string{"identity"}},

@@ -84,6 +84,7 @@ type XMPP struct {
 	TLS       string   `toml:"tls" default:"required" values:"required|optional" doc:"STARTTLS before log-in; PLAIN stays off without TLS either way"`
 	TLSListen []string `toml:"tls_listen" default:":5223" dev:"127.0.0.1:5223" type:"listen" doc:"direct TLS (XEP-0368)"`
 	S2SListen []string `toml:"s2s_listen" type:"listen" example:":5269" doc:"other servers"`
+	SCRAM     string   `toml:"scram" default:"auto" values:"auto|on|off" doc:"whether log-in by SCRAM is offered" note:"auto: unless identity.password_hash is argon2id, or a directory checks passwords, which only PLAIN over TLS can bring to it; clients take SCRAM first and would fail."`
 	SCRAMSHA1 bool     `toml:"scram_sha1" default:"false" doc:"keep SCRAM-SHA-1 keys too, for old clients"`
 
 	ClientCertificates bool   `toml:"client_certificates" default:"false" doc:"clients may log in by certificates that their accounts have made known (SASL EXTERNAL, XEP-0257)" note:"Some clients ask the person for a certificate then."`

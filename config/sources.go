@@ -17,6 +17,7 @@ type LDAP struct {
 	Name string `toml:"name"`
 
 	URL          []string `toml:"url" type:"ldapurl" example:"ldaps://ldap.example.org" doc:"its servers, tried in this order" note:"ldap:// is upgraded by StartTLS before anything is said; only on loopback may it stay in the clear."`
+	StartTLS     bool     `toml:"starttls" default:"false" doc:"ldap:// on loopback is upgraded too"`
 	CA           string   `toml:"ca" type:"path" example:"/etc/trivium/ldap-ca.pem" doc:"authorities in PEM that its certificate may be from; empty: those of the system"`
 	BindDN       string   `toml:"bind_dn" example:"cn=trivium,ou=services,dc=example,dc=org" doc:"who searches; empty: nobody in particular"`
 	BindPassword Secret   `toml:"bind_password" type:"text" example:"@file:/etc/trivium/ldap.password" doc:"its password"`

@@ -108,6 +108,10 @@ func (s *Service) checkWith(ctx context.Context, d *directory, try *attempted, l
 
 // admitNew finds or makes the account of somebody who has shown their password to a directory.
 func (s *Service) admitNew(ctx context.Context, c *claim, d *directory, p Person) error {
+	if p.Subject == "" {
+		s.log.Warn("a directory has nothing that says for ever who somebody is", "event", "source.subject", "source", d.Name, "login", p.Login)
+		return ErrCredentials
+	}
 	acc, err := s.store.AccountBySubject(ctx, d.Name, p.Subject)
 	switch {
 	case err == nil && acc.State == UserDeleted:

@@ -11,6 +11,7 @@ import (
 	"trivium/files"
 	"trivium/ftp"
 	"trivium/identity"
+	"trivium/identity/ldap"
 )
 
 // LoadConfig is config.Load with the words that only the domain packages know, so that one run
@@ -33,6 +34,13 @@ func LoadConfig(o config.Options) (*config.Config, error) {
 			return err
 		},
 		"mount": files.CheckMountPath,
+
+		"identity.ldap.user_filter":     ldap.CheckFilter,
+		"identity.ldap.group_filter":    ldap.CheckFilter,
+		"identity.ldap.disabled_filter": ldap.CheckFilter,
+		"identity.ldap.level_map":       checkLevelMap,
+		"identity.hook.level_map":       checkLevelMap,
+		"identity.oidc.level_map":       checkLevelMap,
 		"class": func(s string) error {
 			_, err := identity.ParseUserName(s)
 			return err
@@ -50,6 +58,15 @@ func LoadConfig(o config.Options) (*config.Config, error) {
 		return cfg, err
 	}
 	return cfg, checkPolicy(cfg)
+}
+
+// checkLevelMap looks at the level of GROUP=LEVEL.
+func checkLevelMap(text string) error {
+	l, err := identity.ParseLevel(strings.TrimSpace(text[strings.LastIndexByte(text, '=')+1:]))
+	if err == nil && !l.Holdable() {
+		return errNotHoldable
+	}
+	return err
 }
 
 // inWords is an error of the domain packages as the report of faults has it: the report says itself

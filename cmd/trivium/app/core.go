@@ -56,8 +56,13 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 	if err != nil {
 		return nil, err
 	}
+	directories, err := sources(lc, cfg, log)
+	if err != nil {
+		return nil, err
+	}
 	s, err := identity.New(context.Background(), identity.Options{
-		Store: identitystore.New(db), Tokens: v, Log: log,
+		Sources: directories,
+		Store:   identitystore.New(db), Tokens: v, Log: log,
 		Domain: cfg.Domain, Domains: cfg.Domains, Classes: classes(cfg), Policy: cfg.Policy,
 		Limits: identity.Limits{
 			ConnectionsPerAddress: l.ConnectionsPerAddress, UnauthenticatedPerAddress: l.UnauthenticatedPerAddress,

@@ -142,7 +142,7 @@ func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identi
 	srv, err := xmpp.New(xmpp.Options{Config: cfg.XMPP, Limits: cfg.Limits, Domains: append([]string{cfg.Domain}, cfg.Domains...),
 		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v),
 		Modules: chatModules(cfg, s, t, db, archive, log),
-		NoSCRAM: cfg.Identity.PasswordHash == "argon2id", Anonymous: cfg.XMPP.Anonymous})
+		NoSCRAM: noSCRAM(cfg), Anonymous: cfg.XMPP.Anonymous})
 	if err != nil {
 		return nil, err
 	}
@@ -168,4 +168,16 @@ func siteName(cfg *config.Config) string {
 		return cfg.SiteName
 	}
 	return cfg.Domain
+}
+
+// noSCRAM reports whether SCRAM is not offered: under argon2id there are no keys for it, and a directory
+// has none either.
+func noSCRAM(cfg *config.Config) bool {
+	switch cfg.XMPP.SCRAM {
+	case "off":
+		return true
+	case "on":
+		return cfg.Identity.PasswordHash == "argon2id"
+	}
+	return cfg.Identity.PasswordHash == "argon2id" || len(cfg.Identity.LDAP)+len(cfg.Identity.Hook) > 0
 }
