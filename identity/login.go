@@ -22,11 +22,12 @@ const (
 	MethodBearer      Method = "bearer"   // a token alone: HTTP bearer, SASL OAUTHBEARER
 	MethodFAST        Method = "fast"     // a token of one client (XEP-0484)
 	MethodExternal    Method = "external" // a client certificate (SASL EXTERNAL)
+	MethodOIDC        Method = "oidc"     // a provider of OpenID Connect vouches for the person
 	MethodAnonymous   Method = "anonymous"
 	MethodPasskey     Method = "passkey" // WebAuthn, which is two factors at once
 )
 
-// Prover is what takes the secret's place with MethodFAST and MethodExternal: evidence that its
+// Prover is what takes the secret's place with MethodFAST, MethodExternal and MethodOIDC: evidence that its
 // road keeps. Login asks it once, and decides on all else itself.
 type Prover interface {
 	// Prove reports by nil that the client has shown to be acc, and by an error that wraps
@@ -42,7 +43,7 @@ type Login struct {
 	Name   string // as the client sent it: login, alias or login@domain; may be "" with MethodBearer
 	Domain string // of the stream or virtual host; "" is the default domain
 	Secret Secret
-	Prover Prover // with MethodFAST and MethodExternal, and then alone
+	Prover Prover // with MethodFAST, MethodExternal and MethodOIDC, and then alone
 }
 
 // Anonymous is what an anonymous client sends: FTP USER and PASS; both "" on the other roads.
@@ -101,7 +102,7 @@ func (s *Service) check(ctx context.Context, c *claim) (*attachment, error) {
 	}
 	token := c.login.Method != MethodForm && s.tokens != nil && s.tokens.IsToken(c.login.Secret)
 	switch m := c.login.Method; {
-	case m == MethodFAST || m == MethodExternal:
+	case m == MethodFAST || m == MethodExternal || m == MethodOIDC:
 		token, err = true, s.proveOther(ctx, c)
 	case token || m == MethodBearer:
 		err = s.proveToken(ctx, c, token)

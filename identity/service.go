@@ -80,7 +80,8 @@ type Options struct {
 
 	InviteLevel Level // least that may invite people to make accounts of the default level; 0: staff
 
-	Sources []Directory // that check passwords, in the order in which they are asked
+	Sources   []Directory // that check passwords, in the order in which they are asked
+	Providers []Provider  // of OpenID Connect
 
 	TOTP       TOTP     // nil: no authenticator apps
 	Passkeys   Passkeys // nil: none
@@ -116,6 +117,7 @@ type Service struct {
 	requests   *requests
 	devices    *devices
 	sources    *sources
+	providers  map[string]Provider
 	totp       TOTP     // nil: none
 	passkeys   Passkeys // nil: none
 
@@ -166,6 +168,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		return nil, err
 	}
 	s.policy.Store(table)
+	if s.providers, err = o.checkProviders(); err != nil {
+		return nil, err
+	}
 	classes, err := newClassTable(o.Classes, o.Now)
 	if err != nil {
 		return nil, err

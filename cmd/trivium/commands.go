@@ -17,6 +17,8 @@ type commands struct {
 	Alias aliasCmd `cmd:"" group:"people" help:"Further login names of accounts."`
 	Token tokenCmd `cmd:"" group:"people" help:"App passwords and tokens for programs."`
 
+	Source sourceCmd `cmd:"" group:"people" help:"Directories elsewhere that check passwords."`
+
 	Session  sessionCmd  `cmd:"" group:"live" help:"Who is connected now, on all roads."`
 	Transfer transferCmd `cmd:"" group:"live" help:"What is being sent and received now."`
 	Ban      banCmd      `cmd:"" group:"live" help:"Addresses that may not connect."`

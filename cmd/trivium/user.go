@@ -30,6 +30,7 @@ type user struct {
 	ExpiresAt    *time.Time `json:"expires_at"`
 	CreatedAt    time.Time  `json:"created_at"`
 	LastLogin    *time.Time `json:"last_login"`
+	Source       string     `json:"source"`
 }
 
 type userCmd struct {
@@ -110,7 +111,7 @@ func (c *userShowCmd) Run(s *shell) error {
 		"uid", strconv.Itoa(int(u.UID)), "gid", strconv.Itoa(int(u.GID))+" ("+u.Group+")", "groups", strings.Join(u.Groups, ", "),
 		"roads", orAll(u.Protocols), "quota", quota(u.QuotaBytes), "used", home.used(), "files", home.usedFiles(), "upload rate", rate(u.UploadRate), "download rate", rate(u.DownloadRate), "transfers", atOnce(u.Transfers),
 		"expires", day(u.ExpiresAt), "created", day(&u.CreatedAt), "last login", day(u.LastLogin),
-		"language", u.Lang, "time zone", u.TimeZone)
+		"language", u.Lang, "time zone", u.TimeZone, "source", u.Source)
 }
 
 func orAll(list []string) string {

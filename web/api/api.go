@@ -103,6 +103,7 @@ func New(o Options) (*API, error) {
 	a.registerPolicy()
 	a.registerBans()
 	a.registerAudit()
+	a.registerSources()
 	if o.Metrics != nil { // outside of the prefix and of the document: monitoring systems know where it is
 		a.mux.Handle("GET /metrics", o.Metrics)
 		a.routes["GET /metrics"] = Route{Method: http.MethodGet, Path: "/metrics", Operation: "metrics", Level: identity.LevelAdmin}

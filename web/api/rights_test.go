@@ -35,12 +35,15 @@ var levels = map[string]identity.Level{
 	"add-alias": identity.LevelAdmin, "remove-alias": identity.LevelAdmin,
 	"list-quotas": identity.LevelAdmin, "recount": identity.LevelAdmin, "lift-ban": identity.LevelAdmin, "list-config": identity.LevelAdmin,
 
+	"list-links": identity.LevelLoggedIn, "remove-link": identity.LevelLoggedIn,
+	"list-sources": identity.LevelAdmin, "test-source": identity.LevelAdmin, "sync-source": identity.LevelAdmin, "set-user-source": identity.LevelAdmin,
+
 	"setup-link": identity.LevelRoot,
 }
 
 // filled gives a path's parameters names of things that do not exist.
 func filled(path string) string {
-	return strings.NewReplacer("{name}", "nosuch", "{user}", "nosuch", "{id}", "nosuch", "{alias}", "nosuch", "{prefix}", "192.0.2.99").Replace(path)
+	return strings.NewReplacer("{name}", "nosuch", "{user}", "nosuch", "{id}", "nosuch", "{alias}", "nosuch", "{prefix}", "192.0.2.99", "{source}", "nosuch").Replace(path)
 }
 
 func TestEveryOperationHasItsLevel(t *testing.T) {

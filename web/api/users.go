@@ -40,6 +40,8 @@ type User struct {
 	ExpiresAt    *time.Time         `json:"expires_at"`
 	CreatedAt    time.Time          `json:"created_at"`
 	LastLogin    *time.Time         `json:"last_login"`
+
+	Source string `json:"source" doc:"the directory that keeps its password; empty: this server"`
 }
 
 // display is the login of the default domain and login@domain of others.
@@ -68,6 +70,7 @@ func (a *API) user(acc identity.Account) User {
 		UploadRate: acc.Rates.Upload, DownloadRate: acc.Rates.Download, Transfers: acc.Rates.Transfers,
 		ExpiresAt: moment(acc.ExpiresAt), CreatedAt: acc.CreatedAt.UTC(), LastLogin: moment(acc.LastLogin),
 	}
+	u.Source = acc.Source
 	for _, g := range acc.Groups {
 		u.GIDs, u.Groups = append(u.GIDs, g.GID), append(u.Groups, string(g.Name))
 	}

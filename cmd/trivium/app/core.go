@@ -36,7 +36,7 @@ func newVerifier(lc fx.Lifecycle, db *sqldb.DB, log *slog.Logger) *tokens.Verifi
 	return v
 }
 
-func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Verifier, log *slog.Logger, f *failure) (*identity.Service, error) {
+func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Verifier, log *slog.Logger, f *failure, live serving) (*identity.Service, error) {
 	key, err := sealKey(cfg)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 	if err != nil {
 		return nil, err
 	}
-	directories, err := sources(lc, cfg, log)
+	directories, err := sources(lc, cfg, log, live)
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ type process struct {
 func newProcess(cfg *config.Config, log *slog.Logger, db *sqldb.DB, version string) *process {
 	p := &process{cfg: cfg, log: log, fail: newFailure()}
 	p.app = fx.New(
-		fx.Supply(cfg, log, db, p.fail, buildVersion(version)),
+		fx.Supply(cfg, log, db, p.fail, buildVersion(version), serving(true)),
 		fx.WithLogger(func() fxevent.Logger {
 			l := &fxevent.SlogLogger{Logger: log}
 			l.UseLogLevel(levelTrace)

@@ -19,7 +19,7 @@ import (
 
 // sources makes the directories of config. Nothing is dialled: one that is gone does not keep the
 // server from starting.
-func sources(lc fx.Lifecycle, cfg *config.Config, log *slog.Logger) ([]identity.Directory, error) {
+func sources(lc fx.Lifecycle, cfg *config.Config, log *slog.Logger, live serving) ([]identity.Directory, error) {
 	var out []identity.Directory
 	for _, c := range cfg.Identity.LDAP {
 		trust, err := trusting("identity.ldap."+c.Name, c.CA)
@@ -59,8 +59,16 @@ func sources(lc fx.Lifecycle, cfg *config.Config, log *slog.Logger) ([]identity.
 		}
 		out = append(out, d)
 	}
+	if !live { // a command does what it is told
+		for i := range out {
+			out[i].Sync = 0
+		}
+	}
 	return out, nil
 }
+
+// serving tells the server from a command that works on its data while it is stopped.
+type serving bool
 
 // intake translates what all kinds of sources say of accounts.
 func intake(create bool, domain, lv string, groups, levels, memberships []string) identity.Intake {

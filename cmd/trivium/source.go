@@ -1,0 +1,218 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+type source struct {
+	Name     string      `json:"name"`
+	Kind     string      `json:"kind"`
+	Address  string      `json:"address"`
+	Domain   string      `json:"domain"`
+	Create   bool        `json:"create"`
+	Accounts int         `json:"accounts"`
+	Gone     bool        `json:"gone"`
+	Fault    string      `json:"fault"`
+	LastSync *syncReport `json:"last_sync"`
+}
+
+type syncReport struct {
+	Source   string    `json:"source"`
+	Ended    time.Time `json:"ended"`
+	People   int       `json:"people"`
+	Created  int       `json:"created"`
+	Changed  int       `json:"changed"`
+	Disabled int       `json:"disabled"`
+	Enabled  int       `json:"enabled"`
+	Skipped  int       `json:"skipped"`
+	Notes    []string  `json:"notes"`
+	Fault    string    `json:"fault"`
+}
+
+func (r *syncReport) words() string {
+	return fmt.Sprintf("%d people: %d created, %d changed, %d disabled, %d enabled, %d skipped", r.People, r.Created, r.Changed, r.Disabled, r.Enabled, r.Skipped)
+}
+
+type sourceCmd struct {
+	List   sourceListCmd   `cmd:"" aliases:"ls" help:"List the directories that check passwords, and how they are."`
+	Test   sourceTestCmd   `cmd:"" help:"Ask a directory whether it can be reached, and who somebody is there."`
+	Sync   sourceSyncCmd   `cmd:"" help:"Read everybody of a directory: make, change and disable accounts."`
+	Attach sourceAttachCmd `cmd:"" help:"Let a directory keep the password of an account."`
+	Detach sourceDetachCmd `cmd:"" help:"Take an account out of its directory; it needs a password of its own then."`
+}
+
+type sourceListCmd struct{}
+
+// Run lists directories.
+func (c *sourceListCmd) Run(s *shell) error {
+	var list []source
+	body, err := s.get("/sources", nil, &list)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(body)
+	}
+	var rows [][]string
+	for _, x := range list {
+		state, last := "ok", "never"
+		if x.Fault != "" {
+			state = x.Fault
+		}
+		if x.LastSync != nil {
+			last = day(&x.LastSync.Ended)
+			if x.LastSync.Fault != "" {
+				last += " (failed)"
+			}
+		}
+		rows = append(rows, []string{x.Name, x.Kind, x.Address, strconv.Itoa(x.Accounts), last, state})
+	}
+	return s.table("No directories. They stand in the configuration: trivium config describe identity.ldap", []string{"SOURCE", "KIND", "ADDRESS", "ACCOUNTS", "SYNC", "STATE"}, rows, "ACCOUNTS")
+}
+
+type sourceTestCmd struct {
+	Source string `arg:"" help:"The directory; without it each of them."  optional:""`
+	Login  string `arg:"" help:"Who is to be found there." optional:""`
+}
+
+// Run asks directories.
+func (c *sourceTestCmd) Run(s *shell) error {
+	names := []string{c.Source}
+	if c.Source == "" {
+		var list []source
+		if _, err := s.get("/sources", nil, &list); err != nil {
+			return err
+		}
+		names = nil
+		for _, x := range list {
+			names = append(names, x.Name)
+		}
+	}
+	var first error
+	for _, name := range names {
+		if err := c.one(s, name); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func (c *sourceTestCmd) one(s *shell, name string) error {
+	var t struct {
+		Person *struct {
+			Subject  string   `json:"subject"`
+			Login    string   `json:"login"`
+			Email    string   `json:"email"`
+			Display  string   `json:"display"`
+			Phone    string   `json:"phone"`
+			UID      uint32   `json:"uid"`
+			GID      uint32   `json:"gid"`
+			Group    string   `json:"group"`
+			Groups   []string `json:"groups"`
+			Disabled bool     `json:"disabled"`
+		} `json:"person"`
+	}
+	body, err := s.send(http.MethodPost, "/sources"+at(name)+"/test", nil, map[string]any{"login": c.Login}, &t)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(body)
+	}
+	p := t.Person
+	if p == nil {
+		return s.say("The directory %s answers.", name)
+	}
+	state := "may log in"
+	if p.Disabled {
+		state = "disabled"
+	}
+	return s.fields("login", p.Login, "subject", p.Subject, "name", p.Display, "email", p.Email, "phone", p.Phone, "state", state,
+		"uid", strconv.Itoa(int(p.UID)), "gid", strconv.Itoa(int(p.GID))+" ("+p.Group+")", "groups", strings.Join(p.Groups, "; "))
+}
+
+type sourceSyncCmd struct {
+	Source string `arg:"" help:"The directory; without it each of them." optional:""`
+	DryRun bool   `name:"dry-run" help:"Say what would be done, and do nothing."`
+	Force  bool   `name:"force" help:"Disable more than half of the accounts, too."`
+}
+
+// Run synchronises directories.
+func (c *sourceSyncCmd) Run(s *shell) error {
+	names := []string{c.Source}
+	if c.Source == "" {
+		var list []source
+		if _, err := s.get("/sources", nil, &list); err != nil {
+			return err
+		}
+		names = nil
+		for _, x := range list {
+			names = append(names, x.Name)
+		}
+	}
+	var first error
+	for _, name := range names {
+		var r syncReport
+		body, err := s.send(http.MethodPost, "/sources"+at(name)+"/sync", nil, map[string]any{"dry_run": c.DryRun, "force": c.Force}, &r)
+		switch {
+		case err != nil && first == nil:
+			first = err
+			continue
+		case err != nil:
+			continue
+		case s.JSON:
+			if err := s.json(body); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, n := range r.Notes {
+			s.note("%s: %s", name, n)
+		}
+		would := ""
+		if c.DryRun {
+			would = " (dry run: nothing was written)"
+		}
+		if err := s.say("%s: %s%s", name, r.words(), would); err != nil {
+			return err
+		}
+	}
+	return first
+}
+
+type sourceAttachCmd struct {
+	User   string `arg:"" help:"The account."`
+	Source string `arg:"" help:"The directory in which somebody has the same login."`
+}
+
+// Run attaches an account.
+func (c *sourceAttachCmd) Run(s *shell) error {
+	body, err := s.call(http.MethodPut, "/users"+at(c.User)+"/source", nil, map[string]any{"source": c.Source})
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(body)
+	}
+	return s.say("The directory %s keeps the password of %s from now on.", c.Source, c.User)
+}
+
+type sourceDetachCmd struct {
+	User string `arg:"" help:"The account."`
+}
+
+// Run detaches an account.
+func (c *sourceDetachCmd) Run(s *shell) error {
+	body, err := s.call(http.MethodPut, "/users"+at(c.User)+"/source", nil, map[string]any{"source": ""})
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(body)
+	}
+	return s.say("%s is from no directory any more. Give it a password: trivium user passwd %s", c.User, c.User)
+}
