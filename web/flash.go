@@ -1,6 +1,8 @@
 package web
 
 import (
+	"html/template"
+	"net/url"
 	"sync"
 	"time"
 
@@ -19,8 +21,9 @@ const (
 type flash struct {
 	Kind   flashKind
 	Text   string
-	Secret identity.Secret // an app password, shown once
-	Label  string          // of the secret
+	Secret identity.Secret   // an app password, shown once
+	Label  string            // of the secret
+	Codes  []identity.Secret // recovery codes, shown once
 }
 
 const (
@@ -68,4 +71,14 @@ func (f *flashes) take(session string) *flash {
 		return nil
 	}
 	return &k.flash
+}
+
+// CodesFile is the recovery codes as a file that the browser keeps: a link with all of it inside, as
+// they are shown once.
+func (f flash) CodesFile() template.URL {
+	text := ""
+	for _, c := range f.Codes {
+		text += c.Reveal() + "\n"
+	}
+	return template.URL("data:text/plain;charset=utf-8," + url.PathEscape(text)) //nolint:gosec // letters, digits and dashes of our own
 }

@@ -81,6 +81,11 @@ func (s *Server) enter(r *route, c echo.Context) error {
 			return err
 		}
 	}
+	if r.confirm {
+		if ok, err := s.confirmed(v); !ok || err != nil {
+			return err
+		}
+	}
 	err := r.handle(v)
 	if v.browser != nil {
 		v.browser.CountOut(c.Response().Size)

@@ -12,12 +12,13 @@ type loginView struct {
 	Login, Password field
 	Next            string
 	Stay            bool
+	Passkey         passkeyPart
 	NoAdmin         bool // nobody can log in yet: says where the set-up link is
 }
 
 func newLoginView() *loginView {
 	return &loginView{
-		Login:    field{ID: "login", Name: "login", Label: "User name", Type: "text", Autocomplete: "username", Required: true, Focus: true},
+		Login:    field{ID: "login", Name: "login", Label: "User name", Type: "text", Autocomplete: "username webauthn", Required: true, Focus: true},
 		Password: field{ID: "password", Name: "password", Label: "Password", Type: "password", Autocomplete: "current-password", Required: true},
 	}
 }
@@ -41,6 +42,7 @@ func (s *Server) showLogin(v *visit, status int, view *loginView) error {
 		return err
 	}
 	view.NoAdmin = !has
+	view.Passkey = v.passkeyHere(passkeyPart{Action: "/login/passkey", Options: "/login/passkey/options", Auto: true, Button: "Log in with a passkey", Next: view.Next})
 	v.fill(&view.page, "login", "Log in")
 	return s.write(v, status, "login", view)
 }
@@ -56,6 +58,11 @@ func (s *Server) postLogin(v *visit) error {
 	}
 	c, err := s.opt.Identity.Upgrade(v.ctx(), v.browser, identity.Login{Method: identity.MethodForm,
 		Name: view.Login.Value, Secret: identity.NewSecret(v.form("password"))}, view.Stay)
+	if errors.Is(err, identity.ErrFactor) { // the password was right
+		s.keep(v, c)
+		v.attach(v.browser)
+		return v.see(factorPath(view.Next))
+	}
 	if err != nil {
 		a := answerTo(err)
 		if a.fallback || errors.Is(err, identity.ErrInvalid) && v.known {

@@ -26,7 +26,7 @@ type renderer struct {
 func newRenderer(assets *assetSet) (*renderer, error) {
 	base, err := template.New("").Funcs(template.FuncMap{
 		"asset": assets.url, "icon": icon, "bytes": formatBytes, "add": func(a, b int) int { return a + b },
-		"level": levelLabel, "initial": initial, "audit": newAuditTable, "lower": strings.ToLower, "sprint": fmt.Sprint,
+		"level": levelLabel, "initial": initial, "audit": newAuditTable, "lower": strings.ToLower, "withCSRF": withCSRF, "sprint": fmt.Sprint,
 	}).Option("missingkey=error").ParseFS(templateFS, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("parsing the templates: %w", err)
@@ -224,6 +224,7 @@ func (p *page) trouble(f *field, text string) {
 // field is a labelled input with its help and its error (template "field").
 type field struct {
 	ID, Name, Label, Type, Value, Help, Error, Autocomplete, List string
+	Mode                                                          string // of the keyboard on a phone: "numeric"
 	Required, Focus, Strength                                     bool
 	Rows                                                          int // above 1: a textarea
 	Options                                                       []option

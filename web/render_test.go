@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -56,7 +57,7 @@ func views() map[string][2]any {
 	path := nasty
 	return map[string][2]any{
 		"error": {&errorView{}, &errorView{page: p, Status: 404, Text: nasty, Contact: nasty, Login: "/login?next=%2F"}},
-		"login": {&loginView{}, &loginView{page: p, Login: fullField("login"), Password: fullField("password"), Next: nasty, Stay: true, NoAdmin: true}},
+		"login": {&loginView{}, &loginView{page: p, Login: fullField("login"), Password: fullField("password"), Passkey: passkeyPart{Options: "/o", Auto: true, Button: nasty, Off: nasty, Next: nasty}, Next: nasty, Stay: true, NoAdmin: true}},
 		"setup": {&setupView{}, &setupView{page: p, Valid: true, Code: nasty, Login: fullField("login"), Password: fullField("password"), Domain: nasty, Listeners: []Bound{{"ftp", nasty, "none"}, {"https", nasty, "yes"}}}},
 		"home": {&homeView{}, &homeView{page: p, Account: card, Address: nasty, Quota: q, Contact: nasty,
 			Cards: []connectCard{{ID: "ftp", Title: "FTP", Icon: "folder", Security: nasty, Plain: true, Rows: []copyField{{"ftp-a", nasty, nasty}}}, {ID: "x", Title: "X", Rows: []copyField{{"x-a", "A", "b"}}}}}},
@@ -114,6 +115,7 @@ func TestPagesRender(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := views()
+	maps.Copy(all, factorViews(fullPage()))
 	for name := range r.pages {
 		if _, ok := all[name]; !ok {
 			t.Errorf("the page %s is in no test", name)

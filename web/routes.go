@@ -21,6 +21,10 @@ type route struct {
 	static bool // never guarded, no session, no policy: assets and health
 	upload bool // takes multipart bodies
 
+	// confirm asks the person for a fresh proof first, where the last one is older than ten minutes.
+	// The form that was sent is not lost.
+	confirm bool
+
 	handle  func(*visit) error
 	foreign http.Handler // does its own guarding
 	unasked bool         // foreign, and does not ask the policy: a rule of never, or a default of nobody, hides it
@@ -85,23 +89,51 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/sessions/end-others", Level: in, Page: "sessions", handle: s.postEndOthers},
 		{Method: post, Path: "/sessions/:id/end", Level: in, Page: "sessions", handle: s.postEndSession},
 		{Method: get, Path: "/tokens", Level: in, Page: "tokens", nav: "App passwords", icon: "key", group: navYou, handle: s.getTokens},
-		{Method: post, Path: "/tokens/new", Level: in, Page: "tokens", handle: s.postNewToken},
+		{Method: post, Path: "/tokens/new", Level: in, Page: "tokens", confirm: true, handle: s.postNewToken},
 		{Method: post, Path: "/tokens/:id/revoke", Level: in, Page: "tokens", handle: s.postRevokeToken},
 		{Method: get, Path: "/account", Level: in, Page: "account", nav: "Account", icon: "person", group: navYou, handle: s.getAccount},
 		{Method: post, Path: "/account", Level: in, Page: "account", handle: s.postAccount},
 		{Method: post, Path: "/account/password", Level: in, Page: "account", handle: s.postPassword},
+		// Second factors: at the log-in, one's own, and *Confirm it is you*.
+		{Method: get, Path: "/login/totp", Level: none, Page: "login.totp", handle: s.getFactor},
+		{Method: post, Path: "/login/totp", Level: none, Page: "login.totp", handle: s.postFactor},
+		{Method: post, Path: "/login/cancel", Level: none, Page: "login.totp", handle: s.postFactorCancel},
+		{Method: post, Path: "/login/passkey", Level: none, Page: "login", handle: s.postPasskey},
+		{Method: post, Path: "/login/passkey/options", Level: none, Page: "login", handle: s.postPasskeyOptions},
+		{Method: post, Path: "/login/chat", Level: none, Page: "login.totp", handle: s.postFactorChat},
+		{Method: get, Path: "/login/chat/state", Level: none, Page: "login.totp", handle: s.getChatState},
+		{Method: post, Path: "/login/chat/done", Level: none, Page: "login.totp", handle: s.postFactorChatDone},
+		{Method: get, Path: "/login/enrol", Level: none, Page: "login.enrol", handle: s.getEnrol},
+		{Method: post, Path: "/login/enrol", Level: none, Page: "login.enrol", handle: s.postEnrolApp},
+		{Method: post, Path: "/login/enrol/passkey", Level: none, Page: "login.enrol", handle: s.postEnrolPasskey},
+		{Method: post, Path: "/login/enrol/options", Level: none, Page: "login.enrol", handle: s.postEnrolOptions},
+		{Method: get, Path: "/security", Level: in, Page: "security", nav: "Security", icon: "shield", group: navYou, handle: s.getSecurity},
+		{Method: get, Path: "/security/passkey", Level: in, Page: "security", confirm: true, handle: s.getNewPasskey},
+		{Method: post, Path: "/security/passkey", Level: in, Page: "security", confirm: true, handle: s.postNewPasskey},
+		{Method: post, Path: "/security/passkey/options", Level: in, Page: "security", confirm: true, handle: s.postNewPasskeyOptions},
+		{Method: get, Path: "/security/app", Level: in, Page: "security", confirm: true, handle: s.getNewApp},
+		{Method: post, Path: "/security/app", Level: in, Page: "security", confirm: true, handle: s.postNewApp},
+		{Method: post, Path: "/security/factors/:id/rename", Level: in, Page: "security", handle: s.postRenameFactor},
+		{Method: post, Path: "/security/factors/:id/remove", Level: in, Page: "security", confirm: true, handle: s.postRemoveFactor},
+		{Method: post, Path: "/security/codes", Level: in, Page: "security", confirm: true, handle: s.postRecovery},
+		{Method: post, Path: "/security/chat", Level: in, Page: "security", confirm: true, handle: s.postAskChat},
+		{Method: post, Path: "/security/chat/done", Level: in, Page: "security", confirm: true, handle: s.postChatFactor},
+		{Method: get, Path: "/confirm", Level: in, Page: "confirm", handle: s.getConfirm},
+		{Method: post, Path: "/confirm", Level: in, Page: "confirm", handle: s.postConfirm},
+		{Method: post, Path: "/confirm/options", Level: in, Page: "confirm", handle: s.postPasskeyOptions},
+
 		{Method: post, Path: "/theme", Level: in, Page: "theme", handle: s.postTheme},
 
 		{Method: get, Path: "/admin", Level: admin, Page: "admin", nav: "Overview", icon: "gauge", group: navAdmin, handle: s.getAdmin},
 		{Method: get, Path: "/admin/users", Level: admin, Page: "admin.users", nav: "Users", icon: "person", group: navAdmin, handle: s.getUsers},
-		{Method: post, Path: "/admin/users/new", Level: admin, Page: "admin.users", handle: s.postNewUser},
+		{Method: post, Path: "/admin/users/new", Level: admin, Page: "admin.users", confirm: true, handle: s.postNewUser},
 		{Method: get, Path: "/admin/users/:name", Level: admin, Page: "admin.users", handle: s.getUser},
-		{Method: post, Path: "/admin/users/:name/level", Level: admin, Page: "admin.users", handle: s.postUserLevel},
+		{Method: post, Path: "/admin/users/:name/level", Level: admin, Page: "admin.users", confirm: true, handle: s.postUserLevel},
 		{Method: post, Path: "/admin/users/:name/profile", Level: admin, Page: "admin.users", handle: s.postUserProfile},
-		{Method: post, Path: "/admin/users/:name/disable", Level: admin, Page: "admin.users", handle: s.postUserState},
-		{Method: post, Path: "/admin/users/:name/enable", Level: admin, Page: "admin.users", handle: s.postUserState},
-		{Method: post, Path: "/admin/users/:name/password", Level: admin, Page: "admin.users", handle: s.postUserPassword},
-		{Method: post, Path: "/admin/users/:name/groups", Level: admin, Page: "admin.users", handle: s.postUserGroups},
+		{Method: post, Path: "/admin/users/:name/disable", Level: admin, Page: "admin.users", confirm: true, handle: s.postUserState},
+		{Method: post, Path: "/admin/users/:name/enable", Level: admin, Page: "admin.users", confirm: true, handle: s.postUserState},
+		{Method: post, Path: "/admin/users/:name/password", Level: admin, Page: "admin.users", confirm: true, handle: s.postUserPassword},
+		{Method: post, Path: "/admin/users/:name/groups", Level: admin, Page: "admin.users", confirm: true, handle: s.postUserGroups},
 		{Method: post, Path: "/admin/users/:name/end-sessions", Level: admin, Page: "admin.users", handle: s.postUserEndSessions},
 		{Method: get, Path: "/admin/groups", Level: admin, Page: "admin.groups", nav: "Groups", icon: "group", group: navAdmin, handle: s.getGroups},
 		{Method: post, Path: "/admin/groups/new", Level: admin, Page: "admin.groups", handle: s.postNewGroup},

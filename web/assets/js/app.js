@@ -2,6 +2,7 @@
 // cannot be undone, fading of successes. No markup is made from strings.
 import { live } from "./live.js";
 import { upload } from "./upload.js";
+import { passkeys, chatAnswers } from "./passkey.js";
 
 const say = (text) => {
 	const region = document.getElementById("announce");
@@ -24,6 +25,13 @@ function copyButtons() {
 				say("Not copied: the browser refused. The text is selected; copy it by hand.");
 			}
 		});
+	}
+}
+
+function printers() {
+	for (const b of document.querySelectorAll("button[data-print]")) {
+		b.hidden = false;
+		b.addEventListener("click", () => window.print());
 	}
 }
 
@@ -109,9 +117,9 @@ function confirmations() {
 function once() {
 	document.addEventListener("submit", (e) => {
 		if (e.defaultPrevented || e.target.method !== "post") return;
-		setTimeout(() => { for (const b of e.target.querySelectorAll("button")) b.disabled = true; });
+		setTimeout(() => { for (const b of e.target.querySelectorAll("button:not(:disabled)")) { b.disabled = true; b.dataset.sent = "1"; } });
 	});
-	addEventListener("pageshow", () => { for (const b of document.querySelectorAll("form button:disabled")) b.disabled = false; });
+	addEventListener("pageshow", () => { for (const b of document.querySelectorAll("button[data-sent]")) b.disabled = false; });
 }
 
 function strength() {
@@ -127,12 +135,15 @@ function strength() {
 }
 
 copyButtons();
+printers();
 menu();
 dropdowns();
 messages();
 confirmations();
 once();
 strength();
+passkeys();
+chatAnswers();
 live(say);
 upload(say);
 document.documentElement.dataset.ready = "1";
