@@ -57,6 +57,7 @@ let waiting = null; // of the name field, which any other use ends
 
 async function use(form, status, options) {
 	const make = form.dataset.passkey === "create";
+	form.dataset.used = "1";
 	waiting?.abort();
 	waiting = null;
 	try {
@@ -86,10 +87,12 @@ function send(form, c) {
 // auto lets the name field offer passkeys (conditional mediation).
 async function auto(form) {
 	if (!await PublicKeyCredential.isConditionalMediationAvailable?.()) return;
+	if (form.dataset.used) return; // the button was faster
 	const stop = new AbortController();
+	waiting = stop;
 	try {
 		const publicKey = await question(form);
-		waiting = stop;
+		if (stop.signal.aborted) return;
 		const c = await navigator.credentials.get({ publicKey, mediation: "conditional", signal: stop.signal });
 		if (c) send(form, c);
 	} catch {
