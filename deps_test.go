@@ -38,6 +38,7 @@ var mayImport = []struct {
 	// 2
 	{"identity/sqlstore", []string{"identity", "internal/sqldb"}},
 	{"identity/storetest", []string{"identity"}},
+	{"identity/proftpd", []string{"identity"}},
 	{"identity/importer", []string{"identity"}},
 	{"identity/factor", []string{"identity"}},
 	{"identity/factor/factortest", nil},
@@ -52,7 +53,7 @@ var mayImport = []struct {
 	{"ftp", []string{"identity", "files", "config", "internal/..."}},
 	{"web", []string{"identity", "tokens", "files", "config", "internal/..."}},
 	{"web/auth", []string{"identity"}},
-	{"web/api", []string{"identity", "identity/importer", "tokens", "files", "config", "internal/...", "web/auth"}},
+	{"web/api", []string{"identity", "identity/proftpd", "identity/importer", "tokens", "files", "config", "internal/...", "web/auth"}},
 	{"web/dav", []string{"identity", "files", "internal/...", "web/auth"}},
 	{"xmpp", []string{"identity", "config", "internal/..."}},
 	{"xmpp/gendoap", nil},

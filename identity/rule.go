@@ -210,6 +210,9 @@ var verbGroups = map[string][]string{
 	groupDirs: {"CDUP", "XCUP", "CWD", "XCWD", "LIST", "MDTM", "MLSD", "MLST", "NLST", "PWD", "XPWD", "STAT", "AVBL", "DSIZ"},
 }
 
+// VerbsOf lists the verbs of a group: READ, WRITE or DIRS.
+func VerbsOf(group string) []string { return slices.Clone(verbGroups[group]) }
+
 // FTPVerb is the verb that a rule of ftp is for, in capitals; "" where it is for a group of them or all,
 // and for rules of other kinds.
 func (r Rule) FTPVerb() string {

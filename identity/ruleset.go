@@ -232,3 +232,10 @@ func (s *Service) keyOf(ctx context.Context, r StoreReader, pattern string) (Sto
 	}
 	return key, p, nil
 }
+
+// CheckRule says what is wrong with a pattern: ErrInvalid, or ErrNotFound where there is no such user, group
+// or class.
+func (s *Service) CheckRule(ctx context.Context, pattern string) error {
+	_, _, err := s.keyOf(ctx, s.store, pattern)
+	return err
+}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"cmp"
+	"io"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -87,6 +89,7 @@ type policyCmd struct {
 	Set     policySetCmd     `cmd:"" help:"Set a rule in the store; it counts at once, for live sessions too."`
 	Unset   policyUnsetCmd   `cmd:"" help:"Remove a rule from the store."`
 	Undo    policyUndoCmd    `cmd:"" help:"Take your last change of rules back, within 10 minutes."`
+	Import  policyImportCmd  `cmd:"" help:"Turn the <Limit> sections of a ProFTPD configuration into rules."`
 	Explain policyExplainCmd `cmd:"" aliases:"show" help:"Say who may use a resource, which rule decides, and why."`
 }
 
@@ -191,6 +194,77 @@ func (c *policyUndoCmd) Run(s *shell) error {
 		return err
 	}
 	return s.review(body, r)
+}
+
+type policyImportCmd struct {
+	File  string            `arg:"" name:"file" help:"proftpd.conf; - is standard input."`
+	Maps  map[string]string `name:"map" placeholder:"FOLDER=PATH" help:"Where a real folder lies here: /srv/ftp=/pub."`
+	Apply bool              `name:"apply" help:"Set the rules; else only show them."`
+}
+
+// Help has the examples.
+func (c *policyImportCmd) Help() string {
+	return "Without --apply nothing is changed. What cannot be said as rules is listed line by line.\n\nExamples:\n\n  trivium policy import /etc/proftpd/proftpd.conf --map /srv/ftp=/pub\n  trivium policy import /etc/proftpd/proftpd.conf --map /srv/ftp=/pub --apply"
+}
+
+// maxImport bounds the file.
+const maxImport = 900_000
+
+// Run reads a configuration.
+func (c *policyImportCmd) Run(s *shell) error {
+	var from io.Reader = s.stdin
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }() // it is only read
+		from = f
+	}
+	text, err := io.ReadAll(io.LimitReader(from, maxImport+1))
+	if err != nil {
+		return err
+	}
+	if len(text) > maxImport {
+		return usage("%s is larger than %d bytes", c.File, maxImport)
+	}
+	var got struct {
+		Rules []struct {
+			Pattern string `json:"pattern"`
+			Level   int    `json:"level"`
+			Line    int    `json:"line"`
+		} `json:"rules"`
+		Skipped []struct {
+			Line int    `json:"line"`
+			Text string `json:"text"`
+			Why  string `json:"why"`
+		} `json:"skipped"`
+		Review *review `json:"review"`
+	}
+	body, err := s.send(http.MethodPost, "/policy/import", nil, map[string]any{"text": strings.ToValidUTF8(string(text), "?"), "maps": c.Maps, "apply": c.Apply}, &got)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(body)
+	}
+	for _, r := range got.Rules {
+		if err := s.lines("rule      " + r.Pattern + " = " + required(r.Level) + "   (line " + strconv.Itoa(r.Line) + ")"); err != nil {
+			return err
+		}
+	}
+	for _, x := range got.Skipped {
+		if err := s.lines("not said  line " + strconv.Itoa(x.Line) + ", " + x.Text + ": " + x.Why); err != nil {
+			return err
+		}
+	}
+	switch {
+	case got.Review == nil || len(got.Review.Rules) == 0:
+		return s.say("There is nothing to set.")
+	case !got.Review.Applied:
+		return s.say("Nothing was changed. Sessions that would lose or win something: %d. Set the rules with --apply.", got.Review.Affected)
+	}
+	return s.say("Set %d rules. Take them back with: trivium policy undo", len(got.Review.Rules))
 }
 
 // review shows what a change did, or would do.

@@ -29,6 +29,7 @@ func (a *API) registerPolicy() {
 	handle(a, identity.LevelStaff, http.MethodGet, "/policy", "list-policy", "List the policy table, the most specific rule first", a.listPolicy)
 	handle(a, identity.LevelStaff, http.MethodGet, "/policy/catalogue", "list-resources", "List every resource that rules can be about, with its present level and the rule that says so", a.listResources)
 	handle(a, identity.LevelAdmin, http.MethodPost, "/policy/changes", "change-policy", "Set and remove rules of the store, all or none; with dry_run say what that would do", a.changePolicy)
+	handle(a, identity.LevelAdmin, http.MethodPost, "/policy/import", "import-policy", "Read the <Limit> sections of a ProFTPD configuration, and with apply set them as rules", a.importPolicy)
 	handle(a, identity.LevelAdmin, http.MethodPost, "/policy/undo", "undo-policy", "Take back the caller's own last change of rules, within 10 minutes", a.undoPolicy)
 	handle(a, identity.LevelStaff, http.MethodGet, "/policy/explain", "explain-policy", "Say which rule decides about a resource for a user or level", a.explain)
 	handle(a, identity.LevelStaff, http.MethodGet, "/classes/test", "test-class", "Say which class an address is in", a.testClass)

@@ -25,7 +25,7 @@ var levels = map[string]identity.Level{
 
 	"status": identity.LevelStaff, "list-users": identity.LevelStaff, "show-user": identity.LevelStaff, "show-quota": identity.LevelStaff,
 	"list-groups": identity.LevelStaff, "show-group": identity.LevelStaff, "list-aliases": identity.LevelStaff,
-	"list-policy": identity.LevelStaff, "list-resources": identity.LevelStaff, "change-policy": identity.LevelAdmin, "undo-policy": identity.LevelAdmin, "explain-policy": identity.LevelStaff, "list-classes": identity.LevelStaff, "test-class": identity.LevelStaff,
+	"list-policy": identity.LevelStaff, "list-resources": identity.LevelStaff, "change-policy": identity.LevelAdmin, "undo-policy": identity.LevelAdmin, "import-policy": identity.LevelAdmin, "explain-policy": identity.LevelStaff, "list-classes": identity.LevelStaff, "test-class": identity.LevelStaff,
 	"list-bans": identity.LevelStaff, "list-audit": identity.LevelStaff,
 
 	"add-user": identity.LevelAdmin, "set-user": identity.LevelAdmin, "set-password": identity.LevelAdmin,
