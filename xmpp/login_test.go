@@ -404,8 +404,8 @@ func TestBind(t *testing.T) {
 	for _, tt := range []struct{ name, resource, want string }{
 		{"markup is escaped", "a&lt;b&apos;&amp;", "<jid>alice@example.org/a&lt;b&apos;&amp;</jid>"},
 		{"beyond ASCII", "телефон", "<jid>alice@example.org/телефон</jid>"},
-		{"control character", "a&#x9;b", "<error type='modify'><bad-request"},
-		{"too long", strings.Repeat("x", 1024), "<error type='modify'><bad-request"},
+		{"control character", "a&#x9;b", "<error type='modify' code='400'><bad-request"},
+		{"too long", strings.Repeat("x", 1024), "<error type='modify' code='400'><bad-request"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := logIn(t)

@@ -239,7 +239,7 @@ func TestRoster(t *testing.T) {
 	// Section 2.1.5: nobody else's roster, the same bytes whether or not there is one.
 	for _, to := range []string{bobJID, "nobody@" + host, bobJID + "/none"} {
 		has(t, to, alice.then("<iq type='get' to='" + to + "' id='f'><query xmlns='jabber:iq:roster'/></iq>")[0],
-			"<iq type='error' id='f' from='"+to+"' to='"+alice.jid+"'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>")
+			"<iq type='error' id='f' from='"+to+"' to='"+alice.jid+"'><error type='cancel' code='503'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>")
 	}
 	// A forged push goes to another client as what it is: from its sender.
 	has(t, "bob", alice.then("<iq type='set' to='"+bob.jid+"' id='p'><query xmlns='jabber:iq:roster'>"+item("m@x", "")+"</query></iq>", bob)[1], "from='"+alice.jid+"'")
@@ -325,7 +325,7 @@ func TestMessages(t *testing.T) {
 				typ = " type='" + tt.typ + "'"
 			}
 			got := alice.then("<message"+typ+" id='m' to='"+tt.to+"'><body>x &amp; y</body><stanza-id xmlns='urn:xmpp:sid:0' id='1' by='"+bobJID+"'/></message>", bobs...)
-			reply := "<message type='error' id='m' from='" + tt.to + "' to='" + alice.jid + "'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+			reply := "<message type='error' id='m' from='" + tt.to + "' to='" + alice.jid + "'><error type='cancel' code='503'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
 			if tt.bounced && got[0] != reply || !tt.bounced && got[0] != "" {
 				t.Errorf("alice got %q, bounced should be %v", got[0], tt.bounced)
 			}
@@ -418,7 +418,7 @@ func TestPolicyHides(t *testing.T) {
 	}})
 	alice, bob := s.login("alice", "a"), s.login("bob", "b")
 	has(t, "time", alice.then("<iq type='get' id='1' to='" + host + "'><time xmlns='urn:xmpp:time'/></iq>")[0],
-		"<iq type='error' id='1' from='"+host+"' to='"+alice.jid+"'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>")
+		"<iq type='error' id='1' from='"+host+"' to='"+alice.jid+"'><error type='cancel' code='503'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>")
 	if got := alice.then("<iq type='get' id='1' to='" + host + "'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>")[0]; strings.Contains(got, "urn:xmpp:time") {
 		t.Errorf("hidden service advertised: %q", got)
 	}

@@ -144,13 +144,50 @@ func (st *Stanza) FailureText(cond xstanza.Condition, typ xstanza.ErrorType, tex
 // FailureDetail is Failure with words for a person and with one element of the application, each
 // where it is not empty (RFC 6120 sections 8.3.2 and 8.3.4).
 func (st *Stanza) FailureDetail(cond xstanza.Condition, typ xstanza.ErrorType, text, application string) []byte {
-	b := st.reply("error")
-	b = fmt.Appendf(b, "><error type='%s'><%s xmlns='%s'/>", typ, cond, nsStanzas)
+	b := append(st.reply("error"), "><error"...)
+	b = AppendAttr(b, "type", string(typ))
+	b = AppendAttr(b, "code", legacyCode(cond))
+	b = fmt.Appendf(b, "><%s xmlns='%s'/>", cond, nsStanzas)
 	if text != "" {
 		b = fmt.Appendf(b, "<text xmlns='%s' xml:lang='en'>%s</text>", nsStanzas, Escape(text))
 	}
 	b = append(b, application...)
 	return fmt.Appendf(b, "</error></%s>", st.Kind)
+}
+
+// legacyCode is the number that stood for a condition before RFC 3920; "" where there was none. RFC 6120
+// leaves room for it, and there are clients that look at nothing else. Each condition has it, whatever
+// it is about, so that it tells nothing more (XEP-0086 section 2).
+func legacyCode(cond xstanza.Condition) string {
+	switch cond {
+	case xstanza.Redirect, xstanza.Gone:
+		return "302"
+	case xstanza.BadRequest, xstanza.JIDMalformed, xstanza.UnexpectedRequest:
+		return "400"
+	case xstanza.NotAuthorized:
+		return "401"
+	case xstanza.Forbidden:
+		return "403"
+	case xstanza.ItemNotFound, xstanza.RecipientUnavailable, xstanza.RemoteServerNotFound:
+		return "404"
+	case xstanza.NotAllowed:
+		return "405"
+	case xstanza.NotAcceptable:
+		return "406"
+	case xstanza.RegistrationRequired, xstanza.SubscriptionRequired:
+		return "407"
+	case xstanza.Conflict:
+		return "409"
+	case xstanza.InternalServerError, xstanza.ResourceConstraint, xstanza.UndefinedCondition:
+		return "500"
+	case xstanza.FeatureNotImplemented:
+		return "501"
+	case xstanza.ServiceUnavailable:
+		return "503"
+	case xstanza.RemoteServerTimeout:
+		return "504"
+	}
+	return ""
 }
 
 // reply begins the tag of an answer: to the sender, from whom it was sent to.

@@ -91,7 +91,7 @@ func TestReplies(t *testing.T) {
 	}{
 		{st.Result(""), `<iq type='result' id='&quot;&apos;&lt;' from='b' to='a@b/x'/>`},
 		{st.Result("<q xmlns='u'/>"), `<iq type='result' id='&quot;&apos;&lt;' from='b' to='a@b/x'><q xmlns='u'/></iq>`},
-		{st.Failure(xstanza.ItemNotFound, xstanza.Cancel), `<iq type='error' id='&quot;&apos;&lt;' from='b' to='a@b/x'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`},
+		{st.Failure(xstanza.ItemNotFound, xstanza.Cancel), `<iq type='error' id='&quot;&apos;&lt;' from='b' to='a@b/x'><error type='cancel' code='404'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`},
 	} {
 		if string(tt.got) != tt.want {
 			t.Errorf("got  %s\nwant %s", tt.got, tt.want)

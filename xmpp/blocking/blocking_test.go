@@ -45,7 +45,7 @@ func site(t *testing.T, r *reports) *Site {
 }
 
 const (
-	noSuch     = "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+	noSuch     = "<error type='cancel' code='503'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
 	notByMe    = "<not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><blocked xmlns='urn:xmpp:blocking:errors'/>"
 	ping       = "<ping xmlns='urn:xmpp:ping'/>"
 	goneToo    = " type='unavailable'"

@@ -161,11 +161,18 @@ func done(t *testing.T, c *xmpptest.Client, to, payload string) string {
 	return got
 }
 
+// codes are those of XEP-0086.
+var codes = map[string]string{
+	"bad-request": " code='400'", "unexpected-request": " code='400'", "not-authorized": " code='401'", "forbidden": " code='403'", "item-not-found": " code='404'",
+	"not-allowed": " code='405'", "not-acceptable": " code='406'", "conflict": " code='409'", "resource-constraint": " code='500'",
+	"feature-not-implemented": " code='501'", "service-unavailable": " code='503'",
+}
+
 // failed checks that the request was refused like this.
 func failed(t *testing.T, c *xmpptest.Client, typ, to, payload, kind, cond, app string) {
 	t.Helper()
 	got := c.Ask(typ, to, payload)
-	want := "<error type='" + kind + "'><" + cond + " xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+	want := "<error type='" + kind + "'" + codes[cond] + "><" + cond + " xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
 	if !strings.Contains(got, "<iq type='error' id='q'") || !strings.Contains(got, want) ||
 		app != "" && !strings.Contains(got, "<"+app+" xmlns='http://jabber.org/protocol/pubsub#errors'") {
 		t.Fatalf("%s: got %q, want %s %s", payload, got, want, app)
