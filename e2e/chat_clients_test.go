@@ -61,6 +61,9 @@ func TestChatByProfanity(t *testing.T) {
 		p.shows("Enter password")
 		p.types(password)
 		p.shows("logged in successfully")
+		// OMEMO begins with a node that is not there yet; it publishes where it hears that by a number.
+		p.types("/omemo trustmode blind", "/omemo gen")
+		p.shows("Going to publish own device ID")
 	}
 	if n := strings.Count(s.log.String(), `"method":"scram-sha-256`); n != 2 {
 		t.Errorf("%d log-ins by SCRAM", n)
@@ -80,6 +83,16 @@ func TestChatByProfanity(t *testing.T) {
 	raw.send(`<message to='alice@localhost' type='chat' id='asked'><body>got it?</body><request xmlns='urn:xmpp:receipts'/></message>`)
 	raw.until(`<received[^>]*id=['"]asked['"]`)
 	alice.shows("got it?")
+
+	alice.types("/omemo start bob@localhost")
+	alice.shows("[OMEMO]")
+	alice.types("for your eyes only")
+	bob.shows("for your eyes only")
+	raw.send(`<iq type='set' id='page'><query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'><before/></set></query></iq>`)
+	if page := raw.until(`<iq [^>]*id=['"]page['"]`); !strings.Contains(page, "<encrypted xmlns='eu.siacs.conversations.axolotl'") && !strings.Contains(page, `<encrypted xmlns="eu.siacs.conversations.axolotl"`) || strings.Contains(page, "for your eyes only") {
+		t.Errorf("the archive has %s", page)
+	}
+	alice.types("/omemo end")
 
 	before := s.sessions(t, "--user", "alice")
 	if n := way.cut(); n != 1 {

@@ -143,6 +143,7 @@ func (c *client) serve(s *Stream) {
 		c.srv.router.crowd(s)
 		return
 	case fateMoved:
+		c.srv.router.crowd(s)
 		late := time.AfterFunc(linger, c.t.cut)
 		c.t.drain(time.Now().Add(linger))
 		late.Stop()

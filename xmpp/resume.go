@@ -179,7 +179,7 @@ func (s *Stream) settle(ctx context.Context, turn uint32) bool {
 		case sm.open.len() == 0:
 			s.mu.Unlock()
 			return true
-		case !time.Now().Before(until):
+		case sm.open.live()[0] == neverHeld, !time.Now().Before(until):
 			sm.open.drop(sm.open.len())
 			sm.in = sm.h
 			sm.epoch++
@@ -270,7 +270,7 @@ const (
 	fateEnded  fate = iota // it has ended
 	fateLost               // it has ended, as the connection is lost
 	fateParked             // it waits for its client
-	fateMoved              // it goes on over another connection
+	fateMoved              // it goes on over another connection, or waits as this one was ended
 )
 
 // stopReading is the end of the reader that has the turn; err is why it stopped.
@@ -317,11 +317,16 @@ func (s *Stream) parkLocked() bool {
 		s.dropLocked()
 		return false
 	}
+	s.awaitLocked()
+	return true
+}
+
+// awaitLocked begins the time that a stream in the lot waits.
+func (s *Stream) awaitLocked() {
 	s.ses.SetAway(true)
 	s.ses.Update(func(d *identity.Details) { d.State = identity.StateDetached })
 	s.sm.expires = time.Now().Add(s.sm.life)
 	s.arm(s.sm.life)
-	return true
 }
 
 // crowd sees to it that what waits does not take too much, of the server and of the account.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/xml"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -35,6 +36,8 @@ const (
 	maxHeld = 512
 	// maxAnswers bounds the answers of one batch; more requests are answered together.
 	maxAnswers = 8
+	// neverHeld is the number of a stanza that will not be durable.
+	neverHeld = math.MaxUint16
 	// reserved is the room for answers and a request in a batch.
 	reserved = maxAnswers + 1
 )
@@ -46,8 +49,8 @@ type smacks struct {
 	acked uint32        // h of the client
 
 	// What the client has sent: in stanzas were handled, the first h of them are durable. open has
-	// one number for each of the others, which is how many holds it has; now is that of the stanza
-	// that is being handled. epoch numbers the connections, as a stanza that was not durable when
+	// one number for each of the others, which is how many holds it has, or neverHeld; now is that of
+	// the stanza that is being handled. epoch numbers the connections, as a stanza that was not durable when
 	// one was lost is sent again.
 	in, h uint32
 	open  fifo[uint16]
@@ -383,12 +386,14 @@ func (s *Stream) Hold() Hold {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sm.now++
+	if sm.now != neverHeld {
+		sm.now++
+	}
 	return Hold{s, sm.in + 1, sm.epoch}
 }
 
-// Done says that what was held for is durable, or that it never will be and the client must not
-// send it again. Any goroutine may call it, once.
+// Done says that what was held for is durable, or that the client must not send it again although it is
+// not; see Failed. Any goroutine may call it, once.
 func (h Hold) Done() {
 	if h.s == nil {
 		return
@@ -399,11 +404,55 @@ func (h Hold) Done() {
 	if h.epoch != sm.epoch {
 		return
 	}
-	if i := h.n - sm.h - 1; i < uint32(sm.open.len()) {
-		sm.open.live()[i]--
+	if left := h.left(); *left > 0 && *left != neverHeld {
+		*left--
 		h.s.durable()
-	} else if sm.now > 0 {
-		sm.now--
+	}
+}
+
+// left is how many holds the stanza has; Stream.mu is held.
+func (h Hold) left() *uint16 {
+	sm := h.s.sm
+	if i := h.n - sm.h - 1; i < uint32(sm.open.len()) {
+		return &sm.open.live()[i]
+	}
+	return &sm.now
+}
+
+// Failed says that what was held for is not durable and will not be. Until it is acknowledged a stanza
+// is its sender's, to be sent again (XEP-0198 section 4), and to come back is the only reason that a
+// client has for that: its connection ends, with internal-server-error where that can be said, and the stream waits. When the
+// client comes back to it h says from where on it sends again. A stream that cannot wait ends. Any
+// goroutine may call it, in the place of Done. It does not block.
+func (h Hold) Failed() {
+	s := h.s
+	if s == nil {
+		return
+	}
+	const text = "The server could not keep what was sent last. Send it again."
+	s.mu.Lock()
+	if h.epoch != s.sm.epoch || s.gone.Load() {
+		s.mu.Unlock()
+		return
+	}
+	*h.left() = neverHeld
+	t, stuck := s.t, s.writing
+	switch {
+	case t == nil: // it waits already
+		s.mu.Unlock()
+		return
+	case !s.resumable() || !s.lot.park(s):
+		s.endLocked(xstream.InternalServerError, text)
+		s.mu.Unlock()
+		return
+	}
+	s.detach()
+	s.awaitLocked()
+	over := s.charge()
+	s.mu.Unlock()
+	farewell(t, stuck, streamError(xstream.InternalServerError, text))
+	if over {
+		s.lot.trim()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"trivium/identity"
 	"trivium/internal/sqldb"
@@ -28,7 +29,8 @@ type archive struct {
 func start(t testing.TB, change func(*mam.Options)) *archive {
 	t.Helper()
 	a := new(archive)
-	a.Site = Start(t, Options{Modules: func(db *sqldb.DB, svc *identity.Service) []xmpp.Module {
+	resumes := func(o *xmpp.Options) { o.Config.ResumeTimeout, o.Config.ResumeMemory = time.Minute, 1<<20 }
+	a.Site = Start(t, Options{XMPP: resumes, Modules: func(db *sqldb.DB, svc *identity.Service) []xmpp.Module {
 		Must(t, sqlstore.Migrate(t.Context(), db))
 		var err error
 		a.store, err = sqlstore.Open(t.Context(), db, sqlstore.Options{})

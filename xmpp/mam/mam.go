@@ -123,13 +123,19 @@ func (a *Archive) accept(ctx context.Context, m *xmpp.Message) {
 		}
 	}
 	r, err := a.store.Put(ctx, msg, func(err error) {
-		if err == nil { // else the client sends it again
-			hold.Done()
+		if err != nil {
+			hold.Failed()
+			return
 		}
+		hold.Done()
 	})
 	if err != nil {
 		if !errors.Is(err, ErrClosed) && ctx.Err() == nil {
 			a.log.Error("message not archived", "error", err)
+		}
+		if hold != (xmpp.Hold{}) && !errors.Is(err, ErrClosed) {
+			hold.Failed()
+			m.Drop() // the client sends it again
 		}
 		return
 	}
