@@ -162,3 +162,18 @@ func TestPolicyHides(t *testing.T) {
 		t.Errorf("bob got %q", got)
 	}
 }
+
+// Who changes nodes without end, its own or another's, has to wait; others do not.
+func TestTooFast(t *testing.T) {
+	s := start(t, options{limits: func(l *pubsub.Limits) { l.Burst, l.PerMinute = 5, 1 }})
+	a, b := s.friends("t") // two changes of roster and presence are none of nodes
+	done(t, a, "", ps("<create node='open'/><configure>"+form("node_config", "access_model", "open", "publish_model", "open")+"</configure>"))
+	for i := range 5 {
+		done(t, b, alice, ps(publish("open", strconv.Itoa(i), "<p xmlns='x'/>")))
+	}
+	failed(t, b, "set", alice, ps(publish("open", "6", "<p xmlns='x'/>")), "wait", "resource-constraint", "")
+	failed(t, b, "set", "", ps(publish("own", "6", "<p xmlns='x'/>")), "wait", "resource-constraint", "")
+	failed(t, s.Online("bob", "other"), "set", "", ps("<create node='x'/>"), "wait", "resource-constraint", "")
+	xmpptest.Has(t, "bob reads", b.Ask("get", alice, ps("<items node='open'/>")), "<item id='")
+	done(t, a, "", ps(publish("own", "1", "<p xmlns='x'/>")))
+}

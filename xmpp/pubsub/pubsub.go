@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"sync"
 
+	xstanza "mellium.im/xmpp/stanza"
+
 	"trivium/identity"
 	"trivium/xmpp"
 )
@@ -32,6 +34,8 @@ type Limits struct {
 	Subscriptions int   // to a node
 	Subscriber    int   // of one account to the nodes of another
 	Affiliations  int   // at a node
+	Burst         int   // changes that an account may make at once
+	PerMinute     int   // changes that it may make after that; 0: as many as it likes
 }
 
 // DefaultLimits are for stanzas of at most stanza bytes: a payload is half of one, so that a
@@ -39,7 +43,7 @@ type Limits struct {
 func DefaultLimits(stanza int64) Limits {
 	return Limits{
 		Nodes: 500, Items: 10000, Payload: int(stanza / 2), Bytes: 16 << 20,
-		Subscriptions: 1000, Subscriber: 100, Affiliations: 500,
+		Subscriptions: 1000, Subscriber: 100, Affiliations: 500, Burst: 1000, PerMinute: 300,
 	}
 }
 
@@ -57,6 +61,7 @@ type PubSub struct {
 	caps   Capabilities
 	limits Limits
 	log    *slog.Logger
+	pace   pace
 
 	published []func(ctx context.Context, owner xmpp.Owner, node, id string, payload []byte)
 	retracted []func(ctx context.Context, owner xmpp.Owner, node, id string)
@@ -207,6 +212,10 @@ func (p *PubSub) answer(ctx context.Context, q *xmpp.Request) {
 	c.owner = c.svc.ID == c.who.ID
 	unlock := func() {}
 	if q.Type == "set" {
+		if !p.pace.take(c.who.ID, p.router.Now(), &p.limits) {
+			refuse(q, tooMuch(xstanza.ResourceConstraint, xstanza.Wait, "", "Too much is being published. Wait a minute and try again."))
+			return
+		}
 		unlock = p.lock(c.svc)
 	}
 	out, err := do(ctx, c)
