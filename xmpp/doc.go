@@ -44,11 +44,12 @@
 // | XEP-0049 | 1.2 | complete | private XML; at most 200 elements of 128 KiB |
 // | XEP-0050 | 1.3.0 | complete | ad-hoc commands of the server; one form each, no way back; what one may not use is not there |
 // | XEP-0054 | 1.3.0 | complete | vcard-temp; its picture is the avatar of XEP-0084 |
-// | XEP-0059 | 1.0 | complete | result set management, in queries of the archive and of nodes; no page by index |
+// | XEP-0059 | 1.0 | complete | result set management, in queries of the archive and of nodes; no page by number |
 // | XEP-0060 | 1.30.0 | complete | nodes of accounts, with all access models, affiliations and publishing options; no collections, options of subscriptions, or nodes of the server |
 // | XEP-0077 | 2.4 | complete | change of the password; making and removing of accounts where config has it, over TLS alone; no CAPTCHA |
 // | XEP-0084 | 1.1.4 | complete | avatars, in nodes |
 // | XEP-0085 | 2.1 | complete | what somebody does at the moment is not kept, and waits while a client is inactive |
+// | XEP-0086 | 1.0 | complete | errors carry the numbers of old, too; policy-violation has none |
 // | XEP-0092 | 1.1 | complete | software version; levels STAFF and above get it |
 // | XEP-0115 | 1.6.0 | complete | capabilities of clients, which count for others where the hash fits; those of the server; SHA-1 and stronger |
 // | XEP-0128 | 1.0.1 | complete | forms in service discovery |
@@ -61,7 +62,7 @@
 // | XEP-0175 | 1.2 | complete | anonymous log-in, off unless config has it; addresses of a domain of their own |
 // | XEP-0178 | 1.2 | complete | EXTERNAL for clients, by the xmppAddr of an authority that config trusts; servers not |
 // | XEP-0191 | 1.3 | complete | blocking; at most 2,000 addresses |
-// | XEP-0198 | 1.6.3 | complete | acknowledgement and resumption over any transport; no location; streams that wait end with the process |
+// | XEP-0198 | 1.6.3 | complete | acknowledgement and resumption over any transport; where the archive cannot keep a message the connection ends, so that the client sends it again; no location; streams that wait end with the process |
 // | XEP-0199 | 2.0.1 | complete | ping |
 // | XEP-0202 | 2.0 | complete | time of the server |
 // | XEP-0203 | 2.0 | complete | delay |
@@ -69,7 +70,7 @@
 // | XEP-0222 | 1.0 | complete | public data in nodes |
 // | XEP-0223 | 1.1.1 | complete | private data in nodes; publish-options are kept to |
 // | XEP-0227 | 1.1 | partial | accounts out of a stopped server whole but for passwords and SCRAM keys; into one contacts, requests, blocked addresses, vCard without its picture, private XML and waiting messages; no nodes, archive, accounts, XInclude, privacy lists |
-// | XEP-0257 | 0.3 | complete | own client certificates, at most 20; off unless config has it |
+// | XEP-0257 | 0.3 | complete | own client certificates, at most 20, each good until it is revoked, whatever the password; who logged in by one changes neither password nor account; off unless config has it |
 // | XEP-0280 | 1.0.1 | complete | carbons, by the rules of rules:0 |
 // | XEP-0297 | 1.0 | complete | forwarding, in carbons and the archive |
 // | XEP-0313 | 1.1.3 | complete | message archive with the extended queries, metadata and flipped pages; what is said in rooms is not in the archives of persons |
