@@ -148,6 +148,7 @@ func (p *passwords) adopted(id UserID, old Record, hashes []string) (r Record, f
 			}
 		}
 		r, err = p.close(id, rec)
+		f.Decoy = "" // it costs what our own do
 		return r, f, rec.SHA256 != nil || p.sha1, err
 	}
 	if rec.Salt == nil {

@@ -362,11 +362,9 @@ func (s *Service) preparePasswords(ctx context.Context, o ImportOptions, in *inc
 			return nil
 		}
 		in.record = r
-		in.out.Hash, in.out.Password, in.out.NeedsPlain = f.Kind, PasswordKept, !s.opts.Argon2id
+		in.out.Hash, in.out.Password, in.out.NeedsPlain, in.decoy = f.Kind, PasswordKept, !s.opts.Argon2id, f.Decoy
 		if native {
 			in.out.Password, in.out.NeedsPlain = PasswordSCRAM, f.Kind != scramKind+"-sha-256"
-		} else {
-			in.decoy = f.Decoy
 		}
 		if f.Weak {
 			in.out.warn("the hash (%s) is weak: whoever has seen it may know the password; ask for a new one", f.Kind)

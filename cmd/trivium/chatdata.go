@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -41,44 +40,6 @@ func (c *userExportCmd) Run(s *shell) (err error) {
 		return nil
 	}
 	return s.say("Wrote the chat data of %s to %s. No password is in it; files of the home are not in it.", c.Login, c.To)
-}
-
-type userImportCmd struct {
-	File   string `arg:"" name:"file" help:"The file, as Prosody, ejabberd or Trivium write it."`
-	DryRun bool   `name:"dry-run" help:"Say what would be done."`
-}
-
-// Run prints one line for each account.
-func (c *userImportCmd) Run(s *shell) error {
-	cfg, err := s.config()
-	if err != nil {
-		return err
-	}
-	f, err := os.Open(c.File)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }() // it was read
-	reports := []app.ChatReport{}
-	err = app.ImportChat(s.ctx, cfg, f, c.DryRun, func(r app.ChatReport) error {
-		if s.JSON {
-			reports = append(reports, r)
-			return nil
-		}
-		_, err := fmt.Fprintln(s.stdout, printable(r.String()))
-		return err
-	})
-	if err != nil {
-		return chatDataError(err, "")
-	}
-	if !s.JSON {
-		return nil
-	}
-	text, err := json.Marshal(reports)
-	if err != nil {
-		return err
-	}
-	return s.json(text)
 }
 
 // chatDataError says what to do next.

@@ -44,7 +44,7 @@ type userCmd struct {
 	Remove  userRemoveCmd  `cmd:"" aliases:"rm" help:"Remove an account; its files stay, its login stays reserved."`
 
 	Export userExportCmd `cmd:"" help:"Write what chat keeps of an account to a file (XEP-0227), while the server is stopped."`
-	Import userImportCmd `cmd:"" help:"Add what another chat server has written of accounts (XEP-0227), while the server is stopped."`
+	Import userImportCmd `cmd:"" help:"Make accounts of those of another server: passwd and shadow, ProFTPD, Pure-FTPd, SFTPGo, Prosody, ejabberd, CSV."`
 }
 
 type userListCmd struct {

@@ -45,7 +45,7 @@ func columns() map[string]func(r *Record, text string) error {
 		},
 		"groups": func(r *Record, s string) error {
 			for _, name := range strings.FieldsFunc(s, isSeparator) {
-				r.Groups = append(r.Groups, Group{Name: name})
+				r.Groups = append(r.Groups, RecordGroup{Name: name})
 			}
 			return nil
 		},

@@ -118,11 +118,11 @@ func readShadow(in Input) (map[string]shadowed, error) {
 // groupFile is group(5).
 type groupFile struct {
 	names   map[uint32]string
-	members map[string][]Group
+	members map[string][]RecordGroup
 }
 
 func readGroups(in Input) (*groupFile, error) {
-	g := &groupFile{names: map[uint32]string{}, members: map[string][]Group{}}
+	g := &groupFile{names: map[uint32]string{}, members: map[string][]RecordGroup{}}
 	if in.Group == nil {
 		return g, nil
 	}
@@ -143,7 +143,7 @@ func readGroups(in Input) (*groupFile, error) {
 		if len(f) > 3 {
 			for m := range strings.SplitSeq(f[3], ",") {
 				if m = strings.TrimSpace(m); m != "" {
-					g.members[m] = append(g.members[m], Group{f[0], gid})
+					g.members[m] = append(g.members[m], RecordGroup{f[0], gid})
 				}
 			}
 		}

@@ -14,14 +14,14 @@ import (
 // Record is an account as another server tells it, and the wire form of an import over the API. What
 // is absent it does not say. It holds secrets and prints as its login.
 type Record struct {
-	Login    string   `json:"login" maxLength:"4096" doc:"may be login@domain"`
-	UID      *uint32  `json:"uid,omitempty"`
-	GID      *uint32  `json:"gid,omitempty"`
-	Group    string   `json:"group,omitempty" doc:"the primary one; absent: one of its own"`
-	Groups   []Group  `json:"groups,omitempty" doc:"further ones"`
-	Level    *int     `json:"level,omitempty"`
-	Hashes   []string `json:"hashes,omitempty" doc:"of one password: crypt(5), htpasswd, SFTPGo, passlib, RFC 5803" writeOnly:"true"`
-	Password string   `json:"password,omitempty" doc:"where it is known" writeOnly:"true"`
+	Login    string        `json:"login" maxLength:"4096" doc:"may be login@domain"`
+	UID      *uint32       `json:"uid,omitempty"`
+	GID      *uint32       `json:"gid,omitempty"`
+	Group    string        `json:"group,omitempty" doc:"the primary one; absent: one of its own"`
+	Groups   []RecordGroup `json:"groups,omitempty" doc:"further ones"`
+	Level    *int          `json:"level,omitempty"`
+	Hashes   []string      `json:"hashes,omitempty" doc:"of one password: crypt(5), htpasswd, SFTPGo, passlib, RFC 5803" writeOnly:"true"`
+	Password string        `json:"password,omitempty" doc:"where it is known" writeOnly:"true"`
 
 	Email    string `json:"email,omitempty"`
 	Display  string `json:"display,omitempty"`
@@ -45,8 +45,8 @@ type Record struct {
 	Fault    string   `json:"-"` // why it cannot be an account at all; "" for nothing
 }
 
-// Group is a group of a record.
-type Group struct {
+// RecordGroup is a group of a record.
+type RecordGroup struct {
 	Name string  `json:"name" maxLength:"4096"`
 	GID  *uint32 `json:"gid,omitempty"`
 }

@@ -164,7 +164,7 @@ func (u *sftpgoUser) record() Record {
 	r.QuotaBytes, r.QuotaFiles = limit(u.QuotaSize, 1), limit(u.QuotaFiles, 1)
 	r.UploadRate, r.DownloadRate = limit(u.Upload, 1000), limit(u.Download, 1000)
 	for _, g := range u.Groups {
-		r.Groups = append(r.Groups, Group{Name: g.Name})
+		r.Groups = append(r.Groups, RecordGroup{Name: g.Name})
 	}
 	u.limits(&r)
 	return r

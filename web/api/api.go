@@ -92,6 +92,7 @@ func New(o Options) (*API, error) {
 	a.huma = humago.NewWithPrefix(a.mux, Prefix, conf)
 	a.registerServer()
 	a.registerUsers()
+	a.registerImport()
 	a.registerQuotas()
 	a.registerTrash()
 	a.registerShares()

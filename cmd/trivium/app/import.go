@@ -1,0 +1,103 @@
+package app
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"trivium/identity/importer"
+)
+
+// ImportRecord is an account as another server tells it.
+type ImportRecord = importer.Record
+
+// ImportFiles names what an import reads. Shadow and Groups are "" where there are none.
+type ImportFiles struct {
+	Format string // "" is guessed where the file says it
+	File   string // prosody: the data directory
+	Shadow string
+	Groups string
+}
+
+// ImportFormats lists what Format may be.
+func ImportFormats() []string {
+	var names []string
+	for _, f := range importer.Formats() {
+		names = append(names, string(f))
+	}
+	return names
+}
+
+// ErrImportFormat says that nobody can tell what a file is.
+var ErrImportFormat = errors.New("what the file holds cannot be told")
+
+// GuessFormat tells the format of a file by its name and beginning.
+func GuessFormat(file string) (string, error) {
+	st, err := os.Stat(file)
+	if err != nil {
+		return "", err
+	}
+	if st.IsDir() {
+		return string(importer.Prosody), nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }() // only read
+	head, err := bufio.NewReaderSize(f, 4096).Peek(512)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	text := strings.TrimSpace(strings.TrimPrefix(string(head), "\ufeff"))
+	line, _, _ := strings.Cut(text, "\n")
+	switch {
+	case strings.HasPrefix(text, "<"):
+		return string(importer.XEP0227), nil
+	case strings.HasPrefix(text, "{"):
+		return string(importer.SFTPGo), nil
+	case strings.EqualFold(filepath.Ext(file), ".csv"):
+		return string(importer.CSV), nil
+	case strings.Count(line, ":") == 17:
+		return string(importer.PureFTPd), nil
+	case strings.Count(line, ":") == 6:
+		return string(importer.Passwd), nil
+	}
+	return "", ErrImportFormat
+}
+
+// ReadAccounts reads the accounts of another server, one after the other.
+func ReadAccounts(in ImportFiles, each func(ImportRecord) error) (err error) {
+	if in.Format == string(importer.Prosody) {
+		return importer.ReadProsody(os.DirFS(in.File), each)
+	}
+	var open []io.Closer
+	defer func() {
+		for _, c := range open {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	var input importer.Input
+	for _, f := range []struct {
+		name string
+		to   *io.Reader
+	}{{in.File, &input.Main}, {in.Shadow, &input.Shadow}, {in.Groups, &input.Group}} {
+		if f.name == "" {
+			continue
+		}
+		file, err := os.Open(f.name)
+		if err != nil {
+			return err
+		}
+		open = append(open, file)
+		*f.to = file
+	}
+	if err := importer.Read(importer.Format(in.Format), input, each); err != nil {
+		return fmt.Errorf("%s: %w", in.File, err)
+	}
+	return nil
+}
