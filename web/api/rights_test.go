@@ -28,6 +28,7 @@ var levels = map[string]identity.Level{
 	"list-policy": identity.LevelStaff, "list-resources": identity.LevelStaff, "change-policy": identity.LevelAdmin, "undo-policy": identity.LevelAdmin, "import-policy": identity.LevelAdmin, "explain-policy": identity.LevelStaff, "list-classes": identity.LevelStaff, "test-class": identity.LevelStaff,
 	"list-bans": identity.LevelStaff, "list-audit": identity.LevelStaff,
 
+	"import-users": identity.LevelAdmin,
 	"add-user": identity.LevelAdmin, "set-user": identity.LevelAdmin, "set-password": identity.LevelAdmin,
 	"disable-user": identity.LevelModerator, "enable-user": identity.LevelModerator, "remove-user": identity.LevelAdmin,
 	"add-group": identity.LevelAdmin, "set-group": identity.LevelAdmin, "remove-group": identity.LevelAdmin,

@@ -92,7 +92,10 @@ func Import(ctx context.Context, in io.Reader, s Sinks, dry bool, told func(Repo
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if !ok || root.Name != (xml.Name{Space: ns, Local: "server-data"}) {
+	switch {
+	case ok && root.Name == (xml.Name{Space: ns, Local: "host"}): // ejabberd writes a file for each host
+		return i.host(ctx, root, told)
+	case !ok || root.Name != (xml.Name{Space: ns, Local: "server-data"}):
 		return errForm
 	}
 	return i.children(func(host xml.StartElement) error {
@@ -100,17 +103,21 @@ func Import(ctx context.Context, in io.Reader, s Sinks, dry bool, told func(Repo
 			_, err := i.skip("")
 			return err
 		}
-		return i.children(func(user xml.StartElement) error {
-			if user.Name != (xml.Name{Space: ns, Local: "user"}) {
-				_, err := i.skip("")
-				return err
-			}
-			r, err := i.user(ctx, attr(user, "name")+"@"+attr(host, "jid"))
-			if err != nil {
-				return fmt.Errorf("%s: %w", r.Account, err)
-			}
-			return told(r)
-		})
+		return i.host(ctx, host, told)
+	})
+}
+
+func (i *importer) host(ctx context.Context, host xml.StartElement, told func(Report) error) error {
+	return i.children(func(user xml.StartElement) error {
+		if user.Name != (xml.Name{Space: ns, Local: "user"}) {
+			_, err := i.skip("")
+			return err
+		}
+		r, err := i.user(ctx, attr(user, "name")+"@"+attr(host, "jid"))
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Account, err)
+		}
+		return told(r)
 	})
 }
 
