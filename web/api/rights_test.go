@@ -29,7 +29,7 @@ var levels = map[string]identity.Level{
 	"list-bans": identity.LevelStaff, "list-audit": identity.LevelStaff,
 
 	"import-users": identity.LevelAdmin,
-	"add-user": identity.LevelAdmin, "set-user": identity.LevelAdmin, "set-password": identity.LevelAdmin,
+	"add-user":     identity.LevelAdmin, "set-user": identity.LevelAdmin, "set-password": identity.LevelAdmin,
 	"disable-user": identity.LevelModerator, "enable-user": identity.LevelModerator, "remove-user": identity.LevelAdmin,
 	"add-group": identity.LevelAdmin, "set-group": identity.LevelAdmin, "remove-group": identity.LevelAdmin,
 	"add-members": identity.LevelAdmin, "remove-members": identity.LevelAdmin, "remove-member": identity.LevelAdmin,
