@@ -170,6 +170,9 @@ type Identity struct {
 	GeoIP                string `toml:"geoip" type:"path" example:"/var/lib/GeoIP/GeoLite2-City.mmdb" doc:"MaxMind file (MMDB) that says where addresses are, for lists of sessions; empty: nobody knows"`
 	SealKey              Secret `toml:"seal_key" type:"sealkey" example:"@file:/etc/trivium/seal.key" doc:"seals the password records; empty: data_dir/seal.key, made at the first start"`
 
+	AuditKeep       time.Duration `toml:"audit_keep" default:"365d" doc:"how long rows of the audit log are kept; 0: for ever"`
+	AuditKeepLogins time.Duration `toml:"audit_keep_logins" default:"0" doc:"those of log-ins and ends of sessions, where that is shorter; 0: as audit_keep"`
+
 	LDAP []LDAP `toml:"ldap" sample:"office" doc:"a directory that checks passwords, and whose people have accounts here" note:"NAME is what accounts, pages and commands call it. No environment form."`
 	Hook []Hook `toml:"hook" sample:"members" doc:"a program that is asked over HTTP in the place of a directory" note:"NAME as above. No environment form."`
 	OIDC []OIDC `toml:"oidc" sample:"company" doc:"a provider of OpenID Connect, by which people log in on the web" note:"NAME stands in addresses: the provider is told https://…/login/oidc/NAME/callback, and https://…/login/oidc/NAME/logout for the end of sessions. No environment form."`

@@ -53,6 +53,7 @@ type UserFilter struct {
 
 // AuditEvent is one row of the audit log: a log-in attempt or a change.
 type AuditEvent struct {
+	ID       int64     `json:"id"` // given by the log, one by one, in the order of the commits
 	Time     time.Time `json:"time"`
 	Event    string    `json:"event"` // login.ok login.fail login.throttled logout session.end user.add user.set level.set …
 	Actor    string    `json:"actor"`
@@ -68,13 +69,4 @@ type AuditEvent struct {
 	// Never a secret.
 	Before string `json:"before"`
 	After  string `json:"after"`
-}
-
-// AuditFilter chooses rows; zero fields choose all.
-type AuditFilter struct {
-	Since   time.Time
-	Event   string // exact, or a prefix that ends in ".*"
-	Subject string
-	Actor   string
-	Limit   int // 0: 200, the newest
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,18 +24,19 @@ type job struct {
 	audit AuditEvent // where do is nil
 }
 
-func (j *job) run(ctx context.Context, w StoreWriter) error {
+// run does the job in the transaction of w, and adds the row of the log that it stands for.
+func (j *job) run(ctx context.Context, w StoreWriter, rows []AuditEvent) ([]AuditEvent, error) {
 	if j.do == nil {
-		return w.AppendAudit(ctx, j.audit)
+		return append(rows, j.audit), nil
 	}
-	return j.do(ctx, w)
+	return rows, j.do(ctx, w)
 }
 
 // behind writes what need not be durable at once (audit of log-ins, last log-in, bans) in
 // batches. Its queue is bounded, so that a storm of wrong log-ins fills neither memory nor store;
 // what finds no room is counted and dropped.
 type behind struct {
-	store Store
+	audit *auditLog
 	log   *slog.Logger
 	queue chan job
 	full  chan struct{} // says that a whole batch waits
@@ -44,15 +46,15 @@ type behind struct {
 	logins map[UserID]time.Time // last log-ins, each with a job in the queue
 }
 
-func newBehind(store Store, log *slog.Logger) *behind {
-	return &behind{store: store, log: log, queue: make(chan job, maxBehind), full: make(chan struct{}, 1), logins: map[UserID]time.Time{}}
+func newBehind(audit *auditLog, log *slog.Logger) *behind {
+	return &behind{audit: audit, log: log, queue: make(chan job, maxBehind), full: make(chan struct{}, 1), logins: map[UserID]time.Time{}}
 }
 
 // push queues a write; false where there is no room.
 func (b *behind) push(do func(context.Context, StoreWriter) error) bool { return b.add(job{do: do}) }
 
 // record queues a row of the audit log.
-func (b *behind) record(e AuditEvent) { b.add(job{audit: e}) }
+func (b *behind) record(e AuditEvent) { b.add(job{audit: cleaned(e)}) }
 
 func (b *behind) add(j job) bool {
 	select {
@@ -145,31 +147,35 @@ func (b *behind) write(ctx context.Context, first job) {
 		}
 		break
 	}
-	var rows []AuditEvent
-	for i := range batch {
-		if batch[i].do == nil {
-			rows = append(rows, batch[i].audit)
-		}
-	}
-	err := b.store.Write(ctx, func(w StoreWriter) error {
+	lost := b.lost.Swap(0)
+	err := b.audit.write(ctx, func(w StoreWriter) (rows []AuditEvent, err error) {
 		for i := range batch {
-			if j := &batch[i]; j.do != nil {
-				if err := j.do(ctx, w); err != nil {
-					return err
-				}
+			if rows, err = batch[i].run(ctx, w, rows); err != nil {
+				return nil, err
 			}
 		}
-		return w.AppendAudit(ctx, rows...)
+		if lost > 0 {
+			rows = append(rows, lostRows(lost, b.audit.now()))
+		}
+		return rows, nil
 	})
 	if err != nil {
+		b.lost.Add(lost)
 		for i := range batch {
-			err := b.store.Write(ctx, func(w StoreWriter) error { return batch[i].run(ctx, w) })
+			err := b.audit.write(ctx, func(w StoreWriter) ([]AuditEvent, error) { return batch[i].run(ctx, w, nil) })
 			if err != nil && !errors.Is(err, ErrNotFound) { // the account may be gone meanwhile
 				b.log.Error("writing behind", "err", err)
 			}
 		}
+		return
 	}
-	if n := b.lost.Swap(0); n > 0 {
-		b.log.Warn("audit rows dropped, the queue was full", "rows", n)
+	if lost > 0 {
+		b.log.Warn("audit rows dropped, the queue was full", "rows", lost)
 	}
+}
+
+// lostRows says in the log itself that it is not whole.
+func lostRows(n int64, at time.Time) AuditEvent {
+	return AuditEvent{Time: at, Event: EventAuditLost, Via: ViaServer, Subject: "audit log", Result: "lost",
+		Detail: strconv.FormatInt(n, 10) + " writes found no room in the queue", After: fields{"writes": n}.text()}
 }

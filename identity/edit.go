@@ -63,21 +63,18 @@ func (f fields) text() string {
 // edit runs fn in a transaction, writes its audit rows with it, and lets the change take effect
 // on live sessions before it returns.
 func (s *Service) edit(ctx context.Context, by Actor, fn func(e *edit) error) error {
-	e := &edit{}
-	err := s.store.Write(ctx, func(w StoreWriter) error {
-		e.StoreWriter = w
+	var e *edit
+	err := s.audit.write(ctx, func(w StoreWriter) ([]AuditEvent, error) {
+		e = &edit{StoreWriter: w}
 		if err := fn(e); err != nil {
-			return err
+			return nil, err
 		}
 		for i := range e.events {
 			ev := &e.events[i]
 			ev.Time, ev.Actor, ev.Via, ev.Remote = s.now(), by.User, by.Via, by.Remote
 			*ev = cleaned(*ev)
-			if err := w.AppendAudit(ctx, *ev); err != nil {
-				return err
-			}
 		}
-		return nil
+		return e.events, nil
 	})
 	s.known.forget() // also after an error, which may leave open whether it was committed
 	if err != nil {

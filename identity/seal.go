@@ -22,6 +22,7 @@ type sealer struct {
 	salts   []byte // keys the fake salts of unknown names
 	names   []byte // keys the names that the throttle counts
 	roads   []byte // what DeriveKey derives from
+	audit   []byte // signs the head of the audit log
 	devices []byte // keys the hashes of known devices
 }
 
@@ -41,7 +42,7 @@ func newSealer(key []byte) (*sealer, error) {
 		return nil, fmt.Errorf("preparing the seal: %w", err)
 	}
 	return &sealer{records: aead, salts: derive("fake salts"), names: derive("names"), roads: derive("roads"),
-		devices: derive("devices")}, nil
+		devices: derive("devices"), audit: derive("audit log")}, nil
 }
 
 // DeriveKey returns the key of 32 bytes that a road uses for what use names. It hangs on the seal

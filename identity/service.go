@@ -56,8 +56,12 @@ type Options struct {
 	Resolver        Resolver          // of the host names that classes ask for; nil: net.DefaultResolver
 	Policy          map[string]string // resource pattern → level, from config
 	Limits          Limits
-	UIDMin          uint32 // first uid and gid given out; 0: 10000
-	SealKey         []byte // 32 bytes; seals the password records
+	UIDMin          uint32                  // first uid and gid given out; 0: 10000
+	SealKey         []byte                  // 32 bytes; seals the password records
+	AuditHead       string                  // of the audit log, as KeepAuditHead got it last, in an earlier process; "": none
+	KeepAuditHead   func(head string) error // keeps it outside of the store, so that a log with its end cut off is known; nil: nobody does
+	AuditKeep       time.Duration           // how long rows of the audit log are kept; 0: for ever
+	AuditKeepLogins time.Duration           // those of log-ins and sessions, where that is shorter; 0: as AuditKeep
 	DefaultLevel    Level
 	DefaultRequired Level // Node++ NPP_REQUIRED_AUTH_LEVEL, of the web road; 0 is LevelNone, as there
 
@@ -112,6 +116,7 @@ type Service struct {
 	policy     atomic.Pointer[policyTable]
 	resources  []func() []Known // set before Run
 	changing   sync.Mutex       // held while the store's rules are read and take effect; before truth
+	audit      *auditLog
 	behind     *behind
 	browsers   *browsers
 	requests   *requests
@@ -150,13 +155,15 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	s := &Service{opts: o, store: o.Store, tokens: o.Tokens, log: o.Log, now: o.Now,
 		domains: append([]string{o.Domain}, o.Domains...), browsers: newBrowsers(), requests: newRequests(),
-		behind: newBehind(o.Store, o.Log), throttle: newThrottle(o.Limits, o.Now),
-		known: newKnownAccounts(o.Now), decoys: &decoys{}, devices: newDevices(), totp: o.TOTP, passkeys: o.Passkeys,
+		throttle: newThrottle(o.Limits, o.Now),
+		known:    newKnownAccounts(o.Now), decoys: &decoys{}, devices: newDevices(), totp: o.TOTP, passkeys: o.Passkeys,
 		asks: newRecent[UserID](maxTracked, func(*askState) {})}
 	s.resets, s.joins = newResets(), newAllowance[netip.Prefix](joinTries, joinWindow)
 	if s.seal, err = newSealer(o.SealKey); err != nil {
 		return nil, err
 	}
+	s.audit = newAuditLog(o.Store, s.seal.audit, o.Log, o.Now)
+	s.behind = newBehind(s.audit, o.Log)
 	s.passwords = &passwords{seal: s.seal, gate: newGate(runtime.GOMAXPROCS(0), maxGateQueue),
 		cache: newCredentialCache(o.Now), iterations: o.SCRAMIterations, sha1: o.SCRAMSHA1, argon: o.Argon2id,
 		tokens: o.Tokens, foreign: o.Foreign, heavy: newGate(heavyWidth, maxGateQueue), decoys: s.decoys}
@@ -248,6 +255,9 @@ func (s *Service) load(ctx context.Context) error {
 	for _, b := range bans {
 		s.throttle.load(b)
 	}
+	if err := s.knowHead(ctx); err != nil {
+		return fmt.Errorf("reading where the audit log ended: %w", err)
+	}
 	return s.loadBrowsers(ctx)
 }
 
@@ -309,6 +319,7 @@ func (s *Service) Run(ctx context.Context) error {
 	beside.Go(func() { s.runSyncs(ctx) })
 	beside.Go(func() { s.watchDevices(ctx) })
 	beside.Go(func() { s.answerResets(ctx) })
+	beside.Go(func() { s.tendAudit(ctx) })
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	failing := false
@@ -328,6 +339,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.flushBrowsers(true)
 	stop()
 	<-done
+	s.noteHead(context.WithoutCancel(ctx))
 	return nil
 }
 

@@ -66,7 +66,16 @@ type StoreReader interface {
 	RulesVersion(ctx context.Context) (int64, error)
 
 	BrowserSessions(ctx context.Context) ([]BrowserRow, error)
+	// Audit reads the log, newest first, or oldest first where f follows it.
 	Audit(ctx context.Context, f AuditFilter) ([]AuditEvent, error)
+	AuditEvents(ctx context.Context) ([]string, error) // the names that there are, each once
+	// AuditRows reads rows whose ID is from at least, by ID, at most limit.
+	AuditRows(ctx context.Context, from int64, limit int) ([]AuditRow, error)
+	AuditHead(ctx context.Context) (AuditHead, error)
+	// AuditGap reads the removed rows that the ID is among.
+	AuditGap(ctx context.Context, id int64) (AuditGap, error)
+	// AuditExpired returns IDs of rows older than before, at most limit; events "": all events.
+	AuditExpired(ctx context.Context, before time.Time, event string, limit int) ([]int64, error)
 	Bans(ctx context.Context) ([]Ban, error)
 	// Factors lists those of an account, the oldest first.
 	Factors(ctx context.Context, user UserID) ([]FactorRow, error)
@@ -136,8 +145,15 @@ type StoreWriter interface {
 
 	PutBrowserSession(ctx context.Context, r BrowserRow) error // by ID
 	RemoveBrowserSessions(ctx context.Context, ids ...string) error
-	AppendAudit(ctx context.Context, events ...AuditEvent) error // in their order
-	PutBan(ctx context.Context, b Ban) error                     // by Prefix
+	// LockAuditHead is AuditHead for whoever appends: nobody else, in whichever process, gets it
+	// before the transaction has ended.
+	LockAuditHead(ctx context.Context) (AuditHead, error)
+	// AppendAudit writes rows, with the IDs that they have, and the head that they lead to.
+	AppendAudit(ctx context.Context, head AuditHead, rows ...AuditRow) error
+	// PutAuditGap removes the rows in a gap, and the gaps in it, and keeps it. That is the only way in
+	// which rows go; none ever changes.
+	PutAuditGap(ctx context.Context, g AuditGap) error
+	PutBan(ctx context.Context, b Ban) error // by Prefix
 	RemoveBan(ctx context.Context, prefix string) error
 	PutSetting(ctx context.Context, name, value string) error // "" removes
 }

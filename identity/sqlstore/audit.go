@@ -4,65 +4,94 @@ import (
 	"context"
 	"database/sql"
 	"strconv"
-	"strings"
 
 	"trivium/identity"
 )
 
-// Audit implements identity.Store.
-func (r reader) Audit(ctx context.Context, f identity.AuditFilter) ([]identity.AuditEvent, error) {
-	exact, prefix := f.Event, ""
-	if p, ok := strings.CutSuffix(f.Event, ".*"); ok {
-		exact, prefix = "", likeEscaper().Replace(p)+".%"
-	}
-	limit := f.Limit
-	if limit <= 0 {
-		limit = 200
-	}
-	var out []identity.AuditEvent
-	err := r.each(ctx, "reading the audit log", func(rows *sql.Rows) error {
-		var e identity.AuditEvent
-		var at int64
-		var protocol, method string
-		err := rows.Scan(&at, &e.Event, &e.Actor, &e.Via, &e.Subject, &protocol, &method, &e.Remote, &e.Session, &e.Result, &e.Detail, &e.Before, &e.After)
-		if err != nil {
-			return err
-		}
-		e.Time, e.Protocol, e.Method = moment(at), identity.Protocol(protocol), identity.Method(method)
+// AuditEvents implements identity.Store. It goes from each name to the next by the index.
+func (r reader) AuditEvents(ctx context.Context) ([]string, error) {
+	var out []string
+	err := r.each(ctx, "reading the events of the audit log", func(rows *sql.Rows) error {
+		var e string
+		err := rows.Scan(&e)
 		out = append(out, e)
-		return nil
-	}, `SELECT at, event, actor, via, subject, protocol, method, remote, session, result, detail, before, after FROM identity_audit
-		WHERE at >= $1 AND ($2 = '' OR event = $2) AND ($3 = '' OR event LIKE $3 ESCAPE '!')
-		AND ($4 = '' OR subject = $4) AND ($5 = '' OR actor = $5)
-		ORDER BY at DESC, id DESC LIMIT $6`,
-		micros(f.Since), exact, prefix, f.Subject, f.Actor, limit)
+		return err
+	}, `WITH RECURSIVE known (event) AS (SELECT MIN(event) FROM identity_audit UNION ALL
+		SELECT (SELECT MIN(a.event) FROM identity_audit a WHERE a.event > known.event) FROM known WHERE known.event IS NOT NULL)
+		SELECT event FROM known WHERE event IS NOT NULL`)
 	return out, err
+}
+
+// AuditRows implements identity.Store.
+func (r reader) AuditRows(ctx context.Context, from int64, limit int) ([]identity.AuditRow, error) {
+	var out []identity.AuditRow
+	err := r.each(ctx, "reading the audit log", func(rows *sql.Rows) error {
+		var row identity.AuditRow
+		err := scanAudit(rows, &row.AuditEvent, &row.Chain)
+		out = append(out, row)
+		return err
+	}, `SELECT `+auditColumns+`, chain FROM identity_audit WHERE id >= $1 ORDER BY id LIMIT $2`, from, limit)
+	return out, err
+}
+
+// scanAudit reads auditColumns and what more there is.
+func scanAudit(rows *sql.Rows, e *identity.AuditEvent, more ...any) error {
+	var at int64
+	err := rows.Scan(append([]any{&e.ID, &at, &e.Event, &e.Actor, &e.Via, &e.Subject, (*string)(&e.Protocol), (*string)(&e.Method),
+		&e.Remote, &e.Session, &e.Result, &e.Detail, &e.Before, &e.After}, more...)...)
+	e.Time = moment(at)
+	return err
+}
+
+// AuditHead implements identity.Store.
+func (r reader) AuditHead(ctx context.Context) (identity.AuditHead, error) {
+	return r.auditHead(ctx, `SELECT began, id, chain, mac FROM identity_audit_head WHERE one = 1`)
+}
+
+// LockAuditHead implements identity.StoreWriter: writing the row locks it until the commit.
+func (w *writer) LockAuditHead(ctx context.Context) (identity.AuditHead, error) {
+	return w.auditHead(ctx, `UPDATE identity_audit_head SET one = 1 WHERE one = 1 RETURNING began, id, chain, mac`)
+}
+
+// auditHead reads the head. Where somebody has removed its row it is as in a store that nobody has
+// appended to; identity knows better, and says so.
+func (r reader) auditHead(ctx context.Context, query string) (h identity.AuditHead, err error) {
+	err = r.q.QueryRowContext(ctx, query).Scan(&h.Began, &h.ID, &h.Chain, &h.MAC)
+	if err == sql.ErrNoRows {
+		err = r.q.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) FROM identity_audit`).Scan(&h.ID)
+		h.Began = h.ID
+	}
+	return h, unavailable("reading the head of the audit log", err)
 }
 
 // auditRows is how many rows one statement writes, where there are so many; it saves most of the work
 // that is done for a statement and not for a row.
-const auditRows = 16
+const auditRows = 32
 
 // AppendAudit implements identity.StoreWriter.
-func (w *writer) AppendAudit(ctx context.Context, events ...identity.AuditEvent) error {
-	for len(events) >= auditRows {
-		if err := w.appendAudit(ctx, auditMany(), events[:auditRows]); err != nil {
+func (w *writer) AppendAudit(ctx context.Context, head identity.AuditHead, rows ...identity.AuditRow) error {
+	for len(rows) >= auditRows {
+		if err := w.appendAudit(ctx, auditMany(), rows[:auditRows]); err != nil {
 			return err
 		}
-		events = events[auditRows:]
+		rows = rows[auditRows:]
 	}
-	for i := range events {
-		if err := w.appendAudit(ctx, auditOne, events[i:i+1]); err != nil {
+	for i := range rows {
+		if err := w.appendAudit(ctx, auditOne, rows[i:i+1]); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err := w.exec(ctx, "writing the head of the audit log", `INSERT INTO identity_audit_head (one, began, id, chain, mac)
+		VALUES (1, $1, $2, $3, $4) ON CONFLICT (one) DO UPDATE SET began = excluded.began, id = excluded.id,
+		chain = excluded.chain, mac = excluded.mac`, head.Began, head.ID, head.Chain, head.MAC)
+	return err
 }
 
 const (
-	auditInto = `INSERT INTO identity_audit (at, event, actor, via, subject, protocol, method, remote, session, result, detail, before, after) VALUES `
-	auditOne  = auditInto + `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
-	auditArgs = 13
+	auditColumns = `id, at, event, actor, via, subject, protocol, method, remote, session, result, detail, before, after`
+	auditInto    = `INSERT INTO identity_audit (` + auditColumns + `, host, chain) VALUES `
+	auditOne     = auditInto + `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+	auditArgs    = 16
 )
 
 // auditMany is the statement for auditRows rows.
@@ -82,59 +111,18 @@ func auditMany() string {
 	return string(append(b, ')'))
 }
 
-func (w *writer) appendAudit(ctx context.Context, query string, events []identity.AuditEvent) error {
-	args := make([]any, 0, auditArgs*len(events))
-	for i := range events {
-		e := &events[i]
-		args = append(args, micros(e.Time), e.Event, e.Actor, e.Via, e.Subject, string(e.Protocol), string(e.Method), e.Remote, e.Session, e.Result, e.Detail, e.Before, e.After)
+func (w *writer) appendAudit(ctx context.Context, query string, rows []identity.AuditRow) error {
+	args := make([]any, 0, auditArgs*len(rows))
+	for i := range rows {
+		e := &rows[i]
+		var host []byte
+		if a := e.Host(); a.IsValid() {
+			b := a.As16()
+			host = b[:]
+		}
+		args = append(args, e.ID, micros(e.Time), e.Event, e.Actor, e.Via, e.Subject, string(e.Protocol), string(e.Method),
+			e.Remote, e.Session, e.Result, e.Detail, e.Before, e.After, host, e.Chain)
 	}
 	_, err := w.exec(ctx, "writing the audit log", query, args...)
-	return err
-}
-
-// Bans implements identity.Store.
-func (r reader) Bans(ctx context.Context) ([]identity.Ban, error) {
-	var out []identity.Ban
-	err := r.each(ctx, "reading bans", func(rows *sql.Rows) error {
-		var b identity.Ban
-		var since, until int64
-		if err := rows.Scan(&b.Prefix, &b.Reason, &since, &until, &b.Count); err != nil {
-			return err
-		}
-		b.Since, b.Until = moment(since), moment(until)
-		out = append(out, b)
-		return nil
-	}, `SELECT prefix, reason, since, until, count FROM identity_bans ORDER BY since DESC, prefix`)
-	return out, err
-}
-
-// PutBan implements identity.StoreWriter.
-func (w *writer) PutBan(ctx context.Context, b identity.Ban) error {
-	_, err := w.exec(ctx, "keeping a ban", `INSERT INTO identity_bans (prefix, reason, since, until, count)
-		VALUES ($1, $2, $3, $4, $5) ON CONFLICT (prefix) DO UPDATE SET reason = excluded.reason, since = excluded.since,
-		until = excluded.until, count = excluded.count`, b.Prefix, b.Reason, micros(b.Since), micros(b.Until), b.Count)
-	return err
-}
-
-// RemoveBan implements identity.StoreWriter.
-func (w *writer) RemoveBan(ctx context.Context, prefix string) error {
-	return w.change(ctx, "lifting a ban", `DELETE FROM identity_bans WHERE prefix = $1`, prefix)
-}
-
-// Setting implements identity.Store.
-func (r reader) Setting(ctx context.Context, name string) (string, error) {
-	var value string
-	err := r.q.QueryRowContext(ctx, `SELECT value FROM identity_settings WHERE name = $1`, name).Scan(&value)
-	return value, unavailable("reading a setting", err)
-}
-
-// PutSetting implements identity.StoreWriter.
-func (w *writer) PutSetting(ctx context.Context, name, value string) error {
-	if value == "" {
-		_, err := w.exec(ctx, "removing a setting", `DELETE FROM identity_settings WHERE name = $1`, name)
-		return err
-	}
-	_, err := w.exec(ctx, "keeping a setting", `INSERT INTO identity_settings (name, value) VALUES ($1, $2)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 	return err
 }

@@ -41,6 +41,10 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 	if err != nil {
 		return nil, err
 	}
+	head, err := auditHead(cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
 	l := cfg.Limits
 	roads := []identity.Road{}
 	if cfg.Identity.AnonymousWeb {
@@ -74,6 +78,8 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 			FileRoad: identity.SessionLimits{UploadRate: int64(l.FTPUploadRate), DownloadRate: int64(l.FTPDownloadRate), Transfers: l.FTPTransfers},
 			BanAfter: l.BanAfter, BanWindow: l.BanWindow, BanFor: l.BanFor,
 		},
+		AuditHead: head, KeepAuditHead: func(head string) error { return keepAuditHead(cfg.DataDir, head) },
+		AuditKeep: cfg.Identity.AuditKeep, AuditKeepLogins: cfg.Identity.AuditKeepLogins,
 		SealKey: key, UIDMin: cfg.Identity.UIDMin,
 		DefaultLevel: level(cfg.Identity.DefaultLevel), DefaultRequired: level(cfg.Identity.DefaultRequiredLevel),
 		SCRAMIterations: cfg.Identity.SCRAMIterations, SCRAMSHA1: cfg.XMPP.SCRAMSHA1, Argon2id: cfg.Identity.PasswordHash == "argon2id", Foreign: foreignHash,

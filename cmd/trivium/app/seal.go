@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"trivium/config"
 )
@@ -36,13 +37,37 @@ func sealKey(cfg *config.Config) ([]byte, error) {
 
 func makeSealKey(path string) ([]byte, error) {
 	key := make([]byte, sealKeySize)
-	_, _ = rand.Read(key)                                     // crypto/rand does not fail: it ends the process
-	f, err := os.CreateTemp(filepath.Dir(path), "seal.key-*") // mode 0600
+	_, _ = rand.Read(key) // crypto/rand does not fail: it ends the process
+	if err := putFile(path, key); err != nil {
+		return nil, fmt.Errorf("cannot write the seal key: %w", err)
+	}
+	return key, nil
+}
+
+// auditHeadFile keeps where the audit log ended, outside of the store.
+const auditHeadFile = "audit.head"
+
+// auditHead reads the head of the audit log that was kept last; "" where none was.
+func auditHead(dir string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(dir, auditHeadFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("cannot read the kept head of the audit log: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+func keepAuditHead(dir, head string) error {
+	return putFile(filepath.Join(dir, auditHeadFile), []byte(head+"\n"))
+}
+
+// putFile writes a file of mode 0600 whole or not at all.
+func putFile(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
-		return nil, fmt.Errorf("cannot make the seal key: %w", err)
+		return err
 	}
 	defer func() { _ = os.Remove(f.Name()) }() // gone after the rename
-	_, err = f.Write(key)
+	_, err = f.Write(b)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -55,10 +80,7 @@ func makeSealKey(path string) ([]byte, error) {
 	if err == nil {
 		err = syncDir(filepath.Dir(path))
 	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot write the seal key: %w", err)
-	}
-	return key, nil
+	return err
 }
 
 // syncDir makes a rename in dir durable.

@@ -1,0 +1,50 @@
+package identity_test
+
+import (
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"trivium/identity"
+)
+
+// cpu is what the process has used of all CPUs so far.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkAuditedLogin is a log-in whose password is in the cache, and its end: two rows of the
+// audit log and the account's last log-in, all written behind. The CPU is that of the writer, too.
+func BenchmarkAuditedLogin(b *testing.B) {
+	a := newAccounts(b)
+	a.add("user1", identity.LevelUser)
+	ctx := b.Context()
+	from := netip.MustParseAddrPort("192.0.2.1:1000")
+	login := func() {
+		ses, err := a.Registry.Open(ctx, identity.Opening{Protocol: identity.ProtocolFTP, Holder: &told{}, Remote: from})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err = a.Login(ctx, ses, identity.Login{Method: identity.MethodPassword, Name: "user1", Secret: identity.NewSecret("correct horse user1")}); err != nil {
+			b.Fatal(err)
+		}
+		ses.Close()
+	}
+	login()
+	a.FlushBehind(ctx)
+	used, n := cpu(b), 0
+	for b.Loop() {
+		login()
+		if n++; n%512 == 0 { // as the writer does in a storm
+			a.FlushBehind(ctx)
+		}
+	}
+	a.FlushBehind(ctx)
+	b.ReportMetric(float64(cpu(b)-used)/float64(n), "cpu-ns/op")
+}
