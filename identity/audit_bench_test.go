@@ -43,8 +43,33 @@ func BenchmarkAuditedLogin(b *testing.B) {
 		login()
 		if n++; n%512 == 0 { // as the writer does in a storm
 			a.FlushBehind(ctx)
+			if err := a.Poll(ctx); err != nil { // so that accounts are known, as in a process that runs
+				b.Fatal(err)
+			}
 		}
 	}
 	a.FlushBehind(ctx)
 	b.ReportMetric(float64(cpu(b)-used)/float64(n), "cpu-ns/op")
+}
+
+// BenchmarkAuditRows writes rows of log-ins as a storm of them does, through the queue and durable.
+func BenchmarkAuditRows(b *testing.B) {
+	a := newAccounts(b)
+	e := identity.AuditEvent{Event: "login.ok", Actor: "user1", Via: "ftp", Subject: "user1", Protocol: identity.ProtocolFTP,
+		Method: identity.MethodPassword, Remote: "192.0.2.1:40000", Session: "1-abcdefghijklmnop", Result: "ok"}
+	used, start, n := cpu(b), time.Now(), 0
+	for b.Loop() {
+		e.Time = time.Now()
+		a.RecordBehind(e)
+		if n++; n%4096 == 0 {
+			a.FlushBehind(b.Context())
+		}
+	}
+	a.FlushBehind(b.Context())
+	b.ReportMetric(float64(cpu(b)-used)/float64(n), "cpu-ns/op")
+	b.ReportMetric(float64(n)/time.Since(start).Seconds(), "rows/s")
+	head, err := a.AuditHead(b.Context())
+	if err != nil || head.ID < int64(n) {
+		b.Fatalf("%d of %d rows are there: %v", head.ID, n, err)
+	}
 }

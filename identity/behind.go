@@ -13,7 +13,7 @@ import (
 // Bounds of what is written behind.
 const (
 	maxBehind    = 4096
-	behindBatch  = 256
+	behindBatch  = 512
 	behindPace   = 50 * time.Millisecond // from one write to the next, so that what comes between shares a commit
 	flushTimeout = 5 * time.Second
 )

@@ -26,6 +26,9 @@ func (s *Service) FlushBehind(ctx context.Context) {
 	s.behind.flush(ctx)
 }
 
+// RecordBehind writes a row behind.
+func (s *Service) RecordBehind(e AuditEvent) { s.behind.record(e) }
+
 // Hashes is the number of slow hashes begun since the start.
 func (s *Service) Hashes() int64 { return s.passwords.hashes.Load() }
 

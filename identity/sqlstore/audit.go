@@ -66,12 +66,12 @@ func (r reader) auditHead(ctx context.Context, query string) (h identity.AuditHe
 
 // auditRows is how many rows one statement writes, where there are so many; it saves most of the work
 // that is done for a statement and not for a row.
-const auditRows = 32
+const auditRows = 64
 
 // AppendAudit implements identity.StoreWriter.
 func (w *writer) AppendAudit(ctx context.Context, head identity.AuditHead, rows ...identity.AuditRow) error {
 	for len(rows) >= auditRows {
-		if err := w.appendAudit(ctx, auditMany(), rows[:auditRows]); err != nil {
+		if err := w.appendAudit(ctx, w.auditMany, rows[:auditRows]); err != nil {
 			return err
 		}
 		rows = rows[auditRows:]
@@ -94,8 +94,8 @@ const (
 	auditArgs    = 16
 )
 
-// auditMany is the statement for auditRows rows.
-func auditMany() string {
+// manyRows is the statement for auditRows rows.
+func manyRows() string {
 	b := append(make([]byte, 0, len(auditInto)+auditRows*auditArgs*6), auditInto...)
 	for i := range auditRows * auditArgs {
 		switch {

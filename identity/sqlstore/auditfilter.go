@@ -85,7 +85,7 @@ func (r reader) audit(ctx context.Context, f identity.AuditFilter, event string)
 		err := scanAudit(rows, &e)
 		out = append(out, e)
 		return err
-	}, `SELECT `+auditColumns+` FROM identity_audit`+c.text.String()+order+strconv.Itoa(len(c.args)+1), append(c.args, f.Limit)...)
+	}, `SELECT `+auditColumns+` FROM identity_audit`+c.text.String()+order+"$"+strconv.Itoa(len(c.args)+1), append(c.args, f.Limit)...)
 	return out, err
 }
 
@@ -156,9 +156,9 @@ func auditWhere(f identity.AuditFilter, event string) (c conditions, order strin
 		c.add("(LOWER("+all+") LIKE $ ESCAPE '!' OR "+all+" LIKE $ ESCAPE '!')", strings.ToLower(as), as)
 	}
 	if f.Follow {
-		return c, " ORDER BY id LIMIT $"
+		return c, " ORDER BY id LIMIT "
 	}
-	return c, " ORDER BY " + at + " DESC, " + id + " DESC LIMIT $"
+	return c, " ORDER BY " + at + " DESC, " + id + " DESC LIMIT "
 }
 
 // rangeOf is the first and the last address of a prefix as the column has them.

@@ -23,7 +23,8 @@ func Migrate(ctx context.Context, db *sqldb.DB) error {
 // Store is an identity.Store.
 type Store struct {
 	reader
-	db *sqldb.DB
+	db        *sqldb.DB
+	auditMany string // the statement that writes auditRows rows
 }
 
 var (
@@ -32,7 +33,7 @@ var (
 )
 
 // New returns a store on a database that Migrate has been run on. The caller closes db.
-func New(db *sqldb.DB) *Store { return &Store{reader: reader{db}, db: db} }
+func New(db *sqldb.DB) *Store { return &Store{reader: reader{db}, db: db, auditMany: manyRows()} }
 
 // reader reads, inside and outside of a transaction.
 type reader struct{ q sqldb.Querier }
@@ -40,14 +41,15 @@ type reader struct{ q sqldb.Querier }
 // writer is one transaction.
 type writer struct {
 	reader
-	tx *sqldb.Tx
+	tx        *sqldb.Tx
+	auditMany string
 }
 
 // Write implements identity.Store.
 func (s *Store) Write(ctx context.Context, fn func(identity.StoreWriter) error) error {
 	var own error
 	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
-		own = fn(&writer{reader{tx}, tx})
+		own = fn(&writer{reader{tx}, tx, s.auditMany})
 		return own
 	})
 	if own != nil {

@@ -109,7 +109,7 @@ func (db *DB) statement(ctx context.Context, query string) *sql.Stmt {
 	if st != nil || !room {
 		return st
 	}
-	st, err := db.read.PrepareContext(ctx, query) // may wait for a connection
+	st, err := db.read.PrepareContext(ctx, positional(query)) // may wait for a connection
 	if err != nil {
 		return nil // the query itself says why
 	}

@@ -279,7 +279,7 @@ func (w *writer) prepared(ctx context.Context, query string) *sql.Stmt {
 	if st := w.stmts[query]; st != nil {
 		return st
 	}
-	st, err := w.conn.PrepareContext(ctx, query)
+	st, err := w.conn.PrepareContext(ctx, positional(query))
 	if err != nil {
 		return nil
 	}
