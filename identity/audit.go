@@ -233,37 +233,40 @@ func (s *Service) FollowAudit(ctx context.Context, f AuditFilter, wait time.Dura
 	}
 }
 
-// AuditChanged tells of rows that were appended, by this process at once and by another one within a
-// second, until ctx ends; what comes close together is told once. The channel is then closed.
-func (s *Service) AuditChanged(ctx context.Context) <-chan struct{} {
-	out := make(chan struct{}, 1)
+// AuditChanged tells of rows that are appended from now on, by this process at once and by another one
+// within a second, until ctx ends; what comes close together is told once. The channel is then closed.
+func (s *Service) AuditChanged(ctx context.Context) (<-chan struct{}, error) {
 	changed, stop := s.audit.watch()
+	head, err := s.store.AuditHead(ctx)
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	out := make(chan struct{}, 1)
 	go func() {
 		defer close(out)
 		defer stop()
 		poll := time.NewTicker(followPoll)
 		defer poll.Stop()
-		seen := int64(-1)
-		for {
-			head, err := s.store.AuditHead(ctx)
-			if err == nil && seen >= 0 && head.ID != seen {
-				select {
-				case out <- struct{}{}:
-				default:
-				}
-			}
-			if err == nil {
-				seen = head.ID
-			}
+		for seen := head.ID; ; {
 			select {
 			case <-changed:
 			case <-poll.C:
 			case <-ctx.Done():
 				return
 			}
+			head, err := s.store.AuditHead(ctx)
+			if err != nil || head.ID == seen {
+				continue
+			}
+			seen = head.ID
+			select {
+			case out <- struct{}{}:
+			default:
+			}
 		}
 	}()
-	return out
+	return out, nil
 }
 
 // AuditFilter chooses rows; zero fields choose all.

@@ -393,7 +393,8 @@ func TestFollowAudit(t *testing.T) {
 		t.Errorf("followed: %v", got)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	changed := l.AuditChanged(ctx)
+	changed, err := l.AuditChanged(ctx)
+	l.must("watching", err)
 	l.record(1)
 	if _, ok := <-changed; !ok {
 		t.Error("no word of a row")
