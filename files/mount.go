@@ -129,7 +129,7 @@ func (v *view) groups() []*mount {
 	}
 	var out []*mount
 	add := func(name string, gid uint32) {
-		if name != "" && speakable(name) && v.visible("/groups/"+name) {
+		if name != "" && speakable(name) && !slices.Contains(v.c.NoFolders, name) && v.visible("/groups/"+name) {
 			out = append(out, v.group(name, gid))
 		}
 	}

@@ -23,12 +23,13 @@ type Credentials struct {
 	// anonymous account requires a password.
 	User, OrigUser, AnonUser string
 
-	UID    uint32
-	GID    uint32
-	Group  string   // name of the primary group
-	GIDs   []uint32 // supplementary
-	Groups []string // supplementary, same order
-	Class  string
+	UID       uint32
+	GID       uint32
+	Group     string   // name of the primary group
+	GIDs      []uint32 // supplementary
+	Groups    []string // supplementary, same order
+	NoFolders []string // those of Group and Groups that have no folder
+	Class     string
 
 	Level      Level
 	Profile    Profile

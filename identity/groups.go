@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -109,6 +110,9 @@ func (s *Service) SetGroup(ctx context.Context, by Actor, name string, c GroupCh
 		if c.QuotaFiles != nil {
 			g.QuotaFiles = *c.QuotaFiles
 		}
+		if err := c.switches(by, &g); err != nil {
+			return err
+		}
 		out = g
 		if g == info.Group {
 			return nil
@@ -142,9 +146,85 @@ func (s *Service) SetGroup(ctx context.Context, by Actor, name string, c GroupCh
 	return out, nil
 }
 
+// switches changes what a group is beside a gid. A level that it gives is one that the actor could give.
+func (c GroupChange) switches(by Actor, g *Group) error {
+	if c.Folder != nil {
+		g.NoFolder = !*c.Folder
+	}
+	if c.Roster != nil {
+		g.NoRoster = !*c.Roster
+	}
+	if c.Room != nil {
+		g.Room = *c.Room
+	}
+	if c.MemberLevel != nil && *c.MemberLevel != g.MemberLevel {
+		if *c.MemberLevel != LevelNone {
+			if err := mayGive(by, *c.MemberLevel); err != nil {
+				return err
+			}
+		}
+		g.MemberLevel = *c.MemberLevel
+	}
+	if c.MemberBytes != nil {
+		g.MemberBytes = *c.MemberBytes
+	}
+	if c.MemberFiles != nil {
+		g.MemberFiles = *c.MemberFiles
+	}
+	return nil
+}
+
+// groupDefaults are what the groups of a new account give it: the first that says anything about a thing
+// counts.
+func (s *Service) groupDefaults(ctx context.Context, r StoreReader, groups []string, domain string) (level Level, bytes, entries int64, err error) {
+	for _, name := range groups {
+		n, domain, err := ParseAddress(name, domain)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		g, err := r.GroupRow(ctx, domain, n)
+		if errors.Is(err, ErrNotFound) {
+			return 0, 0, 0, faultf(ErrNotFound, "no group %q", name)
+		}
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		level = cmp.Or(level, g.MemberLevel)
+		bytes, entries = cmp.Or(bytes, g.MemberBytes), cmp.Or(entries, g.MemberFiles)
+	}
+	return level, bytes, entries, nil
+}
+
+// GroupsOf lists the groups that an account is a member of, and of each whether it manages it.
+func (s *Service) GroupsOf(ctx context.Context, id UserID) ([]GroupInfo, error) {
+	a, err := s.store.AccountByID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var out []GroupInfo
+	for _, g := range a.Groups {
+		info, err := s.store.GroupByGID(ctx, g.GID)
+		if errors.Is(err, ErrNotFound) {
+			continue // meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, info)
+	}
+	return out, nil
+}
+
+// ManagedBy reports whether an account is a manager of the group.
+func (g GroupInfo) ManagedBy(id UserID) bool {
+	m, ok := g.member(id)
+	return ok && m.Manager
+}
+
 // groupFields is what the audit record says of a group.
 func groupFields(g Group) fields {
-	return fields{"name": string(g.Name), "gid": g.GID, "quota_bytes": g.QuotaBytes, "quota_files": g.QuotaFiles}
+	return fields{"name": string(g.Name), "gid": g.GID, "quota_bytes": g.QuotaBytes, "quota_files": g.QuotaFiles,
+		"folder": !g.NoFolder, "roster": !g.NoRoster, "room": g.Room, "member_level": g.MemberLevel.String(), "member_bytes": g.MemberBytes, "member_files": g.MemberFiles}
 }
 
 // newGroupName checks the name that a group is to have.

@@ -469,6 +469,11 @@ func (s *Service) qualify(ses *Session, acc *Account, grant *Grant) (*attachment
 		a.creds.GIDs = append(a.creds.GIDs, g.GID)
 		a.creds.Groups = append(a.creds.Groups, string(g.Name))
 	}
+	for _, g := range append([]Group{acc.Group}, acc.Groups...) {
+		if g.NoFolder {
+			a.creds.NoFolders = append(a.creds.NoFolders, string(g.Name))
+		}
+	}
 	return a, nil
 }
 

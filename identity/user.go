@@ -89,6 +89,16 @@ type Group struct {
 
 	QuotaBytes int64 // of its folder; 0: the server's default, less: none
 	QuotaFiles int64 // files and folders, likewise
+
+	NoFolder bool // it has no folder below /groups
+	NoRoster bool // its members are not in each other's rosters
+	Room     bool // it has a chat room, when rooms are on
+
+	// What an account gets that is made as a member of the group: the first group that says anything
+	// counts. LevelNone and 0: the server's defaults.
+	MemberLevel Level
+	MemberBytes int64
+	MemberFiles int64
 }
 
 // GroupChange is what SetGroup changes; nil leaves a field as it is.
@@ -97,6 +107,10 @@ type GroupChange struct {
 	GID        *uint32
 	QuotaBytes *int64
 	QuotaFiles *int64
+
+	Folder, Roster, Room     *bool
+	MemberLevel              *Level
+	MemberBytes, MemberFiles *int64
 }
 
 // Member is a user in a group that is not the user's primary one.

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
@@ -38,7 +39,11 @@ func (s *Service) planUser(ctx context.Context, by Actor, n NewUser) (plan, erro
 	if err := oneScript(login); err != nil {
 		return plan{}, err
 	}
-	level := n.Level
+	ofGroups, bytes, entries, err := s.groupDefaults(ctx, s.store, n.Groups, domain)
+	if err != nil {
+		return plan{}, err
+	}
+	level := cmp.Or(n.Level, ofGroups)
 	if level == LevelNone {
 		if level = s.opts.DefaultLevel; level == LevelNone {
 			level = LevelUser
@@ -73,7 +78,7 @@ func (s *Service) planUser(ctx context.Context, by Actor, n NewUser) (plan, erro
 	}
 	p := plan{groups: n.Groups, user: User{
 		ID: newUserID(), Domain: domain, Login: login, UID: n.UID, GID: n.GID, Level: level, State: state,
-		Roads: roads, Profile: profile, CreatedAt: s.now().UTC().Truncate(timeUnit), CredentialVersion: 1,
+		QuotaBytes: bytes, QuotaFiles: entries, Roads: roads, Profile: profile, CreatedAt: s.now().UTC().Truncate(timeUnit), CredentialVersion: 1,
 	}}
 	// Before the password is derived, which costs more; it counts again in the transaction.
 	if login.Reserved() {

@@ -1,16 +1,26 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/alecthomas/kong"
 )
 
 type group struct {
-	GID     uint32   `json:"gid"`
-	Name    string   `json:"name"`
-	Quota   int64    `json:"quota_bytes"`
-	Files   int64    `json:"quota_files"`
+	GID   uint32 `json:"gid"`
+	Name  string `json:"name"`
+	Quota int64  `json:"quota_bytes"`
+	Files int64  `json:"quota_files"`
+
+	Folder      bool  `json:"folder"`
+	Roster      bool  `json:"roster"`
+	Room        bool  `json:"room"`
+	MemberLevel int   `json:"member_level"`
+	MemberBytes int64 `json:"member_quota_bytes"`
+
 	Members []member `json:"members"`
 	Primary []string `json:"primary"`
 }
@@ -78,7 +88,27 @@ func (s *shell) showGroup(text []byte, g group) error {
 		return s.json(text)
 	}
 	return s.fields("group", g.Name, "gid", strconv.Itoa(int(g.GID)), "primary of", strings.Join(g.Primary, ", "), "members", memberNames(g.Members, ", "),
-		"quota", quota(g.Quota), "quota of files", atOnce(int(g.Files)))
+		"quota", quota(g.Quota), "quota of files", atOnce(int(g.Files)), "folder", isOn(g.Folder), "roster", isOn(g.Roster), "room", isOn(g.Room),
+		"accounts made in it", madeIn(g))
+}
+
+func isOn(b bool) string {
+	if b {
+		return "on"
+	}
+	return "off"
+}
+
+// madeIn is what an account gets that is made in the group.
+func madeIn(g group) string {
+	if g.MemberLevel == 0 && g.MemberBytes == 0 {
+		return "as the server's defaults"
+	}
+	text := "level default"
+	if g.MemberLevel != 0 {
+		text = level(g.MemberLevel)
+	}
+	return text + ", quota " + quota(g.MemberBytes)
 }
 
 type groupAddCmd struct {
@@ -110,6 +140,28 @@ type groupSetCmd struct {
 
 	Quota      *string `name:"quota" placeholder:"SIZE" help:"Of its folder: 5GB; none for no limit; default for the server's."`
 	QuotaFiles *string `name:"quota-files" placeholder:"N" help:"Number of files and folders; none for no limit; default for the server's."`
+
+	Folder      *onOff  `name:"folder" placeholder:"on|off" help:"Whether it has a folder below /groups."`
+	Roster      *onOff  `name:"roster" placeholder:"on|off" help:"Whether its members are in each other's rosters."`
+	Room        *onOff  `name:"room" placeholder:"on|off" help:"Whether it has a chat room, when rooms are on."`
+	MemberLevel *string `name:"member-level" placeholder:"LEVEL" help:"Level of accounts that are made in it; none for the server's."`
+	MemberQuota *string `name:"member-quota" placeholder:"SIZE" help:"Quota of accounts that are made in it; default for the server's."`
+}
+
+// onOff is a switch.
+type onOff bool
+
+// Decode is for kong.
+func (o *onOff) Decode(ctx *kong.DecodeContext) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("on or off", &text); err != nil {
+		return err
+	}
+	if text != "on" && text != "off" {
+		return fmt.Errorf("%q is neither on nor off", text)
+	}
+	*o = text == "on"
+	return nil
 }
 
 // Run changes a group.
@@ -124,8 +176,19 @@ func (c *groupSetCmd) Run(s *shell) error {
 	if err := putLimits(body, limitFlag{"quota_bytes", c.Quota, ""}, limitFlag{"quota_files", c.QuotaFiles, "--quota-files"}); err != nil {
 		return err
 	}
+	for name, v := range map[string]*onOff{"folder": c.Folder, "roster": c.Roster, "room": c.Room} {
+		if v != nil {
+			body[name] = *v
+		}
+	}
+	if c.MemberLevel != nil {
+		body["member_level"] = *c.MemberLevel
+	}
+	if err := putLimits(body, limitFlag{"member_quota_bytes", c.MemberQuota, ""}); err != nil {
+		return err
+	}
 	if len(body) == 0 {
-		return usage("group set needs --name, --gid, --quota or --quota-files")
+		return usage("group set needs something to change: see trivium group set --help")
 	}
 	var g group
 	text, err := s.send(http.MethodPatch, "/groups"+at(c.Name), nil, body, &g)

@@ -12,8 +12,8 @@ const (
 	maxRules = 5000    // that come out
 )
 
-// Skipped is a line that no rule says.
-type Skipped struct {
+// SkippedLine is a line that no rule says.
+type SkippedLine struct {
 	Line int    `json:"line"`
 	Text string `json:"text"`
 	Why  string `json:"why"`
@@ -57,7 +57,7 @@ type name struct {
 type reader struct {
 	maps    map[string]string
 	classOf func(prefixes []string) string
-	skipped []Skipped
+	skipped []SkippedLine
 	all     []*section
 	anon    bool // there is an <Anonymous>
 }
@@ -66,7 +66,7 @@ func (r *reader) skip(line int, text, why string, args ...any) {
 	if len(text) > 200 {
 		text = strings.ToValidUTF8(text[:200], "") + "…"
 	}
-	r.skipped = append(r.skipped, Skipped{line, strings.ToValidUTF8(text, "\ufffd"), fmt.Sprintf(why, args...)})
+	r.skipped = append(r.skipped, SkippedLine{line, strings.ToValidUTF8(text, "\ufffd"), fmt.Sprintf(why, args...)})
 }
 
 // open is what a section of the file is to the reader.

@@ -18,12 +18,12 @@ type Options struct {
 
 // Result is what came out.
 type Result struct {
-	Rules   []Rule    `json:"rules"`
-	Skipped []Skipped `json:"skipped"` // by line
+	Rules   []LimitRule   `json:"rules"`
+	Skipped []SkippedLine `json:"skipped"` // by line
 }
 
-// Rule is a rule of the policy and the <Limit> that it is from.
-type Rule struct {
+// LimitRule is a rule of the policy and the <Limit> that it is from.
+type LimitRule struct {
 	Pattern string         `json:"pattern"`
 	Level   identity.Level `json:"level"`
 	Line    int            `json:"line"`
@@ -43,10 +43,10 @@ func Read(text string, o Options) (Result, error) {
 	}
 	r := &reader{maps: o.Maps, classOf: o.ClassOf}
 	r.read(text)
-	out := Result{Rules: []Rule{}}
+	out := Result{Rules: []LimitRule{}}
 	for _, s := range r.all {
 		for _, made := range r.say(s) {
-			if !slices.ContainsFunc(out.Rules, func(x Rule) bool { return x.Pattern == made.Pattern }) {
+			if !slices.ContainsFunc(out.Rules, func(x LimitRule) bool { return x.Pattern == made.Pattern }) {
 				out.Rules = append(out.Rules, made)
 			}
 			if len(out.Rules) > maxRules {
@@ -54,9 +54,9 @@ func Read(text string, o Options) (Result, error) {
 			}
 		}
 	}
-	slices.SortStableFunc(r.skipped, func(a, b Skipped) int { return a.Line - b.Line })
+	slices.SortStableFunc(r.skipped, func(a, b SkippedLine) int { return a.Line - b.Line })
 	if out.Skipped = r.skipped; out.Skipped == nil {
-		out.Skipped = []Skipped{}
+		out.Skipped = []SkippedLine{}
 	}
 	return out, nil
 }
@@ -193,7 +193,7 @@ const (
 )
 
 // say makes the rules of a section, or says why it cannot.
-func (r *reader) say(s *section) []Rule {
+func (r *reader) say(s *section) []LimitRule {
 	var live []*limit
 	for _, l := range s.limits {
 		if l.off == "" {
@@ -214,7 +214,7 @@ func (r *reader) say(s *section) []Rule {
 		r.skip(live[0].line, "<Limit>", "with what is around it, it names more than %d groups, %d users, %d classes or %d commands", maxGroups, maxUsers, maxClasses, maxCommands)
 		return nil
 	}
-	var out []Rule
+	var out []LimitRule
 	for _, c := range m.commands {
 		out = append(out, r.sayCommand(s, c, &m, live)...)
 	}
@@ -222,7 +222,7 @@ func (r *reader) say(s *section) []Rule {
 }
 
 // sayCommand makes the rules of one command in a section.
-func (r *reader) sayCommand(s *section, command string, m *mentioned, live []*limit) []Rule {
+func (r *reader) sayCommand(s *section, command string, m *mentioned, live []*limit) []LimitRule {
 	line := live[0].line
 	for _, l := range live {
 		if l.asks(command) {
@@ -261,7 +261,7 @@ func (r *reader) sayCommand(s *section, command string, m *mentioned, live []*li
 			r.skip(line, text, "a rule is for anonymous sessions or for a class, not for both")
 			return nil
 		}
-		return []Rule{{resource + " for user:anonymous", level(said(who{anonymous: true}), true), line}}
+		return []LimitRule{{resource + " for user:anonymous", level(said(who{anonymous: true}), true), line}}
 	}
 	base := said(who{})
 	users, groups, classes := map[string]int{}, map[string]int{}, map[string]int{}
@@ -311,17 +311,17 @@ func (r *reader) sayCommand(s *section, command string, m *mentioned, live []*li
 	if !differs {
 		return nil
 	}
-	var out []Rule
+	var out []LimitRule
 	narrowed := func(kind string, names []string, of map[string]int) {
 		for _, n := range names {
-			out = append(out, Rule{resource + " for " + kind + ":" + n, level(of[n], kind != "class"), line})
+			out = append(out, LimitRule{resource + " for " + kind + ":" + n, level(of[n], kind != "class"), line})
 		}
 	}
 	narrowed("user", m.users, users)
 	narrowed("group", m.groups, groups)
 	narrowed("class", m.classes, classes)
 	if base == denied || m.outer || len(out) == 0 {
-		out = append(out, Rule{resource, level(base, false), line})
+		out = append(out, LimitRule{resource, level(base, false), line})
 	}
 	good := out[:0]
 	for _, x := range out {

@@ -37,9 +37,12 @@ func (r reader) GroupRowByGID(ctx context.Context, gid uint32) (identity.Group, 
 func (r reader) groupRow(ctx context.Context, where string, args ...any) (g identity.Group, err error) {
 	var name string
 	var created int64
-	err = r.q.QueryRowContext(ctx, `SELECT gid, domain, name, created_at, change_seq, quota_bytes, quota_files
-		FROM identity_groups `+where, args...).Scan(&g.GID, &g.Domain, &name, &created, &g.ChangeSeq, &g.QuotaBytes, &g.QuotaFiles)
-	g.Name, g.CreatedAt = identity.UserName(name), moment(created)
+	var level uint8
+	err = r.q.QueryRowContext(ctx, `SELECT gid, domain, name, created_at, change_seq, quota_bytes, quota_files,
+		no_folder, no_roster, room, member_level, member_bytes, member_files
+		FROM identity_groups `+where, args...).Scan(&g.GID, &g.Domain, &name, &created, &g.ChangeSeq, &g.QuotaBytes, &g.QuotaFiles,
+		&g.NoFolder, &g.NoRoster, &g.Room, &level, &g.MemberBytes, &g.MemberFiles)
+	g.Name, g.CreatedAt, g.MemberLevel = identity.UserName(name), moment(created), identity.Level(level)
 	return g, unavailable("reading a group", err)
 }
 
@@ -65,12 +68,13 @@ func (r reader) groups(ctx context.Context, where string, args ...any) ([]identi
 			user, login   sql.NullString
 			manager       sql.NullBool
 			primaryMember bool
+			level         uint8
 		)
-		err := rows.Scan(&g.GID, &g.Domain, &gname, &created, &g.ChangeSeq, &g.QuotaBytes, &g.QuotaFiles, &user, &login, &manager, &primaryMember)
+		err := rows.Scan(&g.GID, &g.Domain, &gname, &created, &g.ChangeSeq, &g.QuotaBytes, &g.QuotaFiles, &g.NoFolder, &g.NoRoster, &g.Room, &level, &g.MemberBytes, &g.MemberFiles, &user, &login, &manager, &primaryMember)
 		if err != nil {
 			return err
 		}
-		g.Name, g.CreatedAt = identity.UserName(gname), moment(created)
+		g.Name, g.CreatedAt, g.MemberLevel = identity.UserName(gname), moment(created), identity.Level(level)
 		if n := len(out); n == 0 || out[n-1].GID != g.GID {
 			out = append(out, identity.GroupInfo{Group: g})
 		}
@@ -84,17 +88,19 @@ func (r reader) groups(ctx context.Context, where string, args ...any) ([]identi
 				Login: identity.UserName(login.String), Manager: manager.Bool})
 		}
 		return nil
-	}, `SELECT g.gid, g.domain, g.name, g.created_at, g.change_seq, g.quota_bytes, g.quota_files, u.id, u.login, m.manager, FALSE AS is_primary
+	}, `SELECT g.gid, g.domain, g.name, g.created_at, g.change_seq, g.quota_bytes, g.quota_files,
+		g.no_folder, g.no_roster, g.room, g.member_level, g.member_bytes, g.member_files, u.id, u.login, m.manager, FALSE AS is_primary
 		FROM identity_groups g
 		LEFT JOIN identity_members m ON m.gid = g.gid
 		LEFT JOIN identity_users u ON u.id = m.user_id AND u.state <> 'deleted'
 		`+where+`
 		UNION ALL
-		SELECT g.gid, g.domain, g.name, g.created_at, g.change_seq, g.quota_bytes, g.quota_files, u.id, u.login, FALSE, TRUE
+		SELECT g.gid, g.domain, g.name, g.created_at, g.change_seq, g.quota_bytes, g.quota_files,
+		g.no_folder, g.no_roster, g.room, g.member_level, g.member_bytes, g.member_files, u.id, u.login, FALSE, TRUE
 		FROM identity_groups g
 		JOIN identity_users u ON u.gid = g.gid AND u.state <> 'deleted'
 		`+where+`
-		ORDER BY 3, 2, 1, 11, 9`, args...)
+		ORDER BY 3, 2, 1, 17, 15`, args...)
 	return out, err
 }
 
@@ -116,12 +122,16 @@ func (w *writer) PutGroup(ctx context.Context, old uint32, g identity.Group) err
 	}
 	doing := fmt.Sprintf("group %q (gid %d)", g.Name, g.GID)
 	if old == 0 {
-		_, err = w.exec(ctx, doing, `INSERT INTO identity_groups (gid, domain, name, created_at, change_seq, quota_bytes, quota_files)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`, g.GID, g.Domain, string(g.Name), micros(g.CreatedAt), seq, g.QuotaBytes, g.QuotaFiles)
+		_, err = w.exec(ctx, doing, `INSERT INTO identity_groups (gid, domain, name, created_at, change_seq, quota_bytes, quota_files,
+			no_folder, no_roster, room, member_level, member_bytes, member_files)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, g.GID, g.Domain, string(g.Name), micros(g.CreatedAt), seq, g.QuotaBytes, g.QuotaFiles,
+			g.NoFolder, g.NoRoster, g.Room, int(g.MemberLevel), g.MemberBytes, g.MemberFiles)
 	} else {
 		err = w.change(ctx, doing, `UPDATE identity_groups SET gid = $1, domain = $2, name = $3, created_at = $4,
-			change_seq = $5, quota_bytes = $6, quota_files = $7 WHERE gid = $8`,
-			g.GID, g.Domain, string(g.Name), micros(g.CreatedAt), seq, g.QuotaBytes, g.QuotaFiles, old)
+			change_seq = $5, quota_bytes = $6, quota_files = $7, no_folder = $8, no_roster = $9, room = $10,
+			member_level = $11, member_bytes = $12, member_files = $13 WHERE gid = $14`,
+			g.GID, g.Domain, string(g.Name), micros(g.CreatedAt), seq, g.QuotaBytes, g.QuotaFiles,
+			g.NoFolder, g.NoRoster, g.Room, int(g.MemberLevel), g.MemberBytes, g.MemberFiles, old)
 	}
 	if err != nil {
 		return err

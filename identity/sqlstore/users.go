@@ -17,7 +17,7 @@ const accountColumns = `SELECT u.id, u.domain, u.login, u.uid, u.gid, u.level, u
 	u.quota_bytes, u.quota_files, u.upload_rate, u.download_rate, u.transfers, u.email, u.display, u.phone, u.about, u.lang, u.formats, u.time_zone,
 	u.expires_at, u.created_at, u.last_login, u.credential_version, u.change_seq, u.must_change, u.password, u.factors,
 	u.source, u.subject, u.source_off,
-	p.name, p.created_at, p.change_seq, s.gid, s.name, s.created_at, s.change_seq `
+	p.name, p.created_at, p.change_seq, p.no_folder, p.no_roster, s.gid, s.name, s.created_at, s.change_seq, s.no_folder, s.no_roster `
 
 const accountTables = `FROM identity_users u
 	LEFT JOIN identity_groups p ON p.gid = u.gid
@@ -143,11 +143,13 @@ func (r reader) accounts(ctx context.Context, query string, args ...any) ([]iden
 type nullGroup struct {
 	gid, created, seq sql.NullInt64
 	name              sql.NullString
+	noFolder          sql.NullBool
+	noRoster          sql.NullBool
 }
 
 func (n nullGroup) group(domain string) identity.Group {
 	return identity.Group{GID: uint32(n.gid.Int64), Domain: domain, Name: identity.UserName(n.name.String),
-		CreatedAt: moment(n.created.Int64), ChangeSeq: n.seq.Int64}
+		CreatedAt: moment(n.created.Int64), ChangeSeq: n.seq.Int64, NoFolder: n.noFolder.Bool, NoRoster: n.noRoster.Bool}
 }
 
 func scanAccount(rows *sql.Rows) (identity.Account, *identity.Group, error) {
@@ -163,7 +165,8 @@ func scanAccount(rows *sql.Rows) (identity.Account, *identity.Group, error) {
 		&a.Profile.Lang, &a.Profile.Formats, &a.Profile.TimeZone,
 		&expires, &created, &lastTime, &a.CredentialVersion, &a.ChangeSeq, &a.MustChange, &a.Password.Sealed, &a.Factors,
 		&a.Source, &a.Subject, &a.SourceOff,
-		&primary.name, &primary.created, &primary.seq, &further.gid, &further.name, &further.created, &further.seq)
+		&primary.name, &primary.created, &primary.seq, &primary.noFolder, &primary.noRoster,
+		&further.gid, &further.name, &further.created, &further.seq, &further.noFolder, &further.noRoster)
 	if err != nil {
 		return a, nil, err
 	}

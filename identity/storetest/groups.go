@@ -33,6 +33,7 @@ func groups(t *testing.T, s identity.Store) {
 		}
 		g := newGroup("staff", 20000)
 		g.QuotaBytes, g.QuotaFiles = 1<<40, -1
+		g.NoFolder, g.NoRoster, g.Room, g.MemberLevel, g.MemberBytes, g.MemberFiles = true, true, true, identity.LevelCustomer, 7, -1
 		return w.PutGroup(ctx, 20000, g)
 	})
 	g, err := s.Group(t.Context(), domain, "staff")
@@ -53,6 +54,22 @@ func groups(t *testing.T, s identity.Store) {
 	is(t, "GroupRow of another domain", err, identity.ErrNotFound)
 	_, err = s.GroupRowByGID(t.Context(), 20009)
 	is(t, "GroupRowByGID of nobody", err, identity.ErrNotFound)
+	if !g.NoFolder || !g.NoRoster || !g.Room || g.MemberLevel != identity.LevelCustomer || g.MemberBytes != 7 || g.MemberFiles != -1 {
+		t.Errorf("switches and defaults: %+v", g.Group)
+	}
+	for _, id := range []identity.UserID{b.ID, c.ID} { // as another group, and as the primary one
+		acc, err := s.AccountByID(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		of := acc.Group
+		if acc.GID != 20000 {
+			of = acc.Groups[0]
+		}
+		if !of.NoFolder || !of.NoRoster {
+			t.Errorf("the group of %s: %+v", acc.Login, of)
+		}
+	}
 	byGID, err := s.GroupByGID(t.Context(), 20000)
 	if err != nil {
 		t.Fatal(err)

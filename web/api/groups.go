@@ -12,11 +12,19 @@ import (
 
 // Group is a group as JSON.
 type Group struct {
-	GID     uint32   `json:"gid"`
-	Name    string   `json:"name"`
-	Domain  string   `json:"domain"`
-	Quota   int64    `json:"quota_bytes" doc:"of its folder; 0: the server's default, -1: none"`
-	Files   int64    `json:"quota_files" doc:"files and folders of its folder; 0: the server's default, -1: none"`
+	GID    uint32 `json:"gid"`
+	Name   string `json:"name"`
+	Domain string `json:"domain"`
+	Quota  int64  `json:"quota_bytes" doc:"of its folder; 0: the server's default, -1: none"`
+	Files  int64  `json:"quota_files" doc:"files and folders of its folder; 0: the server's default, -1: none"`
+
+	Folder      bool           `json:"folder" doc:"it has a folder below /groups"`
+	Roster      bool           `json:"roster" doc:"its members are in each other's rosters"`
+	Room        bool           `json:"room" doc:"it has a chat room, when rooms are on"`
+	MemberLevel identity.Level `json:"member_level" doc:"of an account that is made in it; 0: the server's default"`
+	MemberBytes int64          `json:"member_quota_bytes" doc:"likewise"`
+	MemberFiles int64          `json:"member_quota_files" doc:"likewise"`
+
 	Members []Member `json:"members" doc:"supplementary members, by login"`
 	Primary []string `json:"primary" doc:"the users whose primary group it is"`
 }
@@ -28,7 +36,8 @@ type Member struct {
 }
 
 func (a *API) groupOf(g identity.GroupInfo) Group {
-	out := Group{GID: g.GID, Name: a.display(g.Name, g.Domain), Domain: g.Domain, Quota: g.QuotaBytes, Files: g.QuotaFiles, Members: []Member{}, Primary: []string{}}
+	out := Group{GID: g.GID, Name: a.display(g.Name, g.Domain), Domain: g.Domain, Quota: g.QuotaBytes, Files: g.QuotaFiles,
+		Folder: !g.NoFolder, Roster: !g.NoRoster, Room: g.Room, MemberLevel: g.MemberLevel, MemberBytes: g.MemberBytes, MemberFiles: g.MemberFiles, Members: []Member{}, Primary: []string{}}
 	for _, m := range g.Members {
 		out.Members = append(out.Members, Member{a.display(m.Login, g.Domain), m.Manager})
 	}
@@ -51,11 +60,51 @@ func (a *API) registerGroups() {
 	handle(a, identity.LevelStaff, http.MethodGet, "/groups", "list-groups", "List groups by name", a.listGroups)
 	handle(a, identity.LevelAdmin, http.MethodPost, "/groups", "add-group", "Make a group", a.addGroup)
 	handle(a, identity.LevelStaff, http.MethodGet, "/groups/{name}", "show-group", "Show a group", a.showGroup)
-	handle(a, identity.LevelAdmin, http.MethodPatch, "/groups/{name}", "set-group", "Change a group: its name, gid, quota", a.setGroup)
+	handle(a, identity.LevelAdmin, http.MethodPatch, "/groups/{name}", "set-group", "Change a group: its name, gid, quota, what it is, and what accounts get that are made in it", a.setGroup)
 	handle(a, identity.LevelAdmin, http.MethodDelete, "/groups/{name}", "remove-group", "Remove a group that is nobody's primary one", a.removeGroup)
-	handle(a, identity.LevelAdmin, http.MethodPost, "/groups/{name}/members", "add-members", "Add members", a.addMembers)
-	handle(a, identity.LevelAdmin, http.MethodPost, "/groups/{name}/members/remove", "remove-members", "Remove members", a.removeMembers)
-	handle(a, identity.LevelAdmin, http.MethodDelete, "/groups/{name}/members/{user}", "remove-member", "Remove one member", a.removeMember)
+	// Managers are asked by the operations themselves.
+	handle(a, identity.LevelLoggedIn, http.MethodPost, "/groups/{name}/members", "add-members", "Add members, as an administrator or a manager of the group", a.addMembers)
+	handle(a, identity.LevelLoggedIn, http.MethodPost, "/groups/{name}/members/remove", "remove-members", "Remove members, likewise", a.removeMembers)
+	handle(a, identity.LevelLoggedIn, http.MethodDelete, "/groups/{name}/members/{user}", "remove-member", "Remove one member, likewise", a.removeMember)
+	handle(a, identity.LevelLoggedIn, http.MethodGet, "/me/groups", "list-own-groups", "List the groups that the caller is a member of; of those that they manage with members", a.listOwnGroups)
+}
+
+// listOwnGroups shows the members of those groups alone that the caller may change.
+func (a *API) listOwnGroups(ctx context.Context, _ *struct{}) (*groupsOut, error) {
+	c := who(ctx)
+	out := &groupsOut{Body: []Group{}}
+	if c.owner == "" { // the machine's owner is in none
+		return out, nil
+	}
+	list, err := a.id.GroupsOf(ctx, c.owner)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range list {
+		j := a.groupOf(g)
+		if !g.ManagedBy(c.owner) && !c.allows(identity.LevelStaff) {
+			j.Members, j.Primary = []Member{}, []string{}
+		}
+		out.Body = append(out.Body, j)
+	}
+	return out, nil
+}
+
+// mayManage hides a group from who neither manages it nor sees all of them: it looks as if it were not
+// there.
+func (a *API) mayManage(ctx context.Context, name string) error {
+	c := who(ctx)
+	if c.allows(identity.LevelStaff) {
+		return nil
+	}
+	g, err := a.id.Group(ctx, name)
+	if err == nil && g.ManagedBy(c.owner) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, identity.ErrNotFound) && !errors.Is(err, identity.ErrInvalid) {
+		return err
+	}
+	return notFound("group", name, "")
 }
 
 // noGroup gives an ErrNotFound about a group its name.
@@ -131,6 +180,13 @@ type setGroupIn struct {
 
 		QuotaBytes *int64 `json:"quota_bytes,omitempty" minimum:"-1"`
 		QuotaFiles *int64 `json:"quota_files,omitempty" minimum:"-1"`
+
+		Folder      *bool  `json:"folder,omitempty"`
+		Roster      *bool  `json:"roster,omitempty"`
+		Room        *bool  `json:"room,omitempty"`
+		MemberLevel *Level `json:"member_level,omitempty"`
+		MemberBytes *int64 `json:"member_quota_bytes,omitempty" minimum:"-1"`
+		MemberFiles *int64 `json:"member_quota_files,omitempty" minimum:"-1"`
 	}
 }
 
@@ -138,8 +194,12 @@ func (a *API) setGroup(ctx context.Context, in *setGroupIn) (*groupOut, error) {
 	if _, err := a.readGroup(ctx, in.Name); err != nil {
 		return nil, err
 	}
-	g, err := a.id.SetGroup(ctx, who(ctx).actor, in.Name, identity.GroupChange{
-		Name: in.Body.Name, GID: in.Body.GID, QuotaBytes: in.Body.QuotaBytes, QuotaFiles: in.Body.QuotaFiles})
+	c := identity.GroupChange{Name: in.Body.Name, GID: in.Body.GID, QuotaBytes: in.Body.QuotaBytes, QuotaFiles: in.Body.QuotaFiles,
+		Folder: in.Body.Folder, Roster: in.Body.Roster, Room: in.Body.Room, MemberBytes: in.Body.MemberBytes, MemberFiles: in.Body.MemberFiles}
+	if l := in.Body.MemberLevel; l != nil {
+		c.MemberLevel = &l.Level
+	}
+	g, err := a.id.SetGroup(ctx, who(ctx).actor, in.Name, c)
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +254,9 @@ type memberIn struct {
 }
 
 func (a *API) removeMember(ctx context.Context, in *memberIn) (*nothing, error) {
+	if err := a.mayManage(ctx, in.Name); err != nil {
+		return nil, err
+	}
 	g, err := a.readGroup(ctx, in.Name)
 	if err != nil {
 		return nil, err
@@ -210,6 +273,9 @@ func (a *API) removeMember(ctx context.Context, in *memberIn) (*nothing, error) 
 
 // knowMembers says which name is wrong before anything is changed.
 func (a *API) knowMembers(ctx context.Context, group string, users []string) error {
+	if err := a.mayManage(ctx, group); err != nil {
+		return err
+	}
 	if _, err := a.readGroup(ctx, group); err != nil {
 		return err
 	}

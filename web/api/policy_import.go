@@ -34,14 +34,14 @@ func (a *API) importPolicy(ctx context.Context, in *importPolicyIn) (*struct{ Bo
 	kept := res.Rules[:0]
 	for _, r := range res.Rules {
 		if err := a.id.CheckRule(ctx, r.Pattern); err != nil {
-			res.Skipped = append(res.Skipped, proftpd.Skipped{Line: r.Line, Text: r.Pattern, Why: err.Error()})
+			res.Skipped = append(res.Skipped, proftpd.SkippedLine{Line: r.Line, Text: r.Pattern, Why: err.Error()})
 			continue
 		}
 		kept = append(kept, r)
 		changes = append(changes, identity.RuleChange{Pattern: r.Pattern, Level: &r.Level, Note: fmt.Sprintf("from <Limit>, line %d", r.Line)})
 	}
 	res.Rules = kept
-	slices.SortStableFunc(res.Skipped, func(x, y proftpd.Skipped) int { return x.Line - y.Line })
+	slices.SortStableFunc(res.Skipped, func(x, y proftpd.SkippedLine) int { return x.Line - y.Line })
 	out := &struct{ Body PolicyImport }{PolicyImport{Result: res}}
 	if len(changes) == 0 {
 		return out, nil

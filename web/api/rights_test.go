@@ -32,7 +32,7 @@ var levels = map[string]identity.Level{
 	"add-user":     identity.LevelAdmin, "set-user": identity.LevelAdmin, "set-password": identity.LevelAdmin,
 	"disable-user": identity.LevelModerator, "enable-user": identity.LevelModerator, "remove-user": identity.LevelAdmin,
 	"add-group": identity.LevelAdmin, "set-group": identity.LevelAdmin, "remove-group": identity.LevelAdmin,
-	"add-members": identity.LevelAdmin, "remove-members": identity.LevelAdmin, "remove-member": identity.LevelAdmin,
+	"add-members": identity.LevelLoggedIn, "remove-members": identity.LevelLoggedIn, "remove-member": identity.LevelLoggedIn, "list-own-groups": identity.LevelLoggedIn,
 	"add-alias": identity.LevelAdmin, "remove-alias": identity.LevelAdmin,
 	"list-quotas": identity.LevelAdmin, "recount": identity.LevelAdmin, "lift-ban": identity.LevelAdmin, "list-config": identity.LevelAdmin,
 

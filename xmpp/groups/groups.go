@@ -238,7 +238,7 @@ func (g *Groups) keysOf(ctx context.Context, id identity.UserID) ([]key, error) 
 	}
 	var keys []key
 	for _, gr := range append([]identity.Group{acc.Group}, acc.Groups...) {
-		if gr.Name != "" {
+		if gr.Name != "" && !gr.NoRoster {
 			keys = append(keys, key{gr.GID, string(gr.Name), acc.Domain})
 		}
 	}
