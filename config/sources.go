@@ -89,6 +89,7 @@ type OIDC struct {
 
 	Create       bool     `toml:"create" default:"false" doc:"who comes by it and has no account gets one"`
 	LinkByEmail  bool     `toml:"link_by_email" default:"false" doc:"who comes by it for the first time is the one account of the same e-mail address, if the provider has verified that" note:"Only for a provider whose word about addresses is good for all of them. Accounts that administer are linked by hand always."`
+	Strong       bool     `toml:"strong" default:"false" doc:"its log-ins count as made with a second factor, which the provider asks for"`
 	EmailDomains []string `toml:"email_domains" type:"domain" example:"example.org" doc:"only who has a verified address in one of these gets an account or is linked by address; empty: everybody"`
 	Domain       string   `toml:"domain" type:"domain" example:"example.org" doc:"of its accounts; empty: the default domain"`
 	Level        string   `toml:"level" type:"level" doc:"of its new accounts; empty: default_level"`

@@ -20,6 +20,8 @@ type accountView struct {
 	Name, Email, Phone, About, Lang, TimeZone field
 	Old, New                                  field
 	Others                                    int // sessions that a new password ends
+	Providers                                 []providerButton
+	Links                                     []linkRow
 }
 
 // accountCard is what a person sees of an account.
@@ -74,6 +76,11 @@ func (s *Server) getAccount(v *visit) error {
 func (s *Server) showAccount(v *visit, status int, a identity.Account, view *accountView) error {
 	view.Account = s.card(a)
 	view.Others = len(s.others(v))
+	view.Providers = s.providers("")
+	var err error
+	if view.Links, err = s.links(v); err != nil {
+		return err
+	}
 	v.fill(&view.page, "account", "Account")
 	return s.write(v, status, "account", view)
 }

@@ -12,6 +12,7 @@ type loginView struct {
 	Login, Password field
 	Next            string
 	Stay            bool
+	Providers       []providerButton
 	Passkey         passkeyPart
 	NoAdmin         bool // nobody can log in yet: says where the set-up link is
 }
@@ -41,7 +42,7 @@ func (s *Server) showLogin(v *visit, status int, view *loginView) error {
 	if err != nil {
 		return err
 	}
-	view.NoAdmin = !has
+	view.NoAdmin, view.Providers = !has, s.providers(view.Next)
 	view.Passkey = v.passkeyHere(passkeyPart{Action: "/login/passkey", Options: "/login/passkey/options", Auto: true, Button: "Log in with a passkey", Next: view.Next})
 	v.fill(&view.page, "login", "Log in")
 	return s.write(v, status, "login", view)

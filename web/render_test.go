@@ -56,12 +56,14 @@ func views() map[string][2]any {
 	info := files.Info{Name: nasty, Path: "/" + nasty, Size: 1234567, Mode: 0o640, ModTime: noon, Owner: nasty, Group: nasty, Target: nasty, Link: true, Part: true}
 	path := nasty
 	return map[string][2]any{
-		"error": {&errorView{}, &errorView{page: p, Status: 404, Text: nasty, Contact: nasty, Login: "/login?next=%2F"}},
-		"login": {&loginView{}, &loginView{page: p, Login: fullField("login"), Password: fullField("password"), Passkey: passkeyPart{Options: "/o", Auto: true, Button: nasty, Off: nasty, Next: nasty}, Next: nasty, Stay: true, NoAdmin: true}},
-		"setup": {&setupView{}, &setupView{page: p, Valid: true, Code: nasty, Login: fullField("login"), Password: fullField("password"), Domain: nasty, Listeners: []Bound{{"ftp", nasty, "none"}, {"https", nasty, "yes"}}}},
+		"error":    {&errorView{}, &errorView{page: p, Status: 404, Text: nasty, Contact: nasty, Login: "/login?next=%2F"}},
+		"login":    {&loginView{}, &loginView{page: p, Login: fullField("login"), Password: fullField("password"), Passkey: passkeyPart{Options: "/o", Auto: true, Button: nasty, Off: nasty, Next: nasty}, Next: nasty, Stay: true, NoAdmin: true, Providers: []providerButton{{nasty, nasty, "/login/oidc/a?next=%2F"}}}},
+		"provider": {&linkView{}, &linkView{page: p, Label: nasty, To: "https://id.example.org/authorize?x=1&y=2"}},
+		"setup":    {&setupView{}, &setupView{page: p, Valid: true, Code: nasty, Login: fullField("login"), Password: fullField("password"), Domain: nasty, Listeners: []Bound{{"ftp", nasty, "none"}, {"https", nasty, "yes"}}}},
 		"home": {&homeView{}, &homeView{page: p, Account: card, Address: nasty, Quota: q, Contact: nasty,
 			Cards: []connectCard{{ID: "ftp", Title: "FTP", Icon: "folder", Security: nasty, Plain: true, Rows: []copyField{{"ftp-a", nasty, nasty}}}, {ID: "x", Title: "X", Rows: []copyField{{"x-a", "A", "b"}}}}}},
-		"account":  {&accountView{}, &accountView{page: p, Account: card, Name: fullField("name"), Email: fullField("email"), Phone: fullField("phone"), About: withRows, Lang: fullField("lang"), TimeZone: fullField("time_zone"), Old: fullField("old"), New: fullField("new"), Others: 2}},
+		"account": {&accountView{}, &accountView{page: p, Account: card, Name: fullField("name"), Email: fullField("email"), Phone: fullField("phone"), About: withRows, Lang: fullField("lang"), TimeZone: fullField("time_zone"), Old: fullField("old"), New: fullField("new"), Others: 2,
+			Providers: []providerButton{{nasty, nasty, "/login/oidc/a"}}, Links: []linkRow{{nasty, nasty, nasty, nasty, noon, noon}}}},
 		"sessions": {&sessionsView{}, &sessionsView{page: p, Rows: rows, Attempts: audit, Others: 1}},
 		"tokens": {&tokensView{}, &tokensView{page: p, Label: fullField("label"), Expires: withOptions, Presets: presets, Preset: "ftp", Scopes: []scopeBox{{"ftp", "FTP", nasty, true}},
 			Rows: []tokenRow{{Token: tokens.Token{ID: "abc", Label: nasty, Scopes: tokens.Scopes(), Path: &path, From: []netip.Prefix{}, CreatedAt: noon, ExpiresAt: &noon, LastUsed: &noon, LastRemote: nasty, LastProtocol: identity.ProtocolFTP}, RevokePath: "/tokens/abc/revoke", Unused: true}, {Token: tokens.Token{Expired: true}}}}},

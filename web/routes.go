@@ -66,6 +66,12 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/setup", Level: none, Page: "setup", handle: s.postSetup},
 		{Method: get, Path: "/login", Level: none, Page: "login", handle: s.getLogin},
 		{Method: post, Path: "/login", Level: none, Page: "login", handle: s.postLogin},
+		// By a provider of OpenID Connect.
+		{Method: get, Path: "/login/oidc/:provider", Level: none, Page: "login", handle: s.getProvider},
+		{Method: get, Path: "/login/oidc/:provider/callback", Level: none, Page: "login", handle: s.getCallback},
+		{Method: post, Path: "/account/links/:provider/add", Level: in, Page: "account", handle: s.postLink},
+		{Method: post, Path: "/account/links/remove", Level: in, Page: "account", handle: s.postUnlink},
+
 		{Method: post, Path: "/logout", Level: in, Page: "logout", handle: s.postLogout},
 
 		{Method: get, Path: "/", Level: in, Page: "home", nav: "Home", icon: "home", group: navYou, handle: s.getHome},
@@ -159,7 +165,7 @@ func (s *Server) table() []route {
 		{Method: get, Path: "/.well-known/host-meta", Level: none, static: true, handle: s.getHostMeta},
 		{Method: get, Path: "/.well-known/host-meta.json", Level: none, static: true, handle: s.getHostMetaJSON},
 	}
-	return append(t, s.mounts()...)
+	return append(append(t, s.logoutRoutes()...), s.mounts()...)
 }
 
 // mounts are the rows of foreign handlers: the prefix itself and all below it. They bring their

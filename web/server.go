@@ -20,6 +20,7 @@ import (
 	"trivium/config"
 	"trivium/files"
 	"trivium/identity"
+	"trivium/identity/oidc"
 	"trivium/internal/listen"
 	"trivium/tokens"
 )
@@ -68,6 +69,9 @@ type Options struct {
 	// ALPN are further protocols of the TLS listeners and who takes their connections; they are no
 	// part of this server, and its Shutdown leaves them alone.
 	ALPN map[string]func(*tls.Conn)
+
+	Providers []*oidc.Provider // of OpenID Connect, in the order of their buttons
+	BaseURL   func() string    // the address of the pages, for providers; nil: Config.PublicURL, else https://Domain
 
 	Mounts map[string]http.Handler // further foreign handlers by path prefix, such as "/xmpp-websocket"
 
@@ -130,6 +134,14 @@ func New(o Options) (*Server, error) {
 		// The origin that people see, where a proxy changes Host.
 		if err := s.origins.AddTrustedOrigin(u); err != nil {
 			return nil, fmt.Errorf("web.public_url %q is no origin such as https://example.org: %w", u, err)
+		}
+	}
+	if s.opt.BaseURL == nil {
+		s.opt.BaseURL = func() string {
+			if u := o.Config.PublicURL; u != "" {
+				return u
+			}
+			return "https://" + o.Domain
 		}
 	}
 	var err error

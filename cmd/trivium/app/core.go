@@ -65,8 +65,8 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 		return nil, err
 	}
 	s, err := identity.New(context.Background(), identity.Options{
-		Sources: directories,
-		Store:   identitystore.New(db), Tokens: v, Log: log,
+		Sources: directories, Providers: providerRules(cfg),
+		Store: identitystore.New(db), Tokens: v, Log: log,
 		Domain: cfg.Domain, Domains: cfg.Domains, Classes: classes(cfg), Policy: cfg.Policy,
 		Limits: identity.Limits{
 			ConnectionsPerAddress: l.ConnectionsPerAddress, UnauthenticatedPerAddress: l.UnauthenticatedPerAddress,

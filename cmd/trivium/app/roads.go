@@ -73,12 +73,16 @@ func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *fi
 	return srv, nil
 }
 
-func newWeb(cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*web.Server, error) {
+func newWeb(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*web.Server, error) {
 	webdav, err := newDAV(cfg, s, f, log)
 	if err != nil {
 		return nil, err
 	}
-	srv, err := web.New(web.Options{Config: cfg.Web, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
+	oidc, err := providers(lc, cfg)
+	if err != nil {
+		return nil, err
+	}
+	srv, err := web.New(web.Options{Config: cfg.Web, Providers: oidc, BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
 		AdminContact: cfg.AdminContact, Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, x, a), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
 		TLS: webTLS(src), Entries: cfg.Entries, Log: log,
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})

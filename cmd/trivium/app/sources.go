@@ -15,6 +15,7 @@ import (
 	"trivium/identity"
 	"trivium/identity/hook"
 	"trivium/identity/ldap"
+	"trivium/identity/oidc"
 )
 
 // sources makes the directories of config. Nothing is dialled: one that is gone does not keep the
@@ -88,6 +89,32 @@ func intake(create bool, domain, lv string, groups, levels, memberships []string
 		}
 	}
 	return in
+}
+
+// providers makes the providers of OpenID Connect of config, and says what identity is to know of them.
+func providers(lc fx.Lifecycle, cfg *config.Config) ([]*oidc.Provider, error) {
+	var out []*oidc.Provider
+	for _, c := range cfg.Identity.OIDC {
+		trust, err := trusting("identity.oidc."+c.Name, c.CA)
+		if err != nil {
+			return nil, err
+		}
+		p := oidc.New(oidc.Options{Name: c.Name, Label: c.Label, Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: identity.NewSecret(c.ClientSecret.Reveal()),
+			Scopes: c.Scopes, LoginClaim: c.LoginClaim, GroupsClaim: c.GroupsClaim, TLS: trust, Timeout: c.Timeout})
+		closeWith(lc, p)
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// providerRules are what accounts people get who come by a provider.
+func providerRules(cfg *config.Config) []identity.Provider {
+	var out []identity.Provider
+	for _, c := range cfg.Identity.OIDC {
+		out = append(out, identity.Provider{Name: c.Name, LinkByEmail: c.LinkByEmail, EmailDomains: c.EmailDomains, Strong: c.Strong,
+			Intake: intake(c.Create, c.Domain, c.Level, c.Groups, c.LevelMap, c.GroupMap)})
+	}
+	return out
 }
 
 // trusting is TLS with the authorities of a file, or those of the system.
