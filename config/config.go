@@ -208,6 +208,7 @@ type Limits struct {
 	XMPPStanzaSize            Size          `toml:"xmpp_stanza_size" default:"256KiB" min:"10000" max:"67108864" doc:"largest stanza after log-in (RFC 6120 section 13.12: at least 10000 bytes)"`
 	XMPPQueueSize             Size          `toml:"xmpp_queue_size" default:"1MiB" min:"65536" doc:"unsent output of one XMPP session"`
 
+	BanWiden     int           `toml:"ban_widen" default:"8" doc:"so many banned addresses of one /24 (/64 of a /56, /56 of a /48) ban the whole block; 0: never"`
 	SessionsFTP  int           `toml:"sessions_ftp" default:"0" doc:"sessions of the whole FTP road"`
 	SessionsWeb  int           `toml:"sessions_web" default:"0" doc:"sessions of the whole web road, WebDAV and the API among them"`
 	SessionsXMPP int           `toml:"sessions_xmpp" default:"0" doc:"sessions of the whole XMPP road"`

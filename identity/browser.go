@@ -163,7 +163,7 @@ func (s *Service) idle(rec *browserRecord) bool {
 // past that the oldest of the address is closed. Where policy has no anonymous web the session
 // is at LevelNone, good for the log-in form alone.
 func (s *Service) StartAnonymous(ctx context.Context, v Visit) (*Browser, Cookie, error) {
-	if err := s.Registry.checkBan(v.Remote.Addr()); err != nil {
+	if err := s.Registry.checkBan(v.Remote.Addr(), false); err != nil {
 		return nil, Cookie{}, err
 	}
 	v = v.bounded()

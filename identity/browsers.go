@@ -49,6 +49,8 @@ type browserRecord struct {
 	written     time.Time // activity as of the row
 	gone        bool
 	data        map[string]json.RawMessage
+	tzOffset    int // minutes east of UTC
+	tzSet       bool
 	prefix      netip.Prefix
 	inAll, inBy *list.Element
 }
@@ -269,6 +271,7 @@ func (b *browsers) row(rec *browserRecord) (BrowserRow, bool) {
 		CSRF: rec.csrf, Stay: rec.stay, Remote: remote, Local: addrText(ses.local), TLS: details.TLS,
 		UserAgent: details.UserAgent, Referer: rec.referer, Lang: details.Lang,
 		StartedAt: ses.started, LoginAt: a.creds.LoginAt, LastActivity: ses.LastActivity(),
+		TZOffset: rec.tzOffset, TZSet: rec.tzSet,
 	}
 	if len(rec.data) > 0 {
 		row.Data, _ = json.Marshal(rec.data) // made of what Marshal gave
@@ -372,7 +375,7 @@ func (s *Service) loadBrowser(ctx context.Context, row BrowserRow) (bool, error)
 	rec := &browserRecord{session: ses, all: s.browsers, referer: row.Referer, cookieState: cookieState{
 		selector: row.Selector, hash: [sha256.Size]byte(row.SecretHash), csrf: row.CSRF, turn: 1,
 		kind: CookieLoggedIn, stay: row.Stay,
-	}, stored: true, since: row.LoginAt, written: row.LastActivity}
+	}, stored: true, since: row.LoginAt, written: row.LastActivity, tzOffset: row.TZOffset, tzSet: row.TZSet}
 	if len(row.Data) > 0 && json.Unmarshal(row.Data, &rec.data) != nil {
 		rec.data = nil
 	}

@@ -88,15 +88,18 @@ const (
 
 // Grant is what a valid token gives: never more than its owner has.
 type Grant struct {
-	TokenID   string
-	User      UserID
-	JID       string // the owner as the wire form says; Login refuses one that is not the account's
-	Roads     []Road // web stands for WebDAV too
-	API       bool   // scope api
-	Admin     bool   // without it the level is capped at LevelCustomer
-	Files     FileScope
-	Path      string    // canonical path that bounds the file tree; "" = no bound
-	ExpiresAt time.Time // zero: never
+	TokenID string
+	User    UserID
+	JID     string // the owner as the wire form says; Login refuses one that is not the account's
+	Roads   []Road // web stands for WebDAV too
+	API     bool   // scope api
+	Admin   bool   // without it the level is capped at LevelCustomer
+
+	// Introspect lets the token of an administrator ask who sessions and tokens are (RFC 7662).
+	Introspect bool
+	Files      FileScope
+	Path       string    // canonical path that bounds the file tree; "" = no bound
+	ExpiresAt  time.Time // zero: never
 }
 
 // TokenKey is one token's SCRAM-SHA-256 keys, made with the account's own salt and iterations.

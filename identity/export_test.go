@@ -3,7 +3,9 @@ package identity
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
+	"time"
 )
 
 // What tests of the outside need of the inside.
@@ -29,6 +31,9 @@ func (s *Service) FlushBehind(ctx context.Context) {
 // RecordBehind writes a row behind.
 func (s *Service) RecordBehind(e AuditEvent) { s.behind.record(e) }
 
+// FlushDevices looks at the log-ins that wait for it.
+func (s *Service) FlushDevices(ctx context.Context) { s.flushDevices(ctx) }
+
 // Hashes is the number of slow hashes begun since the start.
 func (s *Service) Hashes() int64 { return s.passwords.hashes.Load() }
 
@@ -49,4 +54,25 @@ func (r *Registry) Counts() string {
 	add("tokens", len(r.tokens))
 	add("expiring", len(r.expiring))
 	return strings.Join(out, ", ")
+}
+
+// Delayed is how many log-ins have waited for what strangers did.
+func (s *Service) Delayed() int64 { return s.throttle.counts.delayed.Load() }
+
+// BannedBy enters bans, lifts one of them, and reports whether an address is under one.
+func BannedBy(prefixes []string, lifted int, a netip.Addr) bool {
+	now := time.Now()
+	l := newBanList(func() time.Time { return now })
+	for i, p := range prefixes {
+		b := Ban{Prefix: p, Kind: BanManual, Until: now.Add(time.Hour)}
+		if i%2 == 1 {
+			b.Kind = BanGuessing
+		}
+		l.put(b)
+		if i == lifted {
+			b.Until = time.Time{}
+			l.put(b)
+		}
+	}
+	return l.of(a) != nil
 }

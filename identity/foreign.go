@@ -215,7 +215,7 @@ func (p *passwords) heavily(ctx context.Context, from netip.Prefix, r passwordRe
 	if f, err := p.readForeign(r.Foreign); err != nil || f.Memory < heavyMemory {
 		return func() {}, nil
 	}
-	return p.heavy.enter(ctx, from)
+	return p.heavy.enter(ctx, from, false)
 }
 
 // matchesForeign tries a password as it was sent, as other servers hash it without preparation.

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // maxGateQueue bounds who waits for a slow hash. At 1.6 ms each on two CPUs the last waits a
@@ -17,6 +19,10 @@ const maxGateQueue = 256
 type gate struct {
 	width, limit int
 
+	waits  atomic.Int64 // who has waited
+	waited atomic.Int64 // nanoseconds, all together
+	sent   atomic.Int64 // who was sent away
+
 	mu     sync.Mutex // guards what follows
 	busy   int
 	queued int
@@ -28,8 +34,9 @@ func newGate(width, limit int) *gate {
 	return &gate{width: max(width, 1), limit: limit, queues: map[netip.Prefix][]chan error{}}
 }
 
-// enter waits for a place; leave gives it back. ErrBusy where too many wait.
-func (g *gate) enter(ctx context.Context, from netip.Prefix) (leave func(), err error) {
+// enter waits for a place; leave gives it back. ErrBusy where too many wait. Who is ahead comes before
+// all the others: a client that its account is known to use, in a storm of strangers.
+func (g *gate) enter(ctx context.Context, from netip.Prefix, ahead bool) (leave func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -39,17 +46,28 @@ func (g *gate) enter(ctx context.Context, from netip.Prefix) (leave func(), err 
 		g.mu.Unlock()
 		return g.leave, nil
 	}
-	if g.queued >= g.limit && !g.makeRoom(from) {
+	if g.queued >= g.limit && !g.makeRoom(from, ahead) {
 		g.mu.Unlock()
+		g.sent.Add(1)
 		return nil, ErrBusy
 	}
 	me := make(chan error, 1)
-	if len(g.queues[from]) == 0 {
-		g.turns = append(g.turns, from)
+	switch {
+	case ahead:
+		g.turns = slices.DeleteFunc(g.turns, func(p netip.Prefix) bool { return p == from })
+		g.turns = slices.Insert(g.turns, 0, from)
+		g.queues[from] = slices.Insert(g.queues[from], 0, me)
+	default:
+		if len(g.queues[from]) == 0 {
+			g.turns = append(g.turns, from)
+		}
+		g.queues[from] = append(g.queues[from], me)
 	}
-	g.queues[from] = append(g.queues[from], me)
 	g.queued++
 	g.mu.Unlock()
+	g.waits.Add(1)
+	began := time.Now()
+	defer func() { g.waited.Add(int64(time.Since(began))) }()
 	select {
 	case err := <-me:
 		if err != nil {
@@ -61,8 +79,19 @@ func (g *gate) enter(ctx context.Context, from netip.Prefix) (leave func(), err 
 	}
 }
 
-// makeRoom sends away the last of the longest queue, if from's own is shorter by two at least.
-func (g *gate) makeRoom(from netip.Prefix) bool {
+// crowded reports whether anybody waits.
+func (g *gate) crowded() bool { return g.depth() > 0 }
+
+// depth is how many wait.
+func (g *gate) depth() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.queued
+}
+
+// makeRoom sends away the last of the longest queue, if from's own is shorter by two at least or it
+// comes ahead.
+func (g *gate) makeRoom(from netip.Prefix, ahead bool) bool {
 	longest := from
 	for _, p := range g.turns {
 		if len(g.queues[p]) > len(g.queues[longest]) {
@@ -70,12 +99,12 @@ func (g *gate) makeRoom(from netip.Prefix) bool {
 		}
 	}
 	q := g.queues[longest]
-	if len(q) < len(g.queues[from])+2 {
+	if len(q) == 0 || !ahead && len(q) < len(g.queues[from])+2 {
 		return false
 	}
 	q[len(q)-1] <- ErrBusy
-	g.queues[longest] = q[:len(q)-1]
-	g.queued--
+	g.sent.Add(1)
+	g.drop(longest, len(q)-1)
 	return true
 }
 

@@ -115,7 +115,7 @@ func (s *Service) UpgradeForeign(ctx context.Context, b *Browser, f Foreign, sta
 	if err := s.admissible(b.Session); err != nil {
 		return Cookie{}, err
 	}
-	if err := s.Registry.checkBan(b.Remote().Addr()); err != nil {
+	if err := s.Registry.checkBan(b.Remote().Addr(), false); err != nil {
 		return Cookie{}, err
 	}
 	acc, err := s.accountOf(ctx, b, p, f)

@@ -86,6 +86,8 @@ type claim struct {
 // authenticate is Login without the callbacks.
 func (s *Service) authenticate(ctx context.Context, ses *Session, l Login) (*attachment, error) {
 	c := &claim{ses: ses, login: l}
+	ses.trying.Add(1)
+	defer ses.trying.Add(-1)
 	a, err := s.check(ctx, c)
 	s.auditLogin(c, err)
 	return a, err
@@ -96,11 +98,11 @@ func (s *Service) check(ctx context.Context, c *claim) (*attachment, error) {
 		return nil, err
 	}
 	c.key, c.name = s.throttleKey(c.login)
-	try, err := s.throttle.enter(ctx, prefixOf(c.ses.Remote().Addr()), c.key)
+	token := c.login.Method != MethodForm && s.tokens != nil && s.tokens.IsToken(c.login.Secret)
+	try, err := s.enter(ctx, c, token || c.login.Method == MethodFAST || c.login.Method == MethodExternal)
 	if err != nil {
 		return nil, err
 	}
-	token := c.login.Method != MethodForm && s.tokens != nil && s.tokens.IsToken(c.login.Secret)
 	switch m := c.login.Method; {
 	case m == MethodFAST || m == MethodExternal || m == MethodOIDC:
 		token, err = true, s.proveOther(ctx, c)
@@ -118,7 +120,43 @@ func (s *Service) check(ctx context.Context, c *claim) (*attachment, error) {
 		return nil, err
 	}
 	try.succeed()
+	if token {
+		try.token()
+	}
 	return s.admit(ctx, c)
+}
+
+// enter lets the throttle decide whether a log-in may be looked at. strong is a credential that nobody
+// guesses, such as a token: a ban for guessing lets it try.
+func (s *Service) enter(ctx context.Context, c *claim, strong bool) (*attempted, error) {
+	addr := c.ses.Remote().Addr()
+	kind, left := s.throttle.verdict(addr)
+	if kind == BanWidened && !strong {
+		// It is not this address that has guessed: whoever is known to come from here goes on.
+		if strong = s.knownDevice(ctx, c); !strong {
+			s.throttle.strike(prefixOf(addr))
+		}
+	}
+	if kind != "" && (!strong || kind == BanManual) {
+		s.throttle.hit(addr)
+		return nil, &waitError{ErrBanned, left}
+	}
+	try, err := s.throttle.begin(ctx, prefixOf(addr), c.key, strong)
+	if err != nil {
+		return nil, err
+	}
+	try.known = func() bool { return s.knownDevice(ctx, c) }
+	return try, nil
+}
+
+// knownDevice reports whether the name is known to log in with this kind of client from this part of
+// the network. It asks the same of the store for what is no name.
+func (s *Service) knownDevice(ctx context.Context, c *claim) bool {
+	name, domain, err := s.parse(c.login)
+	if err != nil {
+		name, domain = nobody, s.opts.Domain
+	}
+	return s.KnownDevice(ctx, c.ses, domain, name)
 }
 
 // admissible says whether a log-in on the session may be tried at all.
@@ -265,12 +303,13 @@ func (s *Service) provePassword(ctx context.Context, c *claim, try *attempted) e
 
 // proveLocal checks the password that is kept here; where allowed is false none is right.
 func (s *Service) proveLocal(ctx context.Context, c *claim, try *attempted, allowed bool) error {
+	ahead := try.usual || s.passwords.gate.crowded() && try.ask()
 	leave, err := try.place(ctx)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	ok, err := s.passwords.verify(ctx, try.prefix, c.key, c.acc, c.login.Secret, allowed)
+	ok, err := s.passwords.verify(ctx, sender{try.prefix, ahead}, c.key, c.acc, c.login.Secret, allowed)
 	if errors.Is(err, errSeal) {
 		return s.unreadable(c.acc.ID, err)
 	}
@@ -562,7 +601,7 @@ func (s *Service) CheckPassword(ctx context.Context, ses *Session, password Secr
 	c := &claim{ses: ses, name: a.creds.User,
 		login: Login{Method: MethodForm, Name: string(a.creds.Login) + "@" + a.creds.Domain, Secret: password}}
 	c.key, _ = s.throttleKey(c.login)
-	try, err := s.throttle.enter(ctx, prefixOf(ses.Remote().Addr()), c.key)
+	try, err := s.enter(ctx, c, false)
 	if err == nil {
 		err = s.provePassword(ctx, c, try)
 		switch {

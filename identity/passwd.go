@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/netip"
 )
 
 // errMoved says that a record changed while a password was derived for it.
@@ -105,7 +104,7 @@ func (s *Service) newRecord(ctx context.Context, a *Account, password Secret, di
 			return Record{}, err
 		}
 		if differ {
-			same, err := s.passwords.verify(ctx, netip.Prefix{}, "", a, password, true)
+			same, err := s.passwords.verify(ctx, sender{}, "", a, password, true)
 			if err != nil {
 				return Record{}, err
 			}

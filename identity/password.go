@@ -125,7 +125,7 @@ func (p *passwords) record(ctx context.Context, from netip.Prefix, id UserID, ol
 	if r.Salt == nil {
 		r.Salt, r.Iterations = newSalt(), p.iterations
 	}
-	leave, err := p.gate.enter(ctx, from)
+	leave, err := p.gate.enter(ctx, from, false)
 	if err != nil {
 		return Record{}, err
 	}
@@ -170,10 +170,16 @@ func (p *passwords) close(id UserID, r passwordRecord) (Record, error) {
 	return p.seal.seal(id, plain), nil
 }
 
+// sender is whose turn it is at the gate.
+type sender struct {
+	prefix netip.Prefix
+	ahead  bool // before those that nobody knows
+}
+
 // verify checks password against the account's record; acc is nil for an unknown name. Where
 // there is nothing to check, or allowed is false, it does the same work and says no; what that
 // costs hangs on name, by which the throttle counts the account.
-func (p *passwords) verify(ctx context.Context, from netip.Prefix, name string, acc *Account, password Secret, allowed bool) (bool, error) {
+func (p *passwords) verify(ctx context.Context, from sender, name string, acc *Account, password Secret, allowed bool) (bool, error) {
 	text, ok := preparePassword(password.Reveal())
 	r, known := p.dummy(name), false
 	if acc != nil && len(acc.Password.Sealed) > 0 {
@@ -193,12 +199,12 @@ func (p *passwords) verify(ctx context.Context, from netip.Prefix, name string, 
 			return true, nil
 		}
 	}
-	free, err := p.heavily(ctx, from, r)
+	free, err := p.heavily(ctx, from.prefix, r)
 	if err != nil {
 		return false, err
 	}
 	defer free()
-	leave, err := p.gate.enter(ctx, from)
+	leave, err := p.gate.enter(ctx, from.prefix, from.ahead)
 	if err != nil {
 		return false, err
 	}

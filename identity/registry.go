@@ -21,6 +21,7 @@ type Opening struct {
 	UserAgent     string
 	State         State // the first one; "" means the protocol's own
 	Holder        Holder
+	Token         bool // what is to prove who it is, is there already, and is a token
 }
 
 // Registry is the list of the sessions on this node. Its methods: Open, List, Get, Count, Watch,
@@ -33,8 +34,8 @@ type Registry struct {
 	now     func() time.Time
 	limits  Limits
 	classes *classTable
-	banned  func(netip.Prefix) time.Duration // how long yet; 0: not
-	onEnd   func([]ended)                    // called when the holders know
+	ban     *throttle     // nil: nobody is banned
+	onEnd   func([]ended) // called when the holders know
 	locate  func(netip.Addr) string
 
 	watching atomic.Int32 // number of watchers, so that nobody pays for events without one
@@ -87,7 +88,6 @@ func newRegistry(o Options, classes *classTable) *Registry {
 	}
 	return &Registry{
 		node: o.Node, now: o.Now, limits: o.Limits, classes: classes,
-		banned:   func(netip.Prefix) time.Duration { return 0 },
 		onEnd:    func([]ended) {},
 		locate:   o.Locate,
 		sessions: map[string]*Session{}, roads: map[Road]int{}, prefixes: map[netip.Prefix]*prefixCount{}, waiting: list.New(),
@@ -101,7 +101,7 @@ func newRegistry(o Options, classes *classTable) *Registry {
 // ErrBanned, ErrClassDenied, ErrConnections, ErrSessions or ErrTLSRequired where the connection
 // may not be; the road then refuses in its own words and closes.
 func (r *Registry) Open(ctx context.Context, o Opening) (*Session, error) {
-	if err := r.checkBan(o.Remote.Addr()); err != nil {
+	if err := r.checkBan(o.Remote.Addr(), o.Token); err != nil {
 		return nil, err
 	}
 	s, err := r.newSession(ctx, r.newID(), o)
@@ -122,11 +122,18 @@ func (r *Registry) ClassOf(ctx context.Context, a netip.Addr) string {
 	return ""
 }
 
-func (r *Registry) checkBan(a netip.Addr) error {
-	if wait := r.banned(prefixOf(a)); wait > 0 {
-		return &waitError{ErrBanned, wait}
+// checkBan says whether somebody may connect from an address. token: they bring one along, which a
+// ban for guessing lets try.
+func (r *Registry) checkBan(a netip.Addr, token bool) error {
+	if r.ban == nil {
+		return nil
 	}
-	return nil
+	kind, left := r.ban.verdict(a)
+	if kind == "" || token && kind == BanGuessing || r.ban.passes(kind, prefixOf(a)) {
+		return nil
+	}
+	r.ban.hit(a)
+	return &waitError{ErrBanned, left}
 }
 
 // newSession makes a session and decides its class; it is not listed yet.

@@ -208,6 +208,9 @@ func (s *Service) poll(ctx context.Context) error {
 		return err
 	}
 	s.known.looked(at)
+	if err := s.pollBans(ctx); err != nil {
+		return err
+	}
 	if seq <= s.seq {
 		return nil
 	}

@@ -33,6 +33,8 @@ type SCRAM struct {
 	hash    func() hash.Hash
 	keys    *scramKeys // of the account; nil: none of this hash
 	used    atomic.Bool
+
+	tokensOnly bool
 }
 
 // newHash returns the hash of h; false where there is no such mechanism.
@@ -70,7 +72,7 @@ func (x *SCRAM) begin(ctx context.Context, h SCRAMHash) error {
 		return err
 	}
 	c.key, c.name = s.throttleKey(c.login)
-	if err := s.Registry.checkBan(c.ses.Remote().Addr()); err != nil {
+	if err := s.Registry.checkBan(c.ses.Remote().Addr(), false); err != nil {
 		return err
 	}
 	if name, domain, err := s.parse(c.login); err == nil {
@@ -127,7 +129,12 @@ func (x *SCRAM) finish(ctx context.Context, authMessage, proof []byte) (*attachm
 	if err := s.admissible(c.ses); err != nil {
 		return nil, nil, err
 	}
-	try, err := s.throttle.enter(ctx, prefixOf(c.ses.Remote().Addr()), c.key)
+	c.ses.trying.Add(1)
+	defer c.ses.trying.Add(-1)
+	// Under a ban for guessing the account's own key is not tried: a token's may be.
+	kind, _ := s.throttle.verdict(c.ses.Remote().Addr())
+	x.tokensOnly = kind == BanGuessing
+	try, err := s.enter(ctx, c, x.tokensOnly)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -141,6 +148,9 @@ func (x *SCRAM) finish(ctx context.Context, authMessage, proof []byte) (*attachm
 		return nil, nil, err
 	}
 	try.succeed()
+	if c.grant != nil {
+		try.token()
+	}
 	a, err := s.admit(ctx, c)
 	if err != nil {
 		return nil, nil, err
@@ -169,7 +179,7 @@ func (x *SCRAM) match(ctx context.Context, try *attempted, authMessage, proof []
 		switch {
 		case i > 0 && i <= len(tokens):
 			stored, key = tokens[i-1].StoredKey, tokens[i-1].ServerKey
-		case i == 0 && x.keys != nil:
+		case i == 0 && x.keys != nil && !x.tokensOnly:
 			stored, key = x.keys.Stored, x.keys.Server
 		}
 		if p.by(stored) && key != nil {

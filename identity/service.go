@@ -42,6 +42,7 @@ type Limits struct {
 	BanAfter                  int               // wrong log-ins per address prefix (/32, /64); 0: never
 	BanWindow                 time.Duration
 	BanFor                    time.Duration // the first; each further one is longer
+	BanWiden                  int           // so many banned prefixes in a /24 (/64 in a /56, /56 in a /48) ban it; 0: never
 }
 
 // Options is what New needs.
@@ -136,6 +137,10 @@ type Service struct {
 	truth sync.RWMutex
 	seq   int64 // the last change that poll has met; Run's alone
 
+	bansMu    sync.Mutex // held while bans are taken over from the store; guards what follows
+	banSeq    int64      // the last change of bans that was; -1: none
+	bansSwept time.Time
+
 	onUpgrade, onDowngrade []func(*Session) // set before Run
 	notifiers              []Notifier
 	chat                   Chat                                                // set before Run; nil: none
@@ -156,7 +161,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{opts: o, store: o.Store, tokens: o.Tokens, log: o.Log, now: o.Now,
 		domains: append([]string{o.Domain}, o.Domains...), browsers: newBrowsers(), requests: newRequests(),
 		throttle: newThrottle(o.Limits, o.Now),
-		known:    newKnownAccounts(o.Now), decoys: &decoys{}, devices: newDevices(), totp: o.TOTP, passkeys: o.Passkeys,
+		banSeq:   -1, known: newKnownAccounts(o.Now), decoys: &decoys{}, devices: newDevices(), totp: o.TOTP, passkeys: o.Passkeys,
 		asks: newRecent[UserID](maxTracked, func(*askState) {})}
 	s.resets, s.joins = newResets(), newAllowance[netip.Prefix](joinTries, joinWindow)
 	if s.seal, err = newSealer(o.SealKey); err != nil {
@@ -186,7 +191,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		classes.dns = o.Resolver
 	}
 	s.Registry = newRegistry(o, classes)
-	s.Registry.banned, s.Registry.onEnd = s.throttle.banned, s.sessionsEnded
+	s.Registry.ban, s.Registry.onEnd = s.throttle, s.sessionsEnded
 	s.throttle.onBan = s.keepBan
 	return s, s.load(ctx)
 }
@@ -248,12 +253,8 @@ func (s *Service) load(ctx context.Context) error {
 	if _, err := s.loadRules(ctx, s.store); err != nil {
 		return fmt.Errorf("reading the rules of the policy: %w", err)
 	}
-	bans, err := s.store.Bans(ctx)
-	if err != nil {
+	if err := s.pollBans(ctx); err != nil {
 		return fmt.Errorf("reading the bans: %w", err)
-	}
-	for _, b := range bans {
-		s.throttle.load(b)
 	}
 	if err := s.knowHead(ctx); err != nil {
 		return fmt.Errorf("reading where the audit log ended: %w", err)
@@ -262,9 +263,10 @@ func (s *Service) load(ctx context.Context) error {
 }
 
 func (s *Service) keepBan(b Ban) {
-	s.log.Warn("address banned", "prefix", b.Prefix, "until", b.Until, "reason", b.Reason)
+	s.log.Warn("address banned", "event", "ban.add", "prefix", b.Prefix, "until", b.Until, "reason", b.Reason)
+	s.cutBanned()
 	s.behind.push(func(ctx context.Context, w StoreWriter) error {
-		if p, err := netip.ParsePrefix(b.Prefix); err != nil || s.throttle.banned(p) == 0 {
+		if p, err := netip.ParsePrefix(b.Prefix); err != nil || !s.throttle.holds(p) {
 			return err // lifted or over by now
 		}
 		return w.PutBan(ctx, b)

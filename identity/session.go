@@ -151,6 +151,7 @@ type Session struct {
 	activity atomic.Int64 // Unix nanoseconds
 	in, out  atomic.Int64
 	away     atomic.Bool
+	trying   atomic.Int32 // log-ins that are being looked at
 
 	ended chan struct{} // closed when the session has left the list
 	told  chan struct{} // closed when its holder knows

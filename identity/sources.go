@@ -130,7 +130,7 @@ func (d *directory) ask(ctx context.Context, from netip.Prefix, question func(ct
 	if !d.open() {
 		return d.errGone()
 	}
-	leave, err := d.gate.enter(ctx, from)
+	leave, err := d.gate.enter(ctx, from, false)
 	if err != nil {
 		d.drop()
 		return err

@@ -76,7 +76,11 @@ type StoreReader interface {
 	AuditGap(ctx context.Context, id int64) (AuditGap, error)
 	// AuditExpired returns IDs of rows older than before, at most limit; events "": all events.
 	AuditExpired(ctx context.Context, before time.Time, event string, limit int) ([]int64, error)
-	Bans(ctx context.Context) ([]Ban, error)
+	// BansChanged lists those whose Seq is above seq in that order, the lifted ones among them.
+	BansChanged(ctx context.Context, seq int64) ([]Ban, error)
+	// BanSeq is the highest sequence of bans given out; what is allowed raises it too.
+	BanSeq(ctx context.Context) (int64, error)
+	BanAllows(ctx context.Context) ([]BanAllow, error) // by prefix
 	// Factors lists those of an account, the oldest first.
 	Factors(ctx context.Context, user UserID) ([]FactorRow, error)
 	// FactorByCredential reads the passkey of a credential ID.
@@ -153,8 +157,11 @@ type StoreWriter interface {
 	// PutAuditGap removes the rows in a gap, and the gaps in it, and keeps it. That is the only way in
 	// which rows go; none ever changes.
 	PutAuditGap(ctx context.Context, g AuditGap) error
-	PutBan(ctx context.Context, b Ban) error // by Prefix
-	RemoveBan(ctx context.Context, prefix string) error
+	PutBan(ctx context.Context, b Ban) error // by Prefix, with the next sequence
+	// ForgetBans removes those that ended or were lifted before a time.
+	ForgetBans(ctx context.Context, before time.Time) error
+	PutBanAllow(ctx context.Context, a BanAllow) error        // by Prefix; the sequence of bans goes on
+	RemoveBanAllow(ctx context.Context, prefix string) error  // likewise
 	PutSetting(ctx context.Context, name, value string) error // "" removes
 }
 
@@ -177,6 +184,8 @@ type BrowserRow struct {
 	Stay                                         bool // the cookie outlives the browser
 	Remote, Local, TLS, UserAgent, Referer, Lang string
 	StartedAt, LoginAt, LastActivity             time.Time
+	TZOffset                                     int // minutes east of UTC
+	TZSet                                        bool
 	Factor                                       FactorKind // by which second factor; "": none
 	Data                                         []byte     // application data of our own packages, JSON by key; small
 }
@@ -184,8 +193,30 @@ type BrowserRow struct {
 // Ban is an address prefix that may not connect.
 type Ban struct {
 	Prefix string    `json:"prefix"`
+	Kind   BanKind   `json:"kind"`
 	Reason string    `json:"reason"`
+	Actor  string    `json:"actor"` // who banned it; "" for the rule
 	Since  time.Time `json:"since"`
-	Until  time.Time `json:"until"`
+	Until  time.Time `json:"until"` // zero: it was lifted
 	Count  int       `json:"count"` // how many bans this prefix has had; each is longer
+	Hits   int64     `json:"hits"`  // that it has turned away on this node since the start; not stored
+	Seq    int64     `json:"-"`     // in the order of the changes of bans; the store gives it
+}
+
+// BanKind says who wanted a ban, and how far it goes.
+type BanKind string
+
+// The kinds. Tokens pass BanGuessing, and known devices too pass BanWidened; nobody passes BanManual.
+const (
+	BanGuessing BanKind = "guessing" // too many wrong log-ins from the prefix
+	BanWidened  BanKind = "widened"  // too many banned prefixes within it
+	BanManual   BanKind = "manual"   // somebody has set it
+)
+
+// BanAllow is an address prefix that is never banned.
+type BanAllow struct {
+	Prefix string    `json:"prefix"`
+	Reason string    `json:"reason"`
+	Actor  string    `json:"actor"`
+	Since  time.Time `json:"since"`
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,7 +22,9 @@ const (
 	failureMemory   = 10 * time.Minute   // of accounts; of prefixes where Limits.BanWindow is 0
 	defaultBanFor   = 15 * time.Minute
 	reasonGuessing  = "too many wrong log-ins"
+	reasonWidened   = "too many banned addresses within it"
 	maxBanDoublings = 16
+	placeLife       = 30 * 24 * time.Hour // a right log-in makes its address a usual place for so long
 )
 
 // throttle slows guessing down: by address prefix until a ban, by account with a delay. It never
@@ -34,7 +37,33 @@ type throttle struct {
 	mu       sync.Mutex // guards what follows
 	prefixes *recent[netip.Prefix, prefixState]
 	accounts *recent[string, accountState]
-	bans     *recent[netip.Prefix, banState]
+	places   *recent[placeKey, placeState]
+	tokens   *recent[netip.Prefix, time.Time] // when a token was right last
+	bans     *banList
+
+	counts throttleCounts
+}
+
+// placeKey is an account at an address block.
+type placeKey struct {
+	prefix  netip.Prefix
+	account string
+}
+
+// placeState is what an account's usual place has: a log-in from there waits for nothing that
+// strangers have done elsewhere, until it fails too often itself.
+type placeState struct {
+	met      time.Time // the last right log-in
+	failures int
+	last     time.Time // the last wrong one
+	hashing  int
+	freed    chan struct{}
+}
+
+// throttleCounts are for those who watch the server.
+type throttleCounts struct {
+	failures, delayed, refused, spared, bans, widened, hits atomic.Int64
+	waited                                                  atomic.Int64 // nanoseconds
 }
 
 type prefixState struct {
@@ -51,8 +80,6 @@ type accountState struct {
 	waiting  map[netip.Prefix]int
 }
 
-type banState struct{ Ban }
-
 func newThrottle(l Limits, now func() time.Time) *throttle {
 	if l.BanWindow <= 0 {
 		l.BanWindow = failureMemory
@@ -63,7 +90,9 @@ func newThrottle(l Limits, now func() time.Time) *throttle {
 	return &throttle{limits: l, now: now, onBan: func(Ban) {},
 		prefixes: newRecent[netip.Prefix](maxTracked, func(s *prefixState) { wake(&s.freed) }),
 		accounts: newRecent[string](maxTracked, func(s *accountState) { wake(&s.freed) }),
-		bans:     newRecent[netip.Prefix](maxTracked, func(*banState) {})}
+		places:   newRecent[placeKey](maxTracked, func(s *placeState) { wake(&s.freed) }),
+		tokens:   newRecent[netip.Prefix](maxTracked, func(*time.Time) {}),
+		bans:     newBanList(now)}
 }
 
 // banned returns how long the prefix is banned yet; 0: it is not.
@@ -74,22 +103,57 @@ func (t *throttle) banned(p netip.Prefix) time.Duration {
 }
 
 func (t *throttle) banLeft(p netip.Prefix) time.Duration {
-	b := t.bans.peek(p)
+	b := t.bans.of(p.Addr())
 	if b == nil {
 		return 0
 	}
 	return max(b.Until.Sub(t.now()), 0)
 }
 
-// load enters a ban that the store knows, or one that somebody set.
-func (t *throttle) load(b Ban) {
-	p, err := netip.ParsePrefix(b.Prefix)
-	if err != nil {
-		return
-	}
+// holds reports whether a ban of that very prefix holds.
+func (t *throttle) holds(p netip.Prefix) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.bans.get(p.Masked()).Ban = b
+	return t.bans.held(p) != nil
+}
+
+// verdict says under which ban an address is, and how long yet; "" under none. A hit is counted.
+func (t *throttle) verdict(a netip.Addr) (BanKind, time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.bans.of(a)
+	if b == nil {
+		return "", 0
+	}
+	return b.Kind, max(b.Until.Sub(t.now()), 0)
+}
+
+// hit counts that a ban has turned somebody away.
+func (t *throttle) hit(a netip.Addr) {
+	t.counts.hits.Add(1)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if b := t.bans.of(a); b != nil {
+		b.Hits++
+	}
+}
+
+// tokenPlace reports whether a token was right from there lately, so that one may come again.
+func (t *throttle) tokenPlace(p netip.Prefix) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at := t.tokens.peek(p)
+	return at != nil && t.now().Sub(*at) < placeLife
+}
+
+// apply enters what the store says of bans, and what is never banned.
+func (t *throttle) apply(bans []Ban, allows []netip.Prefix) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, b := range bans {
+		t.bans.put(b)
+	}
+	t.bans.allows = allows
 }
 
 // attempted is one check that the throttle let begin; exactly one of fail, succeed and drop ends
@@ -98,20 +162,37 @@ type attempted struct {
 	t       *throttle
 	prefix  netip.Prefix
 	account string
+	known   func() bool // whether the client is one that the account is known to use; nil: not asked
+	usual   bool        // it is, and goes by its own count
 }
 
 // enter lets a log-in attempt of an address begin. Not more run at once than may still fail
 // until the ban: others wait, within ctx.
 func (t *throttle) enter(ctx context.Context, p netip.Prefix, account string) (*attempted, error) {
-	a := &attempted{t, p, account}
-	if !p.IsValid() || t.limits.BanAfter <= 0 {
+	return t.begin(ctx, p, account, false)
+}
+
+// begin is enter. With pass a ban for guessing is no hindrance, until so much goes wrong under it as
+// led to it.
+func (t *throttle) begin(ctx context.Context, p netip.Prefix, account string, pass bool) (*attempted, error) {
+	a := &attempted{t: t, prefix: p, account: account}
+	if !p.IsValid() {
 		return a, nil
 	}
 	for {
 		t.mu.Lock()
-		if left := t.banLeft(p); left > 0 {
+		if b := t.bans.of(p.Addr()); b != nil {
+			s := t.prefixes.get(p)
+			s.forget(t.now().Add(-t.limits.BanWindow))
+			if !pass || b.Kind == BanManual || len(s.failures) >= max(t.limits.BanAfter, 1) {
+				left := b.Until.Sub(t.now())
+				t.mu.Unlock()
+				return nil, &waitError{ErrBanned, left}
+			}
+		}
+		if t.limits.BanAfter <= 0 {
 			t.mu.Unlock()
-			return nil, &waitError{ErrBanned, left}
+			return a, nil
 		}
 		s := t.prefixes.get(p)
 		s.forget(t.now().Add(-t.limits.BanWindow))
@@ -159,15 +240,21 @@ func (a *attempted) slow(ctx context.Context) (leave func(), err error) {
 }
 
 // wait waits out the account's delay. That is done beside the places to hash in, so that a stranger
-// who guesses cannot keep the person out.
+// who guesses cannot keep the person out. Who comes from where the account is used does not wait at
+// all, as long as it is not there that things go wrong.
 func (a *attempted) wait(ctx context.Context) error {
 	t := a.t
+	if a.slowed() && a.ask() {
+		t.counts.spared.Add(1)
+		return ctx.Err()
+	}
 	t.mu.Lock()
 	s := t.account(a.account)
 	delay := s.delay()
 	if delay > 0 {
 		if s.waiting[a.prefix] >= accountWaiters {
 			t.mu.Unlock()
+			t.counts.refused.Add(1)
 			return &waitError{ErrThrottled, delay}
 		}
 		if s.waiting == nil {
@@ -175,26 +262,63 @@ func (a *attempted) wait(ctx context.Context) error {
 		}
 		s.waiting[a.prefix]++
 		defer t.stopWaiting(a)
+		t.counts.delayed.Add(1)
 	}
 	t.mu.Unlock()
-	if err := pause(ctx, delay); err != nil {
+	began := time.Now()
+	err := pause(ctx, delay)
+	t.counts.waited.Add(int64(time.Since(began)))
+	if err != nil {
 		return &waitError{ErrThrottled, delay}
 	}
 	return nil
 }
 
-// place waits for one of the account's places to hash in; leave gives it back.
+// slowed reports whether log-ins to the account wait now.
+func (a *attempted) slowed() bool {
+	a.t.mu.Lock()
+	defer a.t.mu.Unlock()
+	s := a.t.account(a.account)
+	return s.delay() > 0 || s.hashing >= accountHashes
+}
+
+// ask finds out whether the client is one that the account is known to use, and has not gone wrong
+// too often.
+func (a *attempted) ask() bool {
+	if a.usual || a.account == "" {
+		return a.usual
+	}
+	t, k := a.t, placeKey{a.prefix, a.account}
+	t.mu.Lock()
+	now := t.now()
+	s := t.places.peek(k)
+	met := s != nil && now.Sub(s.met) < placeLife
+	spent := s != nil && s.failures >= slowAfter && now.Sub(s.last) <= failureMemory
+	t.mu.Unlock()
+	if spent || !met && (a.known == nil || !a.known()) {
+		return false
+	}
+	a.usual = true
+	return true
+}
+
+// place waits for one of the account's places to hash in, or for one of its usual place; leave gives
+// it back.
 func (a *attempted) place(ctx context.Context) (leave func(), err error) {
-	t := a.t
+	t, usual := a.t, a.usual
 	for {
 		t.mu.Lock()
-		s := t.account(a.account)
-		if s.hashing < accountHashes {
-			s.hashing++
-			t.mu.Unlock()
-			return a.leave, nil
+		hashing, freedOf := &t.account(a.account).hashing, &t.account(a.account).freed
+		if usual {
+			s := t.places.get(placeKey{a.prefix, a.account})
+			hashing, freedOf = &s.hashing, &s.freed
 		}
-		freed := waitOn(&s.freed)
+		if *hashing < accountHashes {
+			*hashing++
+			t.mu.Unlock()
+			return func() { a.leave(usual) }, nil
+		}
+		freed := waitOn(freedOf)
 		t.mu.Unlock()
 		select {
 		case <-freed:
@@ -230,9 +354,16 @@ func (t *throttle) stopWaiting(a *attempted) {
 	}
 }
 
-func (a *attempted) leave() {
+func (a *attempted) leave(usual bool) {
 	a.t.mu.Lock()
 	defer a.t.mu.Unlock()
+	if usual {
+		if s := a.t.places.peek(placeKey{a.prefix, a.account}); s != nil && s.hashing > 0 {
+			s.hashing--
+			wake(&s.freed)
+		}
+		return
+	}
 	if s := a.t.accounts.peek(a.account); s != nil && s.hashing > 0 {
 		s.hashing--
 		wake(&s.freed)
@@ -273,10 +404,24 @@ func (a *attempted) done() {
 func (a *attempted) succeed() {
 	a.t.mu.Lock()
 	defer a.t.mu.Unlock()
-	if s := a.t.accounts.peek(a.account); s != nil {
-		s.failures = 0
+	if s := a.t.accounts.peek(a.account); s != nil && !a.usual {
+		s.failures = 0 // not by who is spared: strangers would begin anew
+	}
+	if a.prefix.IsValid() && a.account != "" {
+		s := a.t.places.get(placeKey{a.prefix, a.account})
+		s.met, s.failures = a.t.now(), 0
 	}
 	a.done()
+}
+
+// token notes that a token was right.
+func (a *attempted) token() {
+	if !a.prefix.IsValid() {
+		return
+	}
+	a.t.mu.Lock()
+	defer a.t.mu.Unlock()
+	*a.t.tokens.get(a.prefix) = a.t.now()
 }
 
 // fail ends an attempt with a wrong one. byAccount is false for tokens, which nobody guesses and
@@ -290,36 +435,77 @@ func (a *attempted) fail(byAccount bool) {
 		s.failures++
 		s.last = now
 	}
-	var ban *Ban
-	if a.prefix.IsValid() && t.limits.BanAfter > 0 {
-		s := t.prefixes.get(a.prefix)
-		s.forget(now.Add(-t.limits.BanWindow))
-		s.failures = append(s.failures, now)
-		if len(s.failures) >= t.limits.BanAfter && t.banLeft(a.prefix) == 0 {
-			s.failures = nil
-			ban = t.ban(a.prefix, now)
+	if s := t.places.peek(placeKey{a.prefix, a.account}); s != nil || a.usual {
+		s = t.places.get(placeKey{a.prefix, a.account})
+		if now.Sub(s.last) > failureMemory {
+			s.failures = 0
 		}
+		s.failures++
+		s.last = now
 	}
+	t.counts.failures.Add(1)
+	bans := t.failedFrom(a.prefix, now)
 	a.done()
 	t.mu.Unlock()
-	if ban != nil {
-		t.onBan(*ban)
+	for _, b := range bans {
+		t.onBan(b)
 	}
 }
 
+// strike counts a try from a prefix that was not even looked at: who goes on where a ban says no gets
+// one of their own.
+func (t *throttle) strike(p netip.Prefix) {
+	t.mu.Lock()
+	bans := t.failedFrom(p, t.now())
+	t.mu.Unlock()
+	for _, b := range bans {
+		t.onBan(b)
+	}
+}
+
+// failedFrom counts a failure of an address block, and returns the bans that follow from it; t.mu is
+// held.
+func (t *throttle) failedFrom(p netip.Prefix, now time.Time) []Ban {
+	if !p.IsValid() || t.limits.BanAfter <= 0 {
+		return nil
+	}
+	s := t.prefixes.get(p)
+	s.forget(now.Add(-t.limits.BanWindow))
+	if len(s.failures) < t.limits.BanAfter {
+		s.failures = append(s.failures, now)
+	}
+	b := t.bans.held(p)
+	if len(s.failures) < t.limits.BanAfter || b != nil || t.bans.allowed(p.Addr()) {
+		return nil
+	}
+	s.failures = nil
+	out := []Ban{t.ban(p, BanGuessing, now)}
+	for w, ok := wider(p); ok; w, ok = wider(w) {
+		if t.bans.held(w) == nil && t.bans.crowded(w, t.limits.BanWiden) {
+			out = append(out, t.ban(w, BanWidened, now))
+		}
+	}
+	return out
+}
+
 // ban bans a prefix, twice as long as the last time.
-func (t *throttle) ban(p netip.Prefix, now time.Time) *Ban {
-	b := t.bans.get(p)
-	if now.Sub(b.Until) > banMemory {
-		b.Count = 0
+func (t *throttle) ban(p netip.Prefix, kind BanKind, now time.Time) Ban {
+	b := Ban{Prefix: p.String(), Kind: kind, Reason: reasonGuessing, Since: now}
+	if kind == BanWidened {
+		b.Reason = reasonWidened
+		t.counts.widened.Add(1)
+	}
+	if old := t.bans.at(p); old != nil && now.Sub(old.Until) <= banMemory {
+		b.Count = old.Count
 	}
 	length := min(t.limits.BanFor<<min(b.Count, maxBanDoublings), max(maxBan, t.limits.BanFor))
 	if length <= 0 { // shifted out
 		length = maxBan
 	}
-	b.Ban = Ban{Prefix: p.String(), Reason: reasonGuessing, Since: now, Until: now.Add(length), Count: b.Count + 1}
-	out := b.Ban
-	return &out
+	b.Until, b.Count = now.Add(length), b.Count+1
+	t.bans.put(b)
+	t.counts.bans.Add(1)
+	return b
 }
 
 // recent is a map of at most max entries that forgets what was not used for longest.

@@ -171,7 +171,7 @@ func TestThrottleMemoryIsBounded(t *testing.T) {
 	if n := len(th.prefixes.entries); n != maxTracked {
 		t.Errorf("%d prefixes", n)
 	}
-	if n := len(th.bans.entries); n != maxTracked {
+	if n := len(th.bans.auto.entries); n != maxTracked {
 		t.Errorf("%d bans", n)
 	}
 }
@@ -213,7 +213,7 @@ func TestGateIsNarrowAndFair(t *testing.T) {
 		busy, most := 0, 0
 		answers := map[netip.Prefix]map[error]int{}
 		hash := func(p netip.Prefix) {
-			leave, err := g.enter(t.Context(), p)
+			leave, err := g.enter(t.Context(), p, false)
 			g.mu.Lock()
 			if answers[p] == nil {
 				answers[p] = map[error]int{}
@@ -264,20 +264,20 @@ func TestGateAbandoned(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(1, 10)
-		leave, err := g.enter(t.Context(), testPrefixes[0])
+		leave, err := g.enter(t.Context(), testPrefixes[0], false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := g.enter(ctx, testPrefixes[0]); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := g.enter(ctx, testPrefixes[0], false); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
 		}
 		leave()
 		if g.busy != 0 || g.queued != 0 || len(g.turns) != 0 {
 			t.Errorf("left behind: %+v", g)
 		}
-		if _, err := g.enter(ctx, testPrefixes[0]); err == nil {
+		if _, err := g.enter(ctx, testPrefixes[0], false); err == nil {
 			t.Error("a place for who has gone")
 		}
 	})

@@ -12,7 +12,7 @@ import (
 type Scope string
 
 // The scopes. The first four open a road; the files ones narrow what it does to files; admin
-// lifts the cap at LevelCustomer.
+// lifts the cap at LevelCustomer, and introspect lets a service ask about sessions without it.
 const (
 	ScopeFTP        Scope = "ftp"
 	ScopeWeb        Scope = "web" // WebDAV too
@@ -21,11 +21,12 @@ const (
 	ScopeFilesRead  Scope = "files:read"
 	ScopeFilesWrite Scope = "files:write"
 	ScopeAdmin      Scope = "admin"
+	ScopeIntrospect Scope = "introspect" // asks who a session or token is; for administrators' tokens, beside api
 )
 
 // Scopes lists all of them.
 func Scopes() []Scope {
-	return []Scope{ScopeFTP, ScopeWeb, ScopeXMPP, ScopeAPI, ScopeFilesRead, ScopeFilesWrite, ScopeAdmin}
+	return []Scope{ScopeFTP, ScopeWeb, ScopeXMPP, ScopeAPI, ScopeFilesRead, ScopeFilesWrite, ScopeAdmin, ScopeIntrospect}
 }
 
 func (s Scope) opensRoad() bool {
@@ -73,7 +74,7 @@ func joinScopes(in []Scope, sep string) string {
 func (r Row) grant() identity.Grant {
 	has := func(s Scope) bool { return slices.Contains(r.Scopes, s) }
 	g := identity.Grant{
-		TokenID: r.ID, User: r.User, JID: r.JID, API: has(ScopeAPI), Admin: has(ScopeAdmin),
+		TokenID: r.ID, User: r.User, JID: r.JID, API: has(ScopeAPI), Admin: has(ScopeAdmin), Introspect: has(ScopeIntrospect),
 		Files: identity.FilesWrite, Path: r.Path, ExpiresAt: r.ExpiresAt,
 	}
 	if has(ScopeFilesRead) && !has(ScopeFilesWrite) {

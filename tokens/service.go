@@ -92,6 +92,9 @@ func (s *Service) Issue(ctx context.Context, by identity.Actor, r Request) (Toke
 	if err := checkRequest(r); err != nil {
 		return fail(err)
 	}
+	if slices.Contains(scopes, ScopeIntrospect) && !a.Level.Allows(identity.LevelAdmin) {
+		return fail(fmt.Errorf("the scope introspect tells of everybody's sessions: only a token of an administrator has it, and %s is %s: %w", r.User, a.Level, identity.ErrRefused))
+	}
 	from := unmapped(r.From)
 	have, err := s.store.List(ctx, a.ID)
 	if err != nil {

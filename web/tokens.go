@@ -50,6 +50,7 @@ var scopeWords = map[tokens.Scope][2]string{
 	tokens.ScopeAPI:        {"API", "scripts and programs"},
 	tokens.ScopeFilesRead:  {"Files: read", "with only this of the two, files can be read but not changed"},
 	tokens.ScopeFilesWrite: {"Files: write", "files can be read and changed"},
+	tokens.ScopeIntrospect: {"Introspection", "asks who sessions and tokens are, for services behind this server"},
 	tokens.ScopeAdmin:      {"Administration", "without it the level is at most customer (20)"},
 }
 
@@ -63,7 +64,7 @@ func newTokensView(v *visit) *tokensView {
 		Presets: presets,
 	}
 	for _, sc := range tokens.Scopes() {
-		if sc == tokens.ScopeAdmin && !v.level.Allows(identity.LevelStaff) {
+		if sc == tokens.ScopeAdmin && !v.level.Allows(identity.LevelStaff) || sc == tokens.ScopeIntrospect && !v.level.Allows(identity.LevelAdmin) {
 			continue // it would lift a cap that is above them
 		}
 		w := scopeWords[sc]

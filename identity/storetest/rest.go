@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"trivium/identity"
 )
@@ -40,17 +41,61 @@ func browserSessions(t *testing.T, s identity.Store) {
 }
 
 func bans(t *testing.T, s identity.Store) {
-	b := identity.Ban{Prefix: "192.0.2.1/32", Reason: "wrong passwords", Since: at(1), Until: at(2), Count: 1}
+	seq := func() int64 {
+		n, err := s.BanSeq(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := seq(); n != 0 {
+		t.Errorf("an empty store is at %d", n)
+	}
+	b := identity.Ban{Prefix: "192.0.2.1/32", Kind: identity.BanGuessing, Reason: "wrong passwords", Since: at(1), Until: at(2), Count: 1}
 	set := func(ctx context.Context, w identity.StoreWriter) error { return w.PutBan(ctx, b) }
 	write(t, s, set)
-	b.Until, b.Count = at(5), 2
+	b.Until, b.Count, b.Kind, b.Actor = at(5), 2, identity.BanManual, "admin1"
 	write(t, s, set)
-	got, err := s.Bans(t.Context())
+	other := identity.Ban{Prefix: "2001:db8::/64", Kind: identity.BanWidened, Reason: "many", Since: at(3), Until: at(9), Count: 1}
+	write(t, s, func(ctx context.Context, w identity.StoreWriter) error { return w.PutBan(ctx, other) })
+	list := func(after int64) (out []identity.Ban) {
+		got, err := s.BansChanged(t.Context(), after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range got {
+			if b.Seq <= after || b.Seq > seq() {
+				t.Errorf("%s has the sequence %d after %d", b.Prefix, b.Seq, after)
+			}
+			b.Seq = 0
+			out = append(out, b)
+		}
+		return out
+	}
+	equal(t, "replaced by prefix", list(-1), []identity.Ban{b, other})
+	equal(t, "what came later", list(2), []identity.Ban{other})
+	b.Until = time.Time{} // lifted
+	was := seq()
+	write(t, s, set)
+	equal(t, "one that was lifted is told", list(was), []identity.Ban{b})
+	write(t, s, func(ctx context.Context, w identity.StoreWriter) error { return w.ForgetBans(ctx, at(4)) })
+	equal(t, "what is long past is forgotten", list(-1), []identity.Ban{other})
+
+	allow := identity.BanAllow{Prefix: "10.0.0.0/8", Reason: "the office", Actor: "admin1", Since: at(1)}
+	was = seq()
+	put := func(ctx context.Context, w identity.StoreWriter) error { return w.PutBanAllow(ctx, allow) }
+	write(t, s, put)
+	allow.Reason = "both offices"
+	write(t, s, put)
+	got, err := s.BanAllows(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "replaced by prefix", got, []identity.Ban{b})
-	remove := func(w identity.StoreWriter) error { return w.RemoveBan(t.Context(), b.Prefix) }
+	equal(t, "what is never banned", got, []identity.BanAllow{allow})
+	if n := seq(); n != was+2 {
+		t.Errorf("the sequence went from %d to %d", was, n)
+	}
+	remove := func(w identity.StoreWriter) error { return w.RemoveBanAllow(t.Context(), allow.Prefix) }
 	if err := s.Write(t.Context(), remove); err != nil {
 		t.Fatal(err)
 	}

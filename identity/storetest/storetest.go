@@ -147,7 +147,7 @@ func empty(t *testing.T, s identity.Store) {
 		"Aliases":         func() (int, error) { v, err := s.Aliases(ctx, ""); return len(v), err },
 		"BrowserSessions": func() (int, error) { v, err := s.BrowserSessions(ctx); return len(v), err },
 		"Audit":           func() (int, error) { v, err := s.Audit(ctx, identity.AuditFilter{}); return len(v), err },
-		"Bans":            func() (int, error) { v, err := s.Bans(ctx); return len(v), err },
+		"Bans":            func() (int, error) { v, err := s.BansChanged(ctx, -1); return len(v), err },
 	} {
 		if n, err := count(); n != 0 || err != nil {
 			t.Errorf("%s: got %d rows, %v", name, n, err)

@@ -55,6 +55,9 @@ type API struct {
 	spec   func() ([]byte, error)
 	log    *slog.Logger
 	now    func() time.Time
+
+	misses  *misses
+	streams *openStreams
 }
 
 // Route is one operation and the level that it requires at least.
@@ -69,7 +72,7 @@ func New(o Options) (*API, error) {
 	if o.Identity == nil || o.Tokens == nil || o.Config == nil {
 		return nil, errors.New("the API needs identity, tokens and config")
 	}
-	a := &API{o: o, id: o.Identity, mux: http.NewServeMux(), routes: map[string]Route{}, log: o.Log, now: o.Now}
+	a := &API{o: o, id: o.Identity, mux: http.NewServeMux(), routes: map[string]Route{}, log: o.Log, now: o.Now, misses: newMisses(), streams: newOpenStreams()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -103,6 +106,8 @@ func New(o Options) (*API, error) {
 	a.registerTransfers()
 	a.registerPolicy()
 	a.registerBans()
+	a.registerIntrospect()
+	a.registerStream()
 	a.registerAudit()
 	a.registerSources()
 	if o.Metrics != nil { // outside of the prefix and of the document: monitoring systems know where it is

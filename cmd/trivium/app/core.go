@@ -76,7 +76,7 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 			WhenFull: map[identity.Road]identity.WhenFull{identity.RoadFTP: identity.WhenFull(l.WhenFullFTP), identity.RoadWeb: identity.WhenFull(l.WhenFullWeb),
 				identity.RoadXMPP: identity.WhenFull(l.WhenFullXMPP)},
 			FileRoad: identity.SessionLimits{UploadRate: int64(l.FTPUploadRate), DownloadRate: int64(l.FTPDownloadRate), Transfers: l.FTPTransfers},
-			BanAfter: l.BanAfter, BanWindow: l.BanWindow, BanFor: l.BanFor,
+			BanAfter: l.BanAfter, BanWindow: l.BanWindow, BanFor: l.BanFor, BanWiden: l.BanWiden,
 		},
 		AuditHead: head, KeepAuditHead: func(head string) error { return keepAuditHead(cfg.DataDir, head) },
 		AuditKeep: cfg.Identity.AuditKeep, AuditKeepLogins: cfg.Identity.AuditKeepLogins,

@@ -50,7 +50,7 @@ func TestPresent(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	h, err := newMetrics(accounts(t).Registry, slog.New(slog.DiscardHandler))
+	h, err := newMetrics(accounts(t), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

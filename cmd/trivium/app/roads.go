@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"net/http"
@@ -35,6 +36,9 @@ func roads() fx.Option {
 			func(lc fx.Lifecycle, s *ftp.Server, f *failure, log *slog.Logger) { run(lc, f, log, "ftp", s) },
 			func(lc fx.Lifecycle, s *web.Server, f *failure, log *slog.Logger) { run(lc, f, log, "web", s) },
 			func(lc fx.Lifecycle, s *xmpp.Server, f *failure, log *slog.Logger) { run(lc, f, log, "xmpp", s) },
+			func(lc fx.Lifecycle, a *api.API) { // before the servers, which wait for what is open
+				lc.Append(fx.Hook{OnStop: func(context.Context) error { a.Stop(); return nil }})
+			},
 		),
 	)
 }
@@ -47,7 +51,7 @@ func newAPI(cfg *config.Config, s *identity.Service, t *tokens.Service, f *files
 	if st.running {
 		o.Status, o.BaseURL = st.report, st.baseURL
 		var err error
-		if o.Metrics, err = newMetrics(s.Registry, log); err != nil {
+		if o.Metrics, err = newMetrics(s, log); err != nil {
 			return nil, err
 		}
 	}
