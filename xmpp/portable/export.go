@@ -1,7 +1,7 @@
 // Package portable takes the chat data of accounts out of a server and into one (XEP-0227 1.1). What
 // is written: contacts and requests that wait, blocked addresses, vCard, private XML, messages that
 // wait, nodes with their configuration, items, affiliations and subscriptions, and the archive. What
-// is read: the same but for nodes and archive, which are counted and left out. Passwords are neither
+// is read: the same but for the archive, whose messages are counted and left out. Passwords are neither
 // written nor read, and an account that is not there is not made.
 package portable
 

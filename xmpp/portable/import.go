@@ -27,6 +27,19 @@ type Sinks struct {
 	Private  func(ctx context.Context, id identity.UserID, name xml.Name, element []byte) (added bool, err error)
 	// Offline keeps a message, unless the account has as many as it may have.
 	Offline func(ctx context.Context, id identity.UserID, from string, at time.Time, stanza []byte) (kept bool, err error)
+	// Nodes takes the nodes of an account; nil leaves them out.
+	Nodes func(owner xmpp.Owner) NodeSink
+}
+
+// NodeSink takes the nodes of one account.
+type NodeSink interface {
+	// Node makes a node, or configures one that was made by an item before; false where it stays as
+	// it is, or there is no room.
+	Node(ctx context.Context, name string, form *xmpp.Form) (made bool, err error)
+	Affiliate(ctx context.Context, node, jid, affiliation string) error
+	Subscribe(ctx context.Context, node, jid, state string) error
+	// Item adds an item behind the others; false where it is there already, or there is no room.
+	Item(ctx context.Context, node, id string, payload []byte) (added bool, err error)
 }
 
 // Report is what became of one account. Counts are of what is new.
@@ -39,12 +52,16 @@ type Report struct {
 	VCard    bool   `json:"vcard"`
 	Private  int    `json:"private"`
 	Offline  int    `json:"offline"`
-	// Left is what was not taken: nodes, messages of an archive, and elements by name.
-	Nodes   int      `json:"nodes_left"`
-	Archive int      `json:"archive_left"`
-	Full    int      `json:"offline_left"` // messages beyond the limit of those that wait
-	Unknown []string `json:"left"`
-	Faults  []string `json:"faults"` // what could not be read, such as an address
+	Nodes    int    `json:"nodes"`
+	Items    int    `json:"items"`
+	// Left is what was not taken: nodes and items that are there already or have no room, messages of an
+	// archive, and elements by name.
+	NodesLeft int      `json:"nodes_left"`
+	ItemsLeft int      `json:"items_left"`
+	Archive   int      `json:"archive_left"`
+	Full      int      `json:"offline_left"` // messages beyond the limit of those that wait
+	Unknown   []string `json:"left"`
+	Faults    []string `json:"faults"` // what could not be read, such as an address
 }
 
 // String is the report in one line.
@@ -66,7 +83,10 @@ func (r Report) String() string {
 	}
 	count(&has, r.Private, "private elements")
 	count(&has, r.Offline, "waiting messages")
-	count(&left, r.Nodes, "nodes")
+	count(&has, r.Nodes, "nodes")
+	count(&has, r.Items, "items")
+	count(&left, r.NodesLeft, "nodes")
+	count(&left, r.ItemsLeft, "items")
 	count(&left, r.Archive, "messages of the archive")
 	count(&left, r.Full, "waiting messages beyond the limit")
 	left = append(left, r.Unknown...)
@@ -154,6 +174,7 @@ func (i *importer) children(fn func(xml.StartElement) error) error {
 type person struct {
 	Report
 	owner    xmpp.Owner
+	nodes    NodeSink // nil: they are left out
 	contacts []xmpp.Contact
 	asks     []xmpp.Contact
 }
@@ -170,6 +191,9 @@ func (i *importer) user(ctx context.Context, name string) (Report, error) {
 		return p.Report, err
 	}
 	p.owner = owner
+	if i.sinks.Nodes != nil {
+		p.nodes = i.sinks.Nodes(owner)
+	}
 	if err := i.children(func(e xml.StartElement) error { return i.part(ctx, p, e) }); err != nil {
 		return p.Report, err
 	}
@@ -186,12 +210,18 @@ func (i *importer) part(ctx context.Context, p *person, e xml.StartElement) (err
 		p.Archive += n
 		return err
 	case xml.Name{Space: nsPubsub, Local: "pubsub"}:
-		n, err := i.skip("items")
-		p.Nodes += n
-		return err
+		if p.nodes == nil {
+			n, err := i.skip("items")
+			p.NodesLeft += n
+			return err
+		}
+		return i.children(func(e xml.StartElement) error { return i.nodeItems(ctx, p, e) })
 	case xml.Name{Space: nsOwner, Local: "pubsub"}: // the configuration of those nodes
-		_, err := i.skip("")
-		return err
+		if p.nodes == nil {
+			_, err := i.skip("")
+			return err
+		}
+		return i.children(func(e xml.StartElement) error { return i.node(ctx, p, e) })
 	case xml.Name{Space: nsRoster, Local: "query"}, xml.Name{Space: nsPrivate, Local: "query"}, xml.Name{Space: nsBlocking, Local: "blocklist"},
 		xml.Name{Space: "vcard-temp", Local: "vCard"}, xml.Name{Space: nsClient, Local: "presence"}:
 	default:
@@ -259,9 +289,7 @@ func (p *person) leave(what string) {
 func (p *person) bare(text string) (jid.JID, bool) {
 	j, err := jid.Parse(text)
 	if err != nil {
-		if len(p.Faults) < 20 {
-			p.Faults = append(p.Faults, fmt.Sprintf("the address %q", text))
-		}
+		p.fault(fmt.Sprintf("the address %q", text))
 		return j, false
 	}
 	return j.Bare(), true
@@ -403,7 +431,7 @@ func (i *importer) message(ctx context.Context, p *person, e xml.StartElement) e
 	}
 	st, err := xmpp.ParseStanza(el.Bytes())
 	if err != nil {
-		p.Faults = append(p.Faults, "a message")
+		p.fault("a message")
 		return nil
 	}
 	at := time.Time{}

@@ -18,6 +18,27 @@ type got struct {
 	waiting  []string
 	at       []time.Time
 	card     string
+	nodes    []string // forms and payloads
+}
+
+// Node implements portable.NodeSink.
+func (g *got) Node(_ context.Context, name string, form *xmpp.Form) (bool, error) {
+	g.nodes = append(g.nodes, string(form.Append(nil)))
+	return true, nil
+}
+
+// Affiliate implements portable.NodeSink.
+func (g *got) Affiliate(context.Context, string, string, string) error {
+	return nil
+}
+
+// Subscribe implements portable.NodeSink.
+func (g *got) Subscribe(context.Context, string, string, string) error { return nil }
+
+// Item implements portable.NodeSink.
+func (g *got) Item(_ context.Context, _, _ string, payload []byte) (bool, error) {
+	g.nodes = append(g.nodes, string(payload))
+	return true, nil
 }
 
 func (g *got) sinks() portable.Sinks {
@@ -76,6 +97,30 @@ const sample = `<?xml version="1.0" encoding="UTF-8"?>
 </p:host>
 </p:server-data>`
 
+const nodes = `<server-data xmlns='urn:xmpp:pie:0'><host jid='capulet.com'><user name='juliet'>
+<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='n'><x xmlns='jabber:x:data' type='form'><field var='pubsub#access_model'><value>open</value></field></x></configure>
+<affiliations node='n'><affiliation jid='romeo@montague.net' affiliation='member'/></affiliations><subscriptions node='n'><subscription jid='romeo@montague.net' subscription='subscribed' subid='1'/></subscriptions><future/></pubsub>
+<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='n'><item id='1'><p:a xmlns:p='urn:p' p:b='&lt;'/></item><item id='2'/></items></pubsub></user></host></server-data>`
+
+func TestNodes(t *testing.T) {
+	g := &got{}
+	sinks := g.sinks()
+	sinks.Nodes = func(xmpp.Owner) portable.NodeSink { return g }
+	var line string
+	if err := portable.Import(t.Context(), strings.NewReader(nodes), sinks, false, func(r portable.Report) error {
+		line = r.String()
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "juliet@capulet.com: 1 nodes, 1 items; not taken: future; not understood: an item of a node"; line != want {
+		t.Errorf("got %s, want %s", line, want)
+	}
+	if len(g.nodes) != 2 || !strings.Contains(g.nodes[0], "<field var='pubsub#access_model'><value>open</value></field>") || !strings.Contains(g.nodes[1], "b='&lt;'") {
+		t.Errorf("%q", g.nodes)
+	}
+}
+
 func TestImport(t *testing.T) {
 	g := &got{}
 	lines, err := read(t, g, sample)
@@ -118,8 +163,18 @@ func TestNoAccountData(t *testing.T) {
 
 func FuzzImport(f *testing.F) {
 	f.Add(sample)
+	f.Add(nodes)
 	f.Add("<server-data xmlns='urn:xmpp:pie:0'><host jid='capulet.com'><user name='juliet'><blocklist xmlns='urn:xmpp:blocking'><item/></blocklist></user></host></server-data>")
 	f.Fuzz(func(t *testing.T, text string) {
 		_, _ = read(t, &got{}, text) // it ends, and does not fall over
+		g := &got{}
+		sinks := g.sinks()
+		sinks.Nodes = func(xmpp.Owner) portable.NodeSink { return g }
+		_ = portable.Import(t.Context(), strings.NewReader(text), sinks, false, func(portable.Report) error { return nil })
+		for _, n := range g.nodes {
+			if _, err := xmpp.ParseElement([]byte(n)); err != nil {
+				t.Errorf("item %q does not stand for itself: %v", n, err)
+			}
+		}
 	})
 }

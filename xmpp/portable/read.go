@@ -13,6 +13,7 @@ import (
 const (
 	maxElement = 4 << 20 // bytes of one element, such as a message
 	maxDepth   = 64
+	maxFaults  = 20 // of one account that are named
 )
 
 // Errors of a file.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"trivium/config"
@@ -185,7 +186,38 @@ func (d *chatData) sinks() portable.Sinks {
 			kept, err := d.small.Keep(ctx, []away.Waiting{{Owner: id, From: from, At: at, Stanza: stanza}}, d.cfg.XMPP.OfflineMessages)
 			return err == nil && kept[0], err
 		},
+		Nodes: func(owner xmpp.Owner) portable.NodeSink {
+			p := pubsub.New(pubsub.Options{Store: pubsubstore.New(d.db), Limits: pubsub.DefaultLimits(int64(d.cfg.Limits.XMPPStanzaSize))})
+			return nodeSink{p.Import(owner, time.Now()), d}
+		},
 	}
+}
+
+// nodeSink is an import of nodes that knows the accounts here.
+type nodeSink struct {
+	*pubsub.Import
+	d *chatData
+}
+
+// Affiliate implements portable.NodeSink.
+func (n nodeSink) Affiliate(ctx context.Context, node, jid, affiliation string) error {
+	return n.Import.Affiliate(ctx, node, jid, pubsub.Affiliation(affiliation))
+}
+
+// Subscribe implements portable.NodeSink.
+func (n nodeSink) Subscribe(ctx context.Context, node, jid, state string) error {
+	if state != "subscribed" && state != "pending" {
+		return nil
+	}
+	var of xmpp.Owner
+	if bare, _, _ := strings.Cut(jid, "/"); strings.Contains(bare, "@") {
+		var err error
+		of, err = n.d.owner(ctx, bare)
+		if err != nil && !errors.Is(err, identity.ErrNotFound) && !errors.Is(err, identity.ErrInvalid) {
+			return err
+		}
+	}
+	return n.Import.Subscribe(ctx, node, jid, of.ID, state == "pending")
 }
 
 // addContacts adds contacts that are not there yet, in one transaction.

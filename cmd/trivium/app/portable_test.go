@@ -65,10 +65,28 @@ func TestChatDataMovesHouse(t *testing.T) {
 	must(nodes.Write(ctx, func(w pubsub.StoreWriter) error {
 		n := pubsub.Node{Owner: id, JID: self, Name: "http://jabber.org/protocol/nick", Created: at}
 		pubsub.Public(&n.Config)
+		n.Config.Publish, n.Config.Full, n.Config.SendLast, n.Config.ItemReply, n.Config.NotifyType = "publishers", "retract-oldest", "never", "none", "normal"
 		if err := w.PutNode(ctx, n); err != nil {
 			return err
 		}
-		return w.PutItem(ctx, id, n.Name, pubsub.Item{ID: "current", Payload: []byte("<nick xmlns='http://jabber.org/protocol/nick'>Al</nick>"), Published: at})
+		if err := w.PutItem(ctx, id, n.Name, pubsub.Item{ID: "current", Payload: []byte("<nick xmlns='http://jabber.org/protocol/nick'>Al</nick>"), Published: at}); err != nil {
+			return err
+		}
+		marks := pubsub.Node{Owner: id, JID: self, Name: "urn:xmpp:bookmarks:1", Created: at}
+		pubsub.Private(&marks.Config)
+		marks.Config.Publish, marks.Config.Full, marks.Config.ItemReply, marks.Config.NotifyType = "publishers", "reject", "none", "headline"
+		if err := w.PutNode(ctx, marks); err != nil {
+			return err
+		}
+		for _, name := range []string{"b", "a"} { // the order stays
+			if err := w.PutItem(ctx, id, marks.Name, pubsub.Item{ID: name + "@rooms.example", Payload: []byte("<conference xmlns='urn:xmpp:bookmarks:1' name='&lt;'></conference>"), Published: at}); err != nil {
+				return err
+			}
+		}
+		if err := w.PutAffiliation(ctx, id, pubsub.Affiliated{Node: marks.Name, JID: "bob@example.net", Affiliation: pubsub.Member}); err != nil {
+			return err
+		}
+		return w.PutSubscription(ctx, id, pubsub.Subscription{Node: marks.Name, JID: "bob@example.net/x", Bare: "bob@example.net"})
 	}))
 	archive, err := mamstore.Open(ctx, db, mamstore.Options{})
 	must(err)
@@ -116,7 +134,7 @@ func TestChatDataMovesHouse(t *testing.T) {
 		t.Error(got)
 	}
 	ask(t, other, http.MethodPost, "/users", `{"login":"alice"}`)
-	const taken = ": 4 contacts, 2 requests, 2 blocked, vCard, 1 private elements, 1 waiting messages; not taken: 1 nodes, 1 messages of the archive"
+	const taken = ": 4 contacts, 2 requests, 2 blocked, vCard, 1 private elements, 1 waiting messages, 2 nodes, 3 items; not taken: 1 messages of the archive"
 	for _, dry := range []bool{true, true, false} { // what is dry leaves nothing behind
 		if got := bring(dry); got != self+taken {
 			t.Errorf("dry %v: %s", dry, got)
@@ -124,7 +142,7 @@ func TestChatDataMovesHouse(t *testing.T) {
 	}
 	var again bytes.Buffer
 	must(ExportChat(ctx, other, "alice", &again))
-	head := func(s string) string { return s[:strings.Index(s, "<pubsub")] }
+	head := func(s string) string { return s[:strings.Index(s, "<archive")] }
 	if head(again.String()) != head(text) {
 		t.Errorf("written first:\n%s\nand then:\n%s", head(text), head(again.String()))
 	}
