@@ -69,8 +69,8 @@ func (s *Server) table() []route {
 		// By a provider of OpenID Connect.
 		{Method: get, Path: "/login/oidc/:provider", Level: none, Page: "login", handle: s.getProvider},
 		{Method: get, Path: "/login/oidc/:provider/callback", Level: none, Page: "login", handle: s.getCallback},
-		{Method: post, Path: "/account/links/:provider/add", Level: in, Page: "account", handle: s.postLink},
-		{Method: post, Path: "/account/links/remove", Level: in, Page: "account", handle: s.postUnlink},
+		{Method: post, Path: "/account/links/:provider/add", Level: in, Page: "account", confirm: true, handle: s.postLink},
+		{Method: post, Path: "/account/links/remove", Level: in, Page: "account", confirm: true, handle: s.postUnlink},
 
 		{Method: post, Path: "/logout", Level: in, Page: "logout", handle: s.postLogout},
 
