@@ -1,7 +1,6 @@
 package identity_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
 	"net/netip"
@@ -328,11 +327,9 @@ func TestCodesAreBoundedPerAccount(t *testing.T) {
 
 func TestPasskeys(t *testing.T) {
 	t.Parallel()
-	var told []string
 	h := fortress(t, nil)
-	h.OnFactorNotice(func(_ context.Context, a identity.Account, text string) {
-		told = append(told, string(a.Login)+": "+text)
-	})
+	heard := &notices{}
+	h.AddNotifier(heard)
 	h.person("alice", nil)
 	h.person("bob", nil)
 	key := factortest.New(t, site.ID, origin)
@@ -454,8 +451,11 @@ func TestPasskeys(t *testing.T) {
 	if rows, err := h.Audit(t.Context(), identity.AuditFilter{Event: identity.EventFactorClone}); err != nil || len(rows) != 1 || rows[0].Subject != "alice" {
 		t.Errorf("the audit log says %v, %v", rows, err)
 	}
-	if len(told) != 1 || !strings.HasPrefix(told[0], "alice: A copy of your passkey “phone”") {
-		t.Errorf("told: %q", told)
+	if got := heard.of(identity.NoticeClone); len(got) != 1 || got[0].Login != "alice" || got[0].Factor != "phone" {
+		t.Errorf("told of the copy: %+v", got)
+	}
+	if got := heard.of(identity.NoticeFactor); len(got) != 1 || got[0].Removed {
+		t.Errorf("told of the new passkey: %+v", got)
 	}
 	list, err := h.Factors(t.Context(), "alice")
 	if err != nil {
@@ -471,6 +471,15 @@ func TestPasskeys(t *testing.T) {
 	}
 	v = visitor()
 	wantErr(t, "a removed passkey", enter(v, key.Get(ask(v))), identity.ErrCredentials)
+}
+
+func (n *notices) of(kind identity.NoticeKind) (list []identity.Notice) {
+	for _, x := range n.list {
+		if x.Kind == kind {
+			list = append(list, x)
+		}
+	}
+	return list
 }
 
 // A passkey as the second factor: of this account alone.

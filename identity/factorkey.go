@@ -227,20 +227,12 @@ func (s *Service) notePasskey(ctx context.Context, ses *Session, acc *Account, r
 	if !was {
 		name := s.display(acc.Login, acc.Domain)
 		s.trail(ses, name, AuditEvent{Event: EventFactorClone, Subject: name, Method: MethodPasskey, Result: "refused", Detail: "passkey " + row.Label})
-		s.tellOwner(ctx, acc, "A copy of your passkey “"+row.Label+"” was used on the web pages, and refused. Remove the passkey on the page Security, and make a new one.")
+		n := s.about(NoticeClone, acc)
+		n.Protocol, n.Remote, n.Session, n.Client, n.Factor = ses.protocol, remoteText(ses), ses.id, ses.Details().UserAgent, row.Label
+		s.notify(ctx, n)
 	}
 	return faultf(ErrRefused, "there is a copy of this passkey, so it is not accepted any more; log in another way, remove it on the page Security and make a new one")
 }
-
-// tellOwner sends an account a notice, where somebody has said how.
-func (s *Service) tellOwner(ctx context.Context, acc *Account, text string) {
-	if s.tell != nil {
-		s.tell(context.WithoutCancel(ctx), *acc, text)
-	}
-}
-
-// OnFactorNotice says how an account is told what concerns its factors; before Run.
-func (s *Service) OnFactorNotice(fn func(ctx context.Context, acc Account, text string)) { s.tell = fn }
 
 // UpgradePasskey logs a browser session in by a passkey alone, which is both factors: something that
 // the person has, and unlocks. The options came from AskPasskey in the same session. An unknown

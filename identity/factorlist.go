@@ -72,7 +72,7 @@ func (s *Service) addFactor(ctx context.Context, b *Browser, kind FactorKind, ma
 		return nil, nil, err
 	}
 	by := Actor{User: s.display(acc.Login, acc.Domain), Level: acc.Level, Via: "web", Remote: addrText(b.Remote())}
-	undo := func() {}
+	undo, label := func() {}, ""
 	err = s.edit(ctx, by, func(e *edit) error {
 		codes = nil
 		now, err := e.AccountByID(ctx, acc.ID)
@@ -86,6 +86,7 @@ func (s *Service) addFactor(ctx context.Context, b *Browser, kind FactorKind, ma
 		if err := e.AddFactor(ctx, row); err != nil {
 			return err
 		}
+		label = row.Label
 		after := now.Factors | SetOf(kind)
 		if !after.Has(FactorRecovery) && (after.Asked() || s.factorDemanded(now.Level, b.classNow())) {
 			fresh, list, err := s.newRecovery(now.ID)
@@ -126,6 +127,9 @@ func (s *Service) addFactor(ctx context.Context, b *Browser, kind FactorKind, ma
 		}
 		return nil, nil, err
 	}
+	n := s.about(NoticeFactor, acc)
+	n.Protocol, n.Remote, n.Session, n.Client, n.Factor = ProtocolWeb, remoteText(b.Session), b.ID(), b.Details().UserAgent, label
+	s.notify(ctx, n)
 	s.browsers.mu.Lock()
 	rec.enrol = nil
 	s.browsers.mu.Unlock()
@@ -182,7 +186,9 @@ func (s *Service) RenameFactor(ctx context.Context, by Actor, id, label string) 
 // factor that they stand in for. Of one's own account the last one that policy wants is refused;
 // ses is the actor's session, nil where there is none. Administrators remove what people have lost.
 func (s *Service) RemoveFactor(ctx context.Context, by Actor, name, id string, ses *Session) error {
-	return s.edit(ctx, by, func(e *edit) error {
+	var told []Notice
+	err := s.edit(ctx, by, func(e *edit) error {
+		told = nil
 		acc, err := s.find(ctx, e, name)
 		if err != nil {
 			return err
@@ -200,6 +206,9 @@ func (s *Service) RemoveFactor(ctx context.Context, by Actor, name, id string, s
 			switch {
 			case id == "" || r.ID == id:
 				gone = append(gone, r.ID)
+				n := s.about(NoticeFactor, &acc)
+				n.Factor, n.Removed, n.By, n.Remote = r.Label, true, by.User, by.Remote
+				told = append(told, n)
 				e.note(EventFactorRemove, s.display(acc.Login, acc.Domain), fields{"kind": string(r.Kind), "label": r.Label}, fields{})
 			case r.Kind == FactorRecovery:
 				recovery = append(recovery, r.ID)
@@ -224,6 +233,13 @@ func (s *Service) RemoveFactor(ctx context.Context, by Actor, name, id string, s
 		e.concern(acc.ID)
 		return e.RemoveFactors(ctx, acc.ID, gone...)
 	})
+	if err != nil {
+		return err
+	}
+	for _, n := range told {
+		s.notify(ctx, n)
+	}
+	return nil
 }
 
 // demandText says why policy wants a second factor; "" where it does not.

@@ -12,6 +12,8 @@ type NoticeKind string
 const (
 	NoticeDevice   NoticeKind = "device"   // a log-in from a device that the account has not met
 	NoticePassword NoticeKind = "password" // the password was changed
+	NoticeFactor   NoticeKind = "factor"   // a second factor was added or removed
+	NoticeClone    NoticeKind = "clone"    // a copy of a passkey was used, and refused
 	NoticeEmail    NoticeKind = "email"    // the e-mail address was changed; goes to the old one as well
 	NoticeReset    NoticeKind = "reset"    // the link that was asked for, by e-mail alone
 	NoticeInvited  NoticeKind = "invited"  // the link that opens a new account, by e-mail alone
@@ -32,6 +34,8 @@ type Notice struct {
 	Remote   string // a host address
 	Session  string // ID
 	By       string // who did it; "" is the person, or nobody in particular
+	Factor   string // the label of NoticeFactor and NoticeClone
+	Removed  bool   // of NoticeFactor: it was taken away
 	Email    string // where NoticeEmail goes beside Profile.Email
 
 	Code  Secret    // of NoticeReset and NoticeInvited: the code of the link

@@ -143,8 +143,7 @@ type Service struct {
 
 	onUpgrade, onDowngrade []func(*Session) // set before Run
 	notifiers              []Notifier
-	chat                   Chat                                                // set before Run; nil: none
-	tell                   func(ctx context.Context, acc Account, text string) // set before Run; nil: nobody is told
+	chat                   Chat // set before Run; nil: none
 	onContact              []func(ctx context.Context, inviter, joined Account)
 	invitesSwept           time.Time // Run's alone
 	onChange               []func(context.Context, []UserID)

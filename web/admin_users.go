@@ -13,7 +13,7 @@ type usersView struct {
 	page
 	Rows                           []userRow
 	Query, Group                   string
-	Levels, States                 []option
+	Levels, States, Factors        []option
 	Filtered                       bool
 	Alone                          bool // nobody but the visitor
 	Login, Password, Level, Groups field
@@ -26,6 +26,7 @@ type userRow struct {
 	Display  string
 	Path     string
 	Sessions int
+	Factors  string // "": none
 }
 
 func (s *Server) newUsersView(v *visit) *usersView {
@@ -54,8 +55,16 @@ func (s *Server) showUsers(v *visit, status int, view *usersView) error {
 	if l, err := identity.ParseLevel(v.QueryParam("level")); err == nil {
 		f.Level = &l
 	}
+	if has := v.QueryParam("factor"); has == "yes" || has == "no" {
+		yes := has == "yes"
+		f.Factor = &yes
+	}
+	for _, o := range []option{{Label: "2FA or not"}, {Value: "yes", Label: "With 2FA"}, {Value: "no", Label: "Without 2FA"}} {
+		o.Selected = o.Value == v.QueryParam("factor")
+		view.Factors = append(view.Factors, o)
+	}
 	view.Query, view.Group = f.Text, f.Group
-	view.Filtered = f.Text != "" || f.Group != "" || f.State != "" || f.Level != nil
+	view.Filtered = f.Text != "" || f.Group != "" || f.State != "" || f.Level != nil || f.Factor != nil
 	view.Levels = []option{{Label: "All levels"}}
 	for _, o := range levelOptions(identity.LevelRoot) {
 		o.Selected = f.Level != nil && levelNumber(*f.Level) == o.Value
@@ -80,11 +89,22 @@ func (s *Server) showUsers(v *visit, status int, view *usersView) error {
 	}
 	for _, a := range list[first:last] {
 		c := s.card(a)
-		view.Rows = append(view.Rows, userRow{accountCard: c, Display: a.Profile.Name, Path: userPath(c.User), Sessions: sessions[a.ID]})
+		view.Rows = append(view.Rows, userRow{accountCard: c, Display: a.Profile.Name, Path: userPath(c.User), Sessions: sessions[a.ID], Factors: secondFactors(a.Factors)})
 	}
 	view.Alone = !view.Filtered && len(list) <= 1
 	v.fill(&view.page, "admin.users", "Users")
 	return s.write(v, status, "admin_users", view)
+}
+
+// secondFactors are the factors of an account in words, without the codes that only stand in for one.
+func secondFactors(set identity.FactorSet) string {
+	var list []string
+	for _, k := range set.Kinds() {
+		if k != identity.FactorRecovery {
+			list = append(list, map[identity.FactorKind]string{identity.FactorPasskey: "passkey", identity.FactorTOTP: "app", identity.FactorChat: "chat"}[k])
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 func userPath(name string, more ...string) string {
@@ -142,6 +162,7 @@ type userView struct {
 	Rows                                      []sessionRow
 	Attempts                                  []auditRow
 	Tokens                                    int
+	Factors                                   []factorRow
 	Address                                   string
 }
 
@@ -178,6 +199,13 @@ func (s *Server) showUser(v *visit, status int, a identity.Account, pv *accountV
 	tokens, err := s.opt.Tokens.List(v.ctx(), c.User)
 	if err != nil {
 		return err
+	}
+	factors, err := s.opt.Identity.Factors(v.ctx(), c.User)
+	if err != nil {
+		return err
+	}
+	for _, f := range factors {
+		view.Factors = append(view.Factors, factorRow{Factor: f, RemovePath: userPath(c.User, "factors", f.ID, "remove")})
 	}
 	view.Attempts, view.Tokens = attempts, len(tokens)
 	v.fill(&view.page, "admin.users", c.User)

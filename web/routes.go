@@ -124,6 +124,7 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/security/codes", Level: in, Page: "security", confirm: true, handle: s.postRecovery},
 		{Method: post, Path: "/security/chat", Level: in, Page: "security", confirm: true, handle: s.postAskChat},
 		{Method: post, Path: "/security/chat/done", Level: in, Page: "security", confirm: true, handle: s.postChatFactor},
+		{Method: post, Path: "/admin/users/:name/factors/:id/remove", Level: admin, Page: "admin.users", confirm: true, handle: s.postUserFactor},
 		{Method: get, Path: "/confirm", Level: in, Page: "confirm", handle: s.getConfirm},
 		{Method: post, Path: "/confirm", Level: in, Page: "confirm", handle: s.postConfirm},
 		{Method: post, Path: "/confirm/options", Level: in, Page: "confirm", handle: s.postPasskeyOptions},

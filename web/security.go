@@ -171,3 +171,18 @@ func (s *Server) postChatFactor(v *visit) error {
 	v.flash(flash{Kind: flashSuccess, Text: "Chat is a second factor from now on: allow each log-in there. Chat apps themselves need an app password.", Codes: codes})
 	return v.see("/security")
 }
+
+// postUserFactor takes a factor away from who has lost it.
+func (s *Server) postUserFactor(v *visit) error {
+	a, name, err := s.target(v)
+	if err != nil {
+		return err
+	}
+	if a.ID == v.creds.UserID {
+		return v.refused(userPath(name), "Nothing was removed: your own factors stand on the page Security.", identity.ErrRefused)
+	}
+	if err := s.opt.Identity.RemoveFactor(v.ctx(), v.actor(), name, v.param("id"), nil); err != nil {
+		return v.refused(userPath(name), "Nothing was removed.", absentAs(err, errGone))
+	}
+	return v.done(userPath(name), "A second factor of %s was removed.", name)
+}

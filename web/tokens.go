@@ -39,6 +39,7 @@ type preset struct {
 var presets = []preset{
 	{"ftp", "FTP client", []tokens.Scope{tokens.ScopeFTP}},
 	{"chat", "Phone chat app", []tokens.Scope{tokens.ScopeXMPP}},
+	{"dav", "WebDAV drive", []tokens.Scope{tokens.ScopeWeb}},
 	{"script", "Script", []tokens.Scope{tokens.ScopeAPI}},
 	{"scanner", "Scanner or camera", []tokens.Scope{tokens.ScopeFTP, tokens.ScopeFilesWrite}},
 }

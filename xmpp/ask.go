@@ -44,9 +44,14 @@ type question struct {
 // done once with the answer of type result or error, or with an error: [ErrNobody], [ErrNoAnswer].
 // payload is one whole element. done is called in some other goroutine and must not wait.
 func (r *Router) Ask(from string, to jid.JID, typ, payload string, done func(answer *Stanza, err error)) {
+	r.AskWithin(answerWithin, from, to, typ, payload, done)
+}
+
+// AskWithin is Ask for what a person has to answer, who takes longer than a client.
+func (r *Router) AskWithin(within time.Duration, from string, to jid.JID, typ, payload string, done func(answer *Stanza, err error)) {
 	id := rand.Text()
 	name := to.String()
-	if err := r.questions.add(id, name, addressOf(to), done); err != nil {
+	if err := r.questions.add(id, name, addressOf(to), within, done); err != nil {
 		done(nil, err)
 		return
 	}
@@ -60,7 +65,7 @@ func (r *Router) Ask(from string, to jid.JID, typ, payload string, done func(ans
 	}
 }
 
-func (q *questions) add(id, to string, of Address, done func(*Stanza, error)) error {
+func (q *questions) add(id, to string, of Address, within time.Duration, done func(*Stanza, error)) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.of[of] >= (maxQuestions-len(q.open))/questionShare {
@@ -69,7 +74,7 @@ func (q *questions) add(id, to string, of Address, done func(*Stanza, error)) er
 	if q.open == nil {
 		q.open, q.of = make(map[string]question), make(map[Address]int)
 	}
-	timer := time.AfterFunc(answerWithin, func() { q.end(id, to, nil, ErrNoAnswer) })
+	timer := time.AfterFunc(within, func() { q.end(id, to, nil, ErrNoAnswer) })
 	q.open[id] = question{to, of, done, timer}
 	q.of[of]++
 	return nil

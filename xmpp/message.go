@@ -158,6 +158,11 @@ func (r *Router) message(ctx context.Context, s *Stream, st *Stanza) {
 		r.fail(s, st, xstanza.RemoteServerNotFound, xstanza.Cancel)
 		return
 	case ToServer:
+		for _, take := range r.hooks.inboxes {
+			if take(ctx, m) {
+				return
+			}
+		}
 		r.refuse(s, st)
 		return
 	case ToSelf:

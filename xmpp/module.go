@@ -56,6 +56,7 @@ type hooks struct {
 	offers       []func(ses *identity.Session) []byte
 	binds        []bindHook
 	checks       []func(ctx context.Context, m *Message) bool
+	inboxes      []func(ctx context.Context, m *Message) bool
 	accepts      []func(ctx context.Context, m *Message)
 	delivered    []func(ctx context.Context, m *Message)
 	undelivered  []func(ctx context.Context, s *Stream, st *Stanza)
@@ -207,6 +208,12 @@ func (reg *Registrar) Stranger(name xml.Name, feature string, answer func(ctx co
 // silence, and nothing more happens.
 func (reg *Registrar) Check(hook func(ctx context.Context, m *Message) bool) {
 	reg.hooks.checks = append(reg.hooks.checks, hook)
+}
+
+// Inbox is asked about a message to one of our domains itself, of any type; it returns true where it
+// has taken it. A message that nobody takes is refused.
+func (reg *Registrar) Inbox(hook func(ctx context.Context, m *Message) bool) {
+	reg.hooks.inboxes = append(reg.hooks.inboxes, hook)
 }
 
 // Accept is called when a message is about to be delivered or kept: it may add to what the

@@ -31,6 +31,7 @@ type user struct {
 	CreatedAt    time.Time  `json:"created_at"`
 	LastLogin    *time.Time `json:"last_login"`
 	Source       string     `json:"source"`
+	Factors      []string   `json:"factors"`
 }
 
 type userCmd struct {
@@ -43,6 +44,8 @@ type userCmd struct {
 	Enable  userEnableCmd  `cmd:"" help:"Enable an account again."`
 	Remove  userRemoveCmd  `cmd:"" aliases:"rm" help:"Remove an account; its files stay, its login stays reserved."`
 
+	Factor userFactorCmd `cmd:"" help:"Second factors of accounts; people set them up on the web pages."`
+
 	Export userExportCmd `cmd:"" help:"Write what chat keeps of an account to a file (XEP-0227), while the server is stopped."`
 	Import userImportCmd `cmd:"" help:"Make accounts of those of another server: passwd and shadow, ProFTPD, Pure-FTPd, SFTPGo, Prosody, ejabberd, CSV."`
 }
@@ -52,6 +55,7 @@ type userListCmd struct {
 	Level string `name:"level" placeholder:"LEVEL" help:"Only this level, by name or number."`
 	Group string `name:"group" placeholder:"GROUP" help:"Only members of this group."`
 	State string `name:"state" placeholder:"STATE" enum:"active,disabled,invited," default:"" help:"active, disabled or invited."`
+	No2FA bool   `name:"no-2fa" help:"Only those without a second factor."`
 }
 
 // userPage is how many accounts one request brings; it is the API's bound.
@@ -60,6 +64,9 @@ const userPage = 1000
 // Run lists all pages.
 func (c *userListCmd) Run(s *shell) error {
 	q := query("text", c.Text, "level", c.Level, "group", c.Group, "state", c.State, "limit", strconv.Itoa(userPage))
+	if c.No2FA {
+		q.Set("second_factor", "no")
+	}
 	var all []byte
 	var list []user
 	for offset := 0; ; offset += userPage {
@@ -107,11 +114,19 @@ func (c *userShowCmd) Run(s *shell) error {
 	if _, err := s.get("/users"+at(c.Login)+"/quota", nil, &home); err != nil {
 		return err
 	}
+	var factors []factor
+	if _, err := s.get("/users"+at(c.Login, "factors"), nil, &factors); err != nil {
+		return err
+	}
+	var shown []string
+	for _, f := range factors {
+		shown = append(shown, f.Kind+" "+f.words())
+	}
 	return s.fields("user", u.User, "name", u.Display, "email", u.Email, "level", level(u.Level), "state", u.State,
 		"uid", strconv.Itoa(int(u.UID)), "gid", strconv.Itoa(int(u.GID))+" ("+u.Group+")", "groups", strings.Join(u.Groups, ", "),
 		"roads", orAll(u.Protocols), "quota", quota(u.QuotaBytes), "used", home.used(), "files", home.usedFiles(), "upload rate", rate(u.UploadRate), "download rate", rate(u.DownloadRate), "transfers", atOnce(u.Transfers),
 		"expires", day(u.ExpiresAt), "created", day(&u.CreatedAt), "last login", day(u.LastLogin),
-		"language", u.Lang, "time zone", u.TimeZone, "source", u.Source)
+		"language", u.Lang, "time zone", u.TimeZone, "second factors", strings.Join(shown, ", "), "source", u.Source)
 }
 
 func orAll(list []string) string {

@@ -102,6 +102,7 @@ func New(o Options) (*API, error) {
 	a.registerGroups()
 	a.registerAliases()
 	a.registerTokens()
+	a.registerFactors()
 	a.registerSessions()
 	a.registerTransfers()
 	a.registerPolicy()

@@ -17,6 +17,7 @@ var levels = map[string]identity.Level{
 	"me": identity.LevelLoggedIn, "my-quota": identity.LevelLoggedIn, "version": identity.LevelLoggedIn,
 	"list-sessions": identity.LevelLoggedIn, "list-doing": identity.LevelLoggedIn, "list-transfers": identity.LevelLoggedIn, "stop-transfer": identity.LevelLoggedIn, "show-session": identity.LevelLoggedIn,
 	"end-session": identity.LevelLoggedIn, "end-sessions": identity.LevelLoggedIn,
+	"my-factors": identity.LevelLoggedIn, "list-factors": identity.LevelAdmin, "remove-factor": identity.LevelAdmin, "remove-factors": identity.LevelAdmin,
 	"list-tokens": identity.LevelLoggedIn, "issue-token": identity.LevelLoggedIn, "show-token": identity.LevelLoggedIn,
 	"list-trash": identity.LevelLoggedIn, "empty-trash": identity.LevelLoggedIn, "restore-trash": identity.LevelLoggedIn, "purge-trash": identity.LevelLoggedIn,
 	"list-shares": identity.LevelLoggedIn, "add-share": identity.LevelLoggedIn, "end-share": identity.LevelLoggedIn,

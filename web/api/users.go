@@ -41,6 +41,8 @@ type User struct {
 	CreatedAt    time.Time          `json:"created_at"`
 	LastLogin    *time.Time         `json:"last_login"`
 
+	Factors []identity.FactorKind `json:"factors" doc:"second factors: passkey, totp, chat, and recovery codes"`
+
 	Source string `json:"source" doc:"the directory that keeps its password; empty: this server"`
 }
 
@@ -70,7 +72,7 @@ func (a *API) user(acc identity.Account) User {
 		UploadRate: acc.Rates.Upload, DownloadRate: acc.Rates.Download, Transfers: acc.Rates.Transfers,
 		ExpiresAt: moment(acc.ExpiresAt), CreatedAt: acc.CreatedAt.UTC(), LastLogin: moment(acc.LastLogin),
 	}
-	u.Source = acc.Source
+	u.Source, u.Factors = acc.Source, acc.Factors.Kinds()
 	for _, g := range acc.Groups {
 		u.GIDs, u.Groups = append(u.GIDs, g.GID), append(u.Groups, string(g.Name))
 	}
@@ -185,6 +187,7 @@ type userFilter struct {
 	Level  string `query:"level"`
 	Group  string `query:"group"`
 	State  string `query:"state" enum:"invited,active,disabled"`
+	Factor string `query:"second_factor" enum:"yes,no" doc:"whether it has one"`
 	Limit  int    `query:"limit" minimum:"0" maximum:"1000" doc:"0: 1,000"`
 	Offset int    `query:"offset" minimum:"0"`
 }
@@ -194,7 +197,12 @@ func (a *API) listUsers(ctx context.Context, in *userFilter) (*usersOut, error) 
 	if err != nil {
 		return nil, err
 	}
-	list, err := a.id.Users(ctx, identity.UserFilter{Text: in.Text, Level: level, Group: in.Group, State: identity.UserState(in.State), Limit: in.Limit, Offset: in.Offset})
+	var factor *bool
+	if in.Factor != "" {
+		has := in.Factor == "yes"
+		factor = &has
+	}
+	list, err := a.id.Users(ctx, identity.UserFilter{Factor: factor, Text: in.Text, Level: level, Group: in.Group, State: identity.UserState(in.State), Limit: in.Limit, Offset: in.Offset})
 	if err != nil {
 		return nil, err
 	}

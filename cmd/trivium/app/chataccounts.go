@@ -13,6 +13,7 @@ import (
 	"trivium/tokens"
 	"trivium/xmpp"
 	"trivium/xmpp/command"
+	"trivium/xmpp/confirm"
 	"trivium/xmpp/contact"
 	"trivium/xmpp/devices"
 	"trivium/xmpp/extdisco"
@@ -28,7 +29,9 @@ func accountModules(cfg *config.Config, s *identity.Service, t *tokens.Service) 
 		command.New(slices.Concat(command.Own(s.Registry, appPasswords{t}), command.Admin(s, s.Registry))...),
 	}
 	list = append(list, register.New(register.Options{Accounts: s, Open: cfg.XMPP.Registration == "open", Remove: cfg.XMPP.AccountRemoval}))
-	list = append(list, last.New(s), contact.New(contact.Options{Admin: contactOf(cfg.AdminContact), Abuse: cfg.XMPP.AbuseContact,
+	asks := confirm.New()
+	s.UseChat(asks)
+	list = append(list, asks, last.New(s), contact.New(contact.Options{Admin: contactOf(cfg.AdminContact), Abuse: cfg.XMPP.AbuseContact,
 		Security: cfg.XMPP.SecurityContact, Support: cfg.XMPP.SupportContact}))
 	if services := chatServices(cfg); len(services) > 0 {
 		list = append(list, extdisco.New(extdisco.Options{Services: services, Secret: identity.NewSecret(cfg.XMPP.ServicesSecret.Reveal())}))
