@@ -13,7 +13,7 @@ func TestQuestionsAreShared(t *testing.T) {
 	ask := func(of string) (id string, err error) {
 		n++
 		id = fmt.Sprint(n)
-		return id, q.add(id, of+"/r", Address{of, "example.org"}, func(*Stanza, error) { ended++ })
+		return id, q.add(id, of+"/r", Address{of, "example.org"}, answerWithin, func(*Stanza, error) { ended++ })
 	}
 	fill := func(of string) (ids []string) {
 		for {
