@@ -9,15 +9,21 @@ import (
 
 type ban struct {
 	Prefix string    `json:"prefix"`
+	Kind   string    `json:"kind"`
 	Reason string    `json:"reason"`
+	Actor  string    `json:"actor"`
 	Since  time.Time `json:"since"`
 	Until  time.Time `json:"until"`
 	Count  int       `json:"count"`
+	Hits   int64     `json:"hits"`
 }
 
 type banCmd struct {
 	List   banListCmd   `cmd:"" aliases:"ls" help:"List banned addresses."`
+	Add    banAddCmd    `cmd:"" help:"Ban an address or block."`
 	Remove banRemoveCmd `cmd:"" aliases:"rm" help:"Lift a ban."`
+	Check  banCheckCmd  `cmd:"" help:"Say whether an address is banned, and why."`
+	Allow  banAllowCmd  `cmd:"" help:"Addresses that are never banned."`
 }
 
 type banListCmd struct{}
@@ -34,9 +40,133 @@ func (c *banListCmd) Run(s *shell) error {
 	}
 	var rows [][]string
 	for _, b := range list {
-		rows = append(rows, []string{b.Prefix, day(&b.Since), day(&b.Until), strconv.Itoa(b.Count), b.Reason})
+		rows = append(rows, []string{b.Prefix, b.Kind, day(&b.Since), day(&b.Until), strconv.Itoa(b.Count), strconv.FormatInt(b.Hits, 10), b.Actor, b.Reason})
 	}
-	return s.table("No bans.", []string{"ADDRESS", "SINCE", "UNTIL", "COUNT", "REASON"}, rows, "COUNT")
+	return s.table("No bans.", []string{"ADDRESS", "KIND", "SINCE", "UNTIL", "COUNT", "HITS", "BY", "REASON"}, rows, "COUNT", "HITS")
+}
+
+type banAddCmd struct {
+	Address string   `arg:"" name:"address" help:"The address or CIDR block; of IPv6 an address stands for its /64."`
+	For     duration `name:"for" placeholder:"1d" default:"24h" help:"How long."`
+	Reason  string   `name:"reason" placeholder:"TEXT" help:"Why, for the list and the audit log."`
+}
+
+// Run bans; --yes stands for the second word that most of the internet asks for.
+func (c *banAddCmd) Run(s *shell) error {
+	body := map[string]any{"prefix": c.Address, "for": int64(time.Duration(c.For) / time.Second)}
+	put(body, "reason", c.Reason)
+	if s.Yes {
+		body["confirm"] = true
+	}
+	var b ban
+	out, err := s.send(http.MethodPost, "/bans", nil, body, &b)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(out)
+	}
+	return s.say("Banned %s until %s.", b.Prefix, day(&b.Until))
+}
+
+type banCheckCmd struct {
+	Address string `arg:"" name:"address" help:"The address."`
+}
+
+// Run says what holds for an address.
+func (c *banCheckCmd) Run(s *shell) error {
+	var x struct {
+		Address  string    `json:"address"`
+		Banned   bool      `json:"banned"`
+		Ban      *ban      `json:"ban"`
+		Allowed  *banAllow `json:"allowed"`
+		Familiar bool      `json:"familiar"`
+		Failures int       `json:"failures"`
+	}
+	body, err := s.get("/bans/check"+at(c.Address), nil, &x)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(body)
+	}
+	pairs := []string{"address", x.Address}
+	switch {
+	case x.Ban != nil:
+		pairs = append(pairs, "banned", "yes", "by", x.Ban.Prefix+" ("+x.Ban.Kind+")", "until", day(&x.Ban.Until), "reason", x.Ban.Reason)
+	case x.Allowed != nil:
+		pairs = append(pairs, "banned", "never", "because of", x.Allowed.Prefix, "reason", x.Allowed.Reason)
+	default:
+		pairs = append(pairs, "banned", "no")
+	}
+	if x.Familiar {
+		pairs = append(pairs, "tokens", "one was right from there lately: they pass a ban for guessing")
+	}
+	return s.fields(append(pairs, "failures", strconv.Itoa(x.Failures))...)
+}
+
+type banAllow struct {
+	Prefix string    `json:"prefix"`
+	Reason string    `json:"reason"`
+	Actor  string    `json:"actor"`
+	Since  time.Time `json:"since"`
+}
+
+type banAllowCmd struct {
+	Add    banAllowAddCmd    `cmd:"" help:"Never ban an address or block."`
+	List   banAllowListCmd   `cmd:"" aliases:"ls" help:"List what is never banned."`
+	Remove banAllowRemoveCmd `cmd:"" aliases:"rm" help:"Take an address or block off the list."`
+}
+
+type banAllowAddCmd struct {
+	Address string `arg:"" name:"address" help:"The address or CIDR block."`
+	Reason  string `name:"reason" placeholder:"TEXT" help:"Why, for the list."`
+}
+
+// Run adds to the list.
+func (c *banAllowAddCmd) Run(s *shell) error {
+	body := map[string]any{"prefix": c.Address}
+	put(body, "reason", c.Reason)
+	var a banAllow
+	out, err := s.send(http.MethodPost, "/bans/allow", nil, body, &a)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(out)
+	}
+	return s.say("%s is never banned.", a.Prefix)
+}
+
+type banAllowListCmd struct{}
+
+// Run lists what is never banned.
+func (c *banAllowListCmd) Run(s *shell) error {
+	var list []banAllow
+	body, err := s.get("/bans/allow", nil, &list)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(body)
+	}
+	var rows [][]string
+	for _, a := range list {
+		rows = append(rows, []string{a.Prefix, day(&a.Since), a.Actor, a.Reason})
+	}
+	return s.table("Nothing is excepted from bans.", []string{"ADDRESS", "SINCE", "BY", "REASON"}, rows)
+}
+
+type banAllowRemoveCmd struct {
+	Address string `arg:"" name:"address" help:"The address or CIDR block."`
+}
+
+// Run takes something off the list.
+func (c *banAllowRemoveCmd) Run(s *shell) error {
+	if _, err := s.call(http.MethodDelete, "/bans/allow"+at(c.Address), nil, nil); err != nil {
+		return err
+	}
+	return s.done(map[string]any{"prefix": c.Address}, "%s may be banned again.", c.Address)
 }
 
 type banRemoveCmd struct {

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -69,7 +70,17 @@ type sessionCmd struct {
 type sessionListCmd struct {
 	User     string `name:"user" placeholder:"LOGIN" help:"Only those of this account."`
 	Protocol string `name:"protocol" placeholder:"PROTOCOL" enum:"ftp,web,dav,api,xmpp,s2s,component," default:"" help:"ftp, web, dav, api, xmpp, s2s or component."`
-	Class    string `name:"class" placeholder:"CLASS" help:"Only those of this class of addresses."`
+	Class    string `name:"class" placeholder:"CLASS" help:"Only those of this class of addresses; - for none."`
+	From     string `name:"from" placeholder:"CIDR" help:"Only those from this address or block."`
+	Level    string `name:"level" placeholder:"LEVEL" help:"Only those of exactly this level."`
+	State    string `name:"state" placeholder:"STATE" help:"Only those in this state, such as ready or available."`
+	Sort     string `name:"sort" placeholder:"KEY" help:"started, user, level, protocol, client, address, class, state, active, in or out; -KEY the other way round."`
+	Watch    bool   `name:"watch" help:"Then go on and print what happens, a line for each event."`
+}
+
+// query is what the list is asked for.
+func (c *sessionListCmd) query() url.Values {
+	return query("user", c.User, "protocol", c.Protocol, "class", c.Class, "from", c.From, "level", c.Level, "state", c.State)
 }
 
 // Run lists sessions.
@@ -77,9 +88,16 @@ func (c *sessionListCmd) Run(s *shell) error {
 	if err := s.live(); err != nil {
 		return err
 	}
-	q := query("user", c.User, "protocol", c.Protocol, "class", c.Class)
+	q := c.query()
+	sorted := c.query()
+	if c.Sort != "" {
+		sorted.Set("sort", c.Sort)
+	}
+	if c.Watch {
+		return s.watchSessions(c, sorted)
+	}
 	var list []session
-	body, err := s.get("/sessions", q, &list)
+	body, err := s.get("/sessions", sorted, &list)
 	if err != nil {
 		return err
 	}
@@ -155,22 +173,32 @@ func (c *sessionShowCmd) Run(s *shell) error {
 }
 
 type sessionEndCmd struct {
-	IDs    []string `arg:"" optional:"" name:"id" help:"Ids of sessions, all or none."`
-	User   string   `name:"user" placeholder:"LOGIN" help:"All sessions of this account."`
-	Reason string   `name:"reason" placeholder:"TEXT" help:"May be shown to the person, and stands in the audit log."`
+	IDs      []string `arg:"" optional:"" name:"id" help:"Ids of sessions, all or none."`
+	User     string   `name:"user" placeholder:"LOGIN" help:"All sessions of this account."`
+	Class    string   `name:"class" placeholder:"CLASS" help:"All of this class of addresses; - for none."`
+	From     string   `name:"from" placeholder:"CIDR" help:"All from this address or block."`
+	Protocol string   `name:"protocol" placeholder:"PROTOCOL" enum:"ftp,web,dav,api,xmpp,s2s,component," default:"" help:"All that speak it."`
+	Reason   string   `name:"reason" placeholder:"TEXT" help:"May be shown to the person, and stands in the audit log."`
+	DryRun   bool     `name:"dry-run" help:"Only say which would end."`
 }
 
 // Run ends sessions.
 func (c *sessionEndCmd) Run(s *shell) error {
-	if (len(c.IDs) == 0) == (c.User == "") {
-		return usage("session end needs either ids or --user")
+	if (len(c.IDs) == 0) == (c.User+c.Class+c.From+c.Protocol == "") {
+		return usage("session end needs either ids, or some of --user, --class, --from and --protocol")
 	}
 	if err := s.live(); err != nil {
 		return err
 	}
 	body := map[string]any{}
 	put(body, "user", c.User)
+	put(body, "class", c.Class)
+	put(body, "from", c.From)
+	put(body, "protocol", c.Protocol)
 	put(body, "reason", c.Reason)
+	if c.DryRun {
+		body["dry_run"] = true
+	}
 	if len(c.IDs) > 0 {
 		body["ids"] = c.IDs
 	}
@@ -182,15 +210,22 @@ func (c *sessionEndCmd) Run(s *shell) error {
 	if s.JSON {
 		return s.json(out)
 	}
-	if len(ended) == 0 {
+	if len(ended) == 0 && c.User != "" {
 		return s.say("No sessions of %s.", c.User)
+	}
+	if len(ended) == 0 {
+		return s.say("No such sessions.")
+	}
+	did := "Ended"
+	if c.DryRun {
+		did = "Would end"
 	}
 	for _, x := range ended {
 		of := " of " + x.name()
 		if of == " of -" {
 			of = ""
 		}
-		if err := s.say("Ended session %s%s (%s).", x.ID, of, x.road()); err != nil {
+		if err := s.say("%s session %s%s (%s).", did, x.ID, of, x.road()); err != nil {
 			return err
 		}
 	}
