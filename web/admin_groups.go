@@ -3,6 +3,9 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strconv"
+
+	"trivium/identity"
 )
 
 // What a group form may be wrong about, beyond identity's own errors.
@@ -20,11 +23,13 @@ type groupsView struct {
 }
 
 type groupRow struct {
-	Name, Path string
-	GID        uint32
-	Members    []string
-	Primary    []string
-	Personal   bool // of one person's own, with the same name and nobody else in it
+	Name, Path           string
+	GID                  uint32
+	Members              []string
+	Primary              []string
+	Folder, Roster, Room bool
+	Levels               []option // what accounts get that are made in it
+	Personal             bool     // of one person's own, with the same name and nobody else in it
 }
 
 func (s *Server) getGroups(v *visit) error {
@@ -43,6 +48,8 @@ func (s *Server) showGroups(v *visit, status int, view *groupsView) error {
 	for _, g := range list {
 		r := groupRow{Name: s.display(g.Name, g.Domain), GID: g.GID}
 		r.Path = pathOf("admin", "groups", r.Name)
+		r.Folder, r.Roster, r.Room = !g.NoFolder, !g.NoRoster, g.Room
+		r.Levels = memberLevels(g.MemberLevel, v.level)
 		for _, m := range g.Members {
 			r.Members = append(r.Members, string(m.Login))
 		}
@@ -74,6 +81,34 @@ func (s *Server) postNewGroup(v *visit) error {
 		return s.showGroups(v, a.status, view)
 	}
 	return v.done("/admin/groups", "The group %s was created.", s.display(g.Name, g.Domain))
+}
+
+// memberLevels are the levels that the visitor may have a group give, and the one that it gives.
+func memberLevels(now, by identity.Level) []option {
+	out := []option{{Value: "0", Label: "the server's default", Selected: now == identity.LevelNone}}
+	for _, l := range identity.Levels() {
+		if l.Holdable() && (l < by || by == identity.LevelRoot || l == now) {
+			out = append(out, option{Value: strconv.Itoa(int(l)), Label: l.String() + " " + strconv.Itoa(int(l)), Selected: l == now})
+		}
+	}
+	return out
+}
+
+// postGroupSettings changes what a group is, and what accounts get that are made in it.
+func (s *Server) postGroupSettings(v *visit) error {
+	on := func(name string) *bool { is := v.form(name) == "1"; return &is }
+	c := identity.GroupChange{Folder: on("folder"), Roster: on("roster"), Room: on("room")}
+	if text := v.form("member_level"); text != "" {
+		l, err := identity.ParseLevel(text)
+		if err != nil {
+			return v.refused("/admin/groups", "The group was not changed.", err)
+		}
+		c.MemberLevel = &l
+	}
+	if _, err := s.opt.Identity.SetGroup(v.ctx(), v.actor(), v.param("name"), c); err != nil {
+		return v.refused("/admin/groups", "The group was not changed.", absentAs(err, errNoGroup))
+	}
+	return v.done("/admin/groups", "The group %s was changed.", v.param("name"))
 }
 
 func (s *Server) postGroupAdd(v *visit) error {

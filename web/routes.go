@@ -131,6 +131,11 @@ func (s *Server) table() []route {
 
 		{Method: post, Path: "/theme", Level: in, Page: "theme", handle: s.postTheme},
 
+		// The groups that one is in, and manages.
+		{Method: get, Path: "/groups", Level: in, Page: "groups", nav: "My groups", icon: "group", group: navYou, handle: s.getOwnGroups},
+		{Method: post, Path: "/groups/:name/add", Level: in, Page: "groups", handle: s.postOwnGroupAdd},
+		{Method: post, Path: "/groups/:name/remove", Level: in, Page: "groups", handle: s.postOwnGroupRemove},
+
 		{Method: get, Path: "/admin", Level: admin, Page: "admin", nav: "Overview", icon: "gauge", group: navAdmin, handle: s.getAdmin},
 		{Method: get, Path: "/admin/users", Level: admin, Page: "admin.users", nav: "Users", icon: "person", group: navAdmin, handle: s.getUsers},
 		{Method: post, Path: "/admin/users/new", Level: admin, Page: "admin.users", confirm: true, handle: s.postNewUser},
@@ -146,6 +151,7 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/groups/new", Level: admin, Page: "admin.groups", handle: s.postNewGroup},
 		{Method: post, Path: "/admin/groups/:name/add", Level: admin, Page: "admin.groups", handle: s.postGroupAdd},
 		{Method: post, Path: "/admin/groups/:name/remove", Level: admin, Page: "admin.groups", handle: s.postGroupRemove},
+		{Method: post, Path: "/admin/groups/:name/settings", Level: admin, Page: "admin.groups", handle: s.postGroupSettings},
 		{Method: post, Path: "/admin/groups/:name/delete", Level: admin, Page: "admin.groups", handle: s.postGroupDelete},
 		{Method: get, Path: "/admin/sessions", Level: admin, Page: "admin.sessions", nav: "Sessions", icon: "sessions", group: navAdmin, handle: s.getAllSessions},
 		{Method: get, Path: "/admin/sessions/events", Level: admin, Page: "admin.sessions", handle: s.getSessionEvents},
@@ -153,7 +159,7 @@ func (s *Server) table() []route {
 		{Method: get, Path: "/admin/audit", Level: admin, Page: "admin.audit", nav: "Audit log", icon: "list", group: navAdmin, handle: s.getAudit},
 		{Method: get, Path: "/admin/policy", Level: admin, Page: "admin.policy", nav: "Policy", icon: "shield", group: navAdmin, handle: s.getPolicy},
 		{Method: post, Path: "/admin/policy/review", Level: admin, Page: "admin.policy", handle: s.postPolicyReview},
-		{Method: post, Path: "/admin/policy/apply", Level: admin, Page: "admin.policy", handle: s.postPolicyApply},
+		{Method: post, Path: "/admin/policy/apply", Level: admin, Page: "admin.policy", confirm: true, handle: s.postPolicyApply},
 		{Method: post, Path: "/admin/policy/undo", Level: admin, Page: "admin.policy", handle: s.postPolicyUndo},
 		{Method: get, Path: "/admin/config", Level: admin, Page: "admin.config", nav: "Configuration", icon: "gear", group: navAdmin, handle: s.getConfig},
 
