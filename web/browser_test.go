@@ -169,7 +169,7 @@ func TestBrowser(t *testing.T) {
 		t.Errorf("the ended session gets %d", got)
 	}
 
-	paths := []string{"/", "/files/", "/files/?q=a", "/files/" + url.PathEscape(filepath.Base(plain)) + "?view", "/files/?share=pub", "/shares", "/sessions", "/tokens", "/account", "/admin", "/admin/users", "/admin/users/user1", "/admin/groups", "/admin/sessions", "/admin/audit", "/admin/policy", "/admin/config", "/no-such-page"}
+	paths := []string{"/", "/files/", "/files/?q=a", "/files/" + url.PathEscape(filepath.Base(plain)) + "?view", "/files/?share=pub", "/shares", "/sessions", "/tokens", "/account", "/admin", "/admin/users", "/admin/users/user1", "/admin/groups", "/admin/sessions", "/admin/audit", "/admin/policy", "/admin/policy?group=ftp", "/groups", "/admin/config", "/no-such-page"}
 	for _, width := range []int64{320, 390, 768, 1280} {
 		b.do(chromedp.EmulateViewport(width, 800))
 		for _, p := range paths {

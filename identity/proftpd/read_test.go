@@ -53,7 +53,8 @@ func TestRead(t *testing.T) {
 		{"half a segment", "<Directory /srv/ftp/a*b>\n<Limit STOR>\nDenyAll\n</Limit>\n</Directory>", nil, "segment"},
 		{"what is not read", "<IfUser bob>\n<Limit STOR>\nDenyAll\n</Limit>\n</IfUser>\n<Class lan>\nFrom 10.0.0.0/8\n</Class>", nil, "not [[class]]"},
 		{"not closed", "<Limit STOR>\nDenyAll\n", []string{"ftp:STOR = nobody"}, "closed"},
-		{"half is not taken", "<Limit STOR>\nDenyAll\n</Limit>\n<Directory /srv/ftp/in>\n<Limit STOR>\nAllowFilter x\n</Limit>\n<Limit DELE>\nDenyAll\n</Limit>\n</Directory>", []string{"ftp:STOR:/** = nobody"}, "taken known hangs"},
+		{"half is not taken", "<Limit STOR>\nDenyAll\n</Limit>\n<Directory /srv/ftp/in>\n<Limit STOR>\nAllowFilter x\n</Limit>\n<Limit DELE>\nDenyAll\n</Limit>\n</Directory>", []string{"ftp:STOR:/** = nobody", "ftp:DELE:/pub/in/** = nobody"}, "taken known"},
+		{"what hangs together with it", "<Limit WRITE>\nAllowFilter x\n</Limit>\n<Directory /srv/ftp/in>\n<Limit STOR RETR>\nDenyAll\n</Limit>\n</Directory>", []string{"ftp:RETR:/pub/in/** = nobody"}, "taken known hangs"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

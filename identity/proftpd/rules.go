@@ -148,7 +148,6 @@ type mentioned struct {
 	commands               []string
 	users, groups, classes []string
 	outer                  bool // something further up says something
-	off                    string
 }
 
 func (s *section) mentions() mentioned {
@@ -160,9 +159,6 @@ func (s *section) mentions() mentioned {
 	}
 	for at := s; at != nil; at = at.parent {
 		for _, l := range at.limits {
-			if l.off != "" && m.off == "" {
-				m.off = l.off
-			}
 			m.outer = m.outer || at != s
 			for _, c := range l.commands {
 				add(&m.commands, c)
@@ -206,19 +202,47 @@ func (r *reader) say(s *section) []LimitRule {
 		return nil
 	}
 	m := s.mentions()
-	if m.off != "" {
-		r.skip(live[0].line, "<Limit "+strings.Join(live[0].commands, " ")+">", "nothing of it is taken, as it hangs together with a section of which %s", m.off)
-		return nil
-	}
 	if len(m.groups) > maxGroups || len(m.users) > maxUsers || len(m.classes) > maxClasses || len(m.commands) > maxCommands {
 		r.skip(live[0].line, "<Limit>", "with what is around it, it names more than %d groups, %d users, %d classes or %d commands", maxGroups, maxUsers, maxClasses, maxCommands)
 		return nil
 	}
 	var out []LimitRule
 	for _, c := range m.commands {
+		if why := s.spoilt(c); why != "" {
+			for _, l := range live {
+				if l.asks(c) {
+					r.skip(l.line, "<Limit "+c+">", "it is not taken, as it hangs together with a section of which %s", why)
+				}
+			}
+			continue
+		}
 		out = append(out, r.sayCommand(s, c, &m, live)...)
 	}
 	return out
+}
+
+// spoilt says why nothing can be said of a command: what is asked for it, here or further up, has a
+// section that cannot.
+func (s *section) spoilt(command string) string {
+	for at := s; at != nil; at = at.parent {
+		for _, l := range at.limits {
+			if l.off != "" && slices.ContainsFunc(l.commands, func(c string) bool { return related(c, command) }) {
+				return l.off
+			}
+		}
+	}
+	return ""
+}
+
+// related reports whether one of two commands is the other, or a group with it.
+func related(a, b string) bool {
+	switch {
+	case a == b:
+		return true
+	case a == "LOGIN" || b == "LOGIN":
+		return false
+	}
+	return a == "ALL" || b == "ALL" || slices.Contains(identity.VerbsOf(a), b) || slices.Contains(identity.VerbsOf(b), a)
 }
 
 // sayCommand makes the rules of one command in a section.
