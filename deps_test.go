@@ -37,7 +37,7 @@ var mayImport = []struct {
 	{"identity/oidc", []string{"identity"}},
 	{"identity/oidc/oidctest", nil},
 	// 2
-	{"identity/sqlstore", []string{"identity", "internal/sqldb"}},
+	{"identity/sqlstore", []string{"identity", "internal/sqldb", "internal/mail"}},
 	{"identity/storetest", []string{"identity"}},
 	{"identity/proftpd", []string{"identity"}},
 	{"identity/importer", []string{"identity"}},
@@ -73,6 +73,7 @@ var mayImport = []struct {
 	{"xmpp/private", []string{"xmpp", "identity"}},
 	{"xmpp/push", []string{"xmpp", "identity"}},
 	{"xmpp/vcard", []string{"xmpp", "identity"}},
+	{"xmpp/notice", []string{"xmpp", "identity", "internal/..."}},
 	{"xmpp/mam", []string{"xmpp", "identity", "internal/..."}},
 	{"xmpp/mam/sqlstore", []string{"xmpp/mam", "identity", "internal/sqldb"}},
 	{"xmpp/mam/storetest", []string{"xmpp/mam", "identity"}},

@@ -36,6 +36,8 @@ require (
 	modernc.org/sqlite v1.60.1
 )
 
+require github.com/wneessen/go-mail v0.8.1
+
 require (
 	github.com/Azure/go-ntlmssp v0.1.1 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

@@ -25,6 +25,7 @@ type Config struct {
 	TLS      TLS               `toml:"tls" doc:"the certificate of all roads; without one a self-signed one is made and kept in data_dir"`
 	Files    Files             `toml:"files" doc:"the files that all roads share"`
 	Identity Identity          `toml:"identity" doc:"accounts, levels, passwords"`
+	Mail     Mail              `toml:"mail" doc:"e-mail to people: links to reset a password, and notices"`
 	Limits   Limits            `toml:"limits" doc:"what one client, one account and everybody together may use; a number of 0 means no limit"`
 	Database Database          `toml:"database" doc:"where accounts, tokens and messages are kept"`
 	Log      Log               `toml:"log" doc:"the log"`
@@ -176,6 +177,20 @@ type Identity struct {
 	LDAP []LDAP `toml:"ldap" sample:"office" doc:"a directory that checks passwords, and whose people have accounts here" note:"NAME is what accounts, pages and commands call it. No environment form."`
 	Hook []Hook `toml:"hook" sample:"members" doc:"a program that is asked over HTTP in the place of a directory" note:"NAME as above. No environment form."`
 	OIDC []OIDC `toml:"oidc" sample:"company" doc:"a provider of OpenID Connect, by which people log in on the web" note:"NAME stands in addresses: the provider is told https://…/login/oidc/NAME/callback, and https://…/login/oidc/NAME/logout for the end of sessions. No environment form."`
+
+	PasswordStrength int    `toml:"password_strength" default:"2" min:"0" max:"4" doc:"how hard a new password must be to guess: 0 no matter, 1 10^3 guesses, 2 10^6, 3 10^8, 4 10^10" note:"Passwords that there are stay good. At least 8 characters are asked for in any case."`
+	BadPasswords     string `toml:"bad_passwords" type:"path" example:"/etc/trivium/bad-passwords.txt" doc:"a file of passwords that nobody may choose, one to a line, beside the common ones that are built in" note:"Read at the start; 8 bytes of memory for each line."`
+	InviteLevel      string `toml:"invite_level" default:"staff" type:"level" doc:"who may invite people to make an account, of a level not above user" note:"From moderator on people invite up to below their own level."`
+}
+
+// Mail is the section [mail].
+type Mail struct {
+	Host     string `toml:"host" example:"smtp.example.org" doc:"the server that takes mails; empty: none are sent"`
+	Port     int    `toml:"port" default:"587" min:"1" max:"65535" doc:"its port"`
+	TLS      string `toml:"tls" default:"starttls" values:"starttls|tls|off" doc:"starttls and tls are demanded; off is for a server on this machine"`
+	User     string `toml:"user" example:"trivium" doc:"empty: no log-in"`
+	Password Secret `toml:"password" type:"text" example:"@file:/etc/trivium/mail.password" doc:"of that user"`
+	From     string `toml:"from" example:"trivium@example.org" doc:"address that mails come from; empty: noreply at the domain"`
 }
 
 // Limits is the section [limits]; SECURITY documents what each defends against.

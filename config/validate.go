@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/mail"
 	"net/netip"
 	"os"
 	"slices"
@@ -24,6 +25,7 @@ func (l *loader) validate() {
 	l.validateTLS()
 	l.validateIdentity()
 	l.validateSources()
+	l.validateMail()
 	l.validateFiles()
 	l.validateClasses()
 	l.validateMounts()
@@ -186,6 +188,24 @@ func (l *loader) validateIdentity() {
 				l.faultLine(l.last["domains"], i, fmt.Sprintf("domains: %s is named twice, or is domain itself", d))
 			}
 			seen[d] = true
+		}
+	}
+}
+
+// validateMail refuses a password that would go over the net as it is.
+func (l *loader) validateMail() {
+	m := l.cfg.Mail
+	if m.Host == "" || !l.ok("mail.host", "mail.tls", "mail.user") {
+		return
+	}
+	addr, err := netip.ParseAddr(m.Host)
+	local := m.Host == "localhost" || err == nil && addr.IsLoopback()
+	if m.TLS == "off" && m.User != "" && !local {
+		l.blame("mail.tls is off, so mail.password would go over the net for all to read; use starttls or tls", "mail.tls", "mail.user")
+	}
+	if m.From != "" {
+		if a, err := mail.ParseAddress(m.From); err != nil || a.Address != m.From {
+			l.blame("mail.from is no e-mail address; write it as name@example.org", "mail.from")
 		}
 	}
 }

@@ -272,5 +272,8 @@ func (s *Service) newDevice(ctx context.Context, acc *Account, v *sighting) {
 	*told = append(*told, v.at)
 	n := s.about(NoticeDevice, acc)
 	n.At, n.Protocol, n.Client, n.Remote, n.Session = v.at, v.protocol, v.client, v.remote.Unmap().String(), v.session
+	if s.opts.Locate != nil {
+		n.Location = s.opts.Locate(v.remote)
+	}
 	s.notify(ctx, n)
 }

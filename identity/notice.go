@@ -33,6 +33,7 @@ type Notice struct {
 	Client   string // in words, as ClientName
 	Remote   string // a host address
 	Session  string // ID
+	Location string // of Remote, in words
 	By       string // who did it; "" is the person, or nobody in particular
 	Factor   string // the label of NoticeFactor and NoticeClone
 	Removed  bool   // of NoticeFactor: it was taken away
@@ -69,4 +70,15 @@ func (s *Service) notify(ctx context.Context, n Notice) {
 // about begins a notice to an account.
 func (s *Service) about(kind NoticeKind, a *Account) Notice {
 	return Notice{Kind: kind, User: a.ID, Login: a.Login, Domain: a.Domain, Profile: a.Profile, At: s.now()}
+}
+
+// tellEmail says, to the old address too, that the e-mail address was changed: who has both that and
+// an open session could take the account.
+func (s *Service) tellEmail(ctx context.Context, by Actor, a *Account, old string) {
+	n := s.about(NoticeEmail, a)
+	n.Email, n.Remote = old, by.Remote
+	if !s.isSelf(by, a.User) {
+		n.By = by.User
+	}
+	s.notify(ctx, n)
 }

@@ -94,11 +94,13 @@ func (s *Service) SetUser(ctx context.Context, by Actor, name string, c UserChan
 		return Account{}, err
 	}
 	var out Account
+	email := "" // that was
 	err = s.edit(ctx, by, func(e *edit) error {
 		a, err := s.find(ctx, e, name)
 		if err != nil {
 			return err
 		}
+		email = a.Profile.Email
 		u, err := s.changed(ctx, e, by, a, c)
 		if err != nil {
 			return err
@@ -124,6 +126,9 @@ func (s *Service) SetUser(ctx context.Context, by Actor, name string, c UserChan
 	})
 	if err != nil {
 		return Account{}, err
+	}
+	if email != "" && email != out.Profile.Email {
+		s.tellEmail(ctx, by, &out, email)
 	}
 	return out, nil
 }

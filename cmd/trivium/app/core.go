@@ -45,6 +45,10 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 	if err != nil {
 		return nil, err
 	}
+	judge, err := newJudge(cfg)
+	if err != nil {
+		return nil, err
+	}
 	l := cfg.Limits
 	roads := []identity.Road{}
 	if cfg.Identity.AnonymousWeb {
@@ -83,6 +87,7 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 		SealKey: key, UIDMin: cfg.Identity.UIDMin,
 		DefaultLevel: level(cfg.Identity.DefaultLevel), DefaultRequired: level(cfg.Identity.DefaultRequiredLevel),
 		SCRAMIterations: cfg.Identity.SCRAMIterations, SCRAMSHA1: cfg.XMPP.SCRAMSHA1, Argon2id: cfg.Identity.PasswordHash == "argon2id", Foreign: foreignHash,
+		Passwords: judge, PasswordStrength: cfg.Identity.PasswordStrength, InviteLevel: level(cfg.Identity.InviteLevel),
 		AnonymousRoads: roads, AnonymousRequirePassword: cfg.FTP.AnonymousRequirePassword, AnonymousPassword: identity.NewSecret(cfg.FTP.AnonymousPassword.Reveal()),
 		TOTP: factor.TOTP{}, Passkeys: factor.Passkeys{}, SiteName: siteName(cfg), FactorFrom: factorFrom(cfg.Identity.SecondFactor),
 		AnonymousTimeout: cfg.Web.AnonymousTimeout, SessionTimeout: cfg.Web.SessionTimeout,

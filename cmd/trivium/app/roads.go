@@ -22,14 +22,16 @@ import (
 	"trivium/web/dav"
 	"trivium/xmpp"
 	"trivium/xmpp/mam"
+	"trivium/xmpp/notice"
 	xmppstore "trivium/xmpp/sqlstore"
 )
 
 // roads are the three servers and the control socket, in the order in which they open.
 func roads() fx.Option {
 	return fx.Module("roads",
-		fx.Provide(newCerts, newStatus, newAPI, newFTP, newWeb, newArchive, newXMPP),
+		fx.Provide(notice.New, newMail, newTeller, newCerts, newStatus, newAPI, newFTP, newWeb, newArchive, newXMPP),
 		fx.Invoke(
+			func(s *identity.Service, t *teller) { s.AddNotifier(t) },
 			func(lc fx.Lifecycle, cfg *config.Config, a *api.API, f *failure, log *slog.Logger) {
 				run(lc, f, log, "control", newControlServer(cfg, a.Control(localActor())))
 			},
@@ -146,10 +148,10 @@ func newDAV(cfg *config.Config, s *identity.Service, f *files.Service, log *slog
 	return dav.New(dav.Options{Identity: s, Files: f, Pause: cfg.Limits.HTTPBodyTimeout, Hosts: hosts, Log: log})
 }
 
-func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*xmpp.Server, error) {
+func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, chat *notice.Notices, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*xmpp.Server, error) {
 	srv, err := xmpp.New(xmpp.Options{Config: cfg.XMPP, Limits: cfg.Limits, Domains: append([]string{cfg.Domain}, cfg.Domains...),
 		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v),
-		Modules: chatModules(cfg, s, t, db, archive, log),
+		Modules: append(chatModules(cfg, s, t, db, archive, log), chat),
 		NoSCRAM: noSCRAM(cfg), Anonymous: cfg.XMPP.Anonymous})
 	if err != nil {
 		return nil, err
