@@ -23,8 +23,14 @@ type OpenInvitation struct {
 	Inviter string   // as it is shown; "" for the machine's owner
 	Account *Account // whose password it sets; nil: a new one
 
+	InviterJID string // bare; "" for the machine's owner
+
+	code    string
 	service *Service
 }
+
+// Code is the code in its normal form; whoever has the invitation open has shown it.
+func (o *OpenInvitation) Code() string { return o.code }
 
 // OpenInvitation finds an invitation by its code. A wrong code is ErrNotFound and counts as a guess
 // of the session's address; one that is over is ErrExpired, and the error says which of it. Whether a
@@ -49,7 +55,7 @@ func (s *Service) OpenInvitation(ctx context.Context, ses *Session, code string)
 		return nil, faultf(ErrNotFound, wrongLink)
 	}
 	try.drop()
-	o := &OpenInvitation{Invitation: inv, service: s}
+	o := &OpenInvitation{Invitation: inv, code: normal, service: s}
 	return o, o.complete(ctx)
 }
 
@@ -69,6 +75,7 @@ func (o *OpenInvitation) complete(ctx context.Context) error {
 		return err
 	}
 	if inviter != nil {
+		o.InviterJID = string(inviter.Login) + "@" + inviter.Domain
 		if o.Inviter = inviter.Profile.Name; o.Inviter == "" {
 			o.Inviter = s.display(inviter.Login, inviter.Domain)
 		}

@@ -22,6 +22,7 @@ type accountView struct {
 	Others                                    int // sessions that a new password ends
 	Providers                                 []providerButton
 	Links                                     []linkRow
+	Must                                      bool // another password has to be chosen before anything else
 }
 
 // accountCard is what a person sees of an account.
@@ -75,7 +76,7 @@ func (s *Server) getAccount(v *visit) error {
 
 func (s *Server) showAccount(v *visit, status int, a identity.Account, view *accountView) error {
 	view.Account = s.card(a)
-	view.Others = len(s.others(v))
+	view.Others, view.Must = len(s.others(v)), a.MustChange
 	view.Providers = s.providers("")
 	var err error
 	if view.Links, err = s.links(v); err != nil {
@@ -158,7 +159,7 @@ func (s *Server) postPassword(v *visit) error {
 	}
 	view := newAccountView(a.Profile)
 	fresh := identity.NewSecret(v.form("new"))
-	if fault := passwordFault(fresh, v.creds.User); fault != "" {
+	if fault := s.passwordFault(fresh, v.creds.User, a.Profile); fault != "" {
 		view.trouble(&view.New, fault)
 		return s.showAccount(v, http.StatusUnprocessableEntity, a, view)
 	}
@@ -176,8 +177,21 @@ func (s *Server) postPassword(v *visit) error {
 		return s.showAccount(v, an.status, a, view)
 	}
 	ended := len(s.others(v))
-	if err := s.opt.Identity.SetPassword(v.ctx(), v.actor(), v.creds.User, fresh, v.browser.Session); err != nil {
+	change := identity.PasswordChange{Password: fresh, Keep: v.browser.Session, KeepOthers: v.form("keep") == "1"}
+	if change.KeepOthers {
+		ended = 0
+	}
+	if err := s.opt.Identity.ChangePassword(v.ctx(), v.actor(), v.creds.User, change); err != nil {
+		if errors.Is(err, identity.ErrInvalid) {
+			view.trouble(&view.New, sentence(err.Error()))
+			return s.showAccount(v, http.StatusUnprocessableEntity, a, view)
+		}
 		return v.refused("/account", "The password was not changed.", err)
+	}
+	if v.form("tokens") == "1" {
+		if _, err := s.revokeTokens(v, v.actor(), v.creds.User); err != nil {
+			return v.refused("/account", "The password was changed, but the app passwords go on.", err)
+		}
 	}
 	if ended == 0 {
 		return v.done("/account", "The password was changed.")

@@ -119,7 +119,7 @@ func (s *Server) postNewUser(v *visit) error {
 	if view.Login.Value == "" {
 		view.trouble(&view.Login, "Choose a user name.")
 	}
-	if fault := passwordFault(password, view.Login.Value); fault != "" {
+	if fault := s.passwordFault(password, view.Login.Value, identity.Profile{}); fault != "" {
 		view.trouble(&view.Password, fault)
 	}
 	level, err := identity.ParseLevel(v.form("level"))
@@ -163,6 +163,8 @@ type userView struct {
 	Attempts                                  []auditRow
 	Tokens                                    int
 	Factors                                   []factorRow
+	Must                                      bool   // the password has to be changed
+	MailTo                                    string // where a link can be sent; "": nowhere
 	Address                                   string
 }
 
@@ -188,6 +190,10 @@ func (s *Server) showUser(v *visit, status int, a identity.Account, pv *accountV
 	view.Problems = pv.Problems
 	if password != nil {
 		view.Password = *password
+	}
+	view.Must = a.MustChange
+	if s.opt.Mail {
+		view.MailTo = a.Profile.Email
 	}
 	view.ReadOnly = !view.Own && v.level != identity.LevelRoot && a.Level >= v.level
 	list := s.opt.Registry.List(identity.Filter{Owner: a.ID})
@@ -285,12 +291,13 @@ func (s *Server) postUserPassword(v *visit) error {
 		return v.refused(userPath(name), "The password was not set. Change your own on the page Account, which asks for the present one.", identity.ErrRefused)
 	}
 	fresh := identity.NewSecret(v.form("password"))
-	if fault := passwordFault(fresh, name); fault != "" {
+	if fault := s.passwordFault(fresh, name, a.Profile); fault != "" {
 		pv, f := newAccountView(a.Profile), newPasswordField("password", "New password")
 		pv.trouble(&f, fault)
 		return s.showUser(v, http.StatusUnprocessableEntity, a, pv, &f)
 	}
-	if err := s.opt.Identity.SetPassword(v.ctx(), v.actor(), name, fresh, nil); err != nil {
+	err = s.opt.Identity.ChangePassword(v.ctx(), v.actor(), name, identity.PasswordChange{Password: fresh, MustChange: v.form("must") == "1"})
+	if err != nil {
 		return v.refused(userPath(name), "The password was not set.", err)
 	}
 	return v.done(userPath(name), "The password of %s was set. What was logged in with the old one has ended.", name)

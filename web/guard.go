@@ -76,6 +76,9 @@ func (s *Server) enter(r *route, c echo.Context) error {
 	if err := s.admit(v, r); err != nil || c.Response().Committed {
 		return err
 	}
+	if v.mustChange(r) {
+		return v.see("/account")
+	}
 	if c.Request().Method == http.MethodPost {
 		if err := s.checkForm(v, r); err != nil {
 			return err

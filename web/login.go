@@ -14,6 +14,7 @@ type loginView struct {
 	Stay            bool
 	Providers       []providerButton
 	Passkey         passkeyPart
+	Mail            bool // the server sends mails: a forgotten password can be reset
 	NoAdmin         bool // nobody can log in yet: says where the set-up link is
 }
 
@@ -42,7 +43,7 @@ func (s *Server) showLogin(v *visit, status int, view *loginView) error {
 	if err != nil {
 		return err
 	}
-	view.NoAdmin, view.Providers = !has, s.providers(view.Next)
+	view.NoAdmin, view.Providers, view.Mail = !has, s.providers(view.Next), s.opt.Mail
 	view.Passkey = v.passkeyHere(passkeyPart{Action: "/login/passkey", Options: "/login/passkey/options", Auto: true, Button: "Log in with a passkey", Next: view.Next})
 	v.fill(&view.page, "login", "Log in")
 	return s.write(v, status, "login", view)

@@ -104,6 +104,13 @@ func views() map[string][2]any {
 			Decision: &identity.Decision{Resource: identity.Resource(nasty), Required: identity.LevelAdmin, Held: identity.LevelUser, Pattern: nasty, Source: "config", Client: "404", Needed: nasty, Lost: []identity.Loser{{Rule: identity.Rule{Pattern: nasty}, Why: nasty}}}}},
 		"admin_policy_review": {&reviewView{}, &reviewView{page: p, Group: "ftp", Text: nasty, Note: nasty, More: 2, Review: identity.Review{Rules: []identity.RuleEdit{{Pattern: nasty, After: &staff}, {Pattern: "b", Before: &staff}},
 			Resources: []identity.ResourceChange{{Resource: identity.Resource(nasty), For: nasty, After: identity.LevelNobody}}, Sessions: []identity.SessionChange{{ID: "1-a", User: nasty, Ends: true, Loses: []identity.Resource{"ftp:STOR"}, Wins: []identity.Resource{identity.Resource(nasty)}}, {}}}}},
+		"join": {&joinView{}, &joinView{page: p, Code: nasty, Action: pathOf("join", nasty), Inviter: nasty, Domain: "example.org", Login: fullField("login"), Password: fullField("password"),
+			Display: fullField("display"), ChatLink: "xmpp:example.org?register;preauth=x"}},
+		"reset": {&resetView{}, &resetView{page: p, Name: fullField("name"), Mail: true}},
+		"admin_invites": {&invitesView{}, &invitesView{page: p, Level: withOptions, Groups: fullField("groups"), Note: fullField("note"), Uses: fullField("uses"), Days: fullField("days"), To: fullField("to"),
+			Contact: true, Mail: true, Fresh: &freshLink{URL: "https://example.org/join/x", For: nasty, Until: p.Stamp(noon), QR: "<svg></svg>"},
+			Rows: []inviteRow{{Invitation: identity.Invitation{ID: "a", Note: nasty, Level: identity.LevelUser, Groups: []string{nasty}, CreatedBy: nasty}, State: "open", What: nasty, Base: "/admin/invites/a",
+				Created: p.Stamp(noon), Expires: p.Stamp(noon), Uses: []identity.InviteUse{{Login: nasty}}}, {State: "used"}}}},
 		"admin_config": {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Rows: []configRow{{Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
 	}
 }

@@ -163,6 +163,18 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/policy/undo", Level: admin, Page: "admin.policy", handle: s.postPolicyUndo},
 		{Method: get, Path: "/admin/config", Level: admin, Page: "admin.config", nav: "Configuration", icon: "gear", group: navAdmin, handle: s.getConfig},
 
+		// People who come by a link, and the links.
+		{Method: get, Path: "/join/:code", Level: none, Page: "join", handle: s.getJoin},
+		{Method: post, Path: "/join/:code", Level: none, Page: "join", handle: s.postJoin},
+		{Method: get, Path: "/login/reset", Level: none, Page: "login.reset", handle: s.getReset},
+		{Method: post, Path: "/login/reset", Level: none, Page: "login.reset", handle: s.postReset},
+		{Method: get, Path: "/login/reset/:code", Level: none, Page: "join", handle: s.getJoin},
+		{Method: get, Path: "/admin/invites", Level: identity.LevelStaff, Page: "admin.invites", nav: "Invitations", icon: "link", group: navAdmin, handle: s.getInvites},
+		{Method: post, Path: "/admin/invites/new", Level: identity.LevelStaff, Page: "admin.invites", handle: s.postNewInvite},
+		{Method: post, Path: "/admin/invites/:id/revoke", Level: identity.LevelStaff, Page: "admin.invites", handle: s.postRevokeInvite},
+		{Method: post, Path: "/admin/users/:name/link", Level: admin, Page: "admin.users", handle: s.postUserLink},
+		{Method: post, Path: "/admin/users/:name/must-change", Level: admin, Page: "admin.users", handle: s.postUserMustChange},
+
 		{Method: get, Path: "/assets/*", Level: none, static: true, handle: s.getAsset},
 		{Method: get, Path: "/favicon.ico", Level: none, static: true, handle: s.getFavicon},
 		{Method: get, Path: "/robots.txt", Level: none, static: true, handle: s.getRobots},

@@ -49,6 +49,7 @@ type Options struct {
 	SiteName     string   // "" is Domain
 	Domain       string   // the default domain
 	Domains      []string // further ones
+	Mail         bool     // mails are sent: a forgotten password can be reset
 	AdminContact string   // shown where a person is to ask an administrator
 	Version      string
 

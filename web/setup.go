@@ -4,7 +4,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
-	"unicode/utf8"
 
 	"trivium/identity"
 )
@@ -88,7 +87,7 @@ func (s *Server) postSetup(v *visit) error {
 	if view.Login.Value == "" {
 		view.trouble(&view.Login, "Choose a user name.")
 	}
-	if fault := passwordFault(password, view.Login.Value); fault != "" {
+	if fault := s.passwordFault(password, view.Login.Value, identity.Profile{}); fault != "" {
 		view.trouble(&view.Password, fault)
 	}
 	if len(view.Problems) > 0 {
@@ -112,30 +111,15 @@ func (s *Server) postSetup(v *visit) error {
 	return v.done("/admin", "The administrator %s was created, and you are logged in.", view.Login.Value)
 }
 
-// Passwords: length alone is asked for (NIST SP 800-63B section 3.1.1.2), and the limit keeps a
-// slow hash from being fed megabytes.
-const (
-	passwordLeast = 8
-	passwordMost  = 256
-)
-
 func newPasswordField(id, label string) field {
 	return field{ID: id, Name: id, Label: label, Type: "password", Autocomplete: "new-password", Required: true, Strength: true,
 		Help: "At least 8 characters. Four random words are strong and easy to type."}
 }
 
 // passwordFault says what is wrong with a new password, or "".
-func passwordFault(p identity.Secret, login string) string {
-	text := p.Reveal()
-	switch n := utf8.RuneCountInString(text); {
-	case !utf8.ValidString(text):
-		return "The password is not valid text. Type it again."
-	case n < passwordLeast:
-		return "The password is too short: choose at least 8 characters."
-	case n > passwordMost:
-		return "The password is longer than 256 characters. Choose a shorter one."
-	case text == login:
-		return "The password is the same as the user name. Choose another."
+func (s *Server) passwordFault(p identity.Secret, login string, of identity.Profile) string {
+	if err := s.opt.Identity.CheckNewPassword(login, of, p); err != nil {
+		return sentence(err.Error())
 	}
 	return ""
 }

@@ -18,6 +18,7 @@ type commands struct {
 	Token tokenCmd `cmd:"" group:"people" help:"App passwords and tokens for programs."`
 
 	Source sourceCmd `cmd:"" group:"people" help:"Directories elsewhere that check passwords."`
+	Invite inviteCmd `cmd:"" group:"people" help:"Links by which people make an account."`
 
 	Session  sessionCmd  `cmd:"" group:"live" help:"Who is connected now, on all roads."`
 	Transfer transferCmd `cmd:"" group:"live" help:"What is being sent and received now."`

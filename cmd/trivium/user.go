@@ -170,6 +170,7 @@ type userAddCmd struct {
 	Email     string   `name:"email" placeholder:"ADDRESS" help:"E-mail address."`
 	Display   string   `name:"display" placeholder:"NAME" help:"The name that people see."`
 	Protocols []string `name:"protocol" placeholder:"ROAD" help:"The roads it may log in on: ftp, web, xmpp; else all."`
+	Invite    bool     `name:"invite" xor:"password" help:"Set no password, and print the link by which the person does."`
 	passwordFlags
 }
 
@@ -180,11 +181,18 @@ func (c *userAddCmd) Help() string {
 
 // Run makes an account.
 func (c *userAddCmd) Run(s *shell) error {
-	password, has, err := c.read(s, c.Login, true)
-	if err != nil {
-		return err
+	var password string
+	var has bool
+	var err error
+	if !c.Invite {
+		if password, has, err = c.read(s, c.Login, true); err != nil {
+			return err
+		}
 	}
 	body := map[string]any{"login": c.Login}
+	if c.Invite {
+		body["invited"] = true
+	}
 	put(body, "level", c.Level)
 	put(body, "email", c.Email)
 	put(body, "display", c.Display)
@@ -205,6 +213,12 @@ func (c *userAddCmd) Run(s *shell) error {
 	text, err := s.send(http.MethodPost, "/users", nil, body, &u)
 	if err != nil {
 		return err
+	}
+	if c.Invite {
+		if !s.JSON {
+			s.note("Created %s (%s %d, uid %d).", printable(u.User), levelName(u.Level), u.Level, u.UID)
+		}
+		return s.invite(map[string]any{"user": u.User}, false, "Send this link; it works once, until %s:")
 	}
 	if s.JSON {
 		return s.json(text)
@@ -288,11 +302,19 @@ func (c *userSetCmd) Run(s *shell) error {
 type userPasswdCmd struct {
 	Login  string `arg:"" name:"login" help:"Login, alias or login@domain."`
 	Remove bool   `name:"remove" xor:"password" help:"Remove the password, so that only tokens work."`
+	Link   bool   `name:"link" xor:"password" help:"Print a link by which the person sets it: once, for a day."`
+	QR     bool   `name:"qr" help:"With --link: print it as a QR code too."`
+
+	MustChange   bool `name:"must-change" help:"It has to be changed on the web before anything else. With --no-input and no password: the one that there is."`
+	KeepSessions bool `name:"keep-sessions" help:"What was logged in with the old one goes on."`
 	passwordFlags
 }
 
 // Run sets the password.
 func (c *userPasswdCmd) Run(s *shell) error {
+	if c.Link {
+		return s.invite(map[string]any{"user": c.Login}, c.QR, "Send this link; it sets the password of "+printable(c.Login)+" and works once, until %s:")
+	}
 	password, done := "", "Removed the password of %s."
 	if !c.Remove {
 		// A wrong name should not cost two typed passwords.
@@ -304,12 +326,19 @@ func (c *userPasswdCmd) Run(s *shell) error {
 		if password, ok, err = c.read(s, c.Login, true); err != nil {
 			return err
 		}
+		if !ok && c.MustChange {
+			if _, err := s.call(http.MethodPut, "/users"+at(c.Login, "must-change"), nil, map[string]any{"must_change": true}); err != nil {
+				return err
+			}
+			return s.done(map[string]any{"user": c.Login, "must_change": true}, "%s has to change the password on the web first.", c.Login)
+		}
 		if !ok {
 			return usage("there is no password: give --password-stdin or --password-file")
 		}
 		done = "Changed the password of %s."
 	}
-	if _, err := s.call(http.MethodPut, "/users"+at(c.Login, "password"), nil, map[string]any{"password": password}); err != nil {
+	if _, err := s.call(http.MethodPut, "/users"+at(c.Login, "password"), nil, map[string]any{"password": password,
+		"must_change": c.MustChange, "keep_sessions": c.KeepSessions}); err != nil {
 		return err
 	}
 	return s.done(map[string]any{"user": c.Login}, done, c.Login)

@@ -109,6 +109,7 @@ func New(o Options) (*API, error) {
 	a.registerBans()
 	a.registerIntrospect()
 	a.registerStream()
+	a.registerInvites()
 	a.registerAudit()
 	a.registerSources()
 	if o.Metrics != nil { // outside of the prefix and of the document: monitoring systems know where it is

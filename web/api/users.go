@@ -43,7 +43,8 @@ type User struct {
 
 	Factors []identity.FactorKind `json:"factors" doc:"second factors: passkey, totp, chat, and recovery codes"`
 
-	Source string `json:"source" doc:"the directory that keeps its password; empty: this server"`
+	Source     string `json:"source" doc:"the directory that keeps its password; empty: this server"`
+	MustChange bool   `json:"must_change" doc:"the password has to be changed first"`
 }
 
 // display is the login of the default domain and login@domain of others.
@@ -70,7 +71,7 @@ func (a *API) user(acc identity.Account) User {
 		About: acc.Profile.About, Lang: acc.Profile.Lang, Formats: acc.Profile.Formats, TimeZone: acc.Profile.TimeZone,
 		QuotaBytes: acc.QuotaBytes, QuotaFiles: acc.QuotaFiles,
 		UploadRate: acc.Rates.Upload, DownloadRate: acc.Rates.Download, Transfers: acc.Rates.Transfers,
-		ExpiresAt: moment(acc.ExpiresAt), CreatedAt: acc.CreatedAt.UTC(), LastLogin: moment(acc.LastLogin),
+		ExpiresAt: moment(acc.ExpiresAt), CreatedAt: acc.CreatedAt.UTC(), LastLogin: moment(acc.LastLogin), MustChange: acc.MustChange,
 	}
 	u.Source, u.Factors = acc.Source, acc.Factors.Kinds()
 	for _, g := range acc.Groups {
@@ -130,6 +131,7 @@ type NewUser struct {
 	Lang      string          `json:"lang,omitempty"`
 	TimeZone  string          `json:"time_zone,omitempty"`
 	Protocols []identity.Road `json:"protocols,omitempty" doc:"ftp, web, xmpp; empty: all"`
+	Invited   bool            `json:"invited,omitempty" doc:"the person sets the password, by an invitation"`
 }
 
 // UserPatch changes what is present.
@@ -224,7 +226,7 @@ type addUserOut struct {
 func (a *API) addUser(ctx context.Context, in *addUserIn) (*addUserOut, error) {
 	b := in.Body
 	n := identity.NewUser{
-		Login: b.Login, Groups: b.Groups, UID: b.UID, GID: b.GID, Roads: b.Protocols,
+		Login: b.Login, Groups: b.Groups, UID: b.UID, GID: b.GID, Roads: b.Protocols, Invited: b.Invited,
 		Profile: identity.Profile{Email: b.Email, Name: b.Display, Lang: b.Lang, TimeZone: b.TimeZone},
 	}
 	if b.Level != nil {
@@ -340,7 +342,9 @@ func expiry(s string) (time.Time, error) {
 type setPasswordIn struct {
 	Named
 	Body struct {
-		Password string `json:"password" doc:"empty removes it: then only tokens work" writeOnly:"true"`
+		Password     string `json:"password" doc:"empty removes it: then only tokens work" writeOnly:"true"`
+		MustChange   bool   `json:"must_change,omitempty" doc:"it is good for choosing another one on the web, and for nothing else"`
+		KeepSessions bool   `json:"keep_sessions,omitempty" doc:"what was logged in with the old one goes on"`
 	}
 }
 
@@ -359,7 +363,8 @@ func (a *API) setPassword(ctx context.Context, in *setPasswordIn) (*nothing, err
 		// A token may be bound to a time and a place; the password that it would choose is not.
 		return nil, wider("the password of its owner")
 	}
-	return nil, a.id.SetPassword(ctx, who(ctx).actor, in.Name, secret, nil)
+	return nil, a.id.ChangePassword(ctx, who(ctx).actor, in.Name, identity.PasswordChange{Password: secret,
+		MustChange: in.Body.MustChange, KeepOthers: in.Body.KeepSessions})
 }
 
 func (a *API) state(s identity.UserState) func(context.Context, *Named) (*userOut, error) {
