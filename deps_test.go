@@ -83,7 +83,7 @@ var mayImport = []struct {
 	{"xmpp/pubsub/storetest", []string{"xmpp/pubsub", "identity"}},
 	// 4 and 5
 	{"cmd/trivium/app", []string{"..."}},
-	{"cmd/trivium", []string{"cmd/trivium/app", "config"}},
+	{"cmd/trivium", []string{"internal/qr", "cmd/trivium/app", "config"}},
 	{"e2e", nil},
 	{"e2e/...", nil},
 }
