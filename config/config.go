@@ -104,7 +104,7 @@ type XMPP struct {
 
 	OfflineMessages int `toml:"offline_messages" default:"1000" min:"1" doc:"how many messages wait for an account of which nobody is there"`
 
-	Registration   string `toml:"registration" default:"off" values:"off|open" doc:"open: whoever comes makes an account for themselves, over TLS, three an hour from one address (XEP-0077)"`
+	Registration   string `toml:"registration" default:"off" values:"off|invite|open" doc:"invite: who has an invitation makes an account in the chat app (XEP-0445); open: whoever comes does, over TLS, three an hour from one address (XEP-0077)"`
 	AccountRemoval bool   `toml:"account_removal" default:"false" doc:"people may remove their own account from chat" note:"The login stays reserved and the files stay; who finds an unlocked phone can do it."`
 
 	Services       []string `toml:"services" type:"service" example:"stun:stun.example.org,turn:turn.example.org:3478" doc:"STUN and TURN servers that clients are told of, for calls (XEP-0215)"`

@@ -1,5 +1,6 @@
 // Package register is in-band registration (XEP-0077 2.4): people change their password, and where
-// config lets them make and remove their account.
+// config lets them make and remove their account; with an invitation (XEP-0445 0.2) they make one, or
+// give the one that waits for them its first password.
 package register
 
 import (
@@ -30,15 +31,21 @@ type Accounts interface {
 // Options is what New needs.
 type Options struct {
 	Accounts Accounts
-	Open     bool // strangers make accounts
-	Remove   bool // people remove their own
+	Open     bool    // strangers make accounts
+	Remove   bool    // people remove their own
+	Invites  Invites // strangers who bring an invitation make accounts; nil: they do not
 }
 
 // Register is the module.
-type Register struct{ o Options }
+type Register struct {
+	o      Options
+	opened opened
+}
 
 // New makes the module.
-func New(o Options) *Register { return &Register{o} }
+func New(o Options) *Register {
+	return &Register{o: o, opened: opened{by: map[*identity.Session]*identity.OpenInvitation{}}}
+}
 
 // Register implements xmpp.Module.
 func (r *Register) Register(reg *xmpp.Registrar) {
@@ -48,7 +55,8 @@ func (r *Register) Register(reg *xmpp.Registrar) {
 		service.To = to
 		reg.Serve(service)
 	}
-	if r.o.Open {
+	r.registerPreauth(reg)
+	if r.o.Open || r.o.Invites != nil {
 		reg.Stranger(name, "<register xmlns='"+nsFeature+"'/>", r.stranger)
 	}
 }
@@ -222,10 +230,22 @@ func (r *Register) stranger(ctx context.Context, q *xmpp.Stranger) []byte {
 	if strings.Contains(name, "@") {
 		return q.FailureText(xstanza.NotAcceptable, xstanza.Modify, "The user name is the part before the @.")
 	}
+	if inv := r.opened.get(q.Session); inv != nil {
+		return r.redeem(ctx, q, inv, name, in)
+	}
+	if !r.o.Open {
+		return q.FailureText(xstanza.NotAllowed, xstanza.Cancel, "Accounts are made by invitation here. Open the link that you were given.")
+	}
 	_, err = r.o.Accounts.Register(ctx, q.Session, name+"@"+q.Domain, identity.NewSecret(*in.Password), identity.Profile{Email: strings.TrimSpace(in.Email)})
-	switch {
-	case err == nil:
+	if err == nil {
 		return q.Result("")
+	}
+	return r.refused(q, err)
+}
+
+// refused answers for an account that was not made.
+func (r *Register) refused(q *xmpp.Stranger, err error) []byte {
+	switch {
 	case errors.Is(err, identity.ErrExists):
 		return q.FailureText(xstanza.Conflict, xstanza.Cancel, "That user name is taken. Choose another one.")
 	case errors.Is(err, identity.ErrInvalid):

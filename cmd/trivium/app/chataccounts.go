@@ -28,7 +28,7 @@ func accountModules(cfg *config.Config, s *identity.Service, t *tokens.Service) 
 		devices.New(s.Registry, appPasswords{t}),
 		command.New(slices.Concat(command.Own(s.Registry, appPasswords{t}), command.Admin(s, s.Registry))...),
 	}
-	list = append(list, register.New(register.Options{Accounts: s, Open: cfg.XMPP.Registration == "open", Remove: cfg.XMPP.AccountRemoval}))
+	list = append(list, register.New(register.Options{Accounts: s, Open: cfg.XMPP.Registration == "open", Invites: invites(cfg, s), Remove: cfg.XMPP.AccountRemoval}))
 	asks := confirm.New()
 	s.UseChat(asks)
 	list = append(list, asks, last.New(s), contact.New(contact.Options{Admin: contactOf(cfg.AdminContact), Abuse: cfg.XMPP.AbuseContact,
@@ -42,6 +42,14 @@ func accountModules(cfg *config.Config, s *identity.Service, t *tokens.Service) 
 		list = append(list, g)
 	}
 	return list
+}
+
+// invites is nil where config lets nobody make an account by chat.
+func invites(cfg *config.Config, s *identity.Service) register.Invites {
+	if cfg.XMPP.Registration == "off" {
+		return nil
+	}
+	return s
 }
 
 // contactOf is the one contact as a list.
