@@ -42,6 +42,8 @@ var levels = map[string]identity.Level{
 	"list-links": identity.LevelLoggedIn, "remove-link": identity.LevelLoggedIn,
 	"list-sources": identity.LevelAdmin, "test-source": identity.LevelAdmin, "sync-source": identity.LevelAdmin, "set-user-source": identity.LevelAdmin,
 
+	"list-invites": identity.LevelStaff, "add-invite": identity.LevelStaff, "revoke-invite": identity.LevelStaff, "must-change": identity.LevelAdmin,
+
 	"setup-link": identity.LevelRoot,
 }
 
