@@ -16,6 +16,7 @@ const (
 	behindBatch  = 512
 	behindPace   = 50 * time.Millisecond // from one write to the next, so that what comes between shares a commit
 	flushTimeout = 5 * time.Second
+	maxPatience  = 5 * time.Second // of a good log-in, until its row is dropped after all
 )
 
 // job is one write that nobody waits for: a row of the audit log, or do.
@@ -33,8 +34,9 @@ func (j *job) run(ctx context.Context, w StoreWriter, rows []AuditEvent) ([]Audi
 }
 
 // behind writes what need not be durable at once (audit of log-ins, last log-in, bans) in
-// batches. Its queue is bounded, so that a storm of wrong log-ins fills neither memory nor store;
-// what finds no room is counted and dropped.
+// batches. Its queue is bounded, so that a storm of wrong log-ins fills neither memory nor store:
+// what finds no room is counted and dropped. The row of a good log-in waits for room, since who logs in
+// can wait, and somebody will want to know of it.
 type behind struct {
 	audit *auditLog
 	log   *slog.Logger
@@ -54,7 +56,25 @@ func newBehind(audit *auditLog, log *slog.Logger) *behind {
 func (b *behind) push(do func(context.Context, StoreWriter) error) bool { return b.add(job{do: do}) }
 
 // record queues a row of the audit log.
-func (b *behind) record(e AuditEvent) { b.add(job{audit: cleaned(e)}) }
+func (b *behind) record(e AuditEvent) {
+	j := job{audit: cleaned(e)}
+	if e.Event == EventLoginOK && len(b.queue) == cap(b.queue) {
+		b.wait(j)
+		return
+	}
+	b.add(j)
+}
+
+// wait queues j as soon as there is room.
+func (b *behind) wait(j job) {
+	patience := time.NewTimer(maxPatience)
+	defer patience.Stop()
+	select {
+	case b.queue <- j:
+	case <-patience.C:
+		b.lost.Add(1)
+	}
+}
 
 func (b *behind) add(j job) bool {
 	select {
