@@ -90,8 +90,8 @@ func (s *Service) rules() *policyTable { return s.policy.Load() }
 // own (the web's route table) passes it as def. Else the default of the kind stands: of web
 // Options.DefaultRequired, of ftp and xmpp LevelLoggedIn (ftp LevelAnonymous where anonymous log-in is
 // on), of login LevelUser, of file LevelNone, or what a rule such as default:web says. A default raises
-// def and does not lower it, and leaves what is open to everybody (LevelNone) or made for visitors
-// (LevelAnonymous) open; but a default of LevelNobody closes all that no rule names.
+// def and does not lower it, and leaves what is open before the log-in (below LevelLoggedIn) open; but a default of
+// LevelNobody closes all that no rule names.
 func (s *Service) Required(r Resource, def ...Level) Level {
 	return s.rules().decide(&subject{}, r, def...).level
 }

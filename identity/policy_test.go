@@ -63,6 +63,7 @@ func TestPolicy(t *testing.T) {
 		{"xmpp:s2s", nil, LevelLoggedIn, ""},
 		{"login:ftp", nil, LevelLoggedIn, "login:ftp"},
 		{"login:web", nil, LevelUser, ""},
+		{"file:/q", []Level{LevelAnonymous}, LevelAnonymous, ""},
 		{"web:/q", []Level{LevelNone}, LevelUser, "web:/**"}, // config raises and lowers the route's own
 		{"file:/q", []Level{LevelStaff}, LevelStaff, ""},
 		{"nothing", nil, LevelNobody, ""},
@@ -78,6 +79,11 @@ func TestPolicy(t *testing.T) {
 		"xmpp:x": LevelLoggedIn, "login:web": LevelUser, "file:/": LevelNone} {
 		if got := bare.required(subject{}, resource).Level; got != want {
 			t.Errorf("by default %s needs %v, want %v", resource, got, want)
+		}
+	}
+	for own, want := range map[Level]Level{LevelNone: LevelNone, LevelAnonymous: LevelAnonymous, LevelLoggedIn: LevelLoggedIn, LevelStaff: LevelStaff} {
+		if got := bare.required(subject{}, "web:/s/code", own).Level; got != want {
+			t.Errorf("a page of %v needs %v under the default LOGGEDIN", own, got)
 		}
 	}
 	if got := bare.required(subject{}, "web:/admin/x", LevelNone).Level; got != LevelStaff {

@@ -438,8 +438,8 @@ func (t *policyTable) decide(who *subject, res Resource, def ...Level) verdict {
 }
 
 // fallback is what counts where no rule says anything: the default of the kind, and what the code asks.
-// What the code leaves open to everybody (the log-in) or to every visitor (what others have shared) stays
-// open, unless the default is NOBODY: then only what a rule names is there.
+// What the code leaves open before the log-in (the log-in, a shared link) stays open, unless the default is NOBODY: then
+// only what a rule names is there.
 func (t *policyTable) fallback(who *subject, kind string, def []Level) verdict {
 	v := verdict{LevelNobody, none, sourceDefault}
 	if of := t.of(kind, false); of != nil {
@@ -450,7 +450,7 @@ func (t *policyTable) fallback(who *subject, kind string, def []Level) verdict {
 			v = verdict{t.rules[rank].Level, rank, ""}
 		}
 	}
-	if len(def) > 0 && v.level != LevelNobody && (def[0] <= LevelAnonymous || def[0] >= v.level) {
+	if len(def) > 0 && v.level != LevelNobody && (def[0] < LevelLoggedIn || def[0] >= v.level) {
 		return verdict{def[0], none, sourceRoute}
 	}
 	return v
