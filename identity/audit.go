@@ -25,6 +25,7 @@ const (
 	EventAuditLost   = "audit.lost"
 	EventAuditExpire = "audit.expire"
 	EventAuditExport = "audit.export"
+	EventBanAdd      = "ban.add" // by the throttle
 )
 
 // ViaServer is the way of what the server does by itself.
@@ -283,6 +284,23 @@ type AuditFilter struct {
 	After        int64        // with Follow: later than the row of this ID
 	Follow       bool         // the oldest first, from After on
 	Limit        int          // 0: 200
+}
+
+// ParseAuditFrom reads an address or a prefix for AuditFilter.From; "" is none. The error wraps
+// ErrInvalid.
+func ParseAuditFrom(s string) (netip.Prefix, error) {
+	if s == "" {
+		return netip.Prefix{}, nil
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		a = a.Unmap().WithZone("")
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, faultf(ErrInvalid, "%q is neither an address nor a prefix; write one such as 192.0.2.1 or 192.0.2.0/24", s)
+	}
+	return p.Masked(), nil
 }
 
 // AuditCursor is where a page of the log ends; zero is no place.

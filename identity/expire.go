@@ -21,6 +21,12 @@ func loginEvents() []string {
 	return []string{EventLoginOK, EventLoginFail, EventLoginThrottled, EventLogout, EventSessionEnd}
 }
 
+// AuditKept is how long rows of the audit log are kept, and those of log-ins; 0 is for ever, and for
+// log-ins as long as all.
+func (s *Service) AuditKept() (all, logins time.Duration) {
+	return s.opts.AuditKeep, s.opts.AuditKeepLogins
+}
+
 // knowHead learns where the log ended in earlier processes.
 func (s *Service) knowHead(ctx context.Context) error {
 	text, err := s.store.Setting(ctx, auditHeadSetting)

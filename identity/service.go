@@ -264,6 +264,8 @@ func (s *Service) load(ctx context.Context) error {
 func (s *Service) keepBan(b Ban) {
 	s.log.Warn("address banned", "event", "ban.add", "prefix", b.Prefix, "until", b.Until, "reason", b.Reason)
 	s.cutBanned()
+	s.behind.record(AuditEvent{Time: s.now(), Event: EventBanAdd, Via: ViaServer, Subject: b.Prefix, Result: "ok",
+		Detail: b.Reason, After: fields{"until": b.Until.UTC().Format(time.RFC3339), "count": b.Count}.text()})
 	s.behind.push(func(ctx context.Context, w StoreWriter) error {
 		if p, err := netip.ParsePrefix(b.Prefix); err != nil || !s.throttle.holds(p) {
 			return err // lifted or over by now

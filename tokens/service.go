@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -261,9 +262,33 @@ func (s *Service) audit(ctx context.Context, by identity.Actor, event string, r 
 	if actor == "" {
 		actor = "local"
 	}
-	return s.accounts.Record(ctx, identity.AuditEvent{Time: s.now(), Event: event, Actor: actor, Via: by.Via,
-		Subject: r.JID, Remote: by.Remote, Result: "ok",
-		Detail: fmt.Sprintf("token %s, scopes %s, label %q", r.ID, joinScopes(r.Scopes, ","), r.Label)})
+	e := identity.AuditEvent{Time: s.now(), Event: event, Actor: actor, Via: by.Via, Subject: s.shown(r).Owner, Remote: by.Remote,
+		Result: "ok", Detail: "token " + r.ID}
+	change, err := json.Marshal(shownToken(r))
+	if err != nil {
+		return fmt.Errorf("recording: %w", err)
+	}
+	if event == "token.revoke" {
+		e.Before = string(change)
+	} else {
+		e.After = string(change)
+	}
+	return s.accounts.Record(ctx, e)
+}
+
+// shownToken is what the audit log says of a token.
+func shownToken(r Row) map[string]any {
+	m := map[string]any{"scopes": joinScopes(r.Scopes, ","), "label": r.Label}
+	if r.Path != "" {
+		m["path"] = r.Path
+	}
+	if len(r.From) > 0 {
+		m["from"] = r.From
+	}
+	if !r.ExpiresAt.IsZero() {
+		m["expires_at"] = r.ExpiresAt.UTC().Format(time.RFC3339)
+	}
+	return m
 }
 
 func (s *Service) shown(r Row) Token {

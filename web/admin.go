@@ -1,14 +1,8 @@
 package web
 
 import (
-	"cmp"
-	"encoding/json"
-	"maps"
 	"net/http"
-	"slices"
 	"sort"
-	"strconv"
-	"strings"
 	"time"
 
 	"trivium/config"
@@ -38,67 +32,6 @@ type step struct {
 type counter struct {
 	Label, Href string
 	N           int
-}
-
-// auditRow is a row of the audit log.
-type auditRow struct{ identity.AuditEvent }
-
-// OK reports whether the row tells of something that worked.
-func (r auditRow) OK() bool { return r.Result == "ok" || r.Result == "" }
-
-// Words are the detail for people: what changed from what to what, and not what is empty.
-func (r auditRow) Words() string {
-	var d struct{ Before, After map[string]any }
-	if json.Unmarshal([]byte(cmp.Or(r.Before, "{}")), &d.Before) != nil || json.Unmarshal([]byte(cmp.Or(r.After, "{}")), &d.After) != nil {
-		return r.Detail
-	}
-	var list []string
-	if r.Detail != "" {
-		list = append(list, r.Detail)
-	}
-	for _, k := range slices.Sorted(maps.Keys(d.After)) {
-		was, is := plain(d.Before[k]), plain(d.After[k])
-		switch {
-		case was == is:
-		case was == "":
-			list = append(list, k+" "+is)
-		case is == "":
-			list = append(list, k+" "+was+" → none")
-		default:
-			list = append(list, k+" "+was+" → "+is)
-		}
-	}
-	for _, k := range slices.Sorted(maps.Keys(d.Before)) {
-		if _, ok := d.After[k]; !ok && plain(d.Before[k]) != "" {
-			list = append(list, k+" was "+plain(d.Before[k]))
-		}
-	}
-	return strings.Join(list, ", ")
-}
-
-// plain is a JSON value as text; what says nothing is "".
-func plain(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	case bool:
-		if v {
-			return "yes"
-		}
-		return ""
-	case float64:
-		if v == 0 {
-			return ""
-		}
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return ""
-	}
-	return string(b)
 }
 
 // lately is how many rows the counters look at; more than that is "many" anyway.
@@ -173,34 +106,6 @@ func complete(list []step) bool {
 		}
 	}
 	return true
-}
-
-type auditView struct {
-	page
-	Rows                  []auditRow
-	Event, Subject, Actor string
-	Events                []string
-	Filtered, Full        bool
-}
-
-// auditEvents are offered in the filter; any other can be typed into the address.
-var auditEvents = []string{"login.*", "login.ok", "login.fail", "login.throttled", "logout", "session.end", "user.*", "level.set", "group.*", "token.*"}
-
-const auditPage = 200
-
-func (s *Server) getAudit(v *visit) error {
-	q := identity.AuditFilter{Event: v.QueryParam("event"), Subject: v.QueryParam("subject"), Actor: v.QueryParam("actor"), Limit: auditPage}
-	list, err := s.opt.Identity.Audit(v.ctx(), q)
-	if err != nil {
-		return err
-	}
-	view := &auditView{Event: q.Event, Subject: q.Subject, Actor: q.Actor, Events: auditEvents,
-		Filtered: q.Event+q.Subject+q.Actor != "", Full: len(list) == auditPage}
-	for _, e := range list {
-		view.Rows = append(view.Rows, auditRow{e})
-	}
-	v.fill(&view.page, "admin.audit", "Audit log")
-	return s.write(v, http.StatusOK, "admin_audit", view)
 }
 
 type configView struct {

@@ -18,9 +18,34 @@ const (
 	liveMost  = 10 // streams of one session: open pages are few, and each costs a queue
 )
 
-// getSessionEvents streams "the list has changed" (server-sent events) for a page that then
-// fetches its rows. The stream ends with the session, with its level, and with the server.
+// getSessionEvents streams "the list has changed" for a page of sessions.
 func (s *Server) getSessionEvents(v *visit) error {
+	all := v.route.Path == "/admin/sessions/events"
+	return s.stream(v, func(ctx context.Context) (<-chan struct{}, error) {
+		changed := make(chan struct{}, 1)
+		events := s.opt.Registry.Watch(ctx, liveQueue)
+		go func() {
+			defer close(changed)
+			for e := range events { // until ctx ends
+				if !all && e.Kind != identity.EventLagged && e.Session.Owner != v.creds.UserID {
+					continue
+				}
+				select {
+				case changed <- struct{}{}:
+				default:
+				}
+			}
+		}()
+		return changed, nil
+	})
+}
+
+// getAuditEvents streams "there are new rows" for the page of the audit log.
+func (s *Server) getAuditEvents(v *visit) error { return s.stream(v, s.opt.Identity.AuditChanged) }
+
+// stream tells a page by server-sent events that it should fetch its rows again, whenever the channel
+// that watch returns says so. The stream ends with the session, with its level, and with the server.
+func (s *Server) stream(v *visit, watch func(context.Context) (<-chan struct{}, error)) error {
 	if !s.streams.enter(v.browser.ID()) {
 		v.Response().Header().Set("Retry-After", "60")
 		return errStreams
@@ -28,6 +53,10 @@ func (s *Server) getSessionEvents(v *visit) error {
 	defer s.streams.leave(v.browser.ID())
 	ctx, cancel := context.WithCancel(v.ctx())
 	defer cancel()
+	events, err := watch(ctx)
+	if err != nil {
+		return err
+	}
 	v.long()
 	h := v.Response().Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
@@ -36,8 +65,6 @@ func (s *Server) getSessionEvents(v *visit) error {
 	if v.Request().Method == http.MethodHead {
 		return nil
 	}
-	all := v.route.Path == "/admin/sessions/events"
-	events := s.opt.Registry.Watch(ctx, liveQueue)
 	rc := http.NewResponseController(v.Response().Writer)
 	send := func(kind string) bool {
 		_ = rc.SetWriteDeadline(time.Now().Add(writeTimeout))
@@ -60,12 +87,9 @@ func (s *Server) getSessionEvents(v *visit) error {
 			return nil
 		case <-v.browser.Ended():
 			return nil
-		case e, ok := <-events:
+		case _, ok := <-events:
 			if !ok {
 				return nil
-			}
-			if !all && e.Kind != identity.EventLagged && e.Session.Owner != v.creds.UserID {
-				continue
 			}
 			if pause != nil {
 				pending = true

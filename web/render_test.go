@@ -44,7 +44,7 @@ func fullRow(p *page) sessionRow {
 func views() map[string][2]any {
 	p := fullPage()
 	card := accountCard{User: nasty, Domain: "example.org", Group: nasty, Level: identity.LevelUser, UID: 1, GID: 2, Groups: []string{nasty, "b"}, State: identity.UserDisabled, Created: noon, LastLogin: noon}
-	audit := []auditRow{{identity.AuditEvent{Time: noon, Event: "login.fail", Actor: nasty, Via: "web", Subject: nasty, Protocol: identity.ProtocolFTP, Method: identity.MethodForm, Remote: nasty, Result: nasty, Detail: nasty}}, {identity.AuditEvent{Time: noon, Event: "login.ok", Result: "ok"}}}
+	audit := []auditRow{{identity.AuditEvent{Time: noon, Event: "login.fail", Actor: nasty, Via: "web", Subject: nasty, Protocol: identity.ProtocolFTP, Method: identity.MethodForm, Remote: nasty, Result: nasty, Detail: nasty, Before: `{"level":"user"}`, After: `{"level":"staff"}`}}, {identity.AuditEvent{Time: noon, Event: "login.ok", Result: "ok"}}}
 	rows := []sessionRow{fullRow(&p)}
 	opts := []option{{Value: nasty, Label: nasty, Selected: true}}
 	staff := identity.LevelStaff
@@ -97,7 +97,7 @@ func views() map[string][2]any {
 		"admin_groups": {&groupsView{}, &groupsView{page: p, Name: fullField("name"), Shared: 1, PersonalNames: []string{nasty, "b"},
 			Rows: []groupRow{{Name: nasty, Path: pathOf("admin", "groups", nasty), GID: 1, Folder: true, Levels: opts, Members: []string{nasty}, Primary: []string{nasty, "b"}}, {Name: "empty", GID: 2}, {Name: "own", Personal: true}}}},
 		"admin_sessions": {&allSessionsView{}, &allSessionsView{page: p, Rows: append(rows, sessionRow{Info: identity.Info{State: identity.StateConnected}}), Total: 3, Query: nasty, User: nasty, Protocols: opts, Filtered: true, Page: 2, Pages: 3, Prev: "/admin/sessions?page=1", Next: "/admin/sessions?page=3"}},
-		"admin_audit":    {&auditView{}, &auditView{page: p, Rows: audit, Event: nasty, Subject: nasty, Actor: nasty, Events: []string{nasty}, Filtered: true, Full: true}},
+		"admin_audit":    {&auditView{}, &auditView{page: p, Rows: audit, Event: nasty, Subject: nasty, Actor: nasty, Since: nasty, Until: nasty, From: nasty, Query: nasty, Events: []string{nasty}, Protocols: []option{{nasty, nasty, true}}, Results: []option{{nasty, nasty, false}}, Filtered: true, Following: true, FollowHref: "/admin/audit", Older: "/admin/audit?before=x", Newest: "/admin/audit", CSVHref: "/admin/audit/export?format=csv", JSONHref: "/admin/audit/export?format=json", Kept: nasty}},
 		"admin_policy": {&policyView{}, &policyView{page: p, Group: "ftp", Tabs: []policyTab{{"/admin/policy?group=ftp", nasty, true}}, Columns: matrixLevels(), Rules: []policyRuleRow{{identity.Rule{Pattern: nasty, Level: identity.LevelNobody, Source: "store", Note: nasty, By: nasty}, true}}, More: 3,
 			Rows:    []policyRow{{Resource: nasty, Texts: []string{nasty}, Required: identity.LevelStaff, By: nasty, Cells: []policyCell{{identity.LevelUser, false}, {identity.LevelRoot, true}}, Select: "r:" + nasty, Options: opts, Raises: true}, {Fixed: true}},
 			CanUndo: true, Undo: p.Stamp(noon), Extra: withRows, Note: fullField("note"), Class: fullField("class"), Resource: fullField("resource"), User: fullField("user"),

@@ -157,6 +157,8 @@ func (s *Server) table() []route {
 		{Method: get, Path: "/admin/sessions/events", Level: admin, Page: "admin.sessions", handle: s.getSessionEvents},
 		{Method: post, Path: "/admin/sessions/:id/end", Level: admin, Page: "admin.sessions", handle: s.postAdminEnd},
 		{Method: get, Path: "/admin/audit", Level: admin, Page: "admin.audit", nav: "Audit log", icon: "list", group: navAdmin, handle: s.getAudit},
+		{Method: get, Path: "/admin/audit/events", Level: admin, Page: "admin.audit", handle: s.getAuditEvents},
+		{Method: get, Path: "/admin/audit/export", Level: admin, Page: "admin.audit", handle: s.getAuditExport},
 		{Method: get, Path: "/admin/policy", Level: admin, Page: "admin.policy", nav: "Policy", icon: "shield", group: navAdmin, handle: s.getPolicy},
 		{Method: post, Path: "/admin/policy/review", Level: admin, Page: "admin.policy", handle: s.postPolicyReview},
 		{Method: post, Path: "/admin/policy/apply", Level: admin, Page: "admin.policy", confirm: true, handle: s.postPolicyApply},

@@ -3,7 +3,6 @@ package main
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -181,56 +180,8 @@ func (c *banRemoveCmd) Run(s *shell) error {
 	return s.done(map[string]any{"prefix": c.Address}, "Lifted the ban of %s.", c.Address)
 }
 
-type auditRow struct {
-	Time    time.Time `json:"time"`
-	Event   string    `json:"event"`
-	Actor   string    `json:"actor"`
-	Via     string    `json:"via"`
-	Subject string    `json:"subject"`
-	Remote  string    `json:"remote"`
-	Result  string    `json:"result"`
-	Detail  string    `json:"detail"`
-}
-
-type auditCmd struct {
-	Since   string `name:"since" placeholder:"TIME" help:"1h, 7d, 2030-01-31 or a time with zone (RFC 3339)."`
-	Event   string `name:"event" placeholder:"EVENT" help:"An event such as login.fail, or 'login.*'."`
-	Actor   string `name:"actor" placeholder:"LOGIN" help:"Who did it."`
-	Subject string `name:"subject" placeholder:"NAME" help:"To whom or what."`
-	Limit   int    `name:"limit" placeholder:"N" help:"How many rows, the newest; else 200."`
-}
-
-// Run prints the log.
-func (c *auditCmd) Run(s *shell) error {
-	since, err := parseSince(c.Since, time.Now())
-	if err != nil {
-		return err
-	}
-	q := query("since", since, "event", c.Event, "actor", c.Actor, "subject", c.Subject)
-	if c.Limit > 0 {
-		q.Set("limit", strconv.Itoa(c.Limit))
-	}
-	var list []auditRow
-	body, err := s.get("/audit", q, &list)
-	if err != nil {
-		return err
-	}
-	if s.JSON {
-		return s.json(body)
-	}
-	var rows [][]string
-	for _, r := range list {
-		actor := r.Actor
-		if r.Via != "" {
-			actor = strings.TrimPrefix(actor+" via "+r.Via, " ")
-		}
-		rows = append(rows, []string{r.Time.Local().Format(time.DateTime), r.Event, actor, r.Subject, host(r.Remote), r.Result, r.Detail})
-	}
-	return s.table("Nothing is recorded.", []string{"TIME", "EVENT", "ACTOR", "SUBJECT", "ADDRESS", "RESULT", "DETAIL"}, rows)
-}
-
 // parseSince reads a moment, or how long ago it was.
-func parseSince(s string, now time.Time) (string, error) {
+func parseSince(flag, s string, now time.Time) (string, error) {
 	if s == "" {
 		return "", nil
 	}
@@ -243,5 +194,5 @@ func parseSince(s string, now time.Time) (string, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t.UTC().Format(time.RFC3339), nil
 	}
-	return "", usage("--since takes 1h, 7d, 2030-01-31 or a time such as 2030-01-31T12:00:00Z, not %q", s)
+	return "", usage("%s takes 1h, 7d, 2030-01-31 or a time such as 2030-01-31T12:00:00Z, not %q", flag, s)
 }

@@ -106,7 +106,7 @@ func TestDurationsAndSizes(t *testing.T) {
 func TestSince(t *testing.T) {
 	now := time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
 	for in, want := range map[string]string{"": "", "1h": "2030-01-02T11:00:00Z", "1d": "2030-01-01T12:00:00Z", "2029-12-31T23:00:00+01:00": "2029-12-31T22:00:00Z"} {
-		if got, err := parseSince(in, now); err != nil || got != want {
+		if got, err := parseSince("--since", in, now); err != nil || got != want {
 			t.Errorf("parseSince(%q) = %q, %v", in, got, err)
 		}
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -189,8 +190,22 @@ func (p *process) reload(o ServeOptions, lv *slog.LevelVar) {
 		p.log.Error("the configuration was not read again; the old one stays in use", "event", "config.error", "err", err)
 		return
 	}
+	before := lv.Level()
 	lv.Set(logLevel(cfg.Log.Level))
+	if err := p.identity.Record(context.Background(), reloaded(before, lv.Level())); err != nil {
+		p.log.Error("the reload is not in the audit log", "event", "reload", "err", err)
+	}
 	p.log.Info("reloaded", "event", "reload", "log_level", cfg.Log.Level)
+}
+
+// reloaded is the row of the audit log about a configuration that was read again; the level of the log
+// is all that it changes in a running server.
+func reloaded(before, after slog.Level) identity.AuditEvent {
+	e := identity.AuditEvent{Event: "config.reload", Via: identity.ViaServer, Subject: "configuration", Result: "ok"}
+	if before != after {
+		e.Before, e.After = fmt.Sprintf(`{"log.level":%q}`, before), fmt.Sprintf(`{"log.level":%q}`, after)
+	}
+	return e
 }
 
 func (p *process) announce(o ServeOptions) {

@@ -27,7 +27,8 @@ function replaceRows(table, fresh) {
 		if (before && (before.contains(document.activeElement) || before.isEqualNode(row))) rows.push(before);
 		else rows.push(document.importNode(row, true));
 	}
-	const gone = [...old.values()].filter((r) => r.dataset.id && r.dataset.state !== "ended");
+	// Rows of a log do not end: the oldest leave the page.
+	const gone = table.dataset.liveTable === "log" ? [] : [...old.values()].filter((r) => r.dataset.id && r.dataset.state !== "ended");
 	for (const r of gone) {
 		r.dataset.state = "ended";
 		r.classList.add("ended");

@@ -1,0 +1,291 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"trivium/identity"
+)
+
+// auditRow is a row of the audit log.
+type auditRow struct{ identity.AuditEvent }
+
+// OK reports whether the row tells of something that worked.
+func (r auditRow) OK() bool { return r.Result == "ok" || r.Result == "" }
+
+// change is a field of what a row tells of, as it was and as it is.
+type change struct{ Name, Before, After string }
+
+// Changes are the fields that changed, by name; none where the row tells of no change.
+func (r auditRow) Changes() []change {
+	var before, after map[string]any
+	if json.Unmarshal([]byte(cmp.Or(r.Before, "{}")), &before) != nil || json.Unmarshal([]byte(cmp.Or(r.After, "{}")), &after) != nil {
+		return nil
+	}
+	names := map[string]bool{}
+	for k := range before {
+		names[k] = true
+	}
+	for k := range after {
+		names[k] = true
+	}
+	var list []change
+	for _, k := range slices.Sorted(maps.Keys(names)) {
+		if c := (change{k, plain(before[k]), plain(after[k])}); c.Before != c.After {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// Words say what changed from what to what, and not what is empty.
+func (r auditRow) Words() string {
+	var list []string
+	for _, c := range r.Changes() {
+		switch {
+		case c.Before == "":
+			list = append(list, c.Name+" "+c.After)
+		case c.After == "" && r.After != "":
+			list = append(list, c.Name+" "+c.Before+" → none")
+		case c.After == "":
+			list = append(list, c.Name+" was "+c.Before)
+		default:
+			list = append(list, c.Name+" "+c.Before+" → "+c.After)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// plain is a JSON value as text; what says nothing is "".
+func plain(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case bool:
+		if v {
+			return "yes"
+		}
+		return ""
+	case float64:
+		if v == 0 {
+			return ""
+		}
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+type auditView struct {
+	page
+	Rows                                                     []auditRow
+	Since, Until, Event, Subject, Actor, From, Result, Query string
+	Protocols, Results                                       []option
+	Events                                                   []string
+	Filtered, Following                                      bool
+	Older, Newest, FollowHref                                string // addresses; "" where there is none
+	CSVHref, JSONHref                                        string
+	Kept                                                     string
+}
+
+// auditPage is how many rows the page has.
+const auditPage = 100
+
+// auditFilter reads the filter of the page; what cannot be read is a problem of the page.
+func auditFilter(v *visit, p *page) identity.AuditFilter {
+	f := identity.AuditFilter{Event: strings.TrimSpace(v.QueryParam("event")), Subject: strings.TrimSpace(v.QueryParam("subject")),
+		Actor: strings.TrimSpace(v.QueryParam("actor")), Protocol: identity.Protocol(v.QueryParam("protocol")), Result: v.QueryParam("result"),
+		Text: clip(v.QueryParam("q"), maxAuditText)}
+	wrong := func(field, text string) { p.Problems = append(p.Problems, problem{Field: field, Text: text}) }
+	var err error
+	if f.Since, err = momentOf(v.QueryParam("since"), v.server.now(), v.zone); err != nil {
+		wrong("since", "The beginning of the time is not understood. Write 1h, 7d, 2030-01-31 or 2030-01-31 14:30.")
+	}
+	if f.Until, err = momentOf(v.QueryParam("until"), v.server.now(), v.zone); err != nil {
+		wrong("until", "The end of the time is not understood. Write 1h, 7d, 2030-01-31 or 2030-01-31 14:30.")
+	}
+	if f.From, err = identity.ParseAuditFrom(strings.TrimSpace(v.QueryParam("from"))); err != nil {
+		wrong("from", "The address is not understood. Write one such as 192.0.2.1, or a prefix such as 192.0.2.0/24.")
+	}
+	return f
+}
+
+// maxAuditText bounds the text that is looked for, in bytes.
+const maxAuditText = 200
+
+// momentOf reads a moment, or how long ago it was.
+func momentOf(s string, now time.Time, zone *time.Location) (time.Time, error) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return now.AddDate(0, 0, -int(n)), nil
+		}
+	}
+	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	if zone == nil {
+		zone = time.UTC
+	}
+	for _, form := range []string{time.DateOnly, "2006-01-02 15:04", "2006-01-02T15:04", time.DateTime} {
+		if t, err := time.ParseInLocation(form, s, zone); err == nil {
+			return t, nil
+		}
+	}
+	return time.Parse(time.RFC3339, s)
+}
+
+func (s *Server) getAudit(v *visit) error {
+	view := &auditView{}
+	f := auditFilter(v, &view.page)
+	f.Limit = auditPage + 1 // one more tells whether there are older ones
+	status := http.StatusOK
+	var err error
+	if f.Before, err = identity.ParseAuditCursor(v.QueryParam("before")); err != nil {
+		f.Before = identity.AuditCursor{} // somebody has changed the address: the newest then
+	}
+	var list []identity.AuditEvent
+	if len(view.Problems) > 0 {
+		status = http.StatusUnprocessableEntity
+	} else if list, err = s.opt.Identity.Audit(v.ctx(), f); err != nil {
+		return err
+	}
+	q := url.Values{}
+	for _, k := range []string{"since", "until", "event", "subject", "actor", "protocol", "from", "result", "q"} {
+		if x := strings.TrimSpace(v.QueryParam(k)); x != "" {
+			q.Set(k, x)
+		}
+	}
+	view.Filtered = len(q) > 0
+	address := func(path string, more ...string) string {
+		all := maps.Clone(q)
+		for i := 0; i+1 < len(more); i += 2 {
+			all.Set(more[i], more[i+1])
+		}
+		if len(all) == 0 {
+			return path
+		}
+		return path + "?" + all.Encode()
+	}
+	if len(list) > auditPage {
+		list = list[:auditPage]
+		view.Older = address("/admin/audit", "before", list[auditPage-1].Cursor().String())
+	}
+	for _, e := range list {
+		view.Rows = append(view.Rows, auditRow{e})
+	}
+	view.Since, view.Until, view.Event, view.Subject, view.Actor = v.QueryParam("since"), v.QueryParam("until"), f.Event, f.Subject, f.Actor
+	view.From, view.Result, view.Query = v.QueryParam("from"), f.Result, f.Text
+	view.Protocols = options(string(f.Protocol), "", "All protocols", "ftp", "FTP", "web", "Web", "dav", "WebDAV", "api", "API", "xmpp", "XMPP")
+	view.Results = options(f.Result, "", "All results", "ok", "ok", "failed", "failed")
+	if view.Events, err = s.auditEvents(v.ctx()); err != nil {
+		return err
+	}
+	view.CSVHref, view.JSONHref = address("/admin/audit/export", "format", "csv"), address("/admin/audit/export", "format", "json")
+	view.Kept = keptWords(s.opt.Identity.AuditKept())
+	v.fill(&view.page, "admin.audit", "Audit log")
+	switch {
+	case f.Before != (identity.AuditCursor{}):
+		view.Newest = address("/admin/audit")
+	case v.QueryParam("follow") == "1":
+		view.Following, view.FollowHref, view.Live = true, address("/admin/audit"), "/admin/audit/events"
+	default:
+		view.FollowHref = address("/admin/audit", "follow", "1")
+	}
+	return s.write(v, status, "admin_audit", view)
+}
+
+// auditEvents are offered in the filter: the names of what is in the log, and their families.
+func (s *Server) auditEvents(ctx context.Context) ([]string, error) {
+	list, err := s.opt.Identity.AuditEvents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]bool{}
+	for _, e := range list {
+		all[e] = true
+		if family, _, ok := strings.Cut(e, "."); ok {
+			all[family+".*"] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all)), nil
+}
+
+// options makes a list of value and label pairs, with the one that is chosen.
+func options(chosen string, pairs ...string) []option {
+	var list []option
+	for i := 0; i+1 < len(pairs); i += 2 {
+		list = append(list, option{Value: pairs[i], Label: pairs[i+1], Selected: pairs[i] == chosen})
+	}
+	return list
+}
+
+// keptWords says how long rows stay.
+func keptWords(all, logins time.Duration) string {
+	words := func(d time.Duration) string {
+		if d%(24*time.Hour) == 0 {
+			return fmt.Sprintf("%d days", d/(24*time.Hour))
+		}
+		return d.String()
+	}
+	text := "Rows are kept for ever"
+	if all > 0 {
+		text = "Rows are kept for " + words(all)
+	}
+	if logins > 0 && (all == 0 || logins < all) {
+		text += ", those of log-ins for " + words(logins)
+	}
+	return text + ". Nobody can edit or delete them."
+}
+
+// getAuditExport sends what the filter chooses, as a file.
+func (s *Server) getAuditExport(v *visit) error {
+	var p page
+	f := auditFilter(v, &p)
+	format := identity.AuditFormat(v.QueryParam("format"))
+	if len(p.Problems) > 0 || format != identity.AuditCSV && format != identity.AuditJSON {
+		return v.Redirect(http.StatusSeeOther, "/admin/audit?"+v.Request().URL.RawQuery)
+	}
+	v.long()
+	h := v.Response().Header()
+	h.Set("Content-Type", map[identity.AuditFormat]string{identity.AuditCSV: "text/csv; charset=utf-8", identity.AuditJSON: "application/json"}[format])
+	h.Set("Content-Disposition", `attachment; filename="audit-`+s.now().UTC().Format("20060102-150405")+"."+string(format)+`"`)
+	if v.Request().Method == http.MethodHead {
+		return nil
+	}
+	if err := s.opt.Identity.ExportAudit(v.ctx(), v.actor(), f, format, deadlined{v, http.NewResponseController(v.Response().Writer)}); err != nil {
+		if v.Response().Committed {
+			panic(http.ErrAbortHandler) // so that half a file is not taken for a whole one
+		}
+		return err
+	}
+	return nil
+}
+
+// deadlined gives each piece of a long answer the time of a short one.
+type deadlined struct {
+	v  *visit
+	rc *http.ResponseController
+}
+
+func (d deadlined) Write(b []byte) (int, error) {
+	_ = d.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	return d.v.Response().Write(b)
+}
