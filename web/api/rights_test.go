@@ -29,7 +29,8 @@ var levels = map[string]identity.Level{
 	"list-policy": identity.LevelStaff, "list-resources": identity.LevelStaff, "change-policy": identity.LevelAdmin, "undo-policy": identity.LevelAdmin, "import-policy": identity.LevelAdmin, "explain-policy": identity.LevelStaff, "list-classes": identity.LevelStaff, "test-class": identity.LevelStaff,
 	"introspect": identity.LevelLoggedIn, "watch-sessions": identity.LevelLoggedIn,
 	"add-ban": identity.LevelModerator, "check-ban": identity.LevelStaff, "list-ban-allows": identity.LevelStaff, "add-ban-allow": identity.LevelAdmin, "remove-ban-allow": identity.LevelAdmin,
-	"list-bans": identity.LevelStaff, "list-audit": identity.LevelStaff,
+	"list-bans": identity.LevelStaff, "list-audit": identity.LevelStaff, "list-audit-events": identity.LevelStaff, "export-audit": identity.LevelStaff, "audit-head": identity.LevelStaff,
+	"list-own-logins": identity.LevelLoggedIn, "verify-audit": identity.LevelAdmin,
 
 	"import-users": identity.LevelAdmin,
 	"add-user":     identity.LevelAdmin, "set-user": identity.LevelAdmin, "set-password": identity.LevelAdmin,
