@@ -46,7 +46,7 @@ type userCmd struct {
 
 	Factor userFactorCmd `cmd:"" help:"Second factors of accounts; people set them up on the web pages."`
 
-	Export userExportCmd `cmd:"" help:"Write what chat keeps of an account to a file (XEP-0227), while the server is stopped."`
+	Export userExportCmd `cmd:"" help:"Write all that is kept of a person, and their files, to one archive; or the list of all accounts."`
 	Import userImportCmd `cmd:"" help:"Make accounts of those of another server: passwd and shadow, ProFTPD, Pure-FTPd, SFTPGo, Prosody, ejabberd, CSV."`
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -36,6 +37,9 @@ type Options struct {
 	// BaseURL is the address of the web pages; nil: what the configuration gives. With a listener
 	// on port 0 only the running server knows it.
 	BaseURL func() string
+
+	// Chat writes what chat keeps of an account (XEP-0227); nil: exports have none.
+	Chat func(ctx context.Context, acc identity.Account, out io.Writer) error
 
 	// Metrics answers GET /metrics; nil: there is no such path.
 	Metrics http.Handler
@@ -96,6 +100,7 @@ func New(o Options) (*API, error) {
 	a.registerServer()
 	a.registerUsers()
 	a.registerImport()
+	a.registerExport()
 	a.registerQuotas()
 	a.registerTrash()
 	a.registerShares()

@@ -32,8 +32,8 @@ var levels = map[string]identity.Level{
 	"list-bans": identity.LevelStaff, "list-audit": identity.LevelStaff, "list-audit-events": identity.LevelStaff, "export-audit": identity.LevelStaff, "audit-head": identity.LevelStaff,
 	"list-own-logins": identity.LevelLoggedIn, "verify-audit": identity.LevelAdmin,
 
-	"import-users": identity.LevelAdmin,
-	"add-user":     identity.LevelAdmin, "set-user": identity.LevelAdmin, "set-password": identity.LevelAdmin,
+	"import-users": identity.LevelAdmin, "export-user": identity.LevelAdmin, "export-me": identity.LevelLoggedIn,
+	"add-user": identity.LevelAdmin, "set-user": identity.LevelAdmin, "set-password": identity.LevelAdmin,
 	"disable-user": identity.LevelModerator, "enable-user": identity.LevelModerator, "remove-user": identity.LevelAdmin,
 	"add-group": identity.LevelAdmin, "set-group": identity.LevelAdmin, "remove-group": identity.LevelAdmin,
 	"add-members": identity.LevelLoggedIn, "remove-members": identity.LevelLoggedIn, "remove-member": identity.LevelLoggedIn, "list-own-groups": identity.LevelLoggedIn,

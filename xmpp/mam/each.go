@@ -30,3 +30,8 @@ func Each(ctx context.Context, s Store, owner identity.UserID, fn func(Stored) e
 		}
 	}
 }
+
+// Each is the function Each on the archive's store.
+func (a *Archive) Each(ctx context.Context, owner identity.UserID, fn func(Stored) error) error {
+	return Each(ctx, a.store, owner, fn)
+}

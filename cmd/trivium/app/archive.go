@@ -16,7 +16,7 @@ import (
 
 // newArchive is the message archive; nil where there is to be none. It closes after the chat road,
 // so that what its clients sent last is written.
-func newArchive(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, db *sqldb.DB, log *slog.Logger) (*mam.Archive, error) {
+func newArchive(lc fx.Lifecycle, ch *chatTakeout, cfg *config.Config, s *identity.Service, db *sqldb.DB, log *slog.Logger) (*mam.Archive, error) {
 	if !cfg.XMPP.Archive {
 		return nil, nil
 	}
@@ -43,5 +43,6 @@ func newArchive(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, db *sq
 		return nil
 	}})
 	background(lc, a.Run)
+	ch.archive.Store(a)
 	return a, nil
 }

@@ -48,8 +48,8 @@ func roads() fx.Option {
 // localActor is the machine's owner: whoever may open the data directory may do everything.
 func localActor() identity.Actor { return identity.Actor{Level: identity.LevelRoot, Via: "cli"} }
 
-func newAPI(cfg *config.Config, s *identity.Service, t *tokens.Service, f *files.Service, st *status, v buildVersion, log *slog.Logger) (*api.API, error) {
-	o := api.Options{Identity: s, Tokens: t, Files: f, Config: cfg, Classes: classes(cfg), Version: string(v), Log: log}
+func newAPI(cfg *config.Config, s *identity.Service, t *tokens.Service, f *files.Service, ch *chatTakeout, st *status, v buildVersion, log *slog.Logger) (*api.API, error) {
+	o := api.Options{Chat: ch.write, Identity: s, Tokens: t, Files: f, Config: cfg, Classes: classes(cfg), Version: string(v), Log: log}
 	if st.running {
 		o.Status, o.BaseURL = st.report, st.baseURL
 		var err error
