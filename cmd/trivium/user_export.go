@@ -41,9 +41,9 @@ func (c *userExportCmd) Run(s *shell) (err error) {
 	}
 	var out io.Writer = s.stdout
 	if c.To != "" {
-		f, err := os.OpenFile(c.To, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return err
+		f, fault := os.OpenFile(c.To, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if fault != nil {
+			return fault
 		}
 		defer func() {
 			if err = errors.Join(err, f.Close()); err != nil {
