@@ -129,6 +129,7 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/confirm", Level: in, Page: "confirm", handle: s.postConfirm},
 		{Method: post, Path: "/confirm/options", Level: in, Page: "confirm", handle: s.postPasskeyOptions},
 
+		{Method: post, Path: "/account/export", Level: in, Page: "account", confirm: true, handle: s.postExport},
 		{Method: post, Path: "/theme", Level: in, Page: "theme", handle: s.postTheme},
 
 		// The groups that one is in, and manages.

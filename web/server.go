@@ -23,6 +23,7 @@ import (
 	"trivium/identity/oidc"
 	"trivium/internal/listen"
 	"trivium/tokens"
+	"trivium/web/takeout"
 )
 
 // Limits that SECURITY gives no key.
@@ -59,6 +60,8 @@ type Options struct {
 	Files    *files.Service
 
 	API http.Handler // serves /api/…; nil: there is none
+	// Takeout gathers all that is kept of an account; nil: nobody can download it.
+	Takeout func(ctx context.Context, acc identity.Account) (takeout.Person, error)
 	// DAV serves /dav/…, and tells at / that it is there; nil: there is none. DAVMethods are what it
 	// takes.
 	DAV        http.Handler
