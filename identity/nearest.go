@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"math"
 	"strings"
 )
 
@@ -10,8 +9,12 @@ import (
 // still make a name the likely one.
 const maxSlips = 2
 
+// maxNearest is how many accounts there may be for all their names to be read for a mistake.
+const maxNearest = 20_000
+
 // Nearest returns the login or alias that is most like name, for "did you mean"; "" where none
-// is. It reads all names, so it is for mistakes, not for every request, and never for log-ins.
+// is, or where there are more than 20,000 accounts. It reads all names, so it is for mistakes, not for
+// every request, and never for log-ins.
 func (s *Service) Nearest(ctx context.Context, name string) string {
 	wanted := strings.ToLower(strings.TrimSuffix(name, "@"+s.opts.Domain))
 	best, least := "", maxSlips+1
@@ -22,7 +25,10 @@ func (s *Service) Nearest(ctx context.Context, name string) string {
 			best, least = n, d
 		}
 	}
-	as, err := s.store.Accounts(ctx, UserFilter{Limit: math.MaxInt32})
+	if n, err := s.store.CountAccounts(ctx, UserFilter{}); err != nil || n > maxNearest {
+		return ""
+	}
+	as, err := s.store.Accounts(ctx, UserFilter{Limit: maxNearest})
 	if err != nil {
 		return ""
 	}
