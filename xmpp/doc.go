@@ -46,6 +46,7 @@
 // | XEP-0054 | 1.3.0 | complete | vcard-temp; its picture is the avatar of XEP-0084 |
 // | XEP-0059 | 1.0 | complete | result set management, in queries of the archive and of nodes; no page by number |
 // | XEP-0060 | 1.30.0 | complete | nodes of accounts, with all access models, affiliations and publishing options; no collections, options of subscriptions, or nodes of the server |
+// | XEP-0070 | 1.0.2 | complete | log-ins on the web are confirmed, by IQ or by a message with the code; no HTTP authentication of its own |
 // | XEP-0077 | 2.4 | complete | change of the password; making and removing of accounts where config has it, over TLS alone; no CAPTCHA |
 // | XEP-0084 | 1.1.4 | complete | avatars, in nodes |
 // | XEP-0085 | 2.1 | complete | what somebody does at the moment is not kept, and waits while a client is inactive |
@@ -92,6 +93,7 @@
 // | XEP-0440 | 1.0.0 | complete | tls-exporter and tls-server-end-point; none over WebSocket |
 // | XEP-0441 | 0.2.0 | complete | preferences of the archive; at most 1,000 addresses |
 // | XEP-0474 | 0.5.0 | complete | SCRAM tells what mechanisms and channel bindings were offered |
+// | XEP-0445 | 0.2.0 | complete | the code of an invitation opens registration |
 // | XEP-0478 | 0.2.0 | complete | limits of the stream: the largest stanza, and the silence after which a client is asked |
 // | XEP-0480 | 0.2.0 | complete | upgrade tasks, by which accounts get the SCRAM keys that they lack |
 // | XEP-0484 | 0.2.0 | complete | FAST with HT-SHA-256-EXPR, -ENDP and -NONE; a token lasts 21 days; no 0-RTT, none for app passwords |
