@@ -70,7 +70,9 @@ async function use(form, status, options) {
 	}
 }
 
+// send goes out once: a question is good for one answer, and button and name field may both have one.
 function send(form, c) {
+	if (form.dataset.answered) return;
 	form.elements.credential.value = writeAnswer(c);
 	const stay = document.getElementById("stay");
 	if (stay?.checked) {
@@ -111,9 +113,12 @@ export function passkeys() {
 		status.textContent = "";
 		form.querySelector("button:not([type])").disabled = false;
 		form.addEventListener("submit", (e) => {
-			if (form.dataset.answered) return;
+			if (form.dataset.answered === "1") {
+				form.dataset.answered = "sent";
+				return;
+			}
 			e.preventDefault();
-			use(form, status, {});
+			if (!form.dataset.answered) use(form, status, {});
 		}, true);
 		if (form.hasAttribute("data-auto")) auto(form);
 	}
