@@ -142,10 +142,15 @@ func (b *behind) run(ctx context.Context) {
 
 // flush writes all that is queued.
 func (b *behind) flush(ctx context.Context) {
+	drain(b.queue, func(j job) { b.write(ctx, j) })
+}
+
+// drain does what waits in a queue, and not what comes after it.
+func drain[T any](queue <-chan T, do func(T)) {
 	for {
 		select {
-		case j := <-b.queue:
-			b.write(ctx, j)
+		case v := <-queue:
+			do(v)
 		default:
 			return
 		}

@@ -189,14 +189,7 @@ func (s *Service) watchDevices(ctx context.Context) {
 
 // flushDevices looks at all log-ins that wait.
 func (s *Service) flushDevices(ctx context.Context) {
-	for {
-		select {
-		case v := <-s.devices.queue:
-			s.lookAt(ctx, v)
-		default:
-			return
-		}
-	}
+	drain(s.devices.queue, func(v sighting) { s.lookAt(ctx, v) })
 }
 
 // lookAt notes a device, and tells the person where it is a new one. They are told first, so that
@@ -260,8 +253,8 @@ func (s *Service) strange(v *sighting, d *Device, known []Device) bool {
 // newDevice tells of a device, but no more than some within an hour.
 func (s *Service) newDevice(ctx context.Context, acc *Account, v *sighting) {
 	user := s.display(acc.Login, acc.Domain)
-	s.behind.record(cleaned(AuditEvent{Time: v.at, Event: EventDeviceNew, Actor: user, Via: string(v.protocol), Subject: user,
-		Protocol: v.protocol, Remote: v.remote.String(), Session: v.session, Result: "ok", Detail: v.client}))
+	s.behind.record(AuditEvent{Time: v.at, Event: EventDeviceNew, Actor: user, Via: string(v.protocol), Subject: user,
+		Protocol: v.protocol, Remote: v.remote.String(), Session: v.session, Result: "ok", Detail: v.client})
 	told := s.devices.told.get(v.user)
 	for len(*told) > 0 && v.at.Sub((*told)[0]) >= time.Hour {
 		*told = (*told)[1:]

@@ -24,7 +24,7 @@ func (s *Service) Sweep()                         { s.sweep() }
 func (s *Service) FlushBehind(ctx context.Context) {
 	s.flushBrowsers(true)
 	s.flushDevices(ctx)
-	s.flushResets(ctx)
+	drain(s.resets.queue, func(ask resetAsk) { s.answerReset(ctx, ask) })
 	s.behind.flush(ctx)
 }
 

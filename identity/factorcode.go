@@ -184,20 +184,6 @@ func (s *Service) newRecovery(id UserID) (FactorRow, []Secret, error) {
 	return row, codes, err
 }
 
-// randomCode is a code for people's hands, with a dash after each step characters.
-func randomCode(length, step int) string {
-	b := make([]byte, length)
-	_, _ = rand.Read(b) // never fails (crypto/rand)
-	var code strings.Builder
-	for i, c := range b {
-		if i > 0 && i%step == 0 {
-			code.WriteByte('-')
-		}
-		code.WriteByte(setupAlphabet[int(c)%len(setupAlphabet)])
-	}
-	return code.String()
-}
-
 func (s *Service) newFactor(id UserID, kind FactorKind, label string) FactorRow {
 	return FactorRow{ID: strings.ToLower(rand.Text()), User: id, Kind: kind, Label: label, CreatedAt: s.now().UTC().Truncate(timeUnit)}
 }

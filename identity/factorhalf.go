@@ -170,14 +170,7 @@ func (s *Service) proveFactor(ctx context.Context, ses *Session, acc *Account, p
 		return "", err
 	}
 	kind, err := prove()
-	switch {
-	case errors.Is(err, ErrCredentials):
-		try.fail(true)
-	case err != nil:
-		try.drop()
-	default:
-		try.succeed()
-	}
+	try.end(err, true)
 	if err != nil && kind != "" {
 		s.auditLogin(&claim{ses: ses, acc: acc, login: Login{Method: Method(kind)}}, err)
 	}

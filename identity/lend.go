@@ -1,9 +1,6 @@
 package identity
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // Lend returns what ses may do in the place of the account that g names, no further than g says: what
 // a share of files opens to whoever has its address. The account must be one that could log in on the
@@ -39,13 +36,6 @@ func (s *Service) Guess(ctx context.Context, ses *Session, what string, check fu
 	}
 	defer leave()
 	err = check()
-	switch {
-	case errors.Is(err, ErrCredentials):
-		try.fail(true)
-	case err != nil:
-		try.drop()
-	default:
-		try.succeed()
-	}
+	try.end(err, true)
 	return err
 }

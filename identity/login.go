@@ -111,15 +111,13 @@ func (s *Service) check(ctx context.Context, c *claim) (*attachment, error) {
 	default:
 		err = s.provePassword(ctx, c, try)
 	}
+	try.end(err, !token)
 	switch {
 	case errors.Is(err, ErrCredentials):
-		try.fail(!token)
 		return nil, ErrCredentials
 	case err != nil:
-		try.drop()
 		return nil, err
 	}
-	try.succeed()
 	if token {
 		try.token()
 	}
@@ -604,14 +602,7 @@ func (s *Service) CheckPassword(ctx context.Context, ses *Session, password Secr
 	try, err := s.enter(ctx, c, false)
 	if err == nil {
 		err = s.provePassword(ctx, c, try)
-		switch {
-		case errors.Is(err, ErrCredentials):
-			try.fail(true)
-		case err != nil:
-			try.drop()
-		default:
-			try.succeed()
-		}
+		try.end(err, true)
 	}
 	if err != nil {
 		s.auditLogin(c, err)

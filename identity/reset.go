@@ -65,13 +65,6 @@ func (s *Service) answerResets(ctx context.Context) {
 	}
 }
 
-// flushResets answers all that wait.
-func (s *Service) flushResets(ctx context.Context) {
-	for len(s.resets.queue) > 0 {
-		s.answerReset(ctx, <-s.resets.queue)
-	}
-}
-
 func (s *Service) answerReset(ctx context.Context, ask resetAsk) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), truthTimeout)
 	defer cancel()
@@ -84,7 +77,7 @@ func (s *Service) answerReset(ctx context.Context, ask resetAsk) {
 	e := AuditEvent{Time: s.now(), Event: "reset.ask", Via: by.Via, Remote: by.Remote, Result: "ok", Subject: unknownName}
 	if len(accounts) == 0 {
 		e.Result = ErrNotFound.Error()
-		s.behind.record(cleaned(e))
+		s.behind.record(e)
 	}
 	for i := range accounts {
 		a := &accounts[i]
@@ -99,7 +92,7 @@ func (s *Service) answerReset(ctx context.Context, ask resetAsk) {
 				e.Result = resultOf(err)
 			}
 		}
-		s.behind.record(cleaned(e))
+		s.behind.record(e)
 	}
 }
 

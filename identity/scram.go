@@ -139,15 +139,13 @@ func (x *SCRAM) finish(ctx context.Context, authMessage, proof []byte) (*attachm
 		return nil, nil, err
 	}
 	server, err := x.match(ctx, try, authMessage, proof)
+	try.end(err, true)
 	switch {
 	case errors.Is(err, ErrCredentials):
-		try.fail(true)
 		return nil, nil, ErrCredentials
 	case err != nil:
-		try.drop()
 		return nil, nil, err
 	}
-	try.succeed()
 	if c.grant != nil {
 		try.token()
 	}

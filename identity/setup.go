@@ -20,12 +20,15 @@ const (
 	setupStep     = 4
 )
 
-func newSetupCode() string {
-	var b [setupLength]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+func newSetupCode() string { return randomCode(setupLength, setupStep) }
+
+// randomCode is a code for people's hands, with a dash after each step characters.
+func randomCode(length, step int) string {
+	b := make([]byte, length)
+	_, _ = rand.Read(b) // never fails (crypto/rand)
 	var code strings.Builder
 	for i, c := range b {
-		if i > 0 && i%setupStep == 0 {
+		if i > 0 && i%step == 0 {
 			code.WriteByte('-')
 		}
 		code.WriteByte(setupAlphabet[int(c)%len(setupAlphabet)])

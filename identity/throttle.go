@@ -3,6 +3,7 @@ package identity
 import (
 	"container/list"
 	"context"
+	"errors"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -93,21 +94,6 @@ func newThrottle(l Limits, now func() time.Time) *throttle {
 		places:   newRecent[placeKey](maxTracked, func(s *placeState) { wake(&s.freed) }),
 		tokens:   newRecent[netip.Prefix](maxTracked, func(*time.Time) {}),
 		bans:     newBanList(now)}
-}
-
-// banned returns how long the prefix is banned yet; 0: it is not.
-func (t *throttle) banned(p netip.Prefix) time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.banLeft(p)
-}
-
-func (t *throttle) banLeft(p netip.Prefix) time.Duration {
-	b := t.bans.of(p.Addr())
-	if b == nil {
-		return 0
-	}
-	return max(b.Until.Sub(t.now()), 0)
 }
 
 // holds reports whether a ban of that very prefix holds.
@@ -382,6 +368,19 @@ func pause(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// end ends an attempt by what came of it: ErrCredentials fails it, nil succeeds, and any other error
+// says nothing about guessing.
+func (a *attempted) end(err error, byAccount bool) {
+	switch {
+	case errors.Is(err, ErrCredentials):
+		a.fail(byAccount)
+	case err != nil:
+		a.drop()
+	default:
+		a.succeed()
 	}
 }
 

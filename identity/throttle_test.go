@@ -308,3 +308,14 @@ func TestCredentialCache(t *testing.T) {
 		t.Errorf("%d entries", len(c.entries))
 	}
 }
+
+// banned returns how long the prefix is banned yet; 0: it is not.
+func (t *throttle) banned(p netip.Prefix) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.bans.of(p.Addr())
+	if b == nil {
+		return 0
+	}
+	return max(b.Until.Sub(t.now()), 0)
+}

@@ -29,11 +29,6 @@ func (t *luaTable) text(key string) string {
 	return s
 }
 
-func (t *luaTable) table(key string) *luaTable {
-	s, _ := t.keys[key].(*luaTable)
-	return s
-}
-
 // luaReader reads the part of Lua that is data: strings, numbers, true, false, nil and tables of
 // these. Nothing is run: a name that stands where a value should is an error.
 type luaReader struct {

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
-	"sort"
 	"strconv"
 	"strings"
 )
@@ -147,14 +146,4 @@ func scramHash(name string, iterations int64, salt, stored, server []byte) (stri
 	}
 	b := base64.StdEncoding.EncodeToString
 	return name + "$" + strconv.FormatInt(iterations, 10) + ":" + b(salt) + "$" + b(stored) + ":" + b(server), true
-}
-
-// sortedKeys are the keys of a table, so that what is written is always the same.
-func (t *luaTable) sortedKeys() []string {
-	keys := make([]string, 0, len(t.keys))
-	for k := range t.keys {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
