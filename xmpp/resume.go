@@ -113,13 +113,13 @@ func (s *Stream) takeOver(h uint32) (turn uint32, err error) {
 		s.mu.Unlock()
 		return 0, err
 	}
-	t, stuck := s.t, s.writing
+	t := s.t
 	s.lot.take(s)
 	s.detach()
 	turn = s.turn.Load()
 	s.mu.Unlock()
 	if t != nil {
-		farewell(t, stuck, streamError(xstream.Conflict, "The stream goes on over another connection."))
+		farewell(t, streamError(xstream.Conflict, "The stream goes on over another connection."))
 	}
 	return turn, nil
 }

@@ -436,7 +436,7 @@ func (h Hold) Failed() {
 		return
 	}
 	*h.left() = neverHeld
-	t, stuck := s.t, s.writing
+	t := s.t
 	switch {
 	case t == nil: // it waits already
 		s.mu.Unlock()
@@ -450,7 +450,7 @@ func (h Hold) Failed() {
 	s.awaitLocked()
 	over := s.charge()
 	s.mu.Unlock()
-	farewell(t, stuck, streamError(xstream.InternalServerError, text))
+	farewell(t, streamError(xstream.InternalServerError, text))
 	if over {
 		s.lot.trim()
 	}

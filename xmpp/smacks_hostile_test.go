@@ -138,6 +138,23 @@ func TestTakeOver(t *testing.T) {
 	back.ends("policy-violation")
 }
 
+// What is being written to the old connection when its stream goes elsewhere does not keep it from
+// hearing why.
+func TestTakeOverWhileWriting(t *testing.T) {
+	s := resumes(t, func(o *xmpp.Options) { o.Limits.XMPPQueueSize = 32 << 20 })
+	alice, bob := s.login("alice", "a"), s.login("bob", "b")
+	id := bob.enable()
+	const n = 100
+	for i := range n { // more than the buffers of both sockets hold
+		alice.send(fmt.Sprintf("<message to='%s'><body>%d:%s</body></message>", bob.jid, i, strings.Repeat("x", 200<<10)))
+	}
+	alice.pinged()
+	if _, answer := s.comeback("bob", id, "0"); !strings.Contains(answer, "<resumed ") {
+		t.Fatal(answer)
+	}
+	bob.ends("conflict")
+}
+
 // A client that does not read does not keep its stream from going on elsewhere.
 func TestTakeOverFromStuck(t *testing.T) {
 	s := resumes(t, func(o *xmpp.Options) { o.Limits.XMPPQueueSize = 32 << 20 })

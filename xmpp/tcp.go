@@ -31,6 +31,9 @@ type tcp struct {
 	ses  *identity.Session
 	// direct says that TLS comes first (XEP-0368).
 	direct bool
+
+	sending sync.Mutex // guards what follows, and the writing side: no element comes within another
+	closed  bool       // the last words have been written
 }
 
 func newTCP(raw *net.TCPConn) *tcp {
@@ -65,6 +68,22 @@ func (t *tcp) secure(ctx context.Context, cfg *tls.Config, within time.Duration)
 }
 
 func (t *tcp) write(items []item, within time.Duration) error {
+	t.sending.Lock()
+	defer t.sending.Unlock()
+	return t.writeLocked(items, within)
+}
+
+func (t *tcp) conclude(items []item, within time.Duration) error {
+	t.sending.Lock()
+	defer t.sending.Unlock()
+	defer func() { t.closed = true }()
+	return t.writeLocked(items, within)
+}
+
+func (t *tcp) writeLocked(items []item, within time.Duration) error {
+	if t.closed {
+		return net.ErrClosed
+	}
 	if len(items) == 1 {
 		if !t.grant(within) {
 			return net.ErrClosed

@@ -7,7 +7,8 @@ import (
 	"trivium/identity"
 )
 
-// transport carries one stream over a connection. One goroutine reads; one at a time writes.
+// transport carries one stream over a connection. One goroutine reads; one at a time writes, and
+// another one waits for it.
 type transport interface {
 	// next waits for the next frame. Its goroutine owns the reading side from accept to end. After
 	// os.ErrDeadlineExceeded it may be called again, and goes on where it was.
@@ -16,6 +17,8 @@ type transport interface {
 	heard() uint64
 	// write sends whole elements within a time; after an error nothing more can be written.
 	write(items []item, within time.Duration) error
+	// conclude is the last write; one that comes later fails.
+	conclude(items []item, within time.Duration) error
 	// opened checks the form of the peer's open tag; open is our answer to it, and closing the end
 	// tag.
 	opened(el *Element) error

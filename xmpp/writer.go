@@ -162,16 +162,12 @@ func (s *Stream) broken() {
 }
 
 // farewell ends a connection whose stream goes on over another one: its reader stops at once, and
-// the client hears why if it reads. Where a writer is stuck in it there is no way to say it.
-func farewell(t transport, stuck bool, words []byte) {
-	if stuck {
-		t.cut()
-		return
-	}
-	const within = time.Second // a busy machine needs a while; nobody waits for it
-	t.hurry(time.Now().Add(within))
+// the client hears why if it reads. A writer that still runs there has that long, too, and the words
+// come after its own; nobody waits for them.
+func farewell(t transport, words []byte) {
+	t.hurry(time.Now().Add(linger))
 	go func() { // writing may take that long, and shutting TLS longer; the reader's end cuts it
-		if t.write([]item{{b: words}, {b: t.closing()}}, within) == nil {
+		if t.conclude([]item{{b: words}, {b: t.closing()}}, linger) == nil {
 			t.shut()
 		}
 	}()

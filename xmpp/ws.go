@@ -33,6 +33,7 @@ type ws struct {
 	ping   *time.Timer
 
 	sending sync.Mutex // guards what follows, and the writing side: no frame comes within another
+	last    bool       // the last words have been written; a close frame may follow
 	closed  bool       // a close frame has been sent; nothing follows it
 }
 
@@ -156,6 +157,20 @@ func (t *ws) account(ses *identity.Session) {
 func (t *ws) write(items []item, within time.Duration) error {
 	t.sending.Lock()
 	defer t.sending.Unlock()
+	return t.writeLocked(items, within)
+}
+
+func (t *ws) conclude(items []item, within time.Duration) error {
+	t.sending.Lock()
+	defer t.sending.Unlock()
+	defer func() { t.last = true }()
+	return t.writeLocked(items, within)
+}
+
+func (t *ws) writeLocked(items []item, within time.Duration) error {
+	if t.last {
+		return net.ErrClosed
+	}
 	buf := batches.Get().(*[batch]byte)
 	defer batches.Put(buf)
 	b := buf[:0]
