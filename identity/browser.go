@@ -231,7 +231,7 @@ func (s *Service) upgradeBy(ctx context.Context, rec *browserRecord, c *claim, s
 		undo()
 		return Cookie{}, err
 	}
-	s.confirm(rec)
+	s.confirm(rec, "")
 	s.upgraded(rec.session)
 	return cookie, nil
 }
@@ -292,6 +292,7 @@ func (s *Service) lower(rec *browserRecord, why Reason) {
 	rec.session.Update(func(d *Details) { d.State = StateAnonymous })
 	surplus := s.browsers.lower(rec)
 	s.removeRows(rec.session.id)
+	s.sessionGrants(rec.session.id, was.creds.UserID, why)
 	s.auditEnd(EventLogout, rec.session, was, why)
 	s.downgraded(rec.session)
 	s.closeSurplus(surplus)

@@ -17,6 +17,7 @@ type edit struct {
 	concerned []UserID
 	rules     bool // the store's rules of the policy are others
 	events    []AuditEvent
+	ended     []EndedGrant // of applications, which are told of it
 }
 
 // concern names accounts whose sessions are to be looked at once the change is committed.
@@ -83,6 +84,7 @@ func (s *Service) edit(ctx context.Context, by Actor, fn func(e *edit) error) er
 	if e.rules {
 		s.rulesChanged(ctx)
 	}
+	s.tellGrants(e.ended)
 	if len(e.concerned) > 0 {
 		s.reconcile(ctx, e.concerned...)
 	}

@@ -20,11 +20,14 @@ func (s *Service) Confirmed(b *Browser) bool {
 	return !at.IsZero() && s.now().Sub(at) < confirmLife
 }
 
-// confirm notes that the person has just shown to be it.
-func (s *Service) confirm(rec *browserRecord) {
+// confirm notes that the person has just shown to be it, by which second factor; "": by none.
+func (s *Service) confirm(rec *browserRecord, by FactorKind) {
 	s.browsers.mu.Lock()
 	defer s.browsers.mu.Unlock()
 	rec.confirmed = s.now()
+	if by != "" {
+		rec.confirmedBy = by
+	}
 }
 
 // Ways are how somebody who is logged in can show again to be it.
@@ -61,7 +64,7 @@ func (s *Service) hasPassword(acc *Account) bool {
 func (s *Service) ConfirmPassword(ctx context.Context, b *Browser, password Secret) error {
 	err := s.CheckPassword(ctx, b.Session, password)
 	if err == nil {
-		s.confirm(b.record)
+		s.confirm(b.record, "")
 	}
 	return err
 }
@@ -94,9 +97,10 @@ func (s *Service) confirmBy(ctx context.Context, b *Browser, prove func(*Account
 	if acc == nil {
 		return ErrEnded
 	}
-	if _, err := s.proveFactor(ctx, b.Session, acc, func() (FactorKind, error) { return prove(acc) }); err != nil {
+	kind, err := s.proveFactor(ctx, b.Session, acc, func() (FactorKind, error) { return prove(acc) })
+	if err != nil {
 		return err
 	}
-	s.confirm(b.record)
+	s.confirm(b.record, kind)
 	return nil
 }

@@ -31,6 +31,8 @@ type passing struct {
 	enrol      *enrolment
 	ask        *chatAsk
 	confirmed  time.Time // when the person last showed to be it
+	// confirmedBy is the second factor that was shown then, since the log-in.
+	confirmedBy FactorKind
 }
 
 func (p *passing) clear() {

@@ -21,6 +21,8 @@ type Introspection struct {
 	TokenID string      // of a token, or of the session that it opened
 	Session *Info       // of a cookie or session ID
 	Engine  *EngineData // of a browser session
+
+	Application string // that a token was given to
 }
 
 // IntrospectionKind is what was shown.
@@ -31,6 +33,8 @@ const (
 	IntrospectToken   IntrospectionKind = "token"   // an app password or token
 	IntrospectCookie  IntrospectionKind = "cookie"  // the value of the cookie as or ls
 	IntrospectSession IntrospectionKind = "session" // the ID of a session, which proves nothing
+	// IntrospectApplication is an access or refresh token of an application.
+	IntrospectApplication IntrospectionKind = "application"
 )
 
 // maxIntrospected bounds what is looked at, in bytes.
@@ -48,6 +52,9 @@ func (s *Service) Introspect(ctx context.Context, value Secret, from netip.Addr)
 	}
 	if s.tokens != nil && s.tokens.IsToken(value) {
 		return s.introspectToken(ctx, value, from)
+	}
+	if s.opts.Applications.On && (strings.HasPrefix(text, accessToken.prefix()) || strings.HasPrefix(text, refreshToken.prefix())) {
+		return s.introspectGrant(ctx, value)
 	}
 	if strings.Contains(text, ".") {
 		for _, kind := range []CookieKind{CookieLoggedIn, CookieAnonymous} {

@@ -93,6 +93,8 @@ type Options struct {
 	SiteName   string   // what authenticator apps show; "" is Domain
 	FactorFrom Level    // accounts of this level and above need a second factor; 0: none does
 
+	Applications Applications // that people log in to by this server
+
 	Now func() time.Time // nil: time.Now
 }
 
@@ -132,6 +134,9 @@ type Service struct {
 	resets *resets
 	joins  *allowance[netip.Prefix]
 
+	grantRate  *allowance[UserID]   // log-ins at applications
+	onGrantEnd []func([]EndedGrant) // set before Run
+
 	// truth is held while an account is read and its sessions are set to what it says, by log-ins
 	// for reading: of two log-ins neither changes what the other has read. Before Registry.mu.
 	truth sync.RWMutex
@@ -163,6 +168,8 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		banSeq:   -1, known: newKnownAccounts(o.Now), decoys: &decoys{}, devices: newDevices(), totp: o.TOTP, passkeys: o.Passkeys,
 		asks: newRecent[UserID](maxTracked, func(*askState) {})}
 	s.resets, s.joins = newResets(), newAllowance[netip.Prefix](joinTries, joinWindow)
+	s.grantRate = newAllowance[UserID](grantRate, grantWindow)
+	s.OnChange(s.applicationsOf)
 	if s.seal, err = newSealer(o.SealKey); err != nil {
 		return nil, err
 	}
@@ -292,6 +299,9 @@ func (s *Service) sessionsEnded(gone []ended) {
 		}
 		s.auditEnd(event, e.session, was, e.reason)
 		if was.creds.UserID != "" {
+			if e.session.browser != nil {
+				s.sessionGrants(e.session.id, was.creds.UserID, e.reason)
+			}
 			s.downgraded(e.session)
 		}
 	}

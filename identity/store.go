@@ -85,6 +85,14 @@ type StoreReader interface {
 	Factors(ctx context.Context, user UserID) ([]FactorRow, error)
 	// FactorByCredential reads the passkey of a credential ID.
 	FactorByCredential(ctx context.Context, credential string) (FactorRow, error)
+	Application(ctx context.Context, id string) (Application, error)
+	Applications(ctx context.Context) ([]Application, error)                      // by name
+	ApplicationUseCounts(ctx context.Context) (map[string]int, error)             // by application
+	ApplicationUsers(ctx context.Context, user UserID) ([]ApplicationUser, error) // by application
+	ApplicationUser(ctx context.Context, application string, user UserID) (ApplicationUser, error)
+	ApplicationGrant(ctx context.Context, id string) (ApplicationGrant, error)
+	ApplicationGrants(ctx context.Context, f GrantFilter) ([]ApplicationGrant, error) // the oldest first
+	ApplicationKeys(ctx context.Context) ([]SealedKey, error)                         // the oldest first
 	// Setting reads a small named value, such as the set-up code.
 	Setting(ctx context.Context, name string) (string, error)
 }
@@ -157,6 +165,19 @@ type StoreWriter interface {
 	// PutAuditGap removes the rows in a gap, and the gaps in it, and keeps it. That is the only way in
 	// which rows go; none ever changes.
 	PutAuditGap(ctx context.Context, g AuditGap) error
+	PutApplication(ctx context.Context, a Application) error         // by ID
+	RemoveApplication(ctx context.Context, id string) error          // and all that it was granted
+	PutApplicationUser(ctx context.Context, u ApplicationUser) error // by both; FirstAt stays
+	RemoveApplicationUser(ctx context.Context, application string, user UserID) error
+	AddApplicationGrant(ctx context.Context, g ApplicationGrant) error
+	// AdvanceApplicationGrant raises the generation of a grant by one; ErrNotFound where it is not at
+	// that generation any more, or gone.
+	AdvanceApplicationGrant(ctx context.Context, id string, generation int64, used, expires time.Time) error
+	DetachApplicationGrant(ctx context.Context, id string) error // from its session
+	// RemoveApplicationGrants returns those that were there.
+	RemoveApplicationGrants(ctx context.Context, ids ...string) ([]string, error)
+	AddApplicationKey(ctx context.Context, k SealedKey) error
+	RemoveApplicationKeys(ctx context.Context, ids ...string) error
 	PutBan(ctx context.Context, b Ban) error // by Prefix, with the next sequence
 	// ForgetBans removes those that ended or were lifted before a time.
 	ForgetBans(ctx context.Context, before time.Time) error

@@ -222,6 +222,9 @@ func (s *Service) removeUser(ctx context.Context, by Actor, name string, own boo
 		if err := e.unlink(ctx, u.ID); err != nil {
 			return err
 		}
+		if err := s.forgetApplications(ctx, e, u); err != nil {
+			return err
+		}
 		if err := e.PutPassword(ctx, u.ID, Record{}); err != nil {
 			return err
 		}

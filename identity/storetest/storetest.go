@@ -47,6 +47,8 @@ func Run(t *testing.T, open func(t *testing.T) identity.Store) {
 		{"pages of the audit log cut between rows", auditPages},
 		{"the audit log has a head and gaps, and is append-only", auditChain},
 		{"one at a time appends to the audit log", auditAtOnce},
+		{"applications, and who uses them", applications},
+		{"log-ins at applications, and keys", applicationGrants},
 		{"bans", bans},
 		{"settings", settings},
 		{"a context that is over", contexts},
