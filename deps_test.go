@@ -64,6 +64,7 @@ var mayImport = []struct {
 	{"xmpp/register", []string{"xmpp", "identity"}},
 	{"xmpp/extdisco", []string{"xmpp", "identity"}},
 	{"xmpp/confirm", []string{"xmpp", "identity"}},
+	{"xmpp/invite", []string{"xmpp", "identity"}},
 	{"xmpp/contact", []string{"xmpp", "identity"}},
 	{"xmpp/last", []string{"xmpp", "identity"}},
 	{"xmpp/portable", []string{"xmpp", "identity"}},

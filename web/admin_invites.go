@@ -16,7 +16,7 @@ type invitesView struct {
 	page
 	Rows                                []inviteRow
 	Level, Groups, Note, Uses, Days, To field
-	Mail                                bool
+	Contact, Mail                       bool
 	Fresh                               *freshLink // made just now: shown once
 }
 
@@ -108,7 +108,7 @@ func (s *Server) fresh(v *visit, p *page, inv identity.Invitation, code identity
 func (s *Server) postNewInvite(v *visit) error {
 	view := s.newInvitesView(v)
 	view.Groups.Value, view.Note.Value, view.Uses.Value, view.Days.Value, view.To.Value = v.text("groups"), v.text("note"), v.text("uses"), v.text("days"), v.text("to")
-	view.Level = view.Level.choose(v.form("level"))
+	view.Level, view.Contact = view.Level.choose(v.form("level")), v.form("contact") == "1"
 	level, err := identity.ParseLevel(v.form("level"))
 	if err != nil {
 		view.trouble(&view.Level, "Choose a level.")
@@ -125,7 +125,7 @@ func (s *Server) postNewInvite(v *visit) error {
 		return s.showInvites(v, http.StatusUnprocessableEntity, view)
 	}
 	inv, code, err := s.opt.Identity.Invite(v.ctx(), v.actor(), identity.NewInvite{Level: level, Groups: names(view.Groups.Value), Note: view.Note.Value,
-		Uses: uses, TTL: time.Duration(days) * 24 * time.Hour, Mail: view.To.Value})
+		Uses: uses, TTL: time.Duration(days) * 24 * time.Hour, Contact: view.Contact, Mail: view.To.Value})
 	if err != nil {
 		a := answerTo(err)
 		if a.fallback {

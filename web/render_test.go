@@ -108,7 +108,7 @@ func views() map[string][2]any {
 			Display: fullField("display"), ChatLink: "xmpp:example.org?register;preauth=x"}},
 		"reset": {&resetView{}, &resetView{page: p, Name: fullField("name"), Mail: true}},
 		"admin_invites": {&invitesView{}, &invitesView{page: p, Level: withOptions, Groups: fullField("groups"), Note: fullField("note"), Uses: fullField("uses"), Days: fullField("days"), To: fullField("to"),
-			Mail: true, Fresh: &freshLink{URL: "https://example.org/join/x", For: nasty, Until: p.Stamp(noon), QR: "<svg></svg>"},
+			Contact: true, Mail: true, Fresh: &freshLink{URL: "https://example.org/join/x", For: nasty, Until: p.Stamp(noon), QR: "<svg></svg>"},
 			Rows: []inviteRow{{Invitation: identity.Invitation{ID: "a", Note: nasty, Level: identity.LevelUser, Groups: []string{nasty}, CreatedBy: nasty}, State: "open", What: nasty, Base: "/admin/invites/a",
 				Created: p.Stamp(noon), Expires: p.Stamp(noon), Uses: []identity.InviteUse{{Login: nasty}}}, {State: "used"}}}},
 		"admin_config": {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Rows: []configRow{{Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},

@@ -82,10 +82,12 @@
 // | XEP-0363 | 1.2.0 | planned | upload |
 // | XEP-0368 | 1.1.0 | complete | direct TLS, on a port of its own and by ALPN on those of the web |
 // | XEP-0377 | 0.4.1 | complete | reports go to the audit log; none is forwarded |
+// | XEP-0379 | 0.3.3 | complete | who shows the code of an invitation is let in by the server, whether or not the inviter is there; codes that clients give out are the clients' |
 // | XEP-0386 | 1.1.0 | complete | Bind 2; the resource is tag/identifier; carbons, client states, stream management and the archive inline |
 // | XEP-0388 | 1.0.4 | complete | SASL2, over TLS alone; the only tasks are those of XEP-0480 |
 // | XEP-0390 | 0.3.2 | complete | capabilities 2.0, SHA-256 and stronger |
 // | XEP-0398 | 1.0.0 | complete | one picture for vcard-temp and XEP-0084; presence is not sent anew when it changes |
+// | XEP-0401 | 0.6.0 | complete | invitations by command: contacts by everybody, accounts by those whose level allows it; a login that is chosen is reserved by an account that waits |
 // | XEP-0402 | 1.2.0 | complete | bookmarks, with #compat and #compat-pep |
 // | XEP-0411 | 1.1.0 | complete | bookmarks as private XML are those of XEP-0402 |
 // | XEP-0424 | 0.4.2 | complete | a message that its sender takes back is a tombstone in both archives |

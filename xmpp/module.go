@@ -67,6 +67,7 @@ type hooks struct {
 	strangers    map[xml.Name]func(ctx context.Context, q *Stranger) []byte
 	welcome      []byte // stream features for strangers
 	removals     []func(ctx context.Context, id identity.UserID) error
+	preauth      func(ctx context.Context, owner Owner, who, token string) bool
 	blocks       func(owner Owner, peer Address, resource string) bool
 	rosterGroups func(ctx context.Context, owner Owner) ([]Contact, error)
 	known        []identity.Known // resources that are no service's

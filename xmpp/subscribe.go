@@ -36,6 +36,7 @@ func (r *Router) subscription(ctx context.Context, s *Stream, st *Stanza, req re
 	}
 	x := &exchange{r: r, me: s.party(), them: them}
 	body := st.Rewritten(s.res.Address.String(), to.String())
+	admitted := req == subscribe && r.preauthorized(ctx, x.me, them, st)
 	defer r.lock(x.me.Address, to)()
 	if x.mine.group, err = r.byGroup(ctx, x.me.owner(), to); err != nil {
 		r.broken(s, st, err)
@@ -49,7 +50,11 @@ func (r *Router) subscription(ctx context.Context, s *Stream, st *Stanza, req re
 		if err := x.load(ctx, w); err != nil {
 			return err
 		}
-		if err := x.send(ctx, w, req, body); err != nil {
+		send := func() error { return x.send(ctx, w, req, body) }
+		if admitted {
+			send = func() error { return x.admit(ctx, w, body) }
+		}
+		if err := send(); err != nil {
 			return err
 		}
 		return x.save(ctx, w)

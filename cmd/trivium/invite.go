@@ -41,6 +41,7 @@ type inviteAddCmd struct {
 	Level   string   `name:"level" placeholder:"LEVEL" help:"Of the new accounts, by name or number."`
 	Groups  []string `name:"group" sep:"none" placeholder:"GROUP" help:"A group that they join; may come again."`
 	Note    string   `name:"note" placeholder:"TEXT" help:"For the list, such as who it is for."`
+	Contact bool     `name:"contact" help:"Who joins and you become contacts in chat; with the token of a person."`
 	Email   string   `name:"email" placeholder:"ADDRESS" help:"Send the link there, where the server sends mails."`
 	QR      bool     `name:"qr" help:"Print it as a QR code too."`
 }
@@ -58,6 +59,9 @@ func (c *inviteAddCmd) Run(s *shell) error {
 	put(body, "email", c.Email)
 	if len(c.Groups) > 0 {
 		body["groups"] = c.Groups
+	}
+	if c.Contact {
+		body["contact"] = true
 	}
 	return s.invite(body, c.QR, "Send this link; it works until %s:")
 }

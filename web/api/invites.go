@@ -39,14 +39,15 @@ type InviteUse struct {
 
 // NewInvitation is the body of one to be made.
 type NewInvitation struct {
-	User   string   `json:"user,omitempty" doc:"an account that there is: the link sets its password, once"`
-	Level  *Level   `json:"level,omitempty" doc:"of a new account; absent: the default level"`
-	Groups []string `json:"groups,omitempty"`
-	Note   string   `json:"note,omitempty"`
-	Uses   int      `json:"uses,omitempty" doc:"absent: 1"`
-	TTL    int64    `json:"ttl,omitempty" doc:"seconds; absent: 7 days, or 24 hours of a link that resets a password"`
-	Domain string   `json:"domain,omitempty" doc:"of new accounts; absent: the default one"`
-	Email  string   `json:"email,omitempty" doc:"an address that the link is sent to"`
+	User    string   `json:"user,omitempty" doc:"an account that there is: the link sets its password, once"`
+	Level   *Level   `json:"level,omitempty" doc:"of a new account; absent: the default level"`
+	Groups  []string `json:"groups,omitempty"`
+	Note    string   `json:"note,omitempty"`
+	Uses    int      `json:"uses,omitempty" doc:"absent: 1"`
+	TTL     int64    `json:"ttl,omitempty" doc:"seconds; absent: 7 days, or 24 hours of a link that resets a password"`
+	Contact bool     `json:"contact,omitempty" doc:"who joins and who invites become contacts in chat; not for the owner of the machine"`
+	Domain  string   `json:"domain,omitempty" doc:"of new accounts; absent: the default one"`
+	Email   string   `json:"email,omitempty" doc:"an address that the link is sent to"`
 }
 
 func (a *API) registerInvites() {
@@ -103,7 +104,7 @@ type addInviteOut struct {
 
 func (a *API) addInvite(ctx context.Context, in *struct{ Body NewInvitation }) (*addInviteOut, error) {
 	b := in.Body
-	n := identity.NewInvite{User: b.User, Groups: b.Groups, Note: b.Note, Uses: b.Uses, TTL: time.Duration(b.TTL) * time.Second,
+	n := identity.NewInvite{User: b.User, Groups: b.Groups, Note: b.Note, Uses: b.Uses, TTL: time.Duration(b.TTL) * time.Second, Contact: b.Contact,
 		Domain: b.Domain, Mail: b.Email}
 	if b.Level != nil {
 		n.Level = b.Level.Level

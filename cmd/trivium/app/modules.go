@@ -24,8 +24,8 @@ import (
 )
 
 // chatModules are the parts of the chat road with packages of their own, in the order in which they
-// are asked about a stanza.
-func chatModules(cfg *config.Config, s *identity.Service, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, log *slog.Logger) []xmpp.Module {
+// are asked about a stanza. base is where the pages are.
+func chatModules(cfg *config.Config, s *identity.Service, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, base func() string, log *slog.Logger) []xmpp.Module {
 	small := xmppstore.New(db)
 	// What clients announce is noted before others ask for it.
 	clients := caps.New()
@@ -34,7 +34,7 @@ func chatModules(cfg *config.Config, s *identity.Service, t *tokens.Service, db 
 	if archive != nil {
 		first = append(first, archive) // what it has already goes no further
 	}
-	return append(append(first, accountModules(cfg, s, t)...),
+	return append(append(first, accountModules(cfg, s, t, base)...),
 		blocking.New(blocking.Options{Store: small, Report: auditReport(s, log)}),
 		carbons.New(),
 		away.New(away.Options{Store: small, Max: cfg.XMPP.OfflineMessages}),
