@@ -38,6 +38,8 @@ require (
 
 require github.com/wneessen/go-mail v0.8.1
 
+require github.com/pires/go-proxyproto v0.14.0
+
 require (
 	github.com/Azure/go-ntlmssp v0.1.1 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

@@ -56,6 +56,8 @@ type Web struct {
 	DAV              bool           `toml:"dav" default:"true" doc:"WebDAV at /dav/"`
 
 	SessionMaxAge time.Duration `toml:"session_max_age" default:"0" doc:"a logged-in browser session as old as this becomes anonymous, however busy it is; 0: never"`
+
+	ProxyFrom []netip.Prefix `toml:"proxy_from" type:"cidr" example:"10.0.0.5" doc:"proxies that begin each connection with a PROXY header (version 1 or 2), which names the client" note:"What comes from there without one is closed; from anywhere else such a header is never believed. Not for proxies that send X-Forwarded-* instead."`
 }
 
 // FTP is the section [ftp].
@@ -77,6 +79,8 @@ type FTP struct {
 	DisplayChdir             string   `toml:"display_chdir" example:".message" doc:"name of a text in a folder that is shown to who enters it, once a session; empty: none"`
 	XferLog                  string   `toml:"xferlog" type:"path" example:"/var/log/trivium/xferlog" doc:"each transfer as a line of xferlog(5); empty: none"`
 	TransferLog              string   `toml:"transfer_log" type:"path" example:"/var/log/trivium/transfers.json" doc:"each transfer as a line of JSON; empty: none"`
+
+	ProxyFrom []netip.Prefix `toml:"proxy_from" type:"cidr" example:"10.0.0.5" doc:"proxies that begin each connection with a PROXY header, as web.proxy_from" note:"Data connections come from the client itself, or through the proxy with a header that names the same client."`
 }
 
 // XMPP is the section [xmpp].
@@ -119,6 +123,8 @@ type XMPP struct {
 	Archive         bool `toml:"archive" default:"true" doc:"keep what people write to one another, so that all their devices have it (XEP-0313)"`
 	ArchiveDays     int  `toml:"archive_days" default:"0" min:"0" max:"36500" doc:"how long; 0: for ever"`
 	ArchiveMessages int  `toml:"archive_messages" default:"0" min:"0" doc:"how many messages of an account, the newest; 0: no limit"`
+
+	ProxyFrom []netip.Prefix `toml:"proxy_from" type:"cidr" example:"10.0.0.5" doc:"proxies that begin each connection with a PROXY header, as web.proxy_from"`
 }
 
 // TLS is the section [tls]. Pair reads the two.

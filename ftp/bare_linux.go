@@ -29,7 +29,7 @@ func (d *door) bare(w waits) *bare {
 	d.mu.Lock()
 	ln, isShut := d.ln, d.isShut
 	d.mu.Unlock()
-	if ln == nil || isShut {
+	if ln == nil || isShut || d.proxy != nil { // a PROXY header may have to be waited for
 		return nil
 	}
 	for {

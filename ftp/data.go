@@ -148,7 +148,7 @@ func (s *session) listen() (port uint16, ok bool) {
 	}
 	if ln == nil {
 		var err error
-		if ln, err = s.srv.ports.listen(s.ctx, s.ses.Local().Addr()); err != nil {
+		if ln, err = s.srv.ports.listen(s.ctx, s.here()); err != nil {
 			s.logger().Warn("passive port", "error", err)
 			s.reply(425, "No port for a data connection is free; try again.")
 			return 0, false
@@ -159,8 +159,15 @@ func (s *session) listen() (port uint16, ok bool) {
 		peer = netip.Addr{}
 	}
 	s.door = openDoor(s.ctx, ln, peer, s.srv.limits.FTPDataTimeout)
+	if s.arrived.Proxied {
+		s.door.proxy = &s.srv.proxy
+	}
 	return ln.port, true
 }
+
+// here is the address of this host that the control connection has reached; behind a proxy the client
+// knows another one.
+func (s *session) here() netip.Addr { return address(s.raw.LocalAddr()).Addr() }
 
 // port is PORT.
 func (s *session) port(arg string) {
@@ -201,7 +208,7 @@ func (s *session) active(to netip.AddrPort) {
 		return
 	}
 	s.shut()
-	s.door = dialDoor(s.ctx, s.ses.Local().Addr(), to, s.srv.limits.FTPDataTimeout)
+	s.door = dialDoor(s.ctx, s.here(), to, s.srv.limits.FTPDataTimeout)
 	s.reply(200, "Noted.")
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"trivium/internal/listen"
 )
 
 // errNoConnection is the failure to get a data connection.
@@ -20,6 +22,7 @@ type door struct {
 	local netip.Addr // from where to dial
 	dial  netip.AddrPort
 	wait  time.Duration // from the transfer's begin until the connection stands
+	proxy *listen.Proxy // that the client came through, and may come through again; nil: it came by itself
 
 	ctx    context.Context // done when the door is cut
 	cancel context.CancelFunc
@@ -72,12 +75,28 @@ func (d *door) open() (*net.TCPConn, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errNoConnection, err)
 		}
-		if d.peer.IsValid() && address(c.RemoteAddr()).Addr() != d.peer {
+		if !d.expected(c) {
 			_ = c.Close()
 			continue
 		}
 		return d.take(c)
 	}
+}
+
+// expected reports whether a connection is the client's: from its address, or through the proxy,
+// whose header is read then and names that address.
+func (d *door) expected(c *net.TCPConn) bool {
+	from := address(c.RemoteAddr()).Addr()
+	if d.proxy != nil && d.proxy.Trusted(from) {
+		remote, _, err := d.proxy.Header(c)
+		if err != nil {
+			return false
+		}
+		if remote != nil {
+			from = address(remote).Addr()
+		}
+	}
+	return !d.peer.IsValid() || from == d.peer
 }
 
 func (d *door) connect(until time.Time) (*net.TCPConn, error) {

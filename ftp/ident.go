@@ -20,7 +20,7 @@ const (
 
 // lookUpIdent asks the client's host who is calling, beside the greeting; the log-in waits for it.
 func (s *session) lookUpIdent() {
-	if !s.srv.cfg.IdentLookups {
+	if !s.srv.cfg.IdentLookups || s.arrived.Proxied { // its host knows of a connection to the proxy alone
 		return
 	}
 	s.ident = make(chan struct{})

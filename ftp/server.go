@@ -91,6 +91,7 @@ type Server struct {
 	deflates  *deflates
 	announcer *announcer
 	gates     gates
+	proxy     listen.Proxy
 
 	engineLife   time.Duration
 	large        int64         // from how many bytes on the library moves a file
@@ -138,6 +139,9 @@ func New(o Options) (*Server, error) {
 		}
 		s.domains = append(s.domains, d)
 	}
+	s.proxy = listen.Proxy{From: o.Config.ProxyFrom, Failed: func(c net.Conn, err error) {
+		s.log.Warn("a proxy's connection was closed", "protocol", "ftp", "remote", c.RemoteAddr().String(), "error", err)
+	}, Retry: s.pause}
 	s.verbs = verbs()
 	s.sites = siteVerbs()
 	return s, nil
@@ -176,7 +180,7 @@ func (s *Server) open(ctx context.Context) error {
 				}
 				return err
 			}
-			opened = append(opened, listener{ln, group.implicit})
+			opened = append(opened, listener{s.proxy.Listener(ln), group.implicit})
 		}
 	}
 	s.mu.Lock()
@@ -214,9 +218,7 @@ func (s *Server) Serve() error {
 	failed := make(chan error, len(all))
 	for _, l := range all {
 		go func() {
-			failed <- listen.Serve(l, func(c net.Conn) { s.handle(c, l.implicit) }, func(err error, pause time.Duration) {
-				s.log.Warn("accepting a connection", "protocol", "ftp", "error", err, "pause", pause)
-			})
+			failed <- listen.Serve(l, func(c net.Conn) { s.handle(c, l.implicit) }, s.pause)
 		}()
 	}
 	var first error
@@ -227,6 +229,11 @@ func (s *Server) Serve() error {
 		}
 	}
 	return first
+}
+
+// pause notes that nothing is accepted for a while.
+func (s *Server) pause(err error, pause time.Duration) {
+	s.log.Warn("accepting a connection", "protocol", "ftp", "error", err, "pause", pause)
 }
 
 func (s *Server) closeListeners() {

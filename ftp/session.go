@@ -14,6 +14,7 @@ import (
 
 	"trivium/files"
 	"trivium/identity"
+	"trivium/internal/listen"
 )
 
 // session is one control connection. Its own fields belong to the goroutine that runs commands.
@@ -28,6 +29,7 @@ type session struct {
 	log    atomic.Pointer[slog.Logger] // of logger; nil: to be made
 
 	implicit bool // TLS from the first byte, data too
+	arrived  listen.Arrived
 	drainer  bool // the queue's goroutine runs this command, not the reader
 	long     int  // lines that were too long
 	attempts int
@@ -70,13 +72,13 @@ func none() pending { return pending{allo: -1} }
 
 // handle owns a connection from accept to close.
 func (srv *Server) handle(c net.Conn, implicit bool) {
-	raw, ok := c.(*net.TCPConn)
+	at, ok := listen.Arrive(c)
 	if !ok {
 		_ = c.Close()
 		return
 	}
-	now := time.Now()
-	s := &session{gone: make(chan struct{})}
+	raw, now := at.Raw, time.Now()
+	s := &session{gone: make(chan struct{}), arrived: at}
 	s.srv, s.raw, s.conn = srv, raw, raw
 	s.opened = now
 	s.loginBy, s.idle, s.idleSince = now.Add(srv.limits.LoginTimeout), srv.limits.FTPIdleTimeout, now
@@ -99,10 +101,10 @@ func (s *session) begin(implicit bool) bool {
 	srv, raw := s.srv, s.raw
 	prepare(raw)
 	ses, err := srv.registry.Open(s.ctx, identity.Opening{Protocol: identity.ProtocolFTP,
-		Remote: address(raw.RemoteAddr()), Local: address(raw.LocalAddr()),
+		Remote: s.arrived.Remote, Local: s.arrived.Local,
 		State: identity.StateConnected, Holder: s})
 	if err != nil {
-		srv.log.Info("connection refused", "protocol", "ftp", "remote", raw.RemoteAddr().String(), "error", err)
+		srv.log.Info("connection refused", "protocol", "ftp", "remote", s.arrived.Remote.String(), "error", err)
 		if !implicit {
 			r := replyTo(err)
 			s.end(421, r.text)

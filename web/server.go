@@ -171,6 +171,7 @@ func (s *Server) Listen(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		ln = s.proxy().Listener(ln)
 		var handler http.Handler
 		if tc == nil && s.redirects() {
 			handler = s.harden(http.HandlerFunc(s.toHTTPS))
@@ -229,9 +230,19 @@ func (s *Server) share(ln net.Listener, tc *tls.Config) net.Listener {
 				_, _ = io.WriteString(record.Conn, "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\nThis port speaks HTTPS: write https:// in the address.\n")
 			}
 		},
-		Retry: func(err error, pause time.Duration) {
-			s.log.Warn("cannot accept for a while", "listener", ln.Addr().String(), "error", err, "pause", pause)
-		}})
+		Retry: s.pause})
+}
+
+// proxy says which proxies name their clients in front of a connection.
+func (s *Server) proxy() listen.Proxy {
+	return listen.Proxy{From: s.opt.Config.ProxyFrom, Failed: func(c net.Conn, err error) {
+		s.log.Warn("a proxy's connection was closed", "protocol", "web", "remote", c.RemoteAddr().String(), "error", err)
+	}, Retry: s.pause}
+}
+
+// pause notes that nothing is accepted for a while.
+func (s *Server) pause(err error, pause time.Duration) {
+	s.log.Warn("cannot accept for a while", "protocol", "web", "error", err, "pause", pause)
 }
 
 // plainHTTP reports whether the first bytes of a connection are those of a request in the clear.

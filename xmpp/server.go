@@ -187,10 +187,22 @@ func (s *Server) Listen(ctx context.Context) error {
 				s.closeListeners()
 				return err
 			}
-			s.listeners = append(s.listeners, listener{ln, group.direct})
+			s.listeners = append(s.listeners, listener{s.proxy().Listener(ln), group.direct})
 		}
 	}
 	return nil
+}
+
+// proxy says which proxies name their clients.
+func (s *Server) proxy() listen.Proxy {
+	return listen.Proxy{From: s.config.ProxyFrom, Failed: func(c net.Conn, err error) {
+		s.log.Warn("a proxy's connection was closed", "protocol", "xmpp", "remote", c.RemoteAddr().String(), "error", err)
+	}, Retry: s.pause}
+}
+
+// pause notes that nothing is accepted for a while.
+func (s *Server) pause(err error, pause time.Duration) {
+	s.log.Warn("cannot accept for a while", "protocol", "xmpp", "error", err, "pause", pause)
 }
 
 // closeListeners is called with mu held. Closing a socket that listens loses nothing.
@@ -227,9 +239,7 @@ func (s *Server) Serve() error {
 	done := make(chan error, len(listeners))
 	for _, ln := range listeners {
 		go func() {
-			done <- listen.Serve(ln, func(c net.Conn) { s.accept(c, ln.direct) }, func(err error, pause time.Duration) {
-				s.log.Warn("cannot accept for a while", "listener", ln.Addr().String(), "error", err, "pause", pause)
-			})
+			done <- listen.Serve(ln, func(c net.Conn) { s.accept(c, ln.direct) }, s.pause)
 		}()
 	}
 	<-s.idle(len(listeners))
@@ -258,13 +268,13 @@ func (s *Server) idle(listeners int) <-chan struct{} {
 // accept is a connection's goroutine. The session is opened, which decides the class and asks the
 // ban list, before a byte is read.
 func (s *Server) accept(conn net.Conn, direct bool) {
-	raw, ok := conn.(*net.TCPConn)
+	at, ok := listen.Arrive(conn)
 	if !ok {
 		_ = conn.Close()
 		return
 	}
-	_ = raw.SetKeepAliveConfig(keepAlive) // without it a lost peer stays until we write
-	t := newTCP(raw)
+	_ = at.Raw.SetKeepAliveConfig(keepAlive) // without it a lost peer stays until we write
+	t := newTCP(at)
 	t.direct = direct
 	s.welcome(t, "")
 }
@@ -272,13 +282,13 @@ func (s *Server) accept(conn net.Conn, direct bool) {
 // ServeTLS serves a client on a connection that has shaken hands elsewhere, for xmpp-client by ALPN
 // (XEP-0368), until it ends. The connection is the server's from now on, and ends with Shutdown.
 func (s *Server) ServeTLS(conn *tls.Conn) {
-	raw, ok := conn.NetConn().(*net.TCPConn)
+	at, ok := listen.Arrive(conn.NetConn())
 	if !ok {
 		_ = conn.Close()
 		return
 	}
-	_ = raw.SetKeepAliveConfig(keepAlive)
-	t := newTCP(raw)
+	_ = at.Raw.SetKeepAliveConfig(keepAlive)
+	t := newTCP(at)
 	state := conn.ConnectionState()
 	t.conn, t.cert = conn, s.servedTo(state)
 	s.welcome(t, tls.VersionName(state.Version))
@@ -297,7 +307,7 @@ func (s *Server) welcome(t *tcp, version string) {
 	}
 	defer s.remove(c)
 	ses, err := s.registry.Open(c.ctx, identity.Opening{
-		Protocol: identity.ProtocolXMPP, Remote: addrPort(raw.RemoteAddr()), Local: addrPort(raw.LocalAddr()),
+		Protocol: identity.ProtocolXMPP, Remote: t.at.Remote, Local: t.at.Local,
 		State: identity.StateUnauthed, TLS: version, Holder: c.at,
 	})
 	if err != nil {
@@ -312,7 +322,7 @@ func (s *Server) welcome(t *tcp, version string) {
 func (c *client) refuse(t *tcp, err error) {
 	defer t.cut()
 	a, _ := answerTo(err)
-	c.log.Debug("connection refused", "remote", t.raw.RemoteAddr().String(), "error", err)
+	c.log.Debug("connection refused", "remote", t.at.Remote.String(), "error", err)
 	if t.direct {
 		return
 	}

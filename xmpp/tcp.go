@@ -13,6 +13,7 @@ import (
 	xstream "mellium.im/xmpp/stream"
 
 	"trivium/identity"
+	"trivium/internal/listen"
 )
 
 // batch is how much goes into one Write, where several elements wait.
@@ -26,6 +27,7 @@ type tcp struct {
 	framer
 	deadlines
 	raw  *net.TCPConn
+	at   listen.Arrived
 	conn net.Conn          // raw, or TLS over it
 	cert *x509.Certificate // of ours, that the handshake gave
 	ses  *identity.Session
@@ -36,8 +38,8 @@ type tcp struct {
 	closed  bool       // the last words have been written
 }
 
-func newTCP(raw *net.TCPConn) *tcp {
-	t := &tcp{deadlines: deadlines{on: raw}, raw: raw, conn: raw}
+func newTCP(at listen.Arrived) *tcp {
+	t := &tcp{deadlines: deadlines{on: at.Raw}, raw: at.Raw, at: at, conn: at.Raw}
 	t.framer.r, t.framer.header = (*source)(t), true
 	return t
 }

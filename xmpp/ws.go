@@ -13,6 +13,7 @@ import (
 	xstream "mellium.im/xmpp/stream"
 
 	"trivium/identity"
+	"trivium/internal/listen"
 )
 
 // nsFraming is of the elements that open and close a stream over WebSocket (RFC 7395 section 3.3.2).
@@ -43,8 +44,9 @@ func newWS(conn net.Conn, early []byte, https bool) *ws {
 	if c, ok := conn.(*tls.Conn); ok {
 		t.on = c.NetConn()
 	}
-	if c, ok := t.on.(*net.TCPConn); ok {
-		_ = c.SetKeepAliveConfig(keepAlive)
+	if at, ok := listen.Arrive(t.on); ok {
+		t.on = at.Raw
+		_ = at.Raw.SetKeepAliveConfig(keepAlive)
 	}
 	t.messages.r, t.messages.control = conn, t.control
 	t.messages.put(early)
