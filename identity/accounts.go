@@ -47,9 +47,24 @@ type UserFilter struct {
 	State  UserState
 	Source string // the name of a directory
 	Factor *bool  // whether it has a second factor
-	Limit  int    // 0: 1,000
-	Offset int
+
+	SeenSince time.Time // the last log-in is not older
+
+	// Where the list goes on: the accounts that come after one, or those that come right before one.
+	// That costs the same on each page; an Offset costs what it leaves out.
+	After, Before UserPlace
+	Limit         int // 0: 1,000; of CountAccounts: no bound
+	Offset        int
 }
+
+// UserPlace is where an account stands in a list; zero: nowhere.
+type UserPlace struct {
+	Login  UserName
+	Domain string
+}
+
+// Place is where the user stands in a list.
+func (u User) Place() UserPlace { return UserPlace{u.Login, u.Domain} }
 
 // AuditEvent is one row of the audit log: a log-in attempt or a change.
 type AuditEvent struct {

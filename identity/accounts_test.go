@@ -302,7 +302,7 @@ func TestNumbersAreNeverGivenTwice(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	all, err := a.store.AccountsChanged(t.Context(), 0)
+	all, err := a.store.AccountsChanged(t.Context(), 0, 100)
 	a.must("reading", err)
 	seen := map[uint32]bool{}
 	for _, u := range all {

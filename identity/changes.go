@@ -59,20 +59,26 @@ func (w *RemovedSweep) Run(ctx context.Context) error {
 		}
 		w.seq, w.written = seq, seq
 	}
-	changed, err := w.service.store.AccountsChanged(ctx, w.seq)
+	top, err := w.service.store.ChangeSeq(ctx) // before the accounts: none of those that come later is passed over
 	if err != nil {
 		return fmt.Errorf("looking for removed accounts: %w", err)
 	}
 	gone := false
-	for _, a := range changed {
-		if a.State == UserDeleted {
+	for more := true; more; {
+		removed, err := w.service.store.AccountsRemoved(ctx, w.seq, pollPage)
+		if err != nil {
+			return fmt.Errorf("looking for removed accounts: %w", err)
+		}
+		for _, a := range removed {
 			gone = true
 			if err := w.forget(ctx, a.ID); err != nil {
 				return fmt.Errorf("forgetting the removed account %s: %w", a.ID, err)
 			}
+			w.seq = a.ChangeSeq
 		}
-		w.seq = a.ChangeSeq
+		more = len(removed) == pollPage
 	}
+	w.seq = max(w.seq, top)
 	if !gone && w.seq-w.written < sweptBehind {
 		return nil
 	}

@@ -129,7 +129,7 @@ func (s *Service) numbersFrom(ctx context.Context, e *edit, u *User, p Person) e
 	if err != nil {
 		return nil
 	}
-	switch g, err := e.GroupByGID(ctx, p.GID); {
+	switch g, err := e.GroupBriefByGID(ctx, p.GID); {
 	case err == nil:
 		if g.Domain == u.Domain && g.Name == name {
 			u.GID = g.GID
@@ -157,7 +157,7 @@ func (s *Service) groupFor(ctx context.Context, e *edit, name, domain string) (s
 	if err != nil {
 		return "", err
 	}
-	_, err = e.Group(ctx, d, n)
+	_, err = e.GroupRow(ctx, d, n)
 	if !errors.Is(err, ErrNotFound) {
 		return string(n) + "@" + d, err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"math"
 	"strings"
 )
 
@@ -38,8 +37,7 @@ func (s *Service) AddGroup(ctx context.Context, by Actor, name string, gid uint3
 			return err
 		}
 		e.note("group.add", s.display(n, domain), nil, fields{"name": string(n), "gid": g.GID})
-		info, err := e.Group(ctx, domain, n)
-		g = info.Group
+		g, err = e.GroupRow(ctx, domain, n)
 		return err
 	})
 	if err != nil {
@@ -50,7 +48,7 @@ func (s *Service) AddGroup(ctx context.Context, by Actor, name string, gid uint3
 
 // freeGID refuses a gid that a group has.
 func (s *Service) freeGID(ctx context.Context, r StoreReader, gid uint32) error {
-	g, err := r.GroupByGID(ctx, gid)
+	g, err := r.GroupRowByGID(ctx, gid)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil
@@ -69,7 +67,7 @@ type GroupInfo struct {
 
 // Group reads a group.
 func (s *Service) Group(ctx context.Context, name string) (GroupInfo, error) {
-	return s.findGroup(ctx, s.store, name, s.opts.Domain)
+	return s.wholeGroup(ctx, s.store, name, s.opts.Domain)
 }
 
 // Groups lists groups by name.
@@ -118,7 +116,7 @@ func (s *Service) SetGroup(ctx context.Context, by Actor, name string, c GroupCh
 			return nil
 		}
 		// Before it has another name.
-		ids, err := usersOf(ctx, e, info.Group)
+		ids, err := e.GroupUsers(ctx, info.GID)
 		if err != nil {
 			return err
 		}
@@ -136,8 +134,7 @@ func (s *Service) SetGroup(ctx context.Context, by Actor, name string, c GroupCh
 		if err := e.Touch(ctx, ids...); err != nil {
 			return err
 		}
-		now, err := e.Group(ctx, g.Domain, g.Name)
-		out = now.Group
+		out, err = e.GroupRow(ctx, g.Domain, g.Name)
 		return err
 	})
 	if err != nil {
@@ -245,20 +242,10 @@ func (s *Service) newGroupName(ctx context.Context, r StoreReader, g Group, name
 	return n, s.free(ctx, r, domain, n)
 }
 
-// usersOf are the users that have a group, as the primary one or another.
-func usersOf(ctx context.Context, r StoreReader, g Group) ([]UserID, error) {
-	as, err := r.Accounts(ctx, UserFilter{Group: groupKey(g), Limit: math.MaxInt32})
-	ids := make([]UserID, len(as))
-	for i, a := range as {
-		ids[i] = a.ID
-	}
-	return ids, err
-}
-
 // RemoveGroup removes a group that is nobody's primary one.
 func (s *Service) RemoveGroup(ctx context.Context, by Actor, name string) error {
 	return s.edit(ctx, by, func(e *edit) error {
-		g, err := s.findGroup(ctx, e, name, s.opts.Domain)
+		g, err := s.wholeGroup(ctx, e, name, s.opts.Domain)
 		if err != nil {
 			return err
 		}
@@ -268,7 +255,7 @@ func (s *Service) RemoveGroup(ctx context.Context, by Actor, name string) error 
 		if len(g.Primary) > 0 {
 			return faultf(ErrRefused, "the group %q is the primary group of %s; give them another one first", g.Name, someNames(g.Primary))
 		}
-		ids, err := usersOf(ctx, e, g.Group)
+		ids, err := e.GroupUsers(ctx, g.GID)
 		if err != nil {
 			return err
 		}

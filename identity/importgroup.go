@@ -114,7 +114,7 @@ func (t *importing) mayEnter(ctx context.Context, g *Group) error {
 	if t.by.Level == LevelRoot {
 		return nil // who stands above everybody
 	}
-	info, err := t.GroupByGID(ctx, g.GID)
+	info, err := t.GroupBriefByGID(ctx, g.GID)
 	if err != nil {
 		return err
 	}

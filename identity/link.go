@@ -239,13 +239,13 @@ func (s *Service) accountByEmail(ctx context.Context, p Provider, email string) 
 	if email == "" {
 		return nil, nil
 	}
-	as, err := s.store.Accounts(ctx, UserFilter{Text: email, State: UserActive, Limit: most})
+	as, err := s.store.AccountsByEmail(ctx, email, most)
 	if err != nil || len(as) == most {
 		return nil, err
 	}
 	var found *Account
 	for i, a := range as {
-		if !strings.EqualFold(a.Profile.Email, email) || a.Domain != p.Intake.Domain {
+		if !strings.EqualFold(a.Profile.Email, email) || a.State != UserActive || a.Domain != p.Intake.Domain {
 			continue
 		}
 		if found != nil {

@@ -37,6 +37,15 @@ func (g GroupInfo) member(id UserID) (Member, bool) {
 	return Member{}, false
 }
 
+// memberOf reads whether an account is a supplementary member.
+func memberOf(ctx context.Context, r StoreReader, g GroupInfo, id UserID) (Member, bool, error) {
+	m, err := r.GroupMember(ctx, g.GID, id)
+	if errors.Is(err, ErrNotFound) {
+		return Member{}, false, nil
+	}
+	return m, err == nil, err
+}
+
 // AddMembers and RemoveMembers change who is in a group. All of the users or none are added; one
 // that is a member already becomes or ceases to be a manager, as manager says. Managers of the
 // group may do it too with accounts up to their own level, but make no managers.
@@ -54,7 +63,10 @@ func (s *Service) AddMembers(ctx context.Context, by Actor, group string, users 
 			if a.GID == g.GID {
 				return faultf(ErrExists, "%q is in %q already: it is their primary group", a.Login, g.Name)
 			}
-			m, is := g.member(a.ID)
+			m, is, err := memberOf(ctx, e, g, a.ID)
+			if err != nil {
+				return err
+			}
 			if is && m.Manager == manager {
 				continue
 			}
@@ -84,12 +96,20 @@ func (s *Service) RemoveMembers(ctx context.Context, by Actor, group string, use
 		if err != nil {
 			return err
 		}
+		done := map[UserID]bool{}
 		for _, name := range users {
 			a, err := s.findIn(ctx, e, g, name)
 			if err != nil {
 				return err
 			}
-			m, is := g.member(a.ID)
+			if done[a.ID] {
+				continue // named twice
+			}
+			done[a.ID] = true
+			m, is, err := memberOf(ctx, e, g, a.ID)
+			if err != nil {
+				return err
+			}
 			if !is && a.GID == g.GID {
 				return faultf(ErrRefused, "%q is the primary group of %q; give them another one first", g.Name, a.Login)
 			}
@@ -99,11 +119,7 @@ func (s *Service) RemoveMembers(ctx context.Context, by Actor, group string, use
 			if err := s.mayRemoveMember(ctx, e, by, g, a.User, m.Manager); err != nil {
 				return err
 			}
-			err = e.RemoveMember(ctx, g.GID, a.ID)
-			if errors.Is(err, ErrNotFound) {
-				continue // named twice
-			}
-			if err != nil {
+			if err := e.RemoveMember(ctx, g.GID, a.ID); err != nil {
 				return err
 			}
 			e.note("member.remove", s.display(a.Login, a.Domain), fields{"group": string(g.Name), "manager": m.Manager}, nil)

@@ -25,7 +25,7 @@ func (s *Service) Nearest(ctx context.Context, name string) string {
 			best, least = n, d
 		}
 	}
-	if n, err := s.store.CountAccounts(ctx, UserFilter{}); err != nil || n > maxNearest {
+	if n, err := s.store.CountAccounts(ctx, UserFilter{Limit: maxNearest + 1}); err != nil || n > maxNearest {
 		return ""
 	}
 	as, err := s.store.Accounts(ctx, UserFilter{Limit: maxNearest})

@@ -12,6 +12,7 @@ import (
 const (
 	truthTimeout = 5 * time.Second // for reading what the store says
 	pollEvery    = time.Second
+	pollPage     = 1000 // changed accounts that are read at a time
 )
 
 // reconcile re-reads accounts after a committed change and decides for each of their sessions:
@@ -217,25 +218,27 @@ func (s *Service) poll(ctx context.Context) error {
 	if err := s.pollRules(ctx); err != nil {
 		return err
 	}
-	changed, err := s.store.AccountsChanged(ctx, s.seq)
-	if err != nil {
-		return err
-	}
-	for _, acc := range changed {
-		if err := s.reconcileOne(ctx, acc.ID); err != nil {
+	for {
+		changed, err := s.store.AccountsChanged(ctx, s.seq, pollPage)
+		if err != nil {
 			return err
 		}
+		ids := make([]UserID, len(changed))
+		for i, acc := range changed {
+			if err := s.reconcileOne(ctx, acc.ID); err != nil {
+				return err
+			}
+			ids[i] = acc.ID
+		}
+		if len(ids) > 0 {
+			s.seq = changed[len(ids)-1].ChangeSeq
+			s.tellChange(ctx, ids)
+		}
+		if len(ids) < pollPage {
+			s.seq = max(s.seq, seq)
+			return s.decoys.load(ctx, s.store)
+		}
 	}
-	ids := make([]UserID, len(changed))
-	for i, acc := range changed {
-		seq = max(seq, acc.ChangeSeq)
-		ids[i] = acc.ID
-	}
-	s.seq = seq
-	if len(ids) > 0 {
-		s.tellChange(ctx, ids)
-	}
-	return s.decoys.load(ctx, s.store)
 }
 
 // expire ends the sessions whose account or token has expired, and those that are as old as they may

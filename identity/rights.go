@@ -132,20 +132,30 @@ func (s *Service) keepsAdministrator(ctx context.Context, r StoreReader, before,
 	return faultf(ErrRefused, "%q is the last active administrator; make another one first", s.display(before.Login, before.Domain))
 }
 
+// someAdministrators are read at a time; one that will do is mostly the first.
+const someAdministrators = 4
+
 // anyAdministrator reports whether an active account of LevelAdmin or above is one that ok wants.
 func anyAdministrator(ctx context.Context, r StoreReader, ok func(User) bool) (bool, error) {
 	for _, level := range Levels() {
 		if !level.Holdable() || !level.Allows(LevelAdmin) {
 			continue
 		}
-		as, err := r.Accounts(ctx, UserFilter{Level: &level, State: UserActive, Limit: math.MaxInt32})
-		if err != nil {
-			return false, err
-		}
-		for _, a := range as {
-			if ok(a.User) {
-				return true, nil
+		f := UserFilter{Level: &level, State: UserActive, Limit: someAdministrators}
+		for {
+			as, err := r.Accounts(ctx, f)
+			if err != nil {
+				return false, err
 			}
+			for _, a := range as {
+				if ok(a.User) {
+					return true, nil
+				}
+			}
+			if len(as) < f.Limit {
+				break
+			}
+			f.After = as[len(as)-1].Place()
 		}
 	}
 	return false, nil
@@ -181,13 +191,27 @@ func (s *Service) find(ctx context.Context, r StoreReader, name string) (Account
 	return a, err
 }
 
-// findGroup reads a group by a name that a person gave; without a domain it is in the given one.
+// findGroup reads a group by a name that a person gave; without a domain it is in the given one. Of its
+// members it has the managers alone, and of its primary users one (StoreReader.GroupBrief).
 func (s *Service) findGroup(ctx context.Context, r StoreReader, name, domain string) (GroupInfo, error) {
 	n, domain, err := ParseAddress(name, domain)
 	if err != nil {
 		return GroupInfo{}, err
 	}
-	g, err := r.Group(ctx, domain, n)
+	g, err := r.GroupBrief(ctx, domain, n)
+	if errors.Is(err, ErrNotFound) {
+		return GroupInfo{}, faultf(ErrNotFound, "no group %q", name)
+	}
+	return g, err
+}
+
+// wholeGroup is findGroup with all members.
+func (s *Service) wholeGroup(ctx context.Context, r StoreReader, name, domain string) (GroupInfo, error) {
+	g, err := s.findGroup(ctx, r, name, domain)
+	if err != nil {
+		return GroupInfo{}, err
+	}
+	g, err = r.GroupByGID(ctx, g.GID)
 	if errors.Is(err, ErrNotFound) {
 		return GroupInfo{}, faultf(ErrNotFound, "no group %q", name)
 	}

@@ -275,7 +275,7 @@ func (s *Service) mayTighten(ctx context.Context, r StoreReader, by Actor, d *dr
 				return faultf(ErrRefused, "%q has the level %s and yours is %s: only root sets rules for them", s.display(a.Login, a.Domain), a.Level, by.Level)
 			}
 		case x.key.GID != 0:
-			g, err := r.GroupByGID(ctx, x.key.GID)
+			g, err := r.GroupBriefByGID(ctx, x.key.GID)
 			if err != nil {
 				return err
 			}

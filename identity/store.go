@@ -24,16 +24,26 @@ type StoreReader interface {
 	Accounts(ctx context.Context, f UserFilter) ([]Account, error)
 	// AccountBySubject reads the account that somebody of a directory has here, a tombstone too.
 	AccountBySubject(ctx context.Context, source, subject string) (Account, error)
-	// CountAccounts is how many Accounts would list without a bound.
+	// CountAccounts is how many Accounts would list without a bound; f.Limit is where it may stop to
+	// count, for a text that many have costs what it counts.
 	CountAccounts(ctx context.Context, f UserFilter) (int, error)
-	// AccountsChanged returns the accounts, tombstones too, whose ChangeSeq is above seq.
-	AccountsChanged(ctx context.Context, seq int64) ([]Account, error)
+	// AccountsChanged returns the accounts, tombstones too, whose ChangeSeq is above seq, in that order,
+	// at most limit; AccountsRemoved returns the tombstones among them alone.
+	AccountsChanged(ctx context.Context, seq int64, limit int) ([]Account, error)
+	AccountsRemoved(ctx context.Context, seq int64, limit int) ([]Account, error)
 	// ChangeSeq is the highest sequence given out, 0 in an empty store.
 	ChangeSeq(ctx context.Context) (int64, error)
 
 	Group(ctx context.Context, domain string, name UserName) (GroupInfo, error)
 	GroupByGID(ctx context.Context, gid uint32) (GroupInfo, error)
-	// GroupRow and GroupRowByGID are Group and GroupByGID without the members, who may be many.
+	// GroupBrief and GroupBriefByGID are Group and GroupByGID with the managers alone among the members,
+	// who may be many, and with one of the primary users where there are some; GroupMember is one of the
+	// members, and GroupUsers are all who have the group, as the primary one or another.
+	GroupBrief(ctx context.Context, domain string, name UserName) (GroupInfo, error)
+	GroupBriefByGID(ctx context.Context, gid uint32) (GroupInfo, error)
+	GroupMember(ctx context.Context, gid uint32, user UserID) (Member, error)
+	GroupUsers(ctx context.Context, gid uint32) ([]UserID, error)
+	// GroupRow and GroupRowByGID are Group and GroupByGID without anybody.
 	GroupRow(ctx context.Context, domain string, name UserName) (Group, error)
 	GroupRowByGID(ctx context.Context, gid uint32) (Group, error)
 	Groups(ctx context.Context, domain string) ([]GroupInfo, error) // domain "": all

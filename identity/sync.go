@@ -42,15 +42,13 @@ func (s *Service) Directories(ctx context.Context) ([]DirectoryState, error) {
 }
 
 func (s *Service) countOf(ctx context.Context, name string) (int, error) {
-	n := 0
-	err := s.eachOf(ctx, name, func(Account) error { n++; return nil })
-	return n, err
+	return s.store.CountAccounts(ctx, UserFilter{Source: name})
 }
 
 // eachOf calls fn for each account of a directory.
 func (s *Service) eachOf(ctx context.Context, name string, fn func(Account) error) error {
-	for at := 0; ; at += syncPage {
-		as, err := s.store.Accounts(ctx, UserFilter{Source: name, Limit: syncPage, Offset: at})
+	for f := (UserFilter{Source: name, Limit: syncPage}); ; {
+		as, err := s.store.Accounts(ctx, f)
 		if err != nil {
 			return err
 		}
@@ -62,6 +60,7 @@ func (s *Service) eachOf(ctx context.Context, name string, fn func(Account) erro
 		if len(as) < syncPage {
 			return nil
 		}
+		f.After = as[len(as)-1].Place()
 	}
 }
 

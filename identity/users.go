@@ -171,7 +171,7 @@ func (s *Service) insert(ctx context.Context, e *edit, by Actor, p plan) (Accoun
 func (s *Service) numbers(ctx context.Context, e *edit, by Actor, u *User) (own bool, err error) {
 	var g GroupInfo
 	if u.GID != 0 {
-		g, err = e.GroupByGID(ctx, u.GID)
+		g, err = e.GroupBriefByGID(ctx, u.GID)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return false, err
 		}
@@ -193,7 +193,7 @@ func (s *Service) numbers(ctx context.Context, e *edit, by Actor, u *User) (own 
 		return true, nil
 	}
 	u.GID = u.UID
-	_, err = e.GroupByGID(ctx, u.GID)
+	_, err = e.GroupRowByGID(ctx, u.GID)
 	if errors.Is(err, ErrNotFound) {
 		return true, nil
 	}

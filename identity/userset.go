@@ -149,7 +149,7 @@ func (s *Service) changed(ctx context.Context, e *edit, by Actor, a Account, c U
 		return User{}, err
 	}
 	if after.GID != before.GID {
-		g, err := e.GroupByGID(ctx, after.GID)
+		g, err := e.GroupBriefByGID(ctx, after.GID)
 		if errors.Is(err, ErrNotFound) {
 			return User{}, faultf(ErrNotFound, "no group has the gid %d; make it first", after.GID)
 		}

@@ -221,7 +221,7 @@ func TestRemoveUser(t *testing.T) {
 	if own, err := a.Group(ctx, "user1"); err != nil || own.GID != u.GID {
 		t.Errorf("the own group, which the files have: %+v, %v", own, err)
 	}
-	gone, err := a.store.AccountsChanged(ctx, 0)
+	gone, err := a.store.AccountsChanged(ctx, 0, 100)
 	if err != nil || len(gone) != 1 || gone[0].Profile != (identity.Profile{}) || len(gone[0].Password.Sealed) != 0 || gone[0].UID != u.UID {
 		t.Errorf("the tombstone: %+v, %v", gone, err)
 	}

@@ -69,11 +69,16 @@ func (c *conditions) add(condition string, values ...any) {
 	}
 	for _, v := range values {
 		before, after, _ := strings.Cut(condition, "$")
-		c.args = append(c.args, v)
-		c.text.WriteString(before + "$" + strconv.Itoa(len(c.args)))
+		c.text.WriteString(before + c.value(v))
 		condition = after
 	}
 	c.text.WriteString(condition)
+}
+
+// value keeps a value and returns the name of its place.
+func (c *conditions) value(v any) string {
+	c.args = append(c.args, v)
+	return "$" + strconv.Itoa(len(c.args))
 }
 
 // audit reads one page; event takes the place of the filter's where it is not empty.

@@ -17,11 +17,14 @@ func (r reader) ChangeSeq(ctx context.Context) (int64, error) {
 
 // nextChange gives out the next change sequence. The row is locked until the commit, so the order
 // of the numbers is that of the commits and a reader that asks for what is above one misses none.
-func (w *writer) nextChange(ctx context.Context) (int64, error) {
-	var seq int64
-	err := w.tx.QueryRowContext(ctx, `UPDATE identity_counters SET value = value + 1
-		WHERE name = 'change' RETURNING value`).Scan(&seq)
-	return seq, unavailable("raising the sequence of changes", err)
+func (w *writer) nextChange(ctx context.Context) (int64, error) { return w.nextChanges(ctx, 1) }
+
+// nextChanges gives out n of them, and returns the first.
+func (w *writer) nextChanges(ctx context.Context, n int) (int64, error) {
+	var last int64
+	err := w.tx.QueryRowContext(ctx, `UPDATE identity_counters SET value = value + $1
+		WHERE name = 'change' RETURNING value`, n).Scan(&last)
+	return last - int64(n) + 1, unavailable("raising the sequence of changes", err)
 }
 
 // NextID implements identity.StoreWriter. The numbers of nobody in 16 bits, identity.AnonymousID

@@ -34,6 +34,76 @@ func (r reader) GroupRowByGID(ctx context.Context, gid uint32) (identity.Group, 
 	return r.groupRow(ctx, `WHERE gid = $1`, gid)
 }
 
+// GroupBrief implements identity.Store.
+func (r reader) GroupBrief(ctx context.Context, domain string, name identity.UserName) (identity.GroupInfo, error) {
+	g, err := r.GroupRow(ctx, domain, name)
+	if err != nil {
+		return identity.GroupInfo{}, err
+	}
+	return r.groupBrief(ctx, g)
+}
+
+// GroupBriefByGID implements identity.Store.
+func (r reader) GroupBriefByGID(ctx context.Context, gid uint32) (identity.GroupInfo, error) {
+	g, err := r.GroupRowByGID(ctx, gid)
+	if err != nil {
+		return identity.GroupInfo{}, err
+	}
+	return r.groupBrief(ctx, g)
+}
+
+func (r reader) groupBrief(ctx context.Context, g identity.Group) (info identity.GroupInfo, err error) {
+	info.Group = g
+	if info.Members, err = r.members(ctx, `m.gid = $1 AND m.manager`, g.GID); err != nil {
+		return identity.GroupInfo{}, err
+	}
+	err = r.each(ctx, "reading a primary user", func(rows *sql.Rows) error {
+		var login string
+		err := rows.Scan(&login)
+		info.Primary = append(info.Primary, identity.UserName(login))
+		return err
+	}, `SELECT login FROM identity_users WHERE gid = $1 AND state <> 'deleted' LIMIT 1`, g.GID)
+	return info, err
+}
+
+// GroupMember implements identity.Store.
+func (r reader) GroupMember(ctx context.Context, gid uint32, user identity.UserID) (identity.Member, error) {
+	ms, err := r.members(ctx, `m.gid = $1 AND m.user_id = $2`, gid, string(user))
+	if err == nil && len(ms) == 0 {
+		err = identity.ErrNotFound
+	}
+	if err != nil {
+		return identity.Member{}, err
+	}
+	return ms[0], nil
+}
+
+// members reads those that a condition chooses, by login.
+func (r reader) members(ctx context.Context, where string, args ...any) (out []identity.Member, err error) {
+	err = r.each(ctx, "reading members", func(rows *sql.Rows) error {
+		var user, login string
+		var m identity.Member
+		err := rows.Scan(&user, &login, &m.Manager)
+		m.User, m.Login = identity.UserID(user), identity.UserName(login)
+		out = append(out, m)
+		return err
+	}, `SELECT u.id, u.login, m.manager FROM identity_members m
+		JOIN identity_users u ON u.id = m.user_id AND u.state <> 'deleted' WHERE `+where+` ORDER BY u.login`, args...)
+	return out, err
+}
+
+// GroupUsers implements identity.Store.
+func (r reader) GroupUsers(ctx context.Context, gid uint32) (out []identity.UserID, err error) {
+	err = r.each(ctx, "reading the users of a group", func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		out = append(out, identity.UserID(id))
+		return err
+	}, `SELECT m.user_id FROM identity_members m JOIN identity_users u ON u.id = m.user_id AND u.state <> 'deleted' WHERE m.gid = $1
+		UNION SELECT p.id FROM identity_users p WHERE p.gid = $2 AND p.state <> 'deleted'`, gid, gid)
+	return out, err
+}
+
 func (r reader) groupRow(ctx context.Context, where string, args ...any) (g identity.Group, err error) {
 	var name string
 	var created int64

@@ -41,7 +41,7 @@ func (m Mails) PutMail(ctx context.Context, i mail.Item, most int) error {
 // Mails implements mail.Store.
 func (m Mails) Mails(ctx context.Context, now time.Time, limit int) ([]mail.Item, error) {
 	var out []mail.Item
-	err := reader{m.db}.each(ctx, "reading mails", func(rows *sql.Rows) error {
+	err := reader{m.db, m.db.Dialect()}.each(ctx, "reading mails", func(rows *sql.Rows) error {
 		var i mail.Item
 		var created, due int64
 		if err := rows.Scan(&i.ID, &i.Sealed, &i.Tries, &created, &due); err != nil {

@@ -33,10 +33,15 @@ var (
 )
 
 // New returns a store on a database that Migrate has been run on. The caller closes db.
-func New(db *sqldb.DB) *Store { return &Store{reader: reader{db}, db: db, auditMany: manyRows()} }
+func New(db *sqldb.DB) *Store {
+	return &Store{reader: reader{db, db.Dialect()}, db: db, auditMany: manyRows()}
+}
 
 // reader reads, inside and outside of a transaction.
-type reader struct{ q sqldb.Querier }
+type reader struct {
+	q       sqldb.Querier
+	dialect sqldb.Dialect
+}
 
 // writer is one transaction.
 type writer struct {
@@ -49,7 +54,7 @@ type writer struct {
 func (s *Store) Write(ctx context.Context, fn func(identity.StoreWriter) error) error {
 	var own error
 	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
-		own = fn(&writer{reader{tx}, tx, s.auditMany})
+		own = fn(&writer{reader{tx, s.dialect}, tx, s.auditMany})
 		return own
 	})
 	if own != nil {

@@ -53,70 +53,12 @@ func (r reader) account(ctx context.Context, query string, args ...any) (identit
 	return as[0], nil
 }
 
-// CountAccounts implements identity.Store.
-func (r reader) CountAccounts(ctx context.Context, f identity.UserFilter) (n int, err error) {
-	level, group, domain := filterArgs(f)
-	err = r.q.QueryRowContext(ctx, `SELECT count(*) FROM identity_users c WHERE `+filtered,
-		string(f.State), contains(f.Text), level, group, domain, f.Source, wants(f.Factor)).Scan(&n)
-	return n, unavailable("counting accounts", err)
-}
-
-// filtered is what a filter asks of the user c.
-const filtered = `(c.state = $1 OR $1 = '' AND c.state <> 'deleted')
-			AND ($2 = '' OR c.search LIKE $2 ESCAPE '!')
-			AND ($3 < 0 OR c.level = $3)
-			AND ($4 = '' OR EXISTS (SELECT 1 FROM identity_groups g
-				WHERE g.name = $4 AND ($5 = '' OR g.domain = $5) AND (g.gid = c.gid OR EXISTS (
-					SELECT 1 FROM identity_members x WHERE x.gid = g.gid AND x.user_id = c.id))))
-			AND ($6 = '' OR c.source = $6)
-			AND ($7 = 0 OR $7 = 1 AND (c.factors % 8) <> 0 OR $7 = 2 AND (c.factors % 8) = 0)`
-
-func filterArgs(f identity.UserFilter) (level int, group, domain string) {
-	level = -1
-	if f.Level != nil {
-		level = int(*f.Level)
-	}
-	group, domain, _ = strings.Cut(f.Group, "@")
-	return level, group, domain
-}
-
-// Accounts implements identity.Store.
-func (r reader) Accounts(ctx context.Context, f identity.UserFilter) ([]identity.Account, error) {
-	level, group, domain := filterArgs(f)
-	limit := f.Limit
-	if limit <= 0 {
-		limit = 1000
-	}
-	return r.accounts(ctx, accountColumns+accountTables+
-		`WHERE u.id IN (SELECT c.id FROM identity_users c WHERE `+filtered+`
-			ORDER BY c.login, c.domain LIMIT $8 OFFSET $9)
-		ORDER BY u.login, u.domain, u.id, s.name`,
-		string(f.State), contains(f.Text), level, group, domain, f.Source, wants(f.Factor), limit, max(f.Offset, 0))
-}
-
-// wants is a choice as a number: 0 none, 1 yes, 2 no.
-func wants(b *bool) int {
-	switch {
-	case b == nil:
-		return 0
-	case *b:
-		return 1
-	}
-	return 2
-}
-
 // AccountsByEmail implements identity.Store.
 func (r reader) AccountsByEmail(ctx context.Context, email string, limit int) ([]identity.Account, error) {
 	return r.accounts(sqldb.Brief(ctx), accountColumns+accountTables+
 		`WHERE u.id IN (SELECT c.id FROM identity_users c WHERE lower(c.email) = lower($1) AND c.email <> '' AND c.state <> 'deleted'
 			ORDER BY c.login, c.domain LIMIT $2)
 		ORDER BY u.login, u.domain, u.id, s.name`, email, limit)
-}
-
-// AccountsChanged implements identity.Store.
-func (r reader) AccountsChanged(ctx context.Context, seq int64) ([]identity.Account, error) {
-	return r.accounts(ctx, accountColumns+accountTables+
-		`WHERE u.change_seq > $1 ORDER BY u.change_seq, u.id, s.name`, seq)
 }
 
 // accounts folds the rows of one account, which follow one another, into one.
@@ -195,16 +137,6 @@ func searchable(u identity.User) string {
 	return strings.ToLower(string(u.Login) + "\n" + u.Profile.Name + "\n" + u.Profile.Email)
 }
 
-// contains is a LIKE pattern for text anywhere; "" for no text.
-func contains(text string) string {
-	if text == "" {
-		return ""
-	}
-	return "%" + likeEscaper().Replace(strings.ToLower(text)) + "%"
-}
-
-func likeEscaper() *strings.Replacer { return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_") }
-
 // PutUser implements identity.StoreWriter.
 func (w *writer) PutUser(ctx context.Context, u identity.User) (int64, error) {
 	seq, err := w.nextChange(ctx)
@@ -253,18 +185,4 @@ func (w *writer) PutPassword(ctx context.Context, id identity.UserID, r identity
 // PutLastLogin implements identity.StoreWriter.
 func (w *writer) PutLastLogin(ctx context.Context, id identity.UserID, at time.Time) error {
 	return w.change(ctx, "noting a log-in", `UPDATE identity_users SET last_login = $1 WHERE id = $2`, micros(at), string(id))
-}
-
-// Touch implements identity.StoreWriter.
-func (w *writer) Touch(ctx context.Context, ids ...identity.UserID) error {
-	for _, id := range ids {
-		seq, err := w.nextChange(ctx)
-		if err != nil {
-			return err
-		}
-		if err := w.change(ctx, "noting a change", `UPDATE identity_users SET change_seq = $1 WHERE id = $2`, seq, string(id)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"trivium/identity"
@@ -75,6 +76,7 @@ func groups(t *testing.T, s identity.Store) {
 		t.Fatal(err)
 	}
 	equal(t, "by gid", byGID, g)
+	brief(t, s, g)
 	_, err = s.GroupByGID(t.Context(), 20009)
 	is(t, "by a gid of no group", err, identity.ErrNotFound)
 	all, err := s.Groups(t.Context(), "")
@@ -179,4 +181,56 @@ func aliases(t *testing.T, s identity.Store) {
 	is(t, "removed twice", s.Write(t.Context(), remove), identity.ErrNotFound)
 	_, err = s.Account(t.Context(), domain, "ann")
 	is(t, "Account by a removed alias", err, identity.ErrNotFound)
+}
+
+// brief compares what is read of a group that may have many members with all of it.
+func brief(t *testing.T, s identity.Store, g identity.GroupInfo) {
+	t.Helper()
+	ctx := t.Context()
+	want := identity.GroupInfo{Group: g.Group}
+	var users []identity.UserID
+	for _, m := range g.Members {
+		users = append(users, m.User)
+		if m.Manager {
+			want.Members = append(want.Members, m)
+		}
+		got, err := s.GroupMember(ctx, g.GID, m.User)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "a member", got, m)
+	}
+	for _, login := range g.Primary {
+		a := get(t, s, string(login))
+		users = append(users, a.ID)
+		_, err := s.GroupMember(ctx, g.GID, a.ID)
+		is(t, "a primary user as a member", err, identity.ErrNotFound)
+	}
+	for what, read := range map[string]func() (identity.GroupInfo, error){
+		"by name": func() (identity.GroupInfo, error) { return s.GroupBrief(ctx, g.Domain, g.Name) },
+		"by gid":  func() (identity.GroupInfo, error) { return s.GroupBriefByGID(ctx, g.GID) },
+	} {
+		got, err := read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(g.Primary) > 0 && (len(got.Primary) != 1 || !slices.Contains(g.Primary, got.Primary[0])) {
+			t.Errorf("brief %s: primary users %v of %v", what, got.Primary, g.Primary)
+		}
+		got.Primary = nil
+		equal(t, "brief "+what, got, want)
+	}
+	got, err := s.GroupUsers(ctx, g.GID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(got)
+	slices.Sort(users)
+	equal(t, "all users of a group", got, users)
+	_, err = s.GroupBrief(ctx, g.Domain, "nosuchgroup")
+	is(t, "brief of no group", err, identity.ErrNotFound)
+	_, err = s.GroupBriefByGID(ctx, 29999)
+	is(t, "brief of no gid", err, identity.ErrNotFound)
+	_, err = s.GroupMember(ctx, g.GID, "nobody")
+	is(t, "a member that is none", err, identity.ErrNotFound)
 }

@@ -144,7 +144,7 @@ func empty(t *testing.T, s identity.Store) {
 	}
 	for name, count := range map[string]func() (int, error){
 		"Accounts":        func() (int, error) { v, err := s.Accounts(ctx, identity.UserFilter{}); return len(v), err },
-		"AccountsChanged": func() (int, error) { v, err := s.AccountsChanged(ctx, 0); return len(v), err },
+		"AccountsChanged": func() (int, error) { v, err := s.AccountsChanged(ctx, 0, 100); return len(v), err },
 		"Groups":          func() (int, error) { v, err := s.Groups(ctx, ""); return len(v), err },
 		"Aliases":         func() (int, error) { v, err := s.Aliases(ctx, ""); return len(v), err },
 		"BrowserSessions": func() (int, error) { v, err := s.BrowserSessions(ctx); return len(v), err },

@@ -104,6 +104,7 @@ func unique(t *testing.T, s identity.Store) {
 func filters(t *testing.T, s identity.Store) {
 	a, b, c, d := newUser("user1", 10000), newUser("user2", 10001), newUser("admin1", 10002), newUser("gone", 10003)
 	a.Profile.Name, b.Profile.Email = "Ämilia 100%", "Second@Example.net"
+	c.LastLogin = at(50)
 	b.State, c.Level, d.State = identity.UserDisabled, identity.LevelAdmin, identity.UserDeleted
 	put(t, s, a, b, c, d)
 	far := newUser("far", 10004)
@@ -149,6 +150,20 @@ func filters(t *testing.T, s identity.Store) {
 		{"a group of nobody", identity.UserFilter{Group: "nobody"}, []string{}},
 		{"state", identity.UserFilter{State: identity.UserDisabled}, []string{"user2"}},
 		{"tombstones when asked for", identity.UserFilter{State: identity.UserDeleted}, []string{"gone"}},
+		{"a text of three letters and more", identity.UserFilter{Text: "milia 100%"}, []string{"user1"}},
+		{"letters that are there, in another order", identity.UserFilter{Text: "iliami"}, []string{}},
+		{"across what is joined", identity.UserFilter{Text: "1ämilia"}, []string{}},
+		{"quotes and signs of a query", identity.UserFilter{Text: `use" OR "adm`}, []string{}},
+		{"a star is itself", identity.UserFilter{Text: "use*"}, []string{}},
+		{"a text that nobody can have", identity.UserFilter{Text: "us\x00er"}, []string{}},
+		{"seen", identity.UserFilter{SeenSince: at(50)}, []string{"admin1"}},
+		{"seen later", identity.UserFilter{SeenSince: at(51)}, []string{}},
+		{"after one", identity.UserFilter{After: far.Place()}, []string{"user1", "user2"}},
+		{"before one", identity.UserFilter{Before: far.Place()}, []string{"admin1"}},
+		{"after one that is not there", identity.UserFilter{After: identity.UserPlace{Login: "b", Domain: "x"}}, []string{"far", "user1", "user2"}},
+		{"between two", identity.UserFilter{After: c.Place(), Before: b.Place()}, []string{"far", "user1"}},
+		{"disabled, after one", identity.UserFilter{State: identity.UserDisabled, After: a.Place()}, []string{"user2"}},
+		{"active", identity.UserFilter{State: identity.UserActive}, []string{"admin1", "far", "user1"}},
 		{"two together", identity.UserFilter{Text: "1", Level: &admin}, []string{"admin1"}},
 	} {
 		got, err := s.Accounts(t.Context(), c.filter)
@@ -159,6 +174,30 @@ func filters(t *testing.T, s identity.Store) {
 		n, err := s.CountAccounts(t.Context(), c.filter)
 		if err != nil || n != len(c.want) {
 			t.Errorf("%s: counted %d, %v; want %d", c.name, n, err, len(c.want))
+		}
+		c.filter.Limit = 1
+		if n, err := s.CountAccounts(t.Context(), c.filter); err != nil || n != min(len(c.want), 1) {
+			t.Errorf("%s: counted %d of at most one, %v", c.name, n, err)
+		}
+	}
+	// What an account is looked for by follows it: another text, another uid, and then nothing.
+	for _, now := range []identity.User{
+		{ID: a.ID, Domain: a.Domain, Login: "other1", UID: a.UID},
+		{ID: a.ID, Domain: a.Domain, Login: "other1", UID: 40000},
+		{ID: a.ID, Domain: a.Domain, Login: "third1", UID: 10000},
+	} {
+		now.State, now.CreatedAt = identity.UserActive, at(0)
+		write(t, s, func(ctx context.Context, w identity.StoreWriter) error {
+			_, err := w.PutUser(ctx, now)
+			return err
+		})
+		got, err := s.Accounts(t.Context(), identity.UserFilter{Text: string(now.Login)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "with another text", logins(got), []string{string(now.Login)})
+		if got, err := s.Accounts(t.Context(), identity.UserFilter{Text: "ämilia"}); err != nil || len(got) > 0 {
+			t.Errorf("by the text that it had: %v, %v", logins(got), err)
 		}
 	}
 }
@@ -190,6 +229,12 @@ func pages(t *testing.T, s identity.Store) {
 			}
 		}
 	}
+	// The nearest ones before a place, in the order of the list.
+	got, err := s.Accounts(t.Context(), identity.UserFilter{Limit: 2, Before: newUser("user4", 0).Place()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "before user4", logins(got), []string{"user2", "user3"})
 }
 
 func tombstones(t *testing.T, s identity.Store) {
@@ -219,9 +264,17 @@ func tombstones(t *testing.T, s identity.Store) {
 		return err
 	})
 	is(t, "the login anew", err, identity.ErrExists)
-	changed, err := s.AccountsChanged(t.Context(), 0)
+	changed, err := s.AccountsChanged(t.Context(), 0, 100)
 	if err != nil || len(changed) != 1 || changed[0].State != identity.UserDeleted {
 		t.Errorf("AccountsChanged: %+v, %v", changed, err)
+	}
+	put(t, s, newUser("user2", 10002))
+	removed, err := s.AccountsRemoved(t.Context(), 0, 100)
+	if err != nil || len(removed) != 1 || removed[0].ID != u.ID {
+		t.Errorf("AccountsRemoved: %v, %v", logins(removed), err)
+	}
+	if removed, err = s.AccountsRemoved(t.Context(), changed[0].ChangeSeq, 100); err != nil || len(removed) != 0 {
+		t.Errorf("AccountsRemoved after it: %v, %v", logins(removed), err)
 	}
 }
 
@@ -242,18 +295,29 @@ func changes(t *testing.T, s identity.Store) {
 	if a := get(t, s, "user2"); a.ChangeSeq != second || !a.LastLogin.Equal(at(9)) {
 		t.Errorf("after a log-in: sequence %d, want %d; last log-in %v", a.ChangeSeq, second, a.LastLogin)
 	}
-	changed, err := s.AccountsChanged(t.Context(), top)
+	changed, err := s.AccountsChanged(t.Context(), top, 100)
 	if err != nil || len(changed) != 0 {
 		t.Errorf("AccountsChanged at the top: %v, %v", logins(changed), err)
 	}
 	write(t, s, func(ctx context.Context, w identity.StoreWriter) error { return w.Touch(ctx, u1.ID) })
-	changed, err = s.AccountsChanged(t.Context(), top)
+	changed, err = s.AccountsChanged(t.Context(), top, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "AccountsChanged after Touch", logins(changed), []string{"user1"})
 	if got := changed[0].ChangeSeq; got <= top {
 		t.Errorf("Touch gave %d, not above %d", got, top)
+	}
+	write(t, s, func(ctx context.Context, w identity.StoreWriter) error { return w.Touch(ctx, u2.ID, u1.ID) })
+	for _, c := range []struct {
+		limit int
+		want  []string
+	}{{1, []string{"user2"}}, {2, []string{"user2", "user1"}}, {100, []string{"user2", "user1"}}} {
+		got, err := s.AccountsChanged(t.Context(), top+1, c.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, fmt.Sprintf("the first %d that changed", c.limit), logins(got), c.want)
 	}
 	err = s.Write(t.Context(), func(w identity.StoreWriter) error { return w.Touch(t.Context(), "nobody") })
 	is(t, "Touch of nobody", err, identity.ErrNotFound)
