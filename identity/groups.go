@@ -70,6 +70,20 @@ func (s *Service) Group(ctx context.Context, name string) (GroupInfo, error) {
 	return s.wholeGroup(ctx, s.store, name, s.opts.Domain)
 }
 
+// GroupRow reads a group without anybody in it; the error is ErrNotFound or ErrInvalid as Group's.
+func (s *Service) GroupRow(ctx context.Context, name string) (Group, error) {
+	n, domain, err := ParseAddress(name, s.opts.Domain)
+	if err != nil {
+		return Group{}, err
+	}
+	return s.store.GroupRow(ctx, domain, n)
+}
+
+// GroupByGID reads the group that has a gid, without anybody in it.
+func (s *Service) GroupByGID(ctx context.Context, gid uint32) (Group, error) {
+	return s.store.GroupRowByGID(ctx, gid)
+}
+
 // Groups lists groups by name.
 func (s *Service) Groups(ctx context.Context) ([]GroupInfo, error) { return s.store.Groups(ctx, "") }
 

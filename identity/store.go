@@ -20,6 +20,7 @@ type StoreReader interface {
 	// Users that are UserDeleted are not found.
 	Account(ctx context.Context, domain string, name UserName) (Account, error)
 	AccountByID(ctx context.Context, id UserID) (Account, error)
+	AccountByUID(ctx context.Context, uid uint32) (Account, error)
 	// Accounts lists by login. f.Group is a name, or name@domain for that domain alone.
 	Accounts(ctx context.Context, f UserFilter) ([]Account, error)
 	// AccountBySubject reads the account that somebody of a directory has here, a tombstone too.

@@ -213,6 +213,11 @@ func (s *Service) UserByID(ctx context.Context, id UserID) (Account, error) {
 	return s.store.AccountByID(ctx, id)
 }
 
+// UserByUID reads the account that has a uid.
+func (s *Service) UserByUID(ctx context.Context, uid uint32) (Account, error) {
+	return s.store.AccountByUID(ctx, uid)
+}
+
 // MayLogIn reports whether an account is there, active and not expired. Where the store cannot be
 // reached it is taken to be.
 func (s *Service) MayLogIn(ctx context.Context, id UserID) bool {
@@ -226,12 +231,34 @@ func (s *Service) MayLogIn(ctx context.Context, id UserID) bool {
 // Users lists accounts by login. A group in the filter without a domain is one of the default
 // domain.
 func (s *Service) Users(ctx context.Context, f UserFilter) ([]Account, error) {
-	if f.Group != "" {
-		n, domain, err := ParseAddress(f.Group, s.opts.Domain)
-		if err != nil {
-			return nil, err
-		}
-		f.Group = groupKey(Group{Name: n, Domain: domain})
+	f, err := s.filter(f)
+	if err != nil {
+		return nil, err
 	}
 	return s.store.Accounts(ctx, f)
+}
+
+// CountUsers is how many accounts Users would list without a bound; it stops at f.Limit, if that is not 0.
+func (s *Service) CountUsers(ctx context.Context, f UserFilter) (int, error) {
+	f, err := s.filter(f)
+	if err != nil {
+		return 0, err
+	}
+	return s.store.CountAccounts(ctx, f)
+}
+
+// filter is f with the group's name in full.
+func (s *Service) filter(f UserFilter) (UserFilter, error) {
+	if f.Group == "" {
+		return f, nil
+	}
+	n, domain, err := ParseAddress(f.Group, s.opts.Domain)
+	f.Group = groupKey(Group{Name: n, Domain: domain})
+	return f, err
+}
+
+// PlaceOf is where an account of a name stands in a list, whether it is there or not.
+func (s *Service) PlaceOf(name string) (UserPlace, error) {
+	n, domain, err := ParseAddress(name, s.opts.Domain)
+	return UserPlace{Login: n, Domain: domain}, err
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"sort"
 	"time"
@@ -39,7 +40,15 @@ const lately = 1000
 
 func (s *Server) getAdmin(v *visit) error {
 	ctx := v.ctx()
-	users, err := s.opt.Identity.Users(ctx, identity.UserFilter{})
+	users, err := s.opt.Identity.CountUsers(ctx, identity.UserFilter{})
+	if err != nil {
+		return err
+	}
+	active, err := s.opt.Identity.CountUsers(ctx, identity.UserFilter{SeenSince: s.now().Add(-24 * time.Hour)})
+	if err != nil {
+		return err
+	}
+	admins, err := s.administrators(ctx)
 	if err != nil {
 		return err
 	}
@@ -51,18 +60,9 @@ func (s *Server) getAdmin(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := &adminView{Users: len(users), Failed: len(failed), Listeners: s.opt.Listeners()}
+	view := &adminView{Users: users, Active: active, Failed: len(failed), Listeners: s.opt.Listeners()}
 	for _, e := range latest {
 		view.Audit = append(view.Audit, auditRow{e})
-	}
-	admins := 0
-	for _, u := range users {
-		if s.now().Sub(u.LastLogin) < 24*time.Hour {
-			view.Active++
-		}
-		if u.Level.Allows(identity.LevelAdmin) && u.State == identity.UserActive {
-			admins++
-		}
 	}
 	byProtocol := map[identity.Protocol]int{}
 	for _, i := range s.opt.Registry.List(identity.Filter{}) {
@@ -88,7 +88,7 @@ func (s *Server) getAdmin(v *visit) error {
 	}
 	view.Checklist = []step{
 		{Done: true, Text: "Create the first administrator"},
-		{Done: len(users) > 1, Text: "Create an account for a person", Href: "/admin/users#new", Link: "New user"},
+		{Done: users > 1, Text: "Create an account for a person", Href: "/admin/users#new", Link: "New user"},
 		{Done: admins > 1, Text: "Have a second administrator", Href: "/admin/users#new", Link: "New user"},
 		{Done: encrypted, Text: "Serve these pages over https", Href: "/admin/config?q=web.", Link: "Configuration"},
 	}
@@ -97,6 +97,21 @@ func (s *Server) getAdmin(v *visit) error {
 	}
 	v.fill(&view.page, "admin", "Overview")
 	return s.write(v, http.StatusOK, "admin", view)
+}
+
+// administrators counts those who may log in as such; more than two are two.
+func (s *Server) administrators(ctx context.Context) (n int, err error) {
+	for _, l := range identity.Levels() {
+		if !l.Holdable() || !l.Allows(identity.LevelAdmin) || n > 1 {
+			continue
+		}
+		more, err := s.opt.Identity.CountUsers(ctx, identity.UserFilter{Level: &l, State: identity.UserActive, Limit: 2})
+		if err != nil {
+			return 0, err
+		}
+		n += more
+	}
+	return n, nil
 }
 
 func complete(list []step) bool {

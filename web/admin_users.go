@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"sort"
+	"strconv"
 	"strings"
 
 	"trivium/identity"
@@ -18,7 +19,8 @@ type usersView struct {
 	Alone                          bool // nobody but the visitor
 	Login, Password, Level, Groups field
 	Prev, Next                     string
-	Page, Pages, Count             int
+	Page, Pages                    int
+	Count                          string
 }
 
 type userRow struct {
@@ -74,26 +76,69 @@ func (s *Server) showUsers(v *visit, status int, view *usersView) error {
 		o.Selected = o.Value == string(f.State)
 		view.States = append(view.States, o)
 	}
-	list, err := s.opt.Identity.Users(v.ctx(), f)
+	list, err := s.usersPage(v, view, f)
 	if err != nil {
 		return err
 	}
-	sessions := map[identity.UserID]int{}
-	for _, i := range s.opt.Registry.List(identity.Filter{}) {
-		sessions[i.Owner]++
-	}
-	first, last, pages, at := pager(v.QueryParam("page"), len(list))
-	view.Page, view.Pages, view.Count = at, pages, len(list)
-	if v.Request().Method == http.MethodGet {
-		view.Prev, view.Next = v.pageLink(at-1, pages), v.pageLink(at+1, pages)
-	}
-	for _, a := range list[first:last] {
+	for _, a := range list {
 		c := s.card(a)
-		view.Rows = append(view.Rows, userRow{accountCard: c, Display: a.Profile.Name, Path: userPath(c.User), Sessions: sessions[a.ID], Factors: secondFactors(a.Factors)})
+		view.Rows = append(view.Rows, userRow{accountCard: c, Display: a.Profile.Name, Path: userPath(c.User),
+			Sessions: s.opt.Registry.Count(identity.Filter{Owner: a.ID}), Factors: secondFactors(a.Factors)})
 	}
 	view.Alone = !view.Filtered && len(list) <= 1
 	v.fill(&view.page, "admin.users", "Users")
 	return s.write(v, status, "admin_users", view)
+}
+
+// maxCounted is how many accounts that match a filter are counted; of more the page says that there are.
+const maxCounted = 10_000
+
+// usersPage reads one page, and links those beside it by the accounts where they begin, as pages that are
+// found by number take the longer the further they are.
+func (s *Server) usersPage(v *visit, view *usersView, f identity.UserFilter) (list []identity.Account, err error) {
+	if view.Filtered {
+		f.Limit = maxCounted + 1
+	}
+	n, err := s.opt.Identity.CountUsers(v.ctx(), f)
+	if err != nil {
+		return nil, err
+	}
+	view.Count = strconv.Itoa(n)
+	if f.Limit > 0 && n == f.Limit {
+		view.Count = "over " + strconv.Itoa(maxCounted)
+	}
+	f.Limit = perPage
+	_, _, view.Pages, view.Page = pager(v.QueryParam("page"), n)
+	after, before := v.QueryParam("after"), v.QueryParam("before")
+	switch {
+	case after != "":
+		f.After, err = s.opt.Identity.PlaceOf(after)
+	case before != "":
+		f.Before, err = s.opt.Identity.PlaceOf(before)
+	default:
+		f.Offset = (view.Page - 1) * perPage
+	}
+	if err != nil { // no name, so no page
+		f.After, f.Before, view.Page = identity.UserPlace{}, identity.UserPlace{}, 1
+	}
+	if list, err = s.opt.Identity.Users(v.ctx(), f); err != nil || len(list) == 0 || v.Request().Method != http.MethodGet {
+		return list, err
+	}
+	link := func(page int, by string, a identity.Account) string {
+		q := v.Request().URL.Query()
+		q.Del("after")
+		q.Del("before")
+		q.Set("page", strconv.Itoa(page))
+		q.Set(by, s.display(a.Login, a.Domain))
+		return v.Request().URL.EscapedPath() + "?" + q.Encode()
+	}
+	if view.Page > 1 {
+		view.Prev = link(view.Page-1, "before", list[0])
+	}
+	if view.Page < view.Pages || n > maxCounted && len(list) == perPage {
+		view.Next = link(view.Page+1, "after", list[len(list)-1])
+	}
+	return list, nil
 }
 
 // secondFactors are the factors of an account in words, without the codes that only stand in for one.

@@ -69,10 +69,7 @@ func (c *userListCmd) Run(s *shell) error {
 	}
 	var all []byte
 	var list []user
-	for offset := 0; ; offset += userPage {
-		if offset > 0 {
-			q.Set("offset", strconv.Itoa(offset))
-		}
+	for {
 		var page []user
 		text, err := s.get("/users", q, &page)
 		if err != nil {
@@ -85,6 +82,7 @@ func (c *userListCmd) Run(s *shell) error {
 		if len(page) < userPage {
 			break
 		}
+		q.Set("after", page[len(page)-1].User)
 	}
 	if s.JSON {
 		return s.json(all)

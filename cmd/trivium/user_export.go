@@ -93,9 +93,10 @@ func (c *userExportCmd) list(s *shell, out io.Writer) error {
 		}
 	}
 	before := "[\n"
-	for offset := 0; ; offset += userPage {
+	q := query("limit", strconv.Itoa(userPage))
+	for {
 		var page []user
-		text, err := s.get("/users", query("limit", strconv.Itoa(userPage), "offset", strconv.Itoa(offset)), &page)
+		text, err := s.get("/users", q, &page)
 		if err != nil {
 			return err
 		}
@@ -120,6 +121,7 @@ func (c *userExportCmd) list(s *shell, out io.Writer) error {
 		if len(page) < userPage {
 			break
 		}
+		q.Set("after", page[len(page)-1].User)
 	}
 	if c.Format == "json" {
 		if before == "[\n" {

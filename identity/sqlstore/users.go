@@ -42,6 +42,12 @@ func (r reader) AccountByID(ctx context.Context, id identity.UserID) (identity.A
 		`WHERE u.state <> 'deleted' AND u.id = $1 ORDER BY s.name`, string(id))
 }
 
+// AccountByUID implements identity.Store.
+func (r reader) AccountByUID(ctx context.Context, uid uint32) (identity.Account, error) {
+	return r.account(ctx, accountColumns+accountTables+
+		`WHERE u.state <> 'deleted' AND u.uid = $1 ORDER BY s.name`, uid)
+}
+
 func (r reader) account(ctx context.Context, query string, args ...any) (identity.Account, error) {
 	as, err := r.accounts(sqldb.Brief(ctx), query, args...)
 	if err != nil {

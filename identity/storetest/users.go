@@ -63,6 +63,13 @@ func account(t *testing.T, s identity.Store) {
 		t.Fatal(err)
 	}
 	equal(t, "by ID", byID, a)
+	byUID, err := s.AccountByUID(t.Context(), u.UID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "by uid", byUID, a)
+	_, err = s.AccountByUID(t.Context(), 1)
+	is(t, "by a uid of nobody", err, identity.ErrNotFound)
 	all, err := s.Accounts(t.Context(), identity.UserFilter{})
 	if err != nil || len(all) != 2 {
 		t.Fatalf("Accounts: %d, %v", len(all), err)

@@ -107,15 +107,21 @@ func (a *API) mayManage(ctx context.Context, name string) error {
 	return notFound("group", name, "")
 }
 
+// manyGroups is how many accounts, most of which have a group of their own, are too many to read all
+// groups for a mistake.
+const manyGroups = 20_000
+
 // noGroup gives an ErrNotFound about a group its name.
 func (a *API) noGroup(ctx context.Context, name string, err error) error {
 	if !errors.Is(err, identity.ErrNotFound) {
 		return err
 	}
 	var names []string
-	if list, lerr := a.id.Groups(ctx); lerr == nil {
-		for _, g := range list {
-			names = append(names, a.display(g.Name, g.Domain))
+	if n, cerr := a.id.CountUsers(ctx, identity.UserFilter{Limit: manyGroups}); cerr == nil && n < manyGroups {
+		if list, lerr := a.id.Groups(ctx); lerr == nil {
+			for _, g := range list {
+				names = append(names, a.display(g.Name, g.Domain))
+			}
 		}
 	}
 	return notFound("group", name, config.Nearest(name, names))

@@ -191,7 +191,8 @@ type userFilter struct {
 	State  string `query:"state" enum:"invited,active,disabled"`
 	Factor string `query:"second_factor" enum:"yes,no" doc:"whether it has one"`
 	Limit  int    `query:"limit" minimum:"0" maximum:"1000" doc:"0: 1,000"`
-	Offset int    `query:"offset" minimum:"0"`
+	Offset int    `query:"offset" minimum:"0" doc:"how many to leave out; of a long list it costs less to ask for those after the last one"`
+	After  string `query:"after" doc:"a login, or login@domain: those that come after it"`
 }
 
 func (a *API) listUsers(ctx context.Context, in *userFilter) (*usersOut, error) {
@@ -204,7 +205,13 @@ func (a *API) listUsers(ctx context.Context, in *userFilter) (*usersOut, error) 
 		has := in.Factor == "yes"
 		factor = &has
 	}
-	list, err := a.id.Users(ctx, identity.UserFilter{Factor: factor, Text: in.Text, Level: level, Group: in.Group, State: identity.UserState(in.State), Limit: in.Limit, Offset: in.Offset})
+	f := identity.UserFilter{Factor: factor, Text: in.Text, Level: level, Group: in.Group, State: identity.UserState(in.State), Limit: in.Limit, Offset: in.Offset}
+	if in.After != "" {
+		if f.After, err = a.id.PlaceOf(in.After); err != nil {
+			return nil, err
+		}
+	}
+	list, err := a.id.Users(ctx, f)
 	if err != nil {
 		return nil, err
 	}

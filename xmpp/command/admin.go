@@ -22,6 +22,7 @@ const maxAccounts = 100
 type Accounts interface {
 	User(ctx context.Context, name string) (identity.Account, error)
 	Users(ctx context.Context, f identity.UserFilter) ([]identity.Account, error)
+	CountUsers(ctx context.Context, f identity.UserFilter) (int, error)
 	AddUser(ctx context.Context, by identity.Actor, n identity.NewUser) (identity.Account, error)
 	SetUser(ctx context.Context, by identity.Actor, name string, c identity.UserChange) (identity.Account, error)
 	SetPassword(ctx context.Context, by identity.Actor, name string, password identity.Secret, keep *identity.Session) error

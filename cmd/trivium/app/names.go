@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -10,106 +11,111 @@ import (
 	"trivium/identity"
 )
 
-// How long the names of owners are kept, and how soon an unknown number is looked up again. A
-// login never changes and a number is never given twice, so only a renamed group can be late.
+// How long the names of owners are kept, how soon one that nobody has is looked up again, and how many
+// are kept. A login never changes and a number is never given twice, so only a renamed group can be late.
 const (
 	namesLife  = time.Minute
 	namesRetry = 5 * time.Second
-	namesPage  = 1000 // accounts read at once
+	namesMost  = 20_000 // of each kind
 )
 
-// ownerNames gives listings the names that belong to uid and gid; it is files.Names.
+// ownerNames gives listings the names that belong to uid and gid; it is files.Names. Each is looked up
+// when it is first asked for: there may be a great many accounts, and few own the files of a folder.
 type ownerNames struct {
 	identity *identity.Service
 	log      *slog.Logger
 	now      func() time.Time
 
-	mu     sync.Mutex // guards what follows, and is held while the names are read
-	read   time.Time
-	users  map[uint32]string
-	groups map[uint32]string
-	uids   map[string]uint32 // by login@domain
-	gids   map[string]uint32
+	mu     sync.Mutex // guards what follows
+	users  map[uint32]ownerName
+	groups map[uint32]ownerName
+	uids   map[string]ownerName // by login@domain
+	gids   map[string]ownerName
+	rested time.Time // until then a store that fails is not asked for every file
+}
+
+// ownerName is a name and a number that belong together, or one of them where the other is none.
+type ownerName struct {
+	name  string
+	id    uint32
+	known bool
+	until time.Time
 }
 
 // UserName returns the login of a uid, "" where nobody has it.
 func (n *ownerNames) UserName(uid uint32) string {
-	return n.name(uid, func() map[uint32]string { return n.users })
+	return lookUp(n, &n.users, uid, func(ctx context.Context) (ownerName, error) {
+		u, err := n.identity.UserByUID(ctx, uid)
+		return ownerName{name: string(u.Login), id: uid}, err
+	}).name
 }
 
 // GroupName returns the name of a gid, "" where no group has it.
 func (n *ownerNames) GroupName(gid uint32) string {
-	return n.name(gid, func() map[uint32]string { return n.groups })
+	return lookUp(n, &n.groups, gid, func(ctx context.Context) (ownerName, error) {
+		g, err := n.identity.GroupByGID(ctx, gid)
+		return ownerName{name: string(g.Name), id: gid}, err
+	}).name
 }
 
 // FindUser returns the uid of a login, which may name its domain.
 func (n *ownerNames) FindUser(domain, name string) (uint32, bool) {
-	return n.find(domain, name, func() map[string]uint32 { return n.uids })
+	name = inFull(domain, name)
+	o := lookUp(n, &n.uids, name, func(ctx context.Context) (ownerName, error) {
+		a, err := n.identity.User(ctx, name)
+		if err == nil && string(a.Login)+"@"+a.Domain != name { // by an alias
+			err = identity.ErrNotFound
+		}
+		return ownerName{name: name, id: a.UID}, err
+	})
+	return o.id, o.known
 }
 
 // FindGroup returns the gid of a group, as FindUser does.
 func (n *ownerNames) FindGroup(domain, name string) (uint32, bool) {
-	return n.find(domain, name, func() map[string]uint32 { return n.gids })
+	name = inFull(domain, name)
+	o := lookUp(n, &n.gids, name, func(ctx context.Context) (ownerName, error) {
+		g, err := n.identity.GroupRow(ctx, name)
+		return ownerName{name: name, id: g.GID}, err
+	})
+	return o.id, o.known
 }
 
-func (n *ownerNames) find(domain, name string, numbers func() map[string]uint32) (uint32, bool) {
-	if !strings.Contains(name, "@") {
-		name += "@" + domain
+func inFull(domain, name string) string {
+	if strings.Contains(name, "@") {
+		return name
 	}
+	return name + "@" + domain
+}
+
+// lookUp returns what is kept in one of the maps, or reads it.
+func lookUp[K comparable](n *ownerNames, kept *map[K]ownerName, key K, read func(context.Context) (ownerName, error)) ownerName {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	_, known := numbers()[name]
-	n.refresh(known)
-	id, ok := numbers()[name]
-	return id, ok
-}
-
-func (n *ownerNames) name(id uint32, names func() map[uint32]string) string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	_, known := names()[id]
-	n.refresh(known)
-	return names()[id]
-}
-
-// refresh reads the names again, if it is time; sooner where one was not found.
-func (n *ownerNames) refresh(known bool) {
-	age := n.now().Sub(n.read)
-	if age < namesRetry || known && age < namesLife {
-		return
+	now := n.now()
+	o, ok := (*kept)[key]
+	if ok && now.Before(o.until) || now.Before(n.rested) {
+		n.mu.Unlock()
+		return o
 	}
-	if err := n.load(); err != nil {
-		n.log.Warn("names of owners were not read", "err", err)
-	}
-}
-
-func (n *ownerNames) load() error {
-	n.read = n.now() // a store that fails is not asked for every file
+	n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), namesRetry)
 	defer cancel()
-	users, groups := map[uint32]string{}, map[uint32]string{}
-	uids, gids := map[string]uint32{}, map[string]uint32{}
-	for offset := 0; ; offset += namesPage {
-		page, err := n.identity.Users(ctx, identity.UserFilter{Limit: namesPage, Offset: offset})
-		if err != nil {
-			return err
-		}
-		for _, a := range page {
-			users[a.UID] = string(a.Login)
-			uids[string(a.Login)+"@"+a.Domain] = a.UID
-		}
-		if len(page) < namesPage {
-			break
-		}
+	is, err := read(ctx)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case err == nil:
+		is.known, is.until = true, now.Add(namesLife)
+	case errors.Is(err, identity.ErrNotFound), errors.Is(err, identity.ErrInvalid):
+		is = ownerName{until: now.Add(namesRetry)}
+	default: // what was known last counts
+		n.rested = now.Add(namesRetry)
+		n.log.Warn("the name of an owner was not read", "err", err)
+		return o
 	}
-	list, err := n.identity.Groups(ctx)
-	if err != nil {
-		return err
+	if *kept == nil || len(*kept) >= namesMost {
+		*kept = map[K]ownerName{} // only what is used comes back
 	}
-	for _, g := range list {
-		groups[g.GID] = string(g.Name)
-		gids[string(g.Name)+"@"+g.Domain] = g.GID
-	}
-	n.users, n.groups, n.uids, n.gids = users, groups, uids, gids
-	return nil
+	(*kept)[key] = is
+	return is
 }

@@ -56,7 +56,13 @@ func TestOwnerNames(t *testing.T) {
 	if u := n.UserName(1); u != "" {
 		t.Errorf("nobody's uid is %q", u)
 	}
+	if u := n.UserName(alice.UID + 1); u != "" {
+		t.Errorf("the uid that nobody has yet is %q", u)
+	}
 	bob := add("bob")
+	if bob.UID != alice.UID+1 {
+		t.Fatalf("bob has the uid %d", bob.UID)
+	}
 	if u := n.UserName(bob.UID); u != "" {
 		t.Errorf("%q was read again at once", u)
 	}

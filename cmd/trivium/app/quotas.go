@@ -40,7 +40,7 @@ func (q *groupQuotas) of(domain, name string) (bytes, files int64) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), namesRetry)
 	defer cancel()
-	info, err := q.identity.Group(ctx, key)
+	info, err := q.identity.GroupRow(ctx, key)
 	switch {
 	case err == nil:
 		g.bytes, g.files = info.QuotaBytes, info.QuotaFiles
