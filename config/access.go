@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,8 +50,14 @@ func (f Files) Mask() fs.FileMode {
 // FilesRoot is the absolute path of the folder that holds people's files.
 func (c *Config) FilesRoot() string { return absolute(c.DataDir, c.Files.Root) }
 
-// DatabaseURL is database.url with an absolute path.
+// DatabaseURL is database.url with an absolute path, or with the password: it is as secret as that.
 func (c *Config) DatabaseURL() string {
+	if password := c.Database.Password.Reveal(); password != "" {
+		if u, err := url.Parse(c.Database.URL); err == nil && isPostgres(u.Scheme) {
+			u.User = url.UserPassword(u.User.Username(), password)
+			return u.String()
+		}
+	}
 	const scheme = "sqlite:"
 	file, ok := strings.CutPrefix(c.Database.URL, scheme)
 	if !ok {

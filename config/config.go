@@ -241,7 +241,8 @@ type Limits struct {
 
 // Database is the section [database].
 type Database struct {
-	URL string `toml:"url" default:"sqlite:trivium.db" type:"database" doc:"sqlite:FILE, relative to data_dir"`
+	URL      string `toml:"url" default:"sqlite:trivium.db" type:"database" doc:"sqlite:FILE, relative to data_dir, or postgres://ROLE@HOST/DATABASE (docs/database.md)"`
+	Password Secret `toml:"password" type:"text" example:"@file:/etc/trivium/database.password" doc:"of the role at a PostgreSQL server; empty: what PGPASSFILE or ~/.pgpass says"`
 }
 
 // Log is the section [log].

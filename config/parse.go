@@ -408,10 +408,32 @@ func checkDatabase(text string) error {
 		}
 		return nil
 	}
-	if strings.HasPrefix(text, "postgres:") || strings.HasPrefix(text, "postgresql:") {
-		return errors.New("is PostgreSQL, which this version does not speak. Example: sqlite:trivium.db")
+	if scheme, _, _ := strings.Cut(text, ":"); isPostgres(scheme) {
+		return CheckPostgres(text)
 	}
-	return errors.New("is no known database. Example: sqlite:trivium.db")
+	return errors.New("is no known database. Examples: sqlite:trivium.db, " + examplePostgres)
+}
+
+const examplePostgres = "postgres://trivium@db.example.org/trivium"
+
+func isPostgres(scheme string) bool { return scheme == "postgres" || scheme == "postgresql" }
+
+// CheckPostgres says what is wrong with the URL of a PostgreSQL database, to follow the name of what
+// holds it. A URL is shown to whoever may read the configuration, so it holds no password; no error
+// repeats one.
+func CheckPostgres(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || !isPostgres(u.Scheme) || u.Opaque != "" || u.Fragment != "" {
+		return errors.New("is no address of a PostgreSQL database. Example: " + examplePostgres)
+	}
+	q := u.Query()
+	if _, has := u.User.Password(); has || q.Has("password") || q.Has("sslpassword") {
+		return errors.New("holds a password, and is shown to all who may read the configuration: take it out of the URL, and put it into database.password, or into the file that PGPASSFILE names")
+	}
+	if strings.Trim(u.Path, "/") == "" && !q.Has("dbname") {
+		return errors.New("names no database. Example: " + examplePostgres)
+	}
+	return nil
 }
 
 func parsePrefix(text string) (netip.Prefix, error) {

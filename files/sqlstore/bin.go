@@ -140,7 +140,7 @@ func (s *Store) EndMove(ctx context.Context, m files.Move, moved bool) error {
 	}
 	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
 		// substr counts characters, from 1.
-		if _, err := tx.ExecContext(ctx, `UPDATE file_versions SET path = $1 || substr(path, $2), move_id = ''
+		if _, err := tx.ExecContext(ctx, `UPDATE file_versions SET path = $1 || substr(path, CAST(CAST($2 AS BIGINT) AS INTEGER)), move_id = ''
 			WHERE tree = $3 AND (path = $4 OR path > $5 AND path < $6) AND move_id = $7`,
 			to, utf8.RuneCountInString(m.From)+1, m.Tree, m.From, first, last, m.ID); err != nil {
 			return err

@@ -9,24 +9,26 @@ import (
 	"trivium/internal/sqldb/sqltest"
 )
 
-func open(t *testing.T) *sqlstore.Store {
-	t.Helper()
-	return sqlstore.New(sqltest.Migrated(t, sqlstore.Migrate))
+// each runs a suite on each engine.
+func each[S any](t *testing.T, suite func(*testing.T, func(*testing.T) S), as func(*sqlstore.Store) S) {
+	sqltest.Each(t, func(t *testing.T, e sqltest.Engine) {
+		suite(t, func(t *testing.T) S { return as(sqlstore.New(e.Migrated(t, sqlstore.Migrate))) })
+	})
 }
 
 func TestUsage(t *testing.T) {
 	t.Parallel()
-	storetest.Usage(t, func(t *testing.T) files.UsageStore { return open(t) })
+	each(t, storetest.Usage, func(s *sqlstore.Store) files.UsageStore { return s })
 }
 
 func TestSums(t *testing.T) {
 	t.Parallel()
-	storetest.Sums(t, func(t *testing.T) files.SumStore { return open(t) })
+	each(t, storetest.Sums, func(s *sqlstore.Store) files.SumStore { return s })
 }
 
 func TestBin(t *testing.T) {
 	t.Parallel()
-	storetest.Bin(t, func(t *testing.T) files.BinStore { return open(t) })
+	each(t, storetest.Bin, func(s *sqlstore.Store) files.BinStore { return s })
 }
 
 func TestQueries(t *testing.T) {
@@ -40,5 +42,5 @@ func TestDialectsAgree(t *testing.T) {
 }
 
 func TestShares(t *testing.T) {
-	storetest.Shares(t, func(t *testing.T) files.ShareStore { return open(t) })
+	each(t, storetest.Shares, func(s *sqlstore.Store) files.ShareStore { return s })
 }

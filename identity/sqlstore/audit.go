@@ -81,7 +81,7 @@ func (w *writer) AppendAudit(ctx context.Context, head identity.AuditHead, rows 
 			return err
 		}
 	}
-	_, err := w.exec(ctx, "writing the head of the audit log", `INSERT INTO identity_audit_head (one, began, id, chain, mac)
+	_, err := w.run(ctx, "writing the head of the audit log", `INSERT INTO identity_audit_head (one, began, id, chain, mac)
 		VALUES (1, $1, $2, $3, $4) ON CONFLICT (one) DO UPDATE SET began = excluded.began, id = excluded.id,
 		chain = excluded.chain, mac = excluded.mac`, head.Began, head.ID, head.Chain, head.MAC)
 	return err
@@ -123,6 +123,6 @@ func (w *writer) appendAudit(ctx context.Context, query string, rows []identity.
 		args = append(args, e.ID, micros(e.Time), e.Event, e.Actor, e.Via, e.Subject, string(e.Protocol), string(e.Method),
 			e.Remote, e.Session, e.Result, e.Detail, e.Before, e.After, host, e.Chain)
 	}
-	_, err := w.exec(ctx, "writing the audit log", query, args...)
+	_, err := w.run(ctx, "writing the audit log", query, args...)
 	return err
 }

@@ -62,7 +62,7 @@ func (r reader) Invitations(ctx context.Context, f identity.InviteFilter) ([]ide
 		limit = defaultInvitations
 	}
 	return r.invitations(ctx, invitationColumns+`WHERE ($1 = '' OR creator = $1) AND ($2 = '' OR user_id = $2)
-		AND ($3 = 0 OR expires_at > $3 AND revoked_at = 0 AND used < uses)
+		AND (CAST($3 AS BIGINT) = 0 OR expires_at > $3 AND revoked_at = 0 AND used < uses)
 		ORDER BY created_at DESC, id LIMIT $4`, string(f.Creator), string(f.User), micros(f.Open), limit)
 }
 

@@ -77,9 +77,20 @@ func unavailable(doing string, err error) error {
 	return fmt.Errorf("%s: %w: %w", doing, identity.ErrUnavailable, err)
 }
 
-// exec runs a statement of a transaction.
+// exec runs a statement of a transaction, which stands where the statement is refused.
 func (w *writer) exec(ctx context.Context, doing, query string, args ...any) (sql.Result, error) {
+	res, err := w.tx.TryContext(ctx, query, args...)
+	return result(doing, res, err)
+}
+
+// run is exec for what comes with each log-in, and has no constraint that could refuse it: it costs a
+// little less.
+func (w *writer) run(ctx context.Context, doing, query string, args ...any) (sql.Result, error) {
 	res, err := w.tx.ExecContext(ctx, query, args...)
+	return result(doing, res, err)
+}
+
+func result(doing string, res sql.Result, err error) (sql.Result, error) {
 	if sqldb.IsUnique(err) {
 		return nil, fmt.Errorf("%s: %w", doing, identity.ErrExists)
 	}
@@ -92,6 +103,10 @@ func (w *writer) exec(ctx context.Context, doing, query string, args ...any) (sq
 // change runs a statement that must meet a row; ErrNotFound where it meets none.
 func (w *writer) change(ctx context.Context, doing, query string, args ...any) error {
 	res, err := w.exec(ctx, doing, query, args...)
+	return met(doing, res, err)
+}
+
+func met(doing string, res sql.Result, err error) error {
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package sqlstore_test
 import (
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"testing"
 
 	"trivium/identity"
@@ -13,14 +12,14 @@ import (
 	"trivium/internal/sqldb/sqltest"
 )
 
-func open(t *testing.T) identity.Store {
-	t.Helper()
-	return sqlstore.New(sqltest.Migrated(t, sqlstore.Migrate))
-}
-
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, open)
+	sqltest.Each(t, func(t *testing.T, e sqltest.Engine) {
+		storetest.Run(t, func(t *testing.T) identity.Store {
+			t.Helper()
+			return sqlstore.New(e.Migrated(t, sqlstore.Migrate))
+		})
+	})
 }
 
 func TestQueries(t *testing.T) {
@@ -30,12 +29,14 @@ func TestQueries(t *testing.T) {
 
 func TestMigrateTwice(t *testing.T) {
 	t.Parallel()
-	db := sqltest.Open(t)
-	for range 2 {
-		if err := sqlstore.Migrate(t.Context(), db); err != nil {
-			t.Fatal(err)
+	sqltest.Each(t, func(t *testing.T, e sqltest.Engine) {
+		db := e.Open(t)
+		for range 2 {
+			if err := sqlstore.Migrate(t.Context(), db); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
+	})
 }
 
 func TestDialectsAgree(t *testing.T) {
@@ -45,7 +46,11 @@ func TestDialectsAgree(t *testing.T) {
 
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
-	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "a.db"), slog.New(slog.DiscardHandler))
+	sqltest.Each(t, testUnavailable)
+}
+
+func testUnavailable(t *testing.T, e sqltest.Engine) {
+	db, err := sqldb.Open(t.Context(), e.URL(t), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

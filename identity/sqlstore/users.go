@@ -62,9 +62,19 @@ func (r reader) account(ctx context.Context, query string, args ...any) (identit
 // AccountsByEmail implements identity.Store.
 func (r reader) AccountsByEmail(ctx context.Context, email string, limit int) ([]identity.Account, error) {
 	return r.accounts(sqldb.Brief(ctx), accountColumns+accountTables+
-		`WHERE u.id IN (SELECT c.id FROM identity_users c WHERE lower(c.email) = lower($1) AND c.email <> '' AND c.state <> 'deleted'
+		`WHERE u.id IN (SELECT c.id FROM identity_users c WHERE lower(c.email) = $1 AND c.email <> '' AND c.state <> 'deleted'
 			ORDER BY c.login, c.domain LIMIT $2)
-		ORDER BY u.login, u.domain, u.id, s.name`, email, limit)
+		ORDER BY u.login, u.domain, u.id, s.name`, lowerASCII(email), limit)
+}
+
+// lowerASCII lowers as the index of addresses does.
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 // accounts folds the rows of one account, which follow one another, into one.
@@ -190,5 +200,7 @@ func (w *writer) PutPassword(ctx context.Context, id identity.UserID, r identity
 
 // PutLastLogin implements identity.StoreWriter.
 func (w *writer) PutLastLogin(ctx context.Context, id identity.UserID, at time.Time) error {
-	return w.change(ctx, "noting a log-in", `UPDATE identity_users SET last_login = $1 WHERE id = $2`, micros(at), string(id))
+	const doing = "noting a log-in"
+	res, err := w.run(ctx, doing, `UPDATE identity_users SET last_login = $1 WHERE id = $2`, micros(at), string(id))
+	return met(doing, res, err)
 }

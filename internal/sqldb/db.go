@@ -7,13 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
-
-// readers is the number of read connections: enough that a slow page of the archive does not
-// hold up log-ins, small enough that their caches stay a few megabytes.
-const readers = 8
 
 // Querier reads. Both [DB] (its own connection, the last committed state) and [Tx] (what this
 // transaction has written too) satisfy it, so that a store's read functions serve both.
@@ -29,7 +23,7 @@ var (
 
 // DB is an open store. Its methods may be called from any goroutine.
 type DB struct {
-	path   string
+	engine engine
 	log    *slog.Logger
 	read   *sql.DB
 	write  *sql.DB
@@ -42,51 +36,34 @@ type DB struct {
 	closeErr  error
 }
 
-// Open opens the store that url names, "sqlite:/path/file.db", making the file (mode 0600) where
-// there is none. The folder must exist. ctx bounds opening only. The caller must Close it.
+// Open opens the store that url names: "sqlite:/path/file.db", making the file (mode 0600) where
+// there is none in a folder that exists, or "postgres://role@host/database", which must exist. ctx
+// bounds opening only. No error holds the URL's password. The caller must Close it.
 func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
-	path, err := parseURL(url)
+	e, err := engineFor(url, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := touch(path); err != nil {
-		return nil, err
-	}
-	db := &DB{path: path, log: log, prepared: make(map[string]*sql.Stmt)}
+	db := &DB{engine: e, log: log, prepared: make(map[string]*sql.Stmt)}
 	// The write handle first: it turns on WAL, which a query_only connection could not.
-	if db.write, err = openPool(ctx, dsn(path, true), 1); err != nil {
-		return nil, openError(path, err)
+	if db.write, err = e.open(ctx, true); err != nil {
+		return nil, e.explain(err)
 	}
-	if db.read, err = openPool(ctx, dsn(path, false), readers); err != nil {
-		return nil, errors.Join(openError(path, err), db.write.Close())
+	if db.read, err = e.open(ctx, false); err != nil {
+		return nil, errors.Join(e.explain(err), db.write.Close())
 	}
-	if db.writer, err = startWriter(ctx, db.write, log); err != nil {
-		return nil, errors.Join(openError(path, err), db.read.Close(), db.write.Close())
+	if db.writer, err = startWriter(ctx, db.write, e, log); err != nil {
+		return nil, errors.Join(e.explain(err), db.read.Close(), db.write.Close())
 	}
 	return db, nil
 }
 
-// openPool opens a pool of at most n connections that are kept, and tries one.
-func openPool(ctx context.Context, dsn string, n int) (*sql.DB, error) {
-	pool, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, err
-	}
-	pool.SetMaxOpenConns(n)
-	pool.SetMaxIdleConns(n)
-	// Reads the header, so that a file of another kind is found now; a ping would not look.
-	var version int
-	if err := pool.QueryRowContext(ctx, "PRAGMA schema_version").Scan(&version); err != nil {
-		return nil, errors.Join(err, pool.Close())
-	}
-	return pool, nil
-}
+// Place names the store for people, without secrets: the path of the file, or the database and its
+// server.
+func (db *DB) Place() string { return db.engine.place() }
 
 // Dialect says which engine this is.
-func (db *DB) Dialect() Dialect { return SQLite }
-
-// Path is the absolute path of the database file.
-func (db *DB) Path() string { return db.path }
+func (db *DB) Dialect() Dialect { return db.engine.dialect() }
 
 // QueryContext runs a query on a read connection. It sees everything that Write acknowledged
 // before. The caller must close the rows.
@@ -103,6 +80,9 @@ const maxPrepared = 256
 // statement gives the kept statement of a query, for parsing one takes longer than most take to
 // run; nil where there is none and none can be kept.
 func (db *DB) statement(ctx context.Context, query string) *sql.Stmt {
+	if !db.engine.prepares() {
+		return nil
+	}
 	db.mu.Lock()
 	st, room := db.prepared[query], len(db.prepared) < maxPrepared
 	db.mu.Unlock()
@@ -156,8 +136,8 @@ func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	return db.writer.do(ctx, fn)
 }
 
-// Close runs what is still queued, folds the write-ahead log into the database file, and closes
-// all connections. Calls after the first answer what the first did.
+// Close runs what is still queued, folds the write-ahead log into the file of an SQLite database, and
+// closes all connections. Calls after the first answer what the first did.
 func (db *DB) Close() error {
 	db.closeOnce.Do(func() {
 		err := db.writer.close()
@@ -165,9 +145,7 @@ func (db *DB) Close() error {
 			err = errors.Join(err, fmt.Errorf("closing the read connections: %w", rerr))
 		}
 		// After the readers, as they could hold the log's frames back.
-		if _, cerr := db.write.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); cerr != nil {
-			err = errors.Join(err, fmt.Errorf("checkpointing the database %s: %w", db.path, cerr))
-		}
+		err = errors.Join(err, db.engine.finish(db.write))
 		if werr := db.write.Close(); werr != nil {
 			err = errors.Join(err, fmt.Errorf("closing the write connection: %w", werr))
 		}

@@ -19,6 +19,11 @@ var (
 	// ErrTxControl is what a Tx answers to BEGIN, COMMIT, SAVEPOINT and their like: the
 	// transaction belongs to all callers in it.
 	ErrTxControl = errors.New("a transaction cannot be controlled from inside")
+	// ErrGone is found in errors of a database server that cannot be reached, or not now. The store
+	// looks for it again by itself with the next query or write.
+	ErrGone = errors.New("the database cannot be reached")
+	// ErrInUse means that another process has taken the database for itself, see [DB.Alone].
+	ErrInUse = errors.New("the database is in use by another process")
 )
 
 // PanicError is a panic of a function given to Write.
@@ -57,6 +62,9 @@ func code(err error) int {
 // IsUnique reports whether err says that a row with the same unique columns, primary key or rowid
 // exists.
 func IsUnique(err error) bool {
+	if pgCode(err) == pgUnique {
+		return true
+	}
 	switch code(err) {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
 		return true
@@ -67,31 +75,5 @@ func IsUnique(err error) bool {
 // IsForeign reports whether err says that a foreign key has no row to point to, or that a row
 // which others point to was to go.
 func IsForeign(err error) bool {
-	return code(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
-}
-
-// breaksTx reports whether SQLite may have rolled the whole transaction back along with the
-// statement that failed (https://sqlite.org/lang_transaction.html section 3).
-func breaksTx(err error) bool {
-	switch code(err) & 0xff {
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY,
-		sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY:
-		return true
-	}
-	return false
-}
-
-// openError says what a person can do about a database that does not open.
-func openError(path string, err error) error {
-	switch code(err) & 0xff {
-	case sqlite3.SQLITE_NOTADB:
-		return fmt.Errorf("the file %s is not an SQLite database. Move it away, or set database_url to another file: %w", path, err)
-	case sqlite3.SQLITE_CORRUPT:
-		return fmt.Errorf("the database %s is damaged. Restore the last backup, or try the sqlite3 program's .recover: %w", path, err)
-	case sqlite3.SQLITE_BUSY:
-		return fmt.Errorf("the database %s is locked by another program. Stop that program and start again: %w", path, err)
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
-		return fmt.Errorf("cannot write to the database %s or beside it in its folder. Run as its owner, or set database_url: %w", path, err)
-	}
-	return fmt.Errorf("cannot open the database %s: %w", path, err)
+	return code(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY || pgCode(err) == pgForeign
 }

@@ -18,7 +18,8 @@ var moduleName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 // them gives it; what was applied stands in <module>_versions.
 // Each file is applied in a transaction of its own, so a file that fails leaves those before it.
 // Where the database has a version higher than the highest file, nothing is changed and the error
-// is [ErrNewerSchema]. Migrate uses a connection of its own; call it before others write.
+// is [ErrNewerSchema]. Migrate uses connections of its own; call it before others write. Two processes that
+// migrate one PostgreSQL database do so one after the other.
 func (db *DB) Migrate(ctx context.Context, module string, fsys fs.FS) (err error) {
 	if !moduleName.MatchString(module) {
 		return fmt.Errorf("migrating: %q is no module name", module)
@@ -27,16 +28,20 @@ func (db *DB) Migrate(ctx context.Context, module string, fsys fs.FS) (err error
 	if err != nil {
 		return fmt.Errorf("migrating %s: %w", module, err)
 	}
-	pool, err := openPool(ctx, dsn(db.path, true), 1)
+	pool, done, err := db.engine.migrator(ctx)
 	if err != nil {
-		return openError(db.path, err)
+		return db.engine.explain(err)
 	}
 	defer func() {
-		if cerr := pool.Close(); cerr != nil && err == nil {
+		if cerr := errors.Join(done(), pool.Close()); cerr != nil && err == nil {
 			err = fmt.Errorf("migrating %s: %w", module, cerr)
 		}
 	}()
-	p, err := goose.NewProvider(goose.DialectSQLite3, pool, files,
+	dialect := goose.DialectSQLite3
+	if db.Dialect() == Postgres {
+		dialect = goose.DialectPostgres
+	}
+	p, err := goose.NewProvider(dialect, pool, files,
 		goose.WithTableName(module+"_versions"),
 		goose.WithDisableGlobalRegistry(true), // no state shared with other modules and tests
 		goose.WithLogger(goose.NopLogger()))
@@ -49,7 +54,7 @@ func (db *DB) Migrate(ctx context.Context, module string, fsys fs.FS) (err error
 	}
 	if has > knows {
 		return fmt.Errorf("%w: %s in %s has version %d, and this program knows it up to %d. Start the newer program that wrote it, or restore the backup made before the upgrade",
-			ErrNewerSchema, module, db.path, has, knows)
+			ErrNewerSchema, module, db.Place(), has, knows)
 	}
 	results, err := p.Up(ctx)
 	for _, r := range results {
@@ -61,7 +66,7 @@ func (db *DB) Migrate(ctx context.Context, module string, fsys fs.FS) (err error
 			err = fmt.Errorf("version %d: %w", partial.Failed.Source.Version, partial.Err)
 		}
 		return fmt.Errorf("migrating %s from version %d to %d in %s: %w. Earlier versions are kept; restore the last backup if the older program must run again",
-			module, has, knows, db.path, err)
+			module, has, knows, db.Place(), err)
 	}
 	return nil
 }

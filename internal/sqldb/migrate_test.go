@@ -20,9 +20,11 @@ func migrations(sql ...string) fstest.MapFS {
 	return fsys
 }
 
-func TestMigrate(t *testing.T) {
+func TestMigrate(t *testing.T) { sqltest.Each(t, testMigrate) }
+
+func testMigrate(t *testing.T, e sqltest.Engine) {
 	t.Parallel()
-	db := sqltest.Open(t)
+	db := e.Open(t)
 	ctx := t.Context()
 	one := migrations("CREATE TABLE a (x INTEGER);")
 	two := migrations("CREATE TABLE a (x INTEGER);", "ALTER TABLE a ADD COLUMN y TEXT;")
@@ -55,33 +57,40 @@ func TestMigrate(t *testing.T) {
 	if !errors.Is(err, sqldb.ErrNewerSchema) {
 		t.Fatalf("a newer schema: %v", err)
 	}
-	for _, want := range []string{"first", "version 2", "up to 1", "newer program", "restore the backup", db.Path()} {
+	for _, want := range []string{"first", "version 2", "up to 1", "newer program", "restore the backup", db.Place()} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in %q", want, err)
 		}
 	}
 }
 
-func TestMigrateFailure(t *testing.T) {
+func TestMigrateFailure(t *testing.T) { sqltest.Each(t, testMigrateFailure) }
+
+func testMigrateFailure(t *testing.T, e sqltest.Engine) {
 	t.Parallel()
-	db := sqltest.Open(t)
+	db := e.Open(t)
 	ctx := t.Context()
 	err := db.Migrate(ctx, "m", migrations("CREATE TABLE a (x INTEGER);", "CREATE TABLE b (x INTEGER); CREATE nonsense;"))
 	if err == nil || !strings.Contains(err.Error(), "version 2") {
 		t.Fatalf("got %v", err)
 	}
-	var tables string
-	if err := db.QueryRowContext(ctx, "SELECT group_concat(name) FROM sqlite_master WHERE name IN ('a', 'b')").Scan(&tables); err != nil || tables != "a" {
-		t.Errorf("tables %q, %v: the failed file must leave nothing, those before it stay", tables, err)
+	var n int
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM a").Scan(&n); err != nil {
+		t.Errorf("the file before the one that failed has left nothing: %v", err)
+	}
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM b").Scan(&n); err == nil {
+		t.Error("the file that failed has left a table")
 	}
 	if err := db.Migrate(ctx, "m", migrations("CREATE TABLE a (x INTEGER);", "CREATE TABLE b (x INTEGER);")); err != nil {
 		t.Errorf("the mended migration: %v", err)
 	}
 }
 
-func TestMigrateRefuses(t *testing.T) {
+func TestMigrateRefuses(t *testing.T) { sqltest.Each(t, testMigrateRefuses) }
+
+func testMigrateRefuses(t *testing.T, e sqltest.Engine) {
 	t.Parallel()
-	db := sqltest.Open(t)
+	db := e.Open(t)
 	for _, tt := range []struct {
 		name, module string
 		fsys         fstest.MapFS

@@ -3,11 +3,15 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"strings"
 )
 
 // Tx is one caller's part of the writer's transaction. It is valid only until the function it was
 // given to returns, and only on that goroutine. Rows that are still open then are closed.
+//
+// A statement that fails ends the write on PostgreSQL, unless it was tried: no other may follow, and Write
+// answers an error even where the function does not.
 //
 // Its contexts are looked at between statements and never interrupt one: SQLite answers an
 // interrupted write with the rollback of the whole transaction, the work of all callers in it.
@@ -18,10 +22,11 @@ type Tx struct {
 	row   []*sql.Row
 	open  map[string]struct{} // texts of queries whose rows may be open
 	bytes int                 // size of all arguments so far
-	// lost is an error with which SQLite may have rolled the transaction back: nothing more may run,
-	// since it would be outside of any transaction. failed is an error that a sql.Row hid.
-	lost, failed error
-	done         bool
+	// lost is an error with which the engine may have rolled the transaction back: nothing more may run,
+	// since it would be outside of any transaction. failed is an error that the caller may not have seen,
+	// hidden by a sql.Row; aborted one after which PostgreSQL takes no more statements of this caller.
+	lost, failed, aborted error
+	done                  bool
 }
 
 // ExecContext runs a statement that answers no rows.
@@ -37,6 +42,24 @@ func (tx *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.R
 		res, err = st.ExecContext(ctx, args...)
 	} else {
 		res, err = tx.conn.ExecContext(ctx, query, args...)
+	}
+	return res, tx.note(err)
+}
+
+// TryContext is ExecContext for a statement whose refusal the function can go on from: it undoes itself
+// alone, and the rest of the write stands. On PostgreSQL that takes a savepoint around it.
+func (tx *Tx) TryContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	p, ok := tx.w.engine.(*postgres)
+	if !ok {
+		return tx.ExecContext(ctx, query, args...)
+	}
+	if err := tx.check(ctx, query); err != nil {
+		return nil, err
+	}
+	tx.count(args)
+	res, refused, err := p.try(context.WithoutCancel(ctx), tx.conn, query, args)
+	if refused {
+		return nil, err
 	}
 	return res, tx.note(err)
 }
@@ -99,6 +122,8 @@ func (tx *Tx) check(ctx context.Context, query string) error {
 		return ErrTxDone
 	case tx.lost != nil:
 		return tx.lost
+	case tx.aborted != nil:
+		return fmt.Errorf("after a statement of this write has failed: %w", tx.aborted)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case controls(query):
@@ -154,10 +179,14 @@ func (tx *Tx) count(args []any) {
 	}
 }
 
-// note remembers an error that took the whole transaction with it.
+// note remembers an error that took the whole transaction with it, or this caller's part of it.
 func (tx *Tx) note(err error) error {
-	if err != nil && tx.lost == nil && breaksTx(err) {
+	switch {
+	case err == nil:
+	case tx.lost == nil && tx.w.engine.breaks(err):
 		tx.lost = err
+	case tx.aborted == nil && tx.w.engine.aborts():
+		tx.aborted = err
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -25,17 +26,27 @@ const (
 // CLI of an older version). Within this process the single writer makes waiting unnecessary.
 const busyTimeout = 5 * time.Second
 
+// engineFor is the engine of a database URL; the file of SQLite is made where there is none.
+func engineFor(raw string, log *slog.Logger) (engine, error) {
+	if scheme, _, ok := strings.Cut(raw, ":"); ok && (scheme == "postgres" || scheme == "postgresql") {
+		return newPG(raw, log)
+	}
+	path, err := parseURL(raw)
+	if err != nil {
+		return nil, err
+	}
+	return lite{path}, touch(path)
+}
+
 // parseURL answers the absolute path of the SQLite file that a database URL names.
 func parseURL(raw string) (string, error) {
 	scheme, rest, ok := strings.Cut(raw, ":")
 	switch {
 	case raw == "":
-		return "", errors.New(`the database URL is empty: set database_url to sqlite:/path/to/trivium.db`)
-	case ok && (scheme == "postgres" || scheme == "postgresql"):
-		// Nothing of the URL is repeated here: it may hold a password.
-		return "", errors.New(`the database URL names PostgreSQL, which this build cannot use yet: set database_url to sqlite:/path/to/trivium.db`)
+		return "", errors.New(`the database URL is empty: set database.url to sqlite:/path/to/trivium.db`)
 	case !ok || scheme != "sqlite":
-		return "", errors.New(`the database URL is of no known kind: set database_url to sqlite:/path/to/trivium.db`)
+		// Nothing of the URL is repeated here: it may hold a password.
+		return "", errors.New(`the database URL is of no known kind: set database.url to sqlite:/path/to/trivium.db or postgres://role@host/database`)
 	}
 	rest = strings.TrimPrefix(rest, "//")
 	switch {
@@ -80,9 +91,9 @@ func touch(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &fault{fmt.Sprintf("cannot make the database %s: its folder does not exist. Create the folder, or set database_url", path), err}
+		return &fault{fmt.Sprintf("cannot make the database %s: its folder does not exist. Create the folder, or set database.url", path), err}
 	case errors.Is(err, fs.ErrPermission):
-		return &fault{fmt.Sprintf("cannot write to the database %s: permission denied. Run as its owner, or set database_url", path), err}
+		return &fault{fmt.Sprintf("cannot write to the database %s: permission denied. Run as its owner, or set database.url", path), err}
 	case err != nil:
 		return fmt.Errorf("cannot open the database %s: %w", path, err)
 	}

@@ -30,7 +30,10 @@ const (
 	withdrawn
 )
 
-var errExit = errors.New("the function given to Write ended its goroutine (runtime.Goexit)")
+var (
+	errExit = errors.New("the function given to Write ended its goroutine (runtime.Goexit)")
+	errLost = errors.New("the transaction has failed")
+)
 
 // call is one caller's function in the queue.
 type call struct {
@@ -43,8 +46,9 @@ type call struct {
 
 // writer owns the write connection. One goroutine, run, touches the fields below conn.
 type writer struct {
-	pool *sql.DB
-	log  *slog.Logger
+	pool   *sql.DB
+	engine engine
+	log    *slog.Logger
 
 	mu     sync.RWMutex // held for reading while sending into queue, for writing to close it
 	closed bool
@@ -56,13 +60,13 @@ type writer struct {
 	commits atomic.Int64 // of batches, for tests
 }
 
-func startWriter(ctx context.Context, pool *sql.DB, log *slog.Logger) (*writer, error) {
+func startWriter(ctx context.Context, pool *sql.DB, e engine, log *slog.Logger) (*writer, error) {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{
-		pool: pool, log: log, conn: conn,
+		pool: pool, engine: e, log: log, conn: conn,
 		queue: make(chan *call, queueLen),
 		ended: make(chan struct{}),
 		stmts: make(map[string]*sql.Stmt),
@@ -154,6 +158,12 @@ func (w *writer) batch(first *call) {
 		if first.state.CompareAndSwap(queued, started) {
 			calls = append(calls, first)
 		}
+		// Whoever waits hears of it now, not after a try of one's own that takes as long.
+		for c := w.next(len(calls), 0, time.Now()); c != nil; c = w.next(len(calls), 0, time.Now()) {
+			if c.state.CompareAndSwap(queued, started) {
+				calls = append(calls, c)
+			}
+		}
 		fatal = fmt.Errorf("beginning a database transaction: %w", err)
 		return
 	}
@@ -163,15 +173,22 @@ func (w *writer) batch(first *call) {
 			continue // its caller has gone
 		}
 		calls = append(calls, c)
-		n, err := w.savepoint(ctx, c)
+		n, err := w.savepoint(ctx, c, len(calls) == 1)
 		bytes += n
 		if err != nil {
 			fatal = fmt.Errorf("the database gave up the transaction that this write was in: %w", err)
 			return
 		}
 	}
+	if w.engine.state(w.conn) != txOpen { // a COMMIT would succeed, and roll back
+		fatal = errors.New("committing to the database: the transaction has failed")
+		return
+	}
 	if _, err := w.conn.ExecContext(ctx, "COMMIT"); err != nil {
 		fatal = fmt.Errorf("committing to the database: %w", err)
+		if errors.Is(err, ErrGone) {
+			fatal = fmt.Errorf("committing to the database, which may have been done or not: %w", err)
+		}
 		return
 	}
 	w.commits.Add(1)
@@ -193,20 +210,39 @@ func (w *writer) next(calls, bytes int, start time.Time) *call {
 
 // savepoint runs one call. The error it answers is that of the whole transaction; the call's own
 // stays in c.err. The number is the size of its arguments.
-func (w *writer) savepoint(ctx context.Context, c *call) (int, error) {
-	if _, err := w.exec(ctx, "SAVEPOINT caller"); err != nil {
-		return 0, err
+func (w *writer) savepoint(ctx context.Context, c *call, first bool) (int, error) {
+	_, saves := w.engine.begin()
+	switch {
+	case !saves:
+		if _, err := w.exec(ctx, "SAVEPOINT caller"); err != nil {
+			return 0, err
+		}
+	case !first:
+		if _, err := w.exec(ctx, "RELEASE caller; SAVEPOINT caller"); err != nil {
+			return 0, err
+		}
 	}
 	tx := &Tx{w: w, conn: w.conn}
 	c.err = w.call(tx, c.fn)
 	tx.end()
 	if c.err == nil {
-		c.err = errors.Join(tx.failed, tx.lost)
+		c.err = errors.Join(tx.failed, tx.lost, tx.aborted)
+	}
+	switch w.engine.state(w.conn) {
+	case txNone:
+		return tx.bytes, errors.Join(errLost, tx.lost)
+	case txFailed: // by an error that came with the rows of a query, which the caller did not look at
+		if c.err == nil {
+			c.err = errLost
+		}
 	}
 	if c.err != nil {
 		if _, err := w.exec(ctx, "ROLLBACK TO caller"); err != nil {
 			return tx.bytes, errors.Join(tx.lost, err)
 		}
+	}
+	if saves {
+		return tx.bytes, nil
 	}
 	_, err := w.exec(ctx, "RELEASE caller")
 	return tx.bytes, err
@@ -234,15 +270,19 @@ func (w *writer) answer(calls []*call, err error) {
 
 // begin starts the transaction, on a new connection where the old one is beyond use.
 func (w *writer) begin(ctx context.Context) error {
-	_, err := w.exec(ctx, "BEGIN IMMEDIATE")
-	if err == nil || breaksTx(err) {
+	text, _ := w.engine.begin()
+	_, err := w.exec(ctx, text)
+	if err == nil || w.engine.dialect() == SQLite && w.engine.breaks(err) || w.engine.state(w.conn) == txFailed {
 		return err
 	}
 	if rerr := w.renew(ctx); rerr != nil {
+		if w.engine.dialect() == Postgres {
+			return rerr // the other is how a connection of the past broke
+		}
 		return errors.Join(err, rerr)
 	}
 	w.log.Warn("database write connection replaced", "error", err)
-	_, err = w.exec(ctx, "BEGIN IMMEDIATE")
+	_, err = w.exec(ctx, text)
 	return err
 }
 
@@ -276,6 +316,9 @@ func (w *writer) exec(ctx context.Context, query string) (sql.Result, error) {
 // prepared answers the kept statement for query, preparing it at its first use; nil where that
 // fails, and the caller's own try then tells why.
 func (w *writer) prepared(ctx context.Context, query string) *sql.Stmt {
+	if !w.engine.prepares() {
+		return nil
+	}
 	if st := w.stmts[query]; st != nil {
 		return st
 	}

@@ -34,8 +34,10 @@ func hold(t *testing.T, db *sqldb.DB) (release func()) {
 	}
 }
 
-func TestWritesAreGrouped(t *testing.T) {
-	db := sqltest.Open(t)
+func TestWritesAreGrouped(t *testing.T) { sqltest.Each(t, testWritesAreGrouped) }
+
+func testWritesAreGrouped(t *testing.T, e sqltest.Engine) {
+	db := e.Open(t)
 	create(t, db)
 	before := db.Commits()
 	const writers, each = 64, 20
@@ -60,7 +62,9 @@ func TestWritesAreGrouped(t *testing.T) {
 	}
 }
 
-func TestOneCallerHurtsNoOther(t *testing.T) {
+func TestOneCallerHurtsNoOther(t *testing.T) { sqltest.Each(t, testOneCallerHurtsNoOther) }
+
+func testOneCallerHurtsNoOther(t *testing.T, e sqltest.Engine) {
 	errOwn := errors.New("own")
 	ctx := context.Background()
 	for _, tt := range []struct {
@@ -72,7 +76,7 @@ func TestOneCallerHurtsNoOther(t *testing.T) {
 		{"constraint", func(tx *sqldb.Tx) error { return insert(ctx, tx, "bad") }, sqldb.IsUnique},
 		{"panic", func(tx *sqldb.Tx) error { panic(errOwn) }, func(err error) bool {
 			var p *sqldb.PanicError
-			return errors.As(err, &p) && errors.Is(err, errOwn) && strings.Contains(string(p.Stack), "TestOneCallerHurtsNoOther")
+			return errors.As(err, &p) && errors.Is(err, errOwn) && strings.Contains(string(p.Stack), "OneCallerHurtsNoOther")
 		}},
 		{"commit from inside", func(tx *sqldb.Tx) error {
 			_, err := tx.ExecContext(ctx, " commit")
@@ -98,7 +102,7 @@ func TestOneCallerHurtsNoOther(t *testing.T) {
 		}, func(err error) bool { return errors.Is(err, errOwn) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			db := sqltest.Open(t)
+			db := e.Open(t)
 			create(t, db)
 			release := hold(t, db)
 			var wg sync.WaitGroup
@@ -178,8 +182,10 @@ func TestLostTransaction(t *testing.T) {
 	}
 }
 
-func TestGoexitEndsNotTheWriter(t *testing.T) {
-	db := sqltest.Open(t)
+func TestGoexitEndsNotTheWriter(t *testing.T) { sqltest.Each(t, testGoexitEndsNotTheWriter) }
+
+func testGoexitEndsNotTheWriter(t *testing.T, e sqltest.Engine) {
+	db := e.Open(t)
 	create(t, db)
 	ctx := t.Context()
 	err := db.Write(ctx, func(tx *sqldb.Tx) error {
@@ -200,8 +206,10 @@ func TestGoexitEndsNotTheWriter(t *testing.T) {
 	}
 }
 
-func TestTxIsOverAfterItsFunction(t *testing.T) {
-	db := sqltest.Open(t)
+func TestTxIsOverAfterItsFunction(t *testing.T) { sqltest.Each(t, testTxIsOverAfterItsFunction) }
+
+func testTxIsOverAfterItsFunction(t *testing.T, e sqltest.Engine) {
+	db := e.Open(t)
 	create(t, db)
 	ctx := t.Context()
 	var kept *sqldb.Tx
@@ -221,8 +229,10 @@ func TestTxIsOverAfterItsFunction(t *testing.T) {
 }
 
 // The same query twice at once must not share one statement.
-func TestNestedQueries(t *testing.T) {
-	db := sqltest.Open(t)
+func TestNestedQueries(t *testing.T) { sqltest.Each(t, testNestedQueries) }
+
+func testNestedQueries(t *testing.T, e sqltest.Engine) {
+	db := e.Open(t)
 	create(t, db)
 	ctx := t.Context()
 	err := db.Write(ctx, func(tx *sqldb.Tx) error {
@@ -259,7 +269,11 @@ func TestNestedQueries(t *testing.T) {
 }
 
 func TestFullQueueBlocksUntilContextEnds(t *testing.T) {
-	db := sqltest.Open(t)
+	sqltest.Each(t, testFullQueueBlocksUntilContextEnds)
+}
+
+func testFullQueueBlocksUntilContextEnds(t *testing.T, e sqltest.Engine) {
+	db := e.Open(t)
 	release := hold(t, db)
 	var wg sync.WaitGroup
 	for range sqldb.QueueLen {
@@ -283,9 +297,11 @@ func TestFullQueueBlocksUntilContextEnds(t *testing.T) {
 	wg.Wait()
 }
 
-func TestCloseRunsWhatIsQueued(t *testing.T) {
-	path := t.TempDir() + "/a.db"
-	db, err := sqldb.Open(t.Context(), "sqlite:"+path, discard())
+func TestCloseRunsWhatIsQueued(t *testing.T) { sqltest.Each(t, testCloseRunsWhatIsQueued) }
+
+func testCloseRunsWhatIsQueued(t *testing.T, e sqltest.Engine) {
+	url := e.URL(t)
+	db, err := sqldb.Open(t.Context(), url, discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +327,7 @@ func TestCloseRunsWhatIsQueued(t *testing.T) {
 		t.Fatal(err)
 	}
 	wg.Wait()
-	if db, err = sqldb.Open(t.Context(), "sqlite:"+path, discard()); err != nil {
+	if db, err = sqldb.Open(t.Context(), url, discard()); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(t, db); n != 300 {
@@ -351,8 +367,10 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-func TestWithdrawnWhileQueued(t *testing.T) {
-	db := sqltest.Open(t)
+func TestWithdrawnWhileQueued(t *testing.T) { sqltest.Each(t, testWithdrawnWhileQueued) }
+
+func testWithdrawnWhileQueued(t *testing.T, e sqltest.Engine) {
+	db := e.Open(t)
 	create(t, db)
 	release := hold(t, db)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,7 +1,6 @@
 package sqlstore_test
 
 import (
-	"context"
 	"testing"
 
 	"trivium/internal/sqldb/sqltest"
@@ -11,12 +10,8 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) tokens.Store {
-		db := sqltest.Open(t)
-		if err := sqlstore.Migrate(context.Background(), db); err != nil {
-			t.Fatal(err)
-		}
-		return sqlstore.New(db)
+	sqltest.Each(t, func(t *testing.T, e sqltest.Engine) {
+		storetest.Run(t, func(t *testing.T) tokens.Store { return sqlstore.New(e.Migrated(t, sqlstore.Migrate)) })
 	})
 }
 

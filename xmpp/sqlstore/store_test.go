@@ -14,32 +14,35 @@ import (
 	"trivium/xmpp/vcard"
 )
 
-func open(t *testing.T) *sqlstore.Store {
-	return sqlstore.New(sqltest.Migrated(t, sqlstore.Migrate))
+// each runs a suite on each engine.
+func each[S any](t *testing.T, suite func(*testing.T, func(*testing.T) S), as func(*sqlstore.Store) S) {
+	sqltest.Each(t, func(t *testing.T, e sqltest.Engine) {
+		suite(t, func(t *testing.T) S { return as(sqlstore.New(e.Migrated(t, sqlstore.Migrate))) })
+	})
 }
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) xmpp.Store { return open(t) })
+	each(t, storetest.Run, func(s *sqlstore.Store) xmpp.Store { return s })
 }
 
 func TestBlocking(t *testing.T) {
-	storetest.Blocking(t, func(t *testing.T) blocking.Store { return open(t) })
+	each(t, storetest.Blocking, func(s *sqlstore.Store) blocking.Store { return s })
 }
 
 func TestOffline(t *testing.T) {
-	storetest.Offline(t, func(t *testing.T) offline.Store { return open(t) })
+	each(t, storetest.Offline, func(s *sqlstore.Store) offline.Store { return s })
 }
 
 func TestPush(t *testing.T) {
-	storetest.Push(t, func(t *testing.T) push.Store { return open(t) })
+	each(t, storetest.Push, func(s *sqlstore.Store) push.Store { return s })
 }
 
 func TestVCard(t *testing.T) {
-	storetest.VCard(t, func(t *testing.T) vcard.Store { return open(t) })
+	each(t, storetest.VCard, func(s *sqlstore.Store) vcard.Store { return s })
 }
 
 func TestPrivate(t *testing.T) {
-	storetest.Private(t, func(t *testing.T) private.Store { return open(t) })
+	each(t, storetest.Private, func(s *sqlstore.Store) private.Store { return s })
 }
 
 func TestDialectsAgree(t *testing.T) { sqltest.CheckDialects(t, ".") }

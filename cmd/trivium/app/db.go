@@ -22,6 +22,11 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sqld
 	if err != nil {
 		return nil, err
 	}
+	// What a server knows of chats and files is in its memory, so one works on a database.
+	if err := db.Alone(ctx); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
 	for _, m := range []struct {
 		name    string
 		migrate func(context.Context, *sqldb.DB) error

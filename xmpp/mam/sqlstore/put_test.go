@@ -15,8 +15,10 @@ import (
 )
 
 // While the disk stands still memory is bounded: who puts waits, and goes on when it moves again.
-func TestQueueIsBounded(t *testing.T) {
-	db := sqltest.Migrated(t, sqlstore.Migrate)
+func TestQueueIsBounded(t *testing.T) { sqltest.Each(t, testQueueIsBounded) }
+
+func testQueueIsBounded(t *testing.T, e sqltest.Engine) {
+	db := e.Migrated(t, sqlstore.Migrate)
 	s, err := sqlstore.Open(t.Context(), db, sqlstore.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -70,8 +72,10 @@ func TestQueueIsBounded(t *testing.T) {
 }
 
 // What cannot be written is told, is not shown, and may be sent again.
-func TestWriteFails(t *testing.T) {
-	db := sqltest.Migrated(t, sqlstore.Migrate)
+func TestWriteFails(t *testing.T) { sqltest.Each(t, testWriteFails) }
+
+func testWriteFails(t *testing.T, e sqltest.Engine) {
+	db := e.Migrated(t, sqlstore.Migrate)
 	s, err := sqlstore.Open(t.Context(), db, sqlstore.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -118,8 +122,10 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
-func TestClosed(t *testing.T) {
-	s, err := sqlstore.Open(t.Context(), sqltest.Migrated(t, sqlstore.Migrate), sqlstore.Options{})
+func TestClosed(t *testing.T) { sqltest.Each(t, testClosed) }
+
+func testClosed(t *testing.T, e sqltest.Engine) {
+	s, err := sqlstore.Open(t.Context(), e.Migrated(t, sqlstore.Migrate), sqlstore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,9 @@ import (
 	"trivium/xmpp/mam/storetest"
 )
 
-func TestStore(t *testing.T) {
+func TestStore(t *testing.T) { sqltest.Each(t, testStore) }
+
+func testStore(t *testing.T, e sqltest.Engine) {
 	for _, tt := range []struct {
 		name   string
 		foldAt int
@@ -17,7 +19,7 @@ func TestStore(t *testing.T) {
 	}{{"all in the tail", 1 << 20, false}, {"index written when asked", 1 << 20, true}, {"index written all the time", 7, true}} {
 		t.Run(tt.name, func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) *storetest.Opened {
-				db := sqltest.Migrated(t, sqlstore.Migrate)
+				db := e.Migrated(t, sqlstore.Migrate)
 				var s *sqlstore.Store
 				var err error
 				again := func() mam.Store {

@@ -14,8 +14,10 @@ import (
 
 // While many write and the index is written behind, a reader finds all that was put before, each
 // once and in order.
-func TestReadWhileWriting(t *testing.T) {
-	s, err := sqlstore.Open(t.Context(), sqltest.Migrated(t, sqlstore.Migrate), sqlstore.FoldAt(sqlstore.Options{}, 40))
+func TestReadWhileWriting(t *testing.T) { sqltest.Each(t, testReadWhileWriting) }
+
+func testReadWhileWriting(t *testing.T, e sqltest.Engine) {
+	s, err := sqlstore.Open(t.Context(), e.Migrated(t, sqlstore.Migrate), sqlstore.FoldAt(sqlstore.Options{}, 40))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +64,10 @@ func TestReadWhileWriting(t *testing.T) {
 
 // A fold that broke off before its last step has written runs that do not count, and the next one
 // writes over them.
-func TestFoldThatBrokeOff(t *testing.T) {
-	db := sqltest.Migrated(t, sqlstore.Migrate)
+func TestFoldThatBrokeOff(t *testing.T) { sqltest.Each(t, testFoldThatBrokeOff) }
+
+func testFoldThatBrokeOff(t *testing.T, e sqltest.Engine) {
+	db := e.Migrated(t, sqlstore.Migrate)
 	var s *sqlstore.Store
 	again := func() {
 		t.Helper()

@@ -10,8 +10,8 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) pubsub.Store {
-		return sqlstore.New(sqltest.Migrated(t, sqlstore.Migrate))
+	sqltest.Each(t, func(t *testing.T, e sqltest.Engine) {
+		storetest.Run(t, func(t *testing.T) pubsub.Store { return sqlstore.New(e.Migrated(t, sqlstore.Migrate)) })
 	})
 }
 

@@ -7,7 +7,7 @@ CREATE TABLE file_trash (
 	bytes      BIGINT NOT NULL,
 	entries    BIGINT NOT NULL,
 	removed_at TIMESTAMPTZ NOT NULL,
-	removed_by TEXT NOT NULL
+	removed_by TEXT COLLATE "C" NOT NULL
 );
 CREATE INDEX file_trash_by_tree ON file_trash (tree, removed_at);
 CREATE INDEX file_trash_by_time ON file_trash (removed_at);
@@ -18,7 +18,7 @@ CREATE TABLE file_versions (
 	bytes       BIGINT NOT NULL,
 	modified_at TIMESTAMPTZ NOT NULL,
 	replaced_at TIMESTAMPTZ NOT NULL,
-	replaced_by TEXT NOT NULL
+	replaced_by TEXT COLLATE "C" NOT NULL
 );
 CREATE INDEX file_versions_by_path ON file_versions (tree, path, replaced_at);
 CREATE INDEX file_versions_by_time ON file_versions (tree, replaced_at);

@@ -3,7 +3,7 @@ CREATE TABLE file_sums (
 	tree      TEXT COLLATE "C" NOT NULL,
 	file      TEXT COLLATE "C" NOT NULL,
 	algorithm TEXT COLLATE "C" NOT NULL,
-	state     TEXT NOT NULL,
+	state     TEXT COLLATE "C" NOT NULL,
 	sum       BYTEA NOT NULL,
 	put_at    TIMESTAMPTZ NOT NULL,
 	PRIMARY KEY (tree, file, algorithm)

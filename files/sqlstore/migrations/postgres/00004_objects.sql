@@ -13,7 +13,7 @@ CREATE TABLE object_entries (
 	mode        BIGINT,
 	born_at     TIMESTAMPTZ,
 	props       BYTEA,
-	target      TEXT NOT NULL,
+	target      TEXT COLLATE "C" NOT NULL,
 	UNIQUE (parent, name)
 );
 CREATE TABLE object_chunks (

@@ -1,30 +1,30 @@
 -- +goose Up
 -- Times are microseconds since 1970 in UTC, 0 where there is none.
 CREATE TABLE identity_counters (
-	name  TEXT PRIMARY KEY,
+	name  TEXT COLLATE "C" PRIMARY KEY,
 	value BIGINT NOT NULL
 );
 INSERT INTO identity_counters (name, value) VALUES ('id', 0), ('change', 0);
 
 CREATE TABLE identity_users (
-	id                 TEXT PRIMARY KEY,
-	domain             TEXT NOT NULL,
-	login              TEXT NOT NULL,
+	id                 TEXT COLLATE "C" PRIMARY KEY,
+	domain             TEXT COLLATE "C" NOT NULL,
+	login              TEXT COLLATE "C" NOT NULL,
 	uid                BIGINT NOT NULL UNIQUE,
 	gid                BIGINT NOT NULL,
-	level              INTEGER NOT NULL,
-	state              TEXT NOT NULL,
-	roads              TEXT NOT NULL,
+	level              BIGINT NOT NULL,
+	state              TEXT COLLATE "C" NOT NULL,
+	roads              TEXT COLLATE "C" NOT NULL,
 	quota_bytes        BIGINT NOT NULL,
 	quota_files        BIGINT NOT NULL,
-	email              TEXT NOT NULL,
-	display            TEXT NOT NULL,
-	phone              TEXT NOT NULL,
-	about              TEXT NOT NULL,
-	lang               TEXT NOT NULL,
-	formats            TEXT NOT NULL,
-	time_zone          TEXT NOT NULL,
-	search             TEXT NOT NULL,
+	email              TEXT COLLATE "C" NOT NULL,
+	display            TEXT COLLATE "C" NOT NULL,
+	phone              TEXT COLLATE "C" NOT NULL,
+	about              TEXT COLLATE "C" NOT NULL,
+	lang               TEXT COLLATE "C" NOT NULL,
+	formats            TEXT COLLATE "C" NOT NULL,
+	time_zone          TEXT COLLATE "C" NOT NULL,
+	search             TEXT COLLATE "C" NOT NULL,
 	expires_at         BIGINT NOT NULL,
 	created_at         BIGINT NOT NULL,
 	last_login         BIGINT NOT NULL,
@@ -39,8 +39,8 @@ CREATE INDEX identity_users_by_login ON identity_users (login, domain);
 
 CREATE TABLE identity_groups (
 	gid        BIGINT PRIMARY KEY,
-	domain     TEXT NOT NULL,
-	name       TEXT NOT NULL,
+	domain     TEXT COLLATE "C" NOT NULL,
+	name       TEXT COLLATE "C" NOT NULL,
 	created_at BIGINT NOT NULL,
 	change_seq BIGINT NOT NULL,
 	UNIQUE (domain, name)
@@ -48,36 +48,36 @@ CREATE TABLE identity_groups (
 
 CREATE TABLE identity_members (
 	gid     BIGINT NOT NULL REFERENCES identity_groups (gid) ON DELETE CASCADE ON UPDATE CASCADE,
-	user_id TEXT NOT NULL REFERENCES identity_users (id) ON DELETE CASCADE,
+	user_id TEXT COLLATE "C" NOT NULL REFERENCES identity_users (id) ON DELETE CASCADE,
 	manager BOOLEAN NOT NULL,
 	PRIMARY KEY (gid, user_id)
 );
 CREATE INDEX identity_members_by_user ON identity_members (user_id);
 
 CREATE TABLE identity_aliases (
-	domain TEXT NOT NULL,
-	name   TEXT NOT NULL,
-	target TEXT NOT NULL REFERENCES identity_users (id) ON DELETE CASCADE,
+	domain TEXT COLLATE "C" NOT NULL,
+	name   TEXT COLLATE "C" NOT NULL,
+	target TEXT COLLATE "C" NOT NULL REFERENCES identity_users (id) ON DELETE CASCADE,
 	PRIMARY KEY (domain, name)
 );
 CREATE INDEX identity_aliases_by_target ON identity_aliases (target);
 
 CREATE TABLE identity_browser_sessions (
-	id                 TEXT PRIMARY KEY,
-	selector           TEXT NOT NULL UNIQUE,
+	id                 TEXT COLLATE "C" PRIMARY KEY,
+	selector           TEXT COLLATE "C" NOT NULL UNIQUE,
 	secret_hash        BYTEA NOT NULL,
-	user_id            TEXT NOT NULL,
-	orig_user          TEXT NOT NULL,
-	method             TEXT NOT NULL,
+	user_id            TEXT COLLATE "C" NOT NULL,
+	orig_user          TEXT COLLATE "C" NOT NULL,
+	method             TEXT COLLATE "C" NOT NULL,
 	credential_version BIGINT NOT NULL,
-	csrf               TEXT NOT NULL,
+	csrf               TEXT COLLATE "C" NOT NULL,
 	stay               BOOLEAN NOT NULL,
-	remote             TEXT NOT NULL,
-	local              TEXT NOT NULL,
-	tls                TEXT NOT NULL,
-	user_agent         TEXT NOT NULL,
-	referer            TEXT NOT NULL,
-	lang               TEXT NOT NULL,
+	remote             TEXT COLLATE "C" NOT NULL,
+	local              TEXT COLLATE "C" NOT NULL,
+	tls                TEXT COLLATE "C" NOT NULL,
+	user_agent         TEXT COLLATE "C" NOT NULL,
+	referer            TEXT COLLATE "C" NOT NULL,
+	lang               TEXT COLLATE "C" NOT NULL,
 	started_at         BIGINT NOT NULL,
 	login_at           BIGINT NOT NULL,
 	last_activity      BIGINT NOT NULL,
@@ -87,32 +87,32 @@ CREATE TABLE identity_browser_sessions (
 CREATE TABLE identity_audit (
 	id       BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	at       BIGINT NOT NULL,
-	event    TEXT NOT NULL,
-	actor    TEXT NOT NULL,
-	via      TEXT NOT NULL,
-	subject  TEXT NOT NULL,
-	protocol TEXT NOT NULL,
-	method   TEXT NOT NULL,
-	remote   TEXT NOT NULL,
-	session  TEXT NOT NULL,
-	result   TEXT NOT NULL,
-	detail   TEXT NOT NULL
+	event    TEXT COLLATE "C" NOT NULL,
+	actor    TEXT COLLATE "C" NOT NULL,
+	via      TEXT COLLATE "C" NOT NULL,
+	subject  TEXT COLLATE "C" NOT NULL,
+	protocol TEXT COLLATE "C" NOT NULL,
+	method   TEXT COLLATE "C" NOT NULL,
+	remote   TEXT COLLATE "C" NOT NULL,
+	session  TEXT COLLATE "C" NOT NULL,
+	result   TEXT COLLATE "C" NOT NULL,
+	detail   TEXT COLLATE "C" NOT NULL
 );
 CREATE INDEX identity_audit_by_time ON identity_audit (at, id);
 CREATE INDEX identity_audit_by_subject ON identity_audit (subject, at, id);
 CREATE INDEX identity_audit_by_actor ON identity_audit (actor, at, id);
 
 CREATE TABLE identity_bans (
-	prefix TEXT PRIMARY KEY,
-	reason TEXT NOT NULL,
+	prefix TEXT COLLATE "C" PRIMARY KEY,
+	reason TEXT COLLATE "C" NOT NULL,
 	since  BIGINT NOT NULL,
 	until  BIGINT NOT NULL,
 	count  BIGINT NOT NULL
 );
 
 CREATE TABLE identity_settings (
-	name  TEXT PRIMARY KEY,
-	value TEXT NOT NULL
+	name  TEXT COLLATE "C" PRIMARY KEY,
+	value TEXT COLLATE "C" NOT NULL
 );
 
 -- +goose Down

@@ -2,13 +2,13 @@
 -- Rules of the policy. A rule is narrowed to at most one of user, group and class; '' and 0 are none. The
 -- counter 'rules' is the change sequence of their last change.
 CREATE TABLE identity_rules (
-	resource TEXT NOT NULL,
-	user_id  TEXT NOT NULL,
+	resource TEXT COLLATE "C" NOT NULL,
+	user_id  TEXT COLLATE "C" NOT NULL,
 	gid      BIGINT NOT NULL,
-	class    TEXT NOT NULL,
-	level    INTEGER NOT NULL,
-	note     TEXT NOT NULL,
-	actor    TEXT NOT NULL,
+	class    TEXT COLLATE "C" NOT NULL,
+	level    BIGINT NOT NULL,
+	note     TEXT COLLATE "C" NOT NULL,
+	actor    TEXT COLLATE "C" NOT NULL,
 	at       BIGINT NOT NULL,
 	PRIMARY KEY (resource, user_id, gid, class)
 );

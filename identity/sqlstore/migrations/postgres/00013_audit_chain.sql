@@ -8,7 +8,7 @@ CREATE INDEX identity_audit_by_event ON identity_audit (event, at, id);
 CREATE INDEX identity_audit_by_host ON identity_audit (host, at, id);
 
 CREATE TABLE identity_audit_head (
-	one   INTEGER PRIMARY KEY CHECK (one = 1),
+	one   BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
 	began BIGINT NOT NULL,
 	id    BIGINT NOT NULL,
 	chain BYTEA,

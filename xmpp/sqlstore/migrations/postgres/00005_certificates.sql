@@ -4,7 +4,7 @@ CREATE TABLE xmpp_certificates (
 	name        TEXT COLLATE "C" NOT NULL,
 	fingerprint TEXT COLLATE "C" NOT NULL, -- SHA-256 in hexadecimal
 	der         BYTEA   NOT NULL,
-	manages     INTEGER NOT NULL,
+	manages     BIGINT NOT NULL,
 	added       BIGINT  NOT NULL, -- seconds since 1970
 	PRIMARY KEY (owner, name)
 );

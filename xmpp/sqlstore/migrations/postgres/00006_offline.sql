@@ -2,7 +2,7 @@
 CREATE TABLE xmpp_offline (
 	id     BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- grows, and none comes twice
 	owner  TEXT COLLATE "C" NOT NULL,
-	sender TEXT   NOT NULL,
+	sender TEXT COLLATE "C"   NOT NULL,
 	at     BIGINT NOT NULL, -- microseconds
 	stanza BYTEA  NOT NULL
 );

@@ -3,10 +3,10 @@ CREATE TABLE pubsub_nodes (
 	owner   TEXT COLLATE "C"    NOT NULL,
 	name    TEXT COLLATE "C"    NOT NULL,
 	jid     TEXT COLLATE "C"    NOT NULL,
-	config  TEXT    NOT NULL, -- JSON
-	greets  INTEGER NOT NULL, -- 1: the last item goes to who comes online
+	config  TEXT COLLATE "C"    NOT NULL, -- JSON
+	greets  BIGINT NOT NULL, -- 1: the last item goes to who comes online
 	created BIGINT NOT NULL, -- Unix seconds
-	items   INTEGER NOT NULL,
+	items   BIGINT NOT NULL,
 	bytes   BIGINT NOT NULL,
 	PRIMARY KEY (owner, name)
 );
@@ -39,7 +39,7 @@ CREATE TABLE pubsub_subscriptions (
 	jid     TEXT COLLATE "C"    NOT NULL,
 	bare    TEXT COLLATE "C"    NOT NULL,
 	account TEXT COLLATE "C"    NOT NULL,
-	pending INTEGER NOT NULL,
+	pending BIGINT NOT NULL,
 	PRIMARY KEY (owner, node, jid)
 );
 CREATE INDEX pubsub_subscribers ON pubsub_subscriptions (account);
