@@ -77,7 +77,7 @@ const rareMost = 5000
 func (r reader) rare(ctx context.Context, pieces string) (bool, error) {
 	var n int
 	err := r.q.QueryRowContext(sqldb.Brief(ctx), `SELECT count(*) FROM (SELECT 1 FROM identity_user_search
-		WHERE identity_user_search MATCH $1 LIMIT $2) AS some`, pieces, rareMost+1).Scan(&n)
+		WHERE identity_user_search MATCH $1 LIMIT $2) AS part`, pieces, rareMost+1).Scan(&n)
 	return n <= rareMost, unavailable("looking for a text", err)
 }
 
@@ -138,7 +138,7 @@ func (r reader) CountAccounts(ctx context.Context, f identity.UserFilter) (n int
 		return 0, err
 	}
 	most := w.value(limit)
-	err = r.q.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM identity_users c`+w.text.String()+` LIMIT `+most+`) AS some`,
+	err = r.q.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM identity_users c`+w.text.String()+` LIMIT `+most+`) AS part`,
 		w.args...).Scan(&n)
 	return n, unavailable("counting accounts", err)
 }

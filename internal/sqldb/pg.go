@@ -93,9 +93,13 @@ func (p *postgres) try(ctx context.Context, conn *sql.Conn, query string, args [
 		if !ok {
 			return errors.New("the connection is none of PostgreSQL")
 		}
+		fitted := make([]any, len(args))
+		for i := range args {
+			fitted[i] = fit(args[i])
+		}
 		var b pgx.Batch
 		b.Queue("SAVEPOINT attempt")
-		b.Queue(query, args...)
+		b.Queue(query, fitted...)
 		b.Queue("RELEASE attempt")
 		inner := pg.Conn.Conn()
 		results := inner.SendBatch(ctx, &b)

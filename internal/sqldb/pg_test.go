@@ -269,6 +269,32 @@ func testSwallowedErrors(t *testing.T, e sqltest.Engine) {
 	}
 }
 
+// Text that PostgreSQL cannot have is found nowhere, and written as what it can have.
+func TestTextThatDoesNotFit(t *testing.T) {
+	db := sqltest.Postgres(t).Open(t)
+	create(t, db)
+	ctx := t.Context()
+	for _, text := range []string{"a\x00b", "a\xffb"} {
+		err := db.Write(ctx, func(tx *sqldb.Tx) error {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM items"); err != nil {
+				return err
+			}
+			if err := insert(ctx, tx, text); err != nil {
+				return err
+			}
+			_, err := tx.TryContext(ctx, "INSERT INTO items (name) VALUES ($1)", text+text)
+			return err
+		})
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		var n int
+		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM items WHERE name IN ($1, $2)", "a\ufffdb", "a\ufffdba\ufffdb").Scan(&n); err != nil || n != 2 {
+			t.Errorf("%q: %d rows, %v", text, n, err)
+		}
+	}
+}
+
 // Two processes number what they change in the order of their commits: whoever sees a number has seen
 // all below it.
 func TestProcessesWriteOneAfterTheOther(t *testing.T) {

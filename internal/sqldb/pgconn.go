@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/stdlib"
 )
@@ -45,6 +47,7 @@ func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.Na
 	if err := ctx.Err(); err != nil { // the driver would call the connection bad
 		return nil, err
 	}
+	fitAll(args)
 	res, err := c.Conn.ExecContext(ctx, query, args)
 	return res, c.failure(ctx, err)
 }
@@ -53,6 +56,7 @@ func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.N
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	fitAll(args)
 	rows, err := c.Conn.QueryContext(ctx, query, args)
 	if err != nil {
 		return nil, c.failure(ctx, err)
@@ -65,6 +69,23 @@ func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.N
 		return nil, c.failure(ctx, err)
 	}
 	return kept, nil
+}
+
+func fitAll(args []driver.NamedValue) {
+	for i := range args {
+		args[i].Value = fit(args[i].Value)
+	}
+}
+
+// fit is an argument as PostgreSQL takes it: its text is UTF-8 and has no NUL, where SQLite's is bytes.
+// What does not fit becomes U+FFFD, so that a question for it finds nothing instead of failing; what is
+// a name or is signed was checked before.
+func fit(arg any) any {
+	s, ok := arg.(string)
+	if !ok || utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+		return arg
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 }
 
 // failure is an error for people. A read over a connection that had died is asked again on another one,

@@ -25,8 +25,12 @@ var alike = strings.NewReplacer(
 // marks with which goose is told that a statement holds semicolons.
 var ownWay = regexp.MustCompile(`(?s)-- \+goose StatementBegin.*?-- \+goose StatementEnd`)
 
+// sorts are columns that PostgreSQL would compare as people do, or keep in 32 bits.
+var sorts = regexp.MustCompile(`(?m)^[^-\n]*(\bTEXT\b( +(NOT|NULL|PRIMARY|UNIQUE|DEFAULT|REFERENCES|CHECK)|,|$)|\bINTEGER\b).*$`)
+
 // CheckDialects compares the migrations below dir in both dialects, file by file: they are alike but
-// for the names of types, white space, and triggers.
+// for the names of types, white space, and triggers. In PostgreSQL's each text is COLLATE "C", as SQLite
+// compares bytes, and each number a BIGINT.
 func CheckDialects(t *testing.T, dir string) {
 	t.Helper()
 	read := func(dialect string) map[string]string {
@@ -39,6 +43,9 @@ func CheckDialects(t *testing.T, dir string) {
 			b, err := os.ReadFile(n)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if bad := sorts.Find(ownWay.ReplaceAll(b, nil)); bad != nil && dialect == "postgres" {
+				t.Errorf("%s of PostgreSQL: text is written TEXT COLLATE \"C\", a number BIGINT, and not %q", filepath.Base(n), bad)
 			}
 			files[filepath.Base(n)] = strings.Join(strings.Fields(alike.Replace(ownWay.ReplaceAllString(string(b), ""))), " ")
 		}
