@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 
@@ -31,7 +30,7 @@ type userImportCmd struct {
 	LevelOfGroup map[string]string `name:"level-of-group" placeholder:"GROUP=LEVEL" help:"A level for who is in a group; may come again."`
 	Domain       string            `name:"domain" placeholder:"DOMAIN" help:"Of logins without one; else the default domain."`
 	NoGroups     bool              `name:"no-groups" help:"Make no groups that there are not."`
-	Only         string            `name:"only" placeholder:"WHAT" enum:"accounts,chat," default:"" help:"With xep0227: accounts, or what chat keeps of them; else both."`
+	Only         string            `name:"only" placeholder:"WHAT" enum:"accounts,chat," default:"" help:"With xep0227 and prosody: accounts, or what chat keeps of them; else both."`
 }
 
 // Help has the examples.
@@ -102,9 +101,10 @@ func (c *userImportCmd) Run(s *shell) error {
 		}
 		c.From = guess
 	}
+	chat := c.From == "xep0227" || c.From == "prosody"
 	if c.Only == "chat" {
-		if c.From != "xep0227" {
-			return usage("--only chat is for xep0227")
+		if !chat {
+			return usage("--only chat is for xep0227 and prosody")
 		}
 		return c.chat(s)
 	}
@@ -118,7 +118,7 @@ func (c *userImportCmd) Run(s *shell) error {
 	if err := r.all(); err != nil {
 		return err
 	}
-	if c.From == "xep0227" && c.Only == "" && !s.JSON {
+	if chat && c.Only == "" && !s.JSON {
 		if err := s.close(); err != nil { // the store is for one
 			return err
 		}
@@ -283,7 +283,9 @@ func (c *userImportCmd) chat(s *shell) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(c.File)
+	f, err := app.OpenChat(c.From, c.File, func(name string, err error) {
+		s.note("%s was left out: %v", printable(name), err)
+	})
 	if err != nil {
 		return err
 	}

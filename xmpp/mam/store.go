@@ -44,6 +44,10 @@ type Store interface {
 	// what other limits have hidden; more says that there is more to remove. keep bounds the
 	// messages of each account, the newest stay; 0 does not.
 	Expire(ctx context.Context, before time.Time, keep int) (more bool, err error)
+	// Import puts messages of another server into the past of one archive, each at its time or the
+	// next moment that is free, and says how many were not there before. What is older than the archive
+	// goes back is left out. It is for a store on which no server works.
+	Import(ctx context.Context, owner identity.UserID, list []Past) (added int, err error)
 	// Key is a secret of 32 bytes, the same for the life of the archive.
 	Key(ctx context.Context) ([]byte, error)
 }
@@ -62,6 +66,14 @@ type Message struct {
 	Content int
 	Since   ID
 	Stanza  []byte
+}
+
+// Past is a message that one archive gets as another server has kept it.
+type Past struct {
+	At             time.Time // kept to the microsecond
+	Sent           bool      // by the owner of the archive
+	FromJID, ToJID string    // the bare JIDs in their normal form
+	Stanza         []byte
 }
 
 // Receipt is what Put says.

@@ -1,8 +1,9 @@
 // Package portable takes the chat data of accounts out of a server and into one (XEP-0227 1.1). What
 // is written: contacts and requests that wait, blocked addresses, vCard, private XML, messages that
-// wait, nodes with their configuration, items, affiliations and subscriptions, and the archive. What
-// is read: the same but for the archive, whose messages are counted and left out. Passwords are neither
-// written nor read, and an account that is not there is not made.
+// wait, nodes with their configuration, items, affiliations and subscriptions, and the archive. The
+// same is read, with pictures of vCards and bookmarks of XEP-0048 as the nodes that they are here.
+// Passwords are not read, and written only as SCRAM keys, where whoever exports asks for them; an account
+// that is not there is not made.
 package portable
 
 import (
@@ -20,6 +21,7 @@ import (
 const (
 	ns         = "urn:xmpp:pie:0"
 	nsArchive  = ns + "#mam"
+	nsSCRAM    = ns + "#scram"
 	nsClient   = "jabber:client"
 	nsRoster   = "jabber:iq:roster"
 	nsPrivate  = "jabber:iq:private"
@@ -27,6 +29,14 @@ const (
 	nsPubsub   = "http://jabber.org/protocol/pubsub"
 	nsOwner    = nsPubsub + "#owner"
 	nsDelay    = "urn:xmpp:delay"
+	nsForward  = "urn:xmpp:forward:0"
+	nsSID      = "urn:xmpp:sid:0"
+	nsVCard    = "vcard-temp"
+	nsOldMarks = "storage:bookmarks"
+	nsMarks    = "urn:xmpp:bookmarks:1"
+	nsAvatar   = "urn:xmpp:avatar:metadata"
+
+	nsAvatarData = "urn:xmpp:avatar:data"
 )
 
 // Node is a node of an account.

@@ -27,6 +27,8 @@ type Sinks struct {
 	Private  func(ctx context.Context, id identity.UserID, name xml.Name, element []byte) (added bool, err error)
 	// Offline keeps a message, unless the account has as many as it may have.
 	Offline func(ctx context.Context, id identity.UserID, from string, at time.Time, stanza []byte) (kept bool, err error)
+	// Archive adds messages to the archive, and says how many were not there; nil leaves them out.
+	Archive func(ctx context.Context, id identity.UserID, list []Past) (added int, err error)
 	// Nodes takes the nodes of an account; nil leaves them out.
 	Nodes func(owner xmpp.Owner) NodeSink
 }
@@ -54,14 +56,17 @@ type Report struct {
 	Offline  int    `json:"offline"`
 	Nodes    int    `json:"nodes"`
 	Items    int    `json:"items"`
-	// Left is what was not taken: nodes and items that are there already or have no room, messages of an
-	// archive, and elements by name.
-	NodesLeft int      `json:"nodes_left"`
-	ItemsLeft int      `json:"items_left"`
-	Archive   int      `json:"archive_left"`
-	Full      int      `json:"offline_left"` // messages beyond the limit of those that wait
-	Unknown   []string `json:"left"`
-	Faults    []string `json:"faults"` // what could not be read, such as an address
+	Archive  int    `json:"archive"`
+	// Bookmarks are those of XEP-0048; others are items.
+	Bookmarks int `json:"bookmarks"`
+	// Left is what was not taken: nodes, items and messages that are there already or have no room, and
+	// elements by name.
+	NodesLeft   int      `json:"nodes_left"`
+	ItemsLeft   int      `json:"items_left"`
+	ArchiveLeft int      `json:"archive_left"`
+	Full        int      `json:"offline_left"` // messages beyond the limit of those that wait
+	Unknown     []string `json:"left"`
+	Faults      []string `json:"faults"` // what could not be read, such as an address
 }
 
 // String is the report in one line.
@@ -85,9 +90,11 @@ func (r Report) String() string {
 	count(&has, r.Offline, "waiting messages")
 	count(&has, r.Nodes, "nodes")
 	count(&has, r.Items, "items")
+	count(&has, r.Bookmarks, "bookmarks")
+	count(&has, r.Archive, "messages of the archive")
 	count(&left, r.NodesLeft, "nodes")
 	count(&left, r.ItemsLeft, "items")
-	count(&left, r.Archive, "messages of the archive")
+	count(&left, r.ArchiveLeft, "messages of the archive")
 	count(&left, r.Full, "waiting messages beyond the limit")
 	left = append(left, r.Unknown...)
 	line := r.Account + ": "
@@ -177,6 +184,11 @@ type person struct {
 	nodes    NodeSink // nil: they are left out
 	contacts []xmpp.Contact
 	asks     []xmpp.Contact
+
+	photo     []byte // of the vCard
+	photoType string
+	avatars   bool          // the account brings its avatar as a node
+	marks     *xmpp.Element // bookmarks of XEP-0048; nil: none
 }
 
 func (i *importer) user(ctx context.Context, name string) (Report, error) {
@@ -197,6 +209,12 @@ func (i *importer) user(ctx context.Context, name string) (Report, error) {
 	if err := i.children(func(e xml.StartElement) error { return i.part(ctx, p, e) }); err != nil {
 		return p.Report, err
 	}
+	if err := i.avatar(ctx, p); err != nil {
+		return p.Report, err
+	}
+	if err := i.bookmarks(ctx, p); err != nil {
+		return p.Report, err
+	}
 	return p.Report, i.roster(ctx, p)
 }
 
@@ -205,10 +223,16 @@ func (i *importer) part(ctx context.Context, p *person, e xml.StartElement) (err
 	switch e.Name {
 	case xml.Name{Space: ns, Local: "offline-messages"}:
 		return i.children(func(m xml.StartElement) error { return i.message(ctx, p, m) })
-	case xml.Name{Space: nsArchive, Local: "archive"}:
-		n, err := i.skip("result")
-		p.Archive += n
+	case xml.Name{Space: nsSCRAM, Local: "scram-credentials"}: // passwords come with the account
+		_, err := i.skip("")
 		return err
+	case xml.Name{Space: nsArchive, Local: "archive"}:
+		if i.sinks.Archive == nil {
+			n, err := i.skip("result")
+			p.ArchiveLeft += n
+			return err
+		}
+		return i.archive(ctx, p)
 	case xml.Name{Space: nsPubsub, Local: "pubsub"}:
 		if p.nodes == nil {
 			n, err := i.skip("items")
@@ -250,8 +274,8 @@ func (i *importer) part(ctx context.Context, p *person, e xml.StartElement) (err
 // vcard takes the card without its picture, which lies in the account's nodes (XEP-0398).
 func (i *importer) vcard(ctx context.Context, p *person, el *xmpp.Element) (err error) {
 	card := el.Bytes()
-	if el.Has("vcard-temp", "PHOTO") {
-		p.leave("the picture of the vCard")
+	if el.Has(nsVCard, "PHOTO") {
+		p.picture(el)
 		if card, err = without(el, "PHOTO"); err != nil {
 			return err
 		}
@@ -381,8 +405,8 @@ func (i *importer) private(ctx context.Context, p *person, el *xmpp.Element) err
 		if err != nil {
 			return err
 		}
-		if child.Name == (xml.Name{Space: "storage:bookmarks", Local: "storage"}) {
-			p.leave("bookmarks in their old form")
+		if child.Name == (xml.Name{Space: nsOldMarks, Local: "storage"}) {
+			p.marks = child
 			continue
 		}
 		added := true
@@ -436,6 +460,9 @@ func (i *importer) message(ctx context.Context, p *person, e xml.StartElement) e
 	}
 	at := time.Time{}
 	b := st.Without(func(c xmpp.Child) bool {
+		if p.named(st, c) {
+			return true
+		}
 		if c.Name != (xml.Name{Space: nsDelay, Local: "delay"}) || !at.IsZero() {
 			return false
 		}

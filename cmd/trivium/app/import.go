@@ -101,3 +101,19 @@ func ReadAccounts(in ImportFiles, each func(ImportRecord) error) (err error) {
 	}
 	return nil
 }
+
+// OpenChat reads what chat has kept of accounts as XEP-0227: a file of that, or the data directory of
+// Prosody. fault is told of each file there that cannot be read.
+func OpenChat(format, name string, fault func(name string, err error)) (io.ReadCloser, error) {
+	if format != string(importer.Prosody) {
+		return os.Open(name)
+	}
+	if _, err := os.ReadDir(name); err != nil {
+		return nil, err
+	}
+	r, w := io.Pipe()
+	go func() { // it ends with the pipe
+		_ = w.CloseWithError(importer.ProsodyChat(os.DirFS(name), w, fault))
+	}()
+	return r, nil
+}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/xml"
@@ -161,7 +162,22 @@ func ImportChat(ctx context.Context, cfg *config.Config, in io.Reader, dry bool,
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	return portable.Import(ctx, in, d.sinks(), dry, told)
+	s := d.sinks()
+	if d.cfg.XMPP.Archive {
+		archive, err := mamstore.Open(ctx, d.db, mamstore.Options{})
+		if err != nil {
+			return err
+		}
+		defer archive.Close()
+		s.Archive = func(ctx context.Context, id identity.UserID, list []portable.Past) (int, error) {
+			past := make([]mam.Past, len(list))
+			for i, m := range list {
+				past[i] = mam.Past{At: m.At, Sent: m.Sent, FromJID: m.From, ToJID: m.To, Stanza: m.Stanza}
+			}
+			return archive.Import(ctx, id, past)
+		}
+	}
+	return portable.Import(ctx, in, s, dry, told)
 }
 
 func (d *chatData) sinks() portable.Sinks {
@@ -183,6 +199,9 @@ func (d *chatData) sinks() portable.Sinks {
 			return true, d.small.PutPrivate(ctx, id, name, element)
 		},
 		Offline: func(ctx context.Context, id identity.UserID, from string, at time.Time, stanza []byte) (bool, error) {
+			if had, err := d.waits(ctx, id, at, stanza); err != nil || had {
+				return err == nil, err
+			}
 			kept, err := d.small.Keep(ctx, []away.Waiting{{Owner: id, From: from, At: at, Stanza: stanza}}, d.cfg.XMPP.OfflineMessages)
 			return err == nil && kept[0], err
 		},
@@ -190,6 +209,25 @@ func (d *chatData) sinks() portable.Sinks {
 			p := pubsub.New(pubsub.Options{Store: pubsubstore.New(d.db), Limits: pubsub.DefaultLimits(int64(d.cfg.Limits.XMPPStanzaSize))})
 			return nodeSink{p.Import(owner, time.Now()), d}
 		},
+	}
+}
+
+// waits reports whether a message waits for the account already, as after an import that is done twice.
+func (d *chatData) waits(ctx context.Context, id identity.UserID, at time.Time, stanza []byte) (bool, error) {
+	for after := int64(0); ; {
+		list, err := d.small.Wait(ctx, id, after, page)
+		if err != nil {
+			return false, err
+		}
+		for _, w := range list {
+			if w.At.Unix() == at.Unix() && bytes.Equal(w.Stanza, stanza) {
+				return true, nil
+			}
+			after = w.ID
+		}
+		if len(list) < page {
+			return false, nil
+		}
 	}
 }
 

@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(*testing.T) *Opened) {
 		{"expire by age", expireAge},
 		{"expire by number", expireNumber},
 		{"each", each},
+		{"import", past},
 		{"key", key},
 		{"a put that may not wait", over},
 	} {
@@ -620,6 +621,88 @@ func each(t *testing.T, s *Opened) {
 	if err := mam.Each(t.Context(), s, carol, func(mam.Stored) error { return stop }); err != nil {
 		t.Errorf("of nobody: %v", err)
 	}
+}
+
+// past is what another server has kept, before, between and after what is there.
+func past(t *testing.T, s *Opened) {
+	put(t, s, letter(alice, bob, "", "ours"))
+	s.settle()
+	begin := time.Date(2019, 5, 4, 3, 2, 1, 0, time.UTC)
+	var list []mam.Past
+	for i := range 1300 { // some to a second, as servers have them that count no less
+		m := mam.Past{At: begin.Add(time.Duration(i/7) * time.Second), Sent: i%2 == 0, FromJID: aliceJ, ToJID: bobJ, Stanza: fmt.Appendf(nil, "old %d", i)}
+		if !m.Sent {
+			m.FromJID, m.ToJID = bobJ, aliceJ
+		}
+		if i%5 == 0 {
+			m.Sent, m.FromJID, m.ToJID = false, carolJ, aliceJ
+		}
+		list = append(list, m)
+	}
+	read := func(with string) (got []string) {
+		t.Helper()
+		q := mam.Query{Max: 100, With: with}
+		for {
+			p, err := s.Page(t.Context(), alice, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range p.Messages {
+				got = append(got, string(m.Stanza))
+				q.After = m.ID
+			}
+			if p.Complete {
+				return got
+			}
+		}
+	}
+	imported := func(who identity.UserID, list []mam.Past, want int) {
+		t.Helper()
+		if n, err := s.Import(t.Context(), who, list); err != nil || n != want {
+			t.Fatalf("%d imported, want %d, %v", n, want, err)
+		}
+	}
+	imported(alice, list[602:], 698)
+	imported(alice, list, 602) // those that are there already are not written again
+	imported(alice, list, 0)
+	imported(bob, list[:3], 3)
+	want := make([]string, len(list))
+	var ofCarol []string
+	for i := range list {
+		if want[i] = string(list[i].Stanza); i%5 == 0 {
+			ofCarol = append(ofCarol, want[i])
+		}
+	}
+	for _, when := range []string{"at once", "after a restart"} {
+		if got := read(""); !slices.Equal(got, append(slices.Clone(want), "ours")) {
+			t.Errorf("%s: %d messages", when, len(got))
+		}
+		if got := read(carolJ); !slices.Equal(got, ofCarol) {
+			t.Errorf("%s, of carol: %d messages", when, len(got))
+		}
+		s.Store = s.Again()
+	}
+	if n, err := s.Count(t.Context(), alice, bobJ); err != nil || n != 1300-260+1 {
+		t.Errorf("%d messages with bob, %v", n, err)
+	}
+	// What comes after it is in its order, in the archive that had nothing else, too.
+	put(t, s, letter(carol, bob, "", "new"))
+	s.settle()
+	p, err := s.Page(t.Context(), bob, mam.Query{Max: 10})
+	if err != nil || len(p.Messages) != 5 || string(p.Messages[0].Stanza) != "old 0" || string(p.Messages[4].Stanza) != "new" {
+		t.Errorf("%d messages, %v", len(p.Messages), err)
+	}
+	// What is in the future, or from before time was counted.
+	imported(carol, []mam.Past{{At: time.Now().Add(time.Hour), FromJID: bobJ, ToJID: carolJ, Stanza: []byte("future")}, {At: time.Unix(-1, 0), FromJID: bobJ, ToJID: carolJ}}, 1)
+	put(t, s, letter(carol, bob, "", "newest"))
+	p, err = s.Page(t.Context(), carol, mam.Query{Max: 10})
+	if err != nil || len(p.Messages) != 3 || string(p.Messages[1].Stanza) != "future" {
+		t.Errorf("%d messages, %v", len(p.Messages), err)
+	}
+	if _, err := s.Expire(t.Context(), begin.Add(100*time.Second), 0); err != nil {
+		t.Fatal(err)
+	}
+	imported(alice, list[:1], 0) // it would come back
 }
 
 func key(t *testing.T, s *Opened) {
