@@ -387,3 +387,18 @@ func (s *Service) LogoutAllowed(a Application) bool {
 		return err == nil && x.Hostname() == u.Hostname() && u.Hostname() != ""
 	})
 }
+
+// ShownName is the login of an account as people see it.
+func (s *Service) ShownName(u User) string { return s.display(u.Login, u.Domain) }
+
+// GroupNames are the groups that an account is in, but for one of its own that bears its name.
+func (s *Service) GroupNames(acc Account) []string {
+	out := []string{}
+	for _, g := range append([]Group{acc.Group}, acc.Groups...) {
+		name := s.display(g.Name, g.Domain)
+		if g.Name != "" && name != s.display(acc.Login, acc.Domain) && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
