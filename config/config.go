@@ -29,6 +29,7 @@ type Config struct {
 	Limits   Limits            `toml:"limits" doc:"what one client, one account and everybody together may use; a number of 0 means no limit"`
 	Database Database          `toml:"database" doc:"where accounts, tokens and messages are kept"`
 	Log      Log               `toml:"log" doc:"the log"`
+	Provider Provider          `toml:"provider" doc:"log-in to other applications by an account here (OpenID Connect)"`
 	Policy   map[string]string `toml:"policy" type:"level" doc:"the level that a resource requires" note:"One line per resource pattern: kind:segments, * is one segment, ** the rest. A level, or never. No environment form."`
 	Mount    []Mount           `toml:"mount" doc:"a folder of this machine that shows in everybody's tree, beside /groups and /pub" note:"No environment form."`
 	Class    []Class           `toml:"class" doc:"a named set of client addresses, decided when the connection is accepted; the first class that matches counts" note:"No environment form."`
@@ -197,6 +198,15 @@ type Mail struct {
 	User     string `toml:"user" example:"trivium" doc:"empty: no log-in"`
 	Password Secret `toml:"password" type:"text" example:"@file:/etc/trivium/mail.password" doc:"of that user"`
 	From     string `toml:"from" example:"trivium@example.org" doc:"address that mails come from; empty: noreply at the domain"`
+}
+
+// Provider is the section [provider].
+type Provider struct {
+	Enabled     bool          `toml:"enabled" default:"false" doc:"applications may let people log in by this server" note:"Needs web.public_url, which is the issuer. Which applications: trivium application, or the page Applications."`
+	AccessLife  time.Duration `toml:"access_life" default:"15m" min:"60" doc:"how long an access token is good; it dies with its session or account before that"`
+	RefreshLife time.Duration `toml:"refresh_life" default:"30d" min:"3600" doc:"how long a log-in at an application that is not used goes on"`
+	KeyLife     time.Duration `toml:"key_life" default:"90d" min:"86400" doc:"how long a key signs ID tokens before the next one does"`
+	LogoutHosts []string      `toml:"logout_hosts" type:"text" example:"hooks.example.org" doc:"hosts that applications may be told of log-outs at, beside those of their own addresses"`
 }
 
 // Limits is the section [limits]; SECURITY documents what each defends against.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/mail"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -26,6 +27,7 @@ func (l *loader) validate() {
 	l.validateIdentity()
 	l.validateSources()
 	l.validateMail()
+	l.validateProvider()
 	l.validateFiles()
 	l.validateClasses()
 	l.validateMounts()
@@ -190,6 +192,25 @@ func (l *loader) validateIdentity() {
 			seen[d] = true
 		}
 	}
+}
+
+// validateProvider wants an issuer that does not hang on listeners, and over https but on loopback.
+func (l *loader) validateProvider() {
+	if !l.ok("provider.enabled", "web.public_url") || !l.cfg.Provider.Enabled {
+		return
+	}
+	u, err := url.Parse(l.cfg.Web.PublicURL)
+	switch {
+	case l.cfg.Web.PublicURL == "":
+		l.blame("provider.enabled needs web.public_url: applications know this server by it. Example: public_url = \"https://example.org\"", "provider.enabled", "web.public_url")
+	case err != nil || u.Scheme != "https" && !loopbackHost(u.Hostname()):
+		l.blame("provider.enabled needs a web.public_url that begins with https://", "provider.enabled", "web.public_url")
+	}
+}
+
+func loopbackHost(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
 // validateMail refuses a password that would go over the net as it is.

@@ -368,7 +368,7 @@ func (s *Service) checkLogoutURI(a Application) error {
 		return err
 	}
 	if !s.LogoutAllowed(a) {
-		return faultf(ErrInvalid, "logout tokens go to the hosts of an application's own addresses, and to those that identity.provider.logout_hosts names; %s is none of them", u.Host)
+		return faultf(ErrInvalid, "logout tokens go to the hosts of an application's own addresses, and to those that provider.logout_hosts names; %s is none of them", u.Host)
 	}
 	return nil
 }

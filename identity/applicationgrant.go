@@ -505,3 +505,12 @@ func (s *Service) MayCome(ctx context.Context, from netip.Addr) error {
 	}
 	return nil
 }
+
+// ApplicationSID is what applications call the log-in of a browser session; "" where nobody is logged in.
+func (s *Service) ApplicationSID(b *Browser) string {
+	a, ok := b.attached()
+	if !ok || a.creds.Anonymous() {
+		return ""
+	}
+	return s.sidOf(b, a.creds.UserID)
+}

@@ -55,6 +55,7 @@ var answers = []answer{
 	{err: errGone, status: http.StatusConflict, title: "Gone already", text: "It is gone already."},
 	{err: errNoGroup, status: http.StatusUnprocessableEntity, title: "No such group", text: "There is no group of this name. Create it first, or check the spelling."},
 	{err: errNoUser, status: http.StatusUnprocessableEntity, title: "No such user", text: "There is no user of this name, or it is not a member. Check the spelling."},
+	{err: errUntrusted, status: http.StatusBadRequest, title: "Not sent on", text: "The request of the application cannot be answered. Go back and try again.", explains: true},
 	{err: identity.ErrExists, status: http.StatusConflict, title: "Taken already", text: "That name is taken already. Choose another.", explains: true},
 	{err: identity.ErrInvalid, status: http.StatusUnprocessableEntity, title: "Not valid", text: "A value is not valid. Correct it and send the form again.", explains: true},
 	{err: identity.ErrRefused, status: http.StatusForbidden, title: "Not allowed", text: "Your level does not allow this: nobody changes an account whose level is not below their own.", explains: true},

@@ -25,7 +25,8 @@ func factorViews(p page) map[string][2]any {
 		"confirm": {&confirmView{}, &confirmView{page: p, Action: "/tokens/new", Fields: []hiddenField{{nasty, nasty}}, Next: nasty, Ways: identity.Ways{Password: true, Code: true, Passkey: true},
 			Password: fullField("confirm-password"), Code: fullField("confirm-code"), Passkey: key}},
 		"security": {&securityView{}, &securityView{page: p, Passkeys: []factorRow{row}, Others: []factorRow{totp, chat}, Recovery: &row, App: true, Asked: true, Demanded: true, CanChat: true, PasskeyOff: nasty,
-			ChatAsked: &identity.ChatAsked{Code: "ABC-DEF", State: identity.ChatWaiting}}},
+			Applications: []applicationRow{{identity.ApplicationUse{App: identity.Application{ID: "a", Name: nasty}, Live: 1}, []string{nasty}, "/security/applications/a/end"}},
+			ChatAsked:    &identity.ChatAsked{Code: "ABC-DEF", State: identity.ChatWaiting}}},
 		"security_passkey": {&addView{}, &addView{page: p, Label: fullField("label"), Passkey: key}},
 		"security_app":     {&addView{}, &addView{page: p, App: app}},
 	}

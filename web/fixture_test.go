@@ -21,6 +21,7 @@ import (
 	"trivium/files/local"
 	filestore "trivium/files/sqlstore"
 	"trivium/identity"
+	"trivium/identity/provider"
 	identitystore "trivium/identity/sqlstore"
 	"trivium/internal/certs"
 	"trivium/internal/sqldb/sqltest"
@@ -44,6 +45,8 @@ type site struct {
 	bin      bool   // there are trash and versions
 	plain    string // base addresses
 	https    string
+	issuer   string // of the provider for other applications; "": there is none
+	provider *provider.Provider
 }
 
 type change func(*web.Options, *identity.Options)
@@ -87,6 +90,10 @@ func openSite(t *testing.T, s *site, changes ...change) *site {
 		t.Fatal(err)
 	}
 	s.tokens = tokens.New(verifier, s.identity, "example.org")
+	if s.issuer != "" {
+		s.provider = provider.New(provider.Options{Identity: s.identity, Issuer: s.issuer})
+		wo.Provider = s.provider
+	}
 	backend, err := local.Open(s.dir)
 	if err != nil {
 		t.Fatal(err)
@@ -119,6 +126,11 @@ func openSite(t *testing.T, s *site, changes ...change) *site {
 	s.identity.AddResources(tree.Resources)
 	if err := s.Listen(ctx); err != nil {
 		t.Fatal(err)
+	}
+	if s.provider != nil {
+		ended := make(chan struct{})
+		go func() { defer close(ended); s.provider.Run(ctx) }()
+		t.Cleanup(func() { <-ended })
 	}
 	done := make(chan error, 2)
 	go func() { done <- s.identity.Run(ctx) }()

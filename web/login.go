@@ -34,7 +34,10 @@ func (s *Server) getLogin(v *visit) error {
 		return err
 	}
 	view := newLoginView()
-	view.Next = next
+	view.Next, view.Login.Value = next, s.loginHint(next)
+	if view.Login.Value != "" {
+		view.Login.Focus, view.Password.Focus = false, true
+	}
 	return s.showLogin(v, http.StatusOK, view)
 }
 

@@ -55,6 +55,7 @@ func views() map[string][2]any {
 	q := &quota{Quota: files.Quota{Bytes: 95, LimitBytes: 100, SoftBytes: 80, GraceEnds: noon}, Percent: 95, Grace: p.Stamp(noon)}
 	info := files.Info{Name: nasty, Path: "/" + nasty, Size: 1234567, Mode: 0o640, ModTime: noon, Owner: nasty, Group: nasty, Target: nasty, Link: true, Part: true}
 	path := nasty
+	app := identity.Application{ID: "a", Name: nasty, SecretHash: []byte{1}, Redirects: []string{"https://app.example.org/" + nasty}, Groups: []string{nasty}, Level: staff, Factor: true, Scopes: identity.ApplicationScopes()}
 	return map[string][2]any{
 		"error":    {&errorView{}, &errorView{page: p, Status: 404, Text: nasty, Contact: nasty, Login: "/login?next=%2F"}},
 		"login":    {&loginView{}, &loginView{page: p, Login: fullField("login"), Password: fullField("password"), Passkey: passkeyPart{Options: "/o", Auto: true, Button: nasty, Off: nasty, Next: nasty}, Next: nasty, Stay: true, NoAdmin: true, Providers: []providerButton{{nasty, nasty, "/login/oidc/a?next=%2F"}}}},
@@ -111,7 +112,13 @@ func views() map[string][2]any {
 			Contact: true, Mail: true, Fresh: &freshLink{URL: "https://example.org/join/x", For: nasty, Until: p.Stamp(noon), QR: "<svg></svg>"},
 			Rows: []inviteRow{{Invitation: identity.Invitation{ID: "a", Note: nasty, Level: identity.LevelUser, Groups: []string{nasty}, CreatedBy: nasty}, State: "open", What: nasty, Base: "/admin/invites/a",
 				Created: p.Stamp(noon), Expires: p.Stamp(noon), Uses: []identity.InviteUse{{Login: nasty}}}, {State: "used"}}}},
-		"admin_config": {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Rows: []configRow{{Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
+		"onward":   {&onwardView{}, &onwardView{page: p, Label: nasty, To: "https://app.example.org/callback?code=x&state=y"}},
+		"consent":  {&consentView{}, &consentView{page: p, App: nasty, Host: nasty, Gets: []string{nasty}, Request: nasty}},
+		"farewell": {&farewellView{}, &farewellView{page: p, App: nasty, Request: nasty}},
+		"admin_applications": {&applicationsView{}, &applicationsView{page: p, Issuer: nasty, Form: newApplicationForm(identity.Application{}),
+			Rows: []applicationListRow{{app, "/admin/applications/a", 3, p.Stamp(noon)}, {}}}},
+		"admin_application": {&applicationView{}, &applicationView{page: p, App: app, Issuer: nasty, People: 2, Path: "/admin/applications/a", Fresh: identity.NewSecret(nasty), Form: newApplicationForm(app)}},
+		"admin_config":      {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Rows: []configRow{{Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
 	}
 }
 

@@ -187,7 +187,9 @@ func (s *Server) table() []route {
 		{Method: get, Path: "/.well-known/host-meta", Level: none, static: true, handle: s.getHostMeta},
 		{Method: get, Path: "/.well-known/host-meta.json", Level: none, static: true, handle: s.getHostMetaJSON},
 	}
-	return append(append(t, s.logoutRoutes()...), s.mounts()...)
+	t = append(t, s.logoutRoutes()...)
+	t = append(t, s.providerRoutes()...)
+	return append(t, s.mounts()...)
 }
 
 // mounts are the rows of foreign handlers: the prefix itself and all below it. They bring their

@@ -17,6 +17,7 @@ type securityView struct {
 	CanChat          bool // a chat app is online
 	PasskeyOff       string
 	ChatAsked        *identity.ChatAsked
+	Applications     []applicationRow // that the person has logged in to
 }
 
 // factorRow is a factor in a list.
@@ -51,6 +52,9 @@ func (s *Server) getSecurity(v *visit) error {
 	_, view.PasskeyOff = s.site(v.Request())
 	if a, ok := s.opt.Identity.ChatAnswer(v.browser); ok {
 		view.ChatAsked = &a
+	}
+	if view.Applications, err = s.applications(v); err != nil {
+		return err
 	}
 	v.fill(&view.page, "security", "Security")
 	return s.write(v, http.StatusOK, "security", view)

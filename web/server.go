@@ -21,6 +21,7 @@ import (
 	"trivium/files"
 	"trivium/identity"
 	"trivium/identity/oidc"
+	"trivium/identity/provider"
 	"trivium/internal/listen"
 	"trivium/tokens"
 	"trivium/web/takeout"
@@ -74,8 +75,9 @@ type Options struct {
 	// part of this server, and its Shutdown leaves them alone.
 	ALPN map[string]func(*tls.Conn)
 
-	Providers []*oidc.Provider // of OpenID Connect, in the order of their buttons
-	BaseURL   func() string    // the address of the pages, for providers; nil: Config.PublicURL, else https://Domain
+	Providers []*oidc.Provider   // of OpenID Connect, in the order of their buttons
+	Provider  *provider.Provider // for other applications; nil: there is none
+	BaseURL   func() string      // the address of the pages, for providers; nil: Config.PublicURL, else https://Domain
 
 	Mounts map[string]http.Handler // further foreign handlers by path prefix, such as "/xmpp-websocket"
 

@@ -25,6 +25,8 @@ type confirmView struct {
 	Action         string
 	Fields         []hiddenField // of the form that waits
 	Next           string        // of a page that waits
+	For            string        // the application that wants it; "": none does
+	Strong         bool          // which a password alone is not enough for
 	Ways           identity.Ways
 	Password, Code field
 	Passkey        passkeyPart
@@ -115,6 +117,9 @@ func (s *Server) showConfirm(v *visit, status int, view *confirmView) error {
 	var err error
 	if view.Ways, err = s.opt.Identity.ConfirmWays(v.ctx(), v.browser); err != nil {
 		return err
+	}
+	if view.Strong {
+		view.Ways.Password = false
 	}
 	view.Code.Focus = !view.Ways.Password
 	view.Passkey = v.passkeyHere(passkeyPart{Options: "/confirm/options", Button: "Use a passkey"})

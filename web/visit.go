@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"trivium/identity"
+	"trivium/identity/provider"
 )
 
 // visit is one request with what the guard found out about it.
@@ -70,7 +71,12 @@ func (v *visit) form(name string) string { return v.Request().PostForm.Get(name)
 func (v *visit) text(name string) string { return strings.TrimSpace(v.form(name)) }
 
 // see answers 303: after a change the browser fetches a page.
-func (v *visit) see(path string) error { return v.Redirect(http.StatusSeeOther, path) }
+func (v *visit) see(path string) error {
+	if v.Request().Method == http.MethodPost && strings.HasPrefix(path, provider.PathAuthorize+"?") {
+		return v.server.leave(v, path, "the application") // which may redirect to another site
+	}
+	return v.Redirect(http.StatusSeeOther, path)
+}
 
 // done is see with a flash of success.
 func (v *visit) done(path, format string, args ...any) error {

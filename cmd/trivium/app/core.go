@@ -93,6 +93,8 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 		AnonymousTimeout: cfg.Web.AnonymousTimeout, SessionTimeout: cfg.Web.SessionTimeout,
 		MaxAge: map[identity.Road]time.Duration{identity.RoadWeb: cfg.Web.SessionMaxAge, identity.RoadXMPP: l.XMPPMaxAge},
 		Locate: locate,
+		Applications: identity.Applications{On: cfg.Provider.Enabled, AccessLife: cfg.Provider.AccessLife, RefreshLife: cfg.Provider.RefreshLife,
+			LogoutHosts: cfg.Provider.LogoutHosts},
 	})
 	if err != nil {
 		return nil, err

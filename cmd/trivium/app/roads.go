@@ -14,6 +14,7 @@ import (
 	"trivium/files"
 	"trivium/ftp"
 	"trivium/identity"
+	"trivium/identity/provider"
 	"trivium/internal/certs"
 	"trivium/internal/sqldb"
 	"trivium/tokens"
@@ -88,7 +89,7 @@ func newWeb(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identit
 	if err != nil {
 		return nil, err
 	}
-	srv, err := web.New(web.Options{Config: cfg.Web, Providers: oidc, BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
+	srv, err := web.New(web.Options{Config: cfg.Web, Providers: oidc, Provider: newProvider(lc, cfg, s, log), BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
 		AdminContact: cfg.AdminContact, Mail: cfg.Mail.Host != "", Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), Takeout: a.Takeout, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, x, a), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
 		TLS: webTLS(src), Entries: cfg.Entries, Log: log,
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
@@ -159,6 +160,16 @@ func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identi
 	sweepChat(lc, s, srv, log)
 	st.add(bounds(srv.Addrs, func(b xmpp.Bound) Bound { return Bound(b) }))
 	return srv, nil
+}
+
+// newProvider is nil where people log in to no other applications by this server.
+func newProvider(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, log *slog.Logger) *provider.Provider {
+	if !cfg.Provider.Enabled {
+		return nil
+	}
+	p := provider.New(provider.Options{Identity: s, Issuer: cfg.Web.PublicURL, KeyLife: cfg.Provider.KeyLife, Log: log})
+	background(lc, p.Run)
+	return p
 }
 
 // bounds translates the listeners of one part into the type of another: each road has its own, as
