@@ -1,7 +1,7 @@
 // Package e2e tells stories and attacks from outside: the real binary, real sockets, real
 // clients (curl, lftp, Python's ftplib, slixmpp, aioxmpp, go-sendxmpp, Profanity, converse.js,
-// Chromium). It imports nothing of ours; what it
-// knows is the wire and the command line.
+// Chromium). It imports nothing of ours but what starts a
+// PostgreSQL server; what it knows is the wire and the command line.
 //
 // testdata/*.txtar are scripts of testscript with these commands beside its own:
 //

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"trivium/internal/pgtest"
 	"trivium/internal/sqldb"
 	"trivium/internal/sqldb/sqltest"
 )
@@ -36,9 +37,9 @@ func openPG(t *testing.T, url string) *sqldb.DB {
 }
 
 // server starts a PostgreSQL with an empty database, and returns the URL of that.
-func server(t *testing.T) (*sqltest.PG, string) {
+func server(t *testing.T) (*pgtest.Server, string) {
 	t.Helper()
-	pg := sqltest.StartPG(t)
+	pg := pgtest.Start(t)
 	if err := pg.Create(t.Context(), "store"); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"trivium/internal/pgtest"
 	"trivium/internal/sqldb"
 )
 
@@ -35,7 +36,7 @@ func Each(t *testing.T, fn func(t *testing.T, e Engine)) {
 func Postgres(t testing.TB) Engine {
 	t.Helper()
 	s, err := shared()
-	if errors.Is(err, errNoPG) {
+	if errors.Is(err, pgtest.ErrMissing) {
 		t.Skip(err)
 	}
 	if err != nil {
@@ -46,7 +47,7 @@ func Postgres(t testing.TB) Engine {
 
 // sharedPG is a server with the databases of many tests.
 type sharedPG struct {
-	*PG
+	*pgtest.Server
 	mu        sync.Mutex // guards what follows
 	count     int
 	templates map[string]string // by the name of what migrates: a database that it has migrated
@@ -54,11 +55,11 @@ type sharedPG struct {
 
 // shared starts the one server of this binary, when a test first asks for it.
 var shared = sync.OnceValues(func() (*sharedPG, error) {
-	pg, err := newPG()
+	pg, err := pgtest.New()
 	if err != nil {
 		return nil, err
 	}
-	return &sharedPG{PG: pg, templates: map[string]string{}}, pg.Start(context.Background())
+	return &sharedPG{Server: pg, templates: map[string]string{}}, pg.Start(context.Background())
 })
 
 // URL is that of an empty store which goes with the test.
@@ -91,7 +92,7 @@ func (s *sharedPG) fresh(t testing.TB, template string) string {
 			t.Error(err)
 		}
 	})
-	return s.PG.URL(name)
+	return s.Server.URL(name)
 }
 
 // Open opens an empty store, which is closed and removed with the test.
@@ -146,7 +147,7 @@ func (s *sharedPG) template(t testing.TB, migrate func(context.Context, *sqldb.D
 	err := s.Create(context.Background(), name)
 	if err == nil {
 		var db *sqldb.DB
-		if db, err = sqldb.Open(t.Context(), s.PG.URL(name), slog.New(slog.DiscardHandler)); err == nil {
+		if db, err = sqldb.Open(t.Context(), s.Server.URL(name), slog.New(slog.DiscardHandler)); err == nil {
 			err = errors.Join(migrate(t.Context(), db), db.Close())
 		}
 	}

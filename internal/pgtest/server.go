@@ -1,4 +1,5 @@
-package sqltest
+// Package pgtest starts PostgreSQL servers for tests, from the binaries that are installed.
+package pgtest
 
 import (
 	"context"
@@ -20,14 +21,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// PG is a PostgreSQL server of a test: from the binaries that are installed, in a temporary folder, on
+// Server is a PostgreSQL server of a test: from the binaries that are installed, in a temporary folder, on
 // a Unix socket there. It ends with the process of the test, however that ends.
-type PG struct {
+type Server struct {
 	dir, bin string
 	guards   []io.Closer // what the guards of the server read until this process ends
 }
 
-var errNoPG = errors.New("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
+// ErrMissing says that there is nothing to start.
+var ErrMissing = errors.New("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
 
 // guard runs the server, and ends it and removes its folder when its input ends, which it does with the
 // process that holds the other end. $1: the program, $2: the folder.
@@ -38,14 +40,14 @@ kill -QUIT "$(head -n 1 "$2/data/postmaster.pid")" 2>/dev/null
 wait
 rm -rf "$2"`
 
-// StartPG starts a server for one test, which may stop it; it skips the test where none is installed.
-func StartPG(t testing.TB) *PG {
+// Start starts a server for one test, which may stop it; it skips the test where none is installed.
+func Start(t testing.TB) *Server {
 	t.Helper()
-	s, err := newPG()
+	s, err := New()
 	if err == nil {
 		err = s.Start(t.Context())
 	}
-	if errors.Is(err, errNoPG) {
+	if errors.Is(err, ErrMissing) {
 		t.Skip(err)
 	}
 	if err != nil {
@@ -55,17 +57,17 @@ func StartPG(t testing.TB) *PG {
 	return s
 }
 
-func (s *PG) close() {
+func (s *Server) close() {
 	for _, g := range s.guards {
 		_ = g.Close()
 	}
 }
 
-// newPG makes the folder of a server.
-func newPG() (*PG, error) {
-	initdb := findPG()
+// New makes the folder of a server, which is not started; [ErrMissing] where none is installed.
+func New() (*Server, error) {
+	initdb := find()
 	if initdb == "" {
-		return nil, errNoPG
+		return nil, ErrMissing
 	}
 	dir, err := os.MkdirTemp(os.TempDir(), "pg")
 	if err == nil && len(dir) > 80 { // the path of a socket is short
@@ -75,8 +77,8 @@ func newPG() (*PG, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &PG{dir: dir, bin: filepath.Dir(initdb)}
-	if cred := pgUser(); cred != nil {
+	s := &Server{dir: dir, bin: filepath.Dir(initdb)}
+	if cred := runner(); cred != nil {
 		if err := os.Chown(dir, int(cred.Uid), int(cred.Gid)); err != nil {
 			return nil, err
 		}
@@ -89,8 +91,8 @@ func newPG() (*PG, error) {
 	return s, nil
 }
 
-// findPG is the newest initdb that is installed, "" where there is none.
-func findPG() string {
+// find is the newest initdb that is installed, "" where there is none.
+func find() string {
 	if path, err := exec.LookPath("initdb"); err == nil {
 		return path
 	}
@@ -108,8 +110,8 @@ func findPG() string {
 	return all[0]
 }
 
-// pgUser is who runs the server where this process is root, with whom it does not start; else nil.
-func pgUser() *syscall.Credential {
+// runner is who runs the server where this process is root, with whom it does not start; else nil.
+func runner() *syscall.Credential {
 	if os.Getuid() != 0 {
 		return nil
 	}
@@ -127,15 +129,15 @@ func pgUser() *syscall.Credential {
 	return nil
 }
 
-func (s *PG) command(name string, args ...string) *exec.Cmd {
+func (s *Server) command(name string, args ...string) *exec.Cmd {
 	c := exec.Command(name, args...)
 	c.Dir = s.dir
-	c.SysProcAttr = &syscall.SysProcAttr{Credential: pgUser()}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: runner()}
 	return c
 }
 
-// Start starts the server, which does not run, and waits until it answers.
-func (s *PG) Start(ctx context.Context) error {
+// Start starts a server that does not run, and waits until it answers.
+func (s *Server) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
@@ -157,7 +159,7 @@ func (s *PG) Start(ctx context.Context) error {
 }
 
 // await waits until the server answers; again says that it has ended instead.
-func (s *PG) await(ctx context.Context) (again bool, err error) {
+func (s *Server) await(ctx context.Context) (again bool, err error) {
 	for tries := 0; ; tries++ {
 		conn, err := pgx.Connect(ctx, s.URL("postgres"))
 		if err == nil {
@@ -175,7 +177,7 @@ func (s *PG) await(ctx context.Context) (again bool, err error) {
 }
 
 // pid is the process of the server, 0 where none runs.
-func (s *PG) pid() int {
+func (s *Server) pid() int {
 	b, err := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
 	if err != nil {
 		return 0
@@ -189,18 +191,18 @@ func (s *PG) pid() int {
 }
 
 // Stop ends the server at once, as a power failure does but for the disk: no connection is told.
-func (s *PG) Stop(t testing.TB) {
+func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	s.end(t, syscall.SIGQUIT)
 }
 
 // Shutdown ends the server as an administrator does who does not wait for its clients: they are told.
-func (s *PG) Shutdown(t testing.TB) {
+func (s *Server) Shutdown(t testing.TB) {
 	t.Helper()
 	s.end(t, syscall.SIGINT)
 }
 
-func (s *PG) end(t testing.TB, how syscall.Signal) {
+func (s *Server) end(t testing.TB, how syscall.Signal) {
 	t.Helper()
 	pid := s.pid()
 	if pid == 0 {
@@ -217,12 +219,12 @@ func (s *PG) end(t testing.TB, how syscall.Signal) {
 }
 
 // URL names a database of the server.
-func (s *PG) URL(database string) string {
+func (s *Server) URL(database string) string {
 	return (&url.URL{Scheme: "postgres", User: url.User("trivium"), Path: "/" + database, RawQuery: url.Values{"host": {s.dir}}.Encode()}).String()
 }
 
 // Exec runs statements in a database.
-func (s *PG) Exec(ctx context.Context, database string, statements ...string) error {
+func (s *Server) Exec(ctx context.Context, database string, statements ...string) error {
 	conn, err := pgx.Connect(ctx, s.URL(database))
 	if err != nil {
 		return err
@@ -237,7 +239,7 @@ func (s *PG) Exec(ctx context.Context, database string, statements ...string) er
 
 // Create makes an empty database, whose text sorts as a person would have it and not by bytes where the
 // server can do that: what relies on the order of bytes must say so.
-func (s *PG) Create(ctx context.Context, name string) error {
+func (s *Server) Create(ctx context.Context, name string) error {
 	const plain = "CREATE DATABASE %s TEMPLATE template0"
 	err := s.Exec(ctx, "postgres", fmt.Sprintf(plain+" LOCALE_PROVIDER icu ICU_LOCALE 'en'", name))
 	if err != nil {
