@@ -58,6 +58,8 @@ type Web struct {
 
 	SessionMaxAge time.Duration `toml:"session_max_age" default:"0" doc:"a logged-in browser session as old as this becomes anonymous, however busy it is; 0: never"`
 
+	ClientCertificates bool `toml:"client_certificates" default:"false" doc:"browsers and programs are asked for certificates on tls_listen, and may log in by them" note:"A browser that has any certificate asks each visitor which one to show. A proxy in front that ends TLS takes them away."`
+
 	ProxyFrom []netip.Prefix `toml:"proxy_from" type:"cidr" example:"10.0.0.5" doc:"proxies that begin each connection with a PROXY header (version 1 or 2), which names the client" note:"What comes from there without one is closed; from anywhere else such a header is never believed. Not for proxies that send X-Forwarded-* instead."`
 }
 
@@ -81,6 +83,8 @@ type FTP struct {
 	XferLog                  string   `toml:"xferlog" type:"path" example:"/var/log/trivium/xferlog" doc:"each transfer as a line of xferlog(5); empty: none"`
 	TransferLog              string   `toml:"transfer_log" type:"path" example:"/var/log/trivium/transfers.json" doc:"each transfer as a line of JSON; empty: none"`
 
+	ClientCertificates bool `toml:"client_certificates" default:"false" doc:"clients are asked for certificates under TLS, and may log in by those that their accounts have made known, or that identity.client_ca has signed" note:"Some clients break when they are asked; none has to show one."`
+
 	ProxyFrom []netip.Prefix `toml:"proxy_from" type:"cidr" example:"10.0.0.5" doc:"proxies that begin each connection with a PROXY header, as web.proxy_from" note:"Data connections come from the client itself, or through the proxy with a header that names the same client."`
 }
 
@@ -93,8 +97,7 @@ type XMPP struct {
 	SCRAM     string   `toml:"scram" default:"auto" values:"auto|on|off" doc:"whether log-in by SCRAM is offered" note:"auto: unless identity.password_hash is argon2id, or a directory checks passwords, which only PLAIN over TLS can bring to it; clients take SCRAM first and would fail."`
 	SCRAMSHA1 bool     `toml:"scram_sha1" default:"false" doc:"keep SCRAM-SHA-1 keys too, for old clients"`
 
-	ClientCertificates bool   `toml:"client_certificates" default:"false" doc:"clients may log in by certificates that their accounts have made known (SASL EXTERNAL, XEP-0257)" note:"Some clients ask the person for a certificate then."`
-	ClientCA           string `toml:"client_ca" type:"path" example:"/etc/trivium/people.pem" doc:"authorities in PEM whose certificates let in the account that they name as xmppAddr"`
+	ClientCertificates bool `toml:"client_certificates" default:"false" doc:"clients are asked for certificates, and may log in by them (SASL EXTERNAL, XEP-0257)" note:"As ftp.client_certificates. Some clients ask the person for one then."`
 
 	ResumeTimeout time.Duration `toml:"resume_timeout" default:"10m" doc:"how long a session whose connection is lost waits for its client (XEP-0198); 0: not at all"`
 	ResumeMemory  Size          `toml:"resume_memory" default:"64MiB" min:"1048576" doc:"memory of all sessions that wait; beyond it those end that take more of it than most, the one that waits longest first"`
@@ -180,6 +183,11 @@ type Identity struct {
 
 	AuditKeep       time.Duration `toml:"audit_keep" default:"365d" doc:"how long rows of the audit log are kept; 0: for ever"`
 	AuditKeepLogins time.Duration `toml:"audit_keep_logins" default:"0" doc:"those of log-ins and ends of sessions, where that is shorter; 0: as audit_keep"`
+
+	ClientCA               string   `toml:"client_ca" type:"path" example:"/etc/trivium/people.pem" doc:"authorities in PEM whose certificates let in the account that they name" note:"Where client_certificates of a road is on. Read at the start."`
+	ClientNames            []string `toml:"client_names" default:"xmpp" type:"certname" example:"xmpp,email,dns:{login}.people.example.org" doc:"which names in those certificates mean which account" note:"xmpp and email: the address of the account here; profile-email: the e-mail address in the profile of one account alone; uri:PATTERN and dns:PATTERN with {login} once."`
+	ClientRevoked          string   `toml:"client_revoked" type:"path" example:"/etc/trivium/revoked.txt" doc:"file of certificates that are good for nothing: SHA-256 fingerprints, one to a line" note:"Read again with the rest; sessions that were opened by one of them end then."`
+	CertificateAndPassword string   `toml:"certificate_and_password" default:"nobody" values:"nobody|admin|moderator|staff|everyone" doc:"of whom a client certificate and the password are wanted together, from that level on" note:"App passwords and passkeys go on. A class may ask for both too."`
 
 	LDAP []LDAP `toml:"ldap" sample:"office" doc:"a directory that checks passwords, and whose people have accounts here" note:"NAME is what accounts, pages and commands call it. No environment form."`
 	Hook []Hook `toml:"hook" sample:"members" doc:"a program that is asked over HTTP in the place of a directory" note:"NAME as above. No environment form."`
@@ -294,6 +302,7 @@ type Class struct {
 	MaxLevel              string   `toml:"max_level" type:"level" example:"staff" doc:"nobody from here holds more; empty: no cap"`
 	TLSRequired           bool     `toml:"tls_required" default:"false" doc:"no log-in without TLS"`
 	SecondFactor          bool     `toml:"second_factor" default:"false" doc:"no log-in by a password alone" note:"As identity.second_factor, for whoever comes from here."`
+	BothCertificate       bool     `toml:"certificate_and_password" default:"false" doc:"client certificate and password are wanted together" note:"As identity.certificate_and_password, for whoever comes from here."`
 	TLSReuse              string   `toml:"tls_reuse" default:"inherit" values:"inherit|own|required|off" doc:"in the place of ftp.tls_reuse, which inherit leaves as it is"`
 	FXP                   bool     `toml:"fxp" default:"false" doc:"FTP data connections may go to and come from other hosts (site to site)" note:"The policy must allow ftp:FXP too. Only for addresses that are trusted: it makes the server reach out (RFC 2577)."`
 	MaxTransfers          int      `toml:"max_transfers" default:"0" doc:"FTP transfers of the whole class at once; 0: no limit"`

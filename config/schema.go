@@ -241,7 +241,7 @@ func (k *key) describeType() string {
 		"issuer": "address, such as https://id.example.org", "ldapurl": "address, such as ldaps://ldap.example.org", "mapping": "GROUP=WHAT",
 		"url": "URL", "origin": "origin of a site, such as https://chat.example.net", "service": "URI of a STUN or TURN server", "contact": "URI of somebody, such as mailto:abuse@example.org", "keyfile": "path, @file:PATH or PEM text", "database": "sqlite:FILE or postgres URL", "output": "stderr, stdout or a path",
 		"mount": "path of one or two folders", "folder": "absolute path of a folder", "mode": "octal mode bits", "name": "name or number",
-		"class": "name", "nat": "NETWORK=ADDRESS", "sealkey": "32 bytes in hexadecimal or base64", "glob": "host name with * and ?",
+		"class": "name", "certname": "xmpp, email, profile-email, uri:PATTERN or dns:PATTERN", "nat": "NETWORK=ADDRESS", "sealkey": "32 bytes in hexadecimal or base64", "glob": "host name with * and ?",
 	}[k.Type]
 	if k.Values != nil {
 		what = "one of " + strings.Join(k.Values, ", ")

@@ -177,8 +177,9 @@ func (l *loader) validateTLS() {
 
 func (l *loader) validateIdentity() {
 	c := l.cfg
-	if l.ok("xmpp.client_ca", "xmpp.client_certificates") && c.XMPP.ClientCA != "" && !c.XMPP.ClientCertificates {
-		l.blame("xmpp.client_ca names authorities for client certificates, but xmpp.client_certificates is off, so no client is asked for one", "xmpp.client_ca", "xmpp.client_certificates")
+	asked := c.XMPP.ClientCertificates || c.FTP.ClientCertificates || c.Web.ClientCertificates
+	if l.ok("identity.client_ca", "xmpp.client_certificates", "ftp.client_certificates", "web.client_certificates") && c.Identity.ClientCA != "" && !asked {
+		l.blame("identity.client_ca names authorities for client certificates, but no road asks for one; turn client_certificates of ftp, web or xmpp on", "identity.client_ca", "xmpp.client_certificates", "ftp.client_certificates", "web.client_certificates")
 	}
 	if l.ok("identity.password_hash", "xmpp.scram_sha1") && c.Identity.PasswordHash == "argon2id" && c.XMPP.SCRAMSHA1 {
 		l.blame("xmpp.scram_sha1 keeps SCRAM keys, but identity.password_hash is argon2id, which has none", "xmpp.scram_sha1", "identity.password_hash")

@@ -35,6 +35,7 @@ var answers = []struct {
 	{identity.ErrExpired, answer{530, loginRefused}},
 	{identity.ErrRoadClosed, answer{530, loginRefused}},
 	{identity.ErrFactor, answer{530, "The account has a second factor: make an app password on the web page and log in with it."}},
+	{identity.ErrCertificate, answer{530, "Log in with a client certificate of the account and its password, over TLS."}},
 	{identity.ErrMustChange, answer{530, "Your password has to be changed first: log in on the web page and choose another one."}},
 	{identity.ErrTLSRequired, answer{534, "Log in over TLS only: send AUTH TLS first."}},
 	{identity.ErrThrottled, answer{530, "Too many attempts; try again later."}},

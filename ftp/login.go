@@ -35,6 +35,9 @@ func (s *session) user(name string) {
 	}
 	s.name, s.named = name, true
 	s.ses.Update(func(d *identity.Details) { d.State = identity.StateLogin })
+	if s.byCertificate() {
+		return
+	}
 	if s.srv.cfg.Anonymous && anonymous(name) && !s.srv.cfg.AnonymousRequirePassword {
 		s.reply(331, "Send your e-mail address as the password.")
 		return
@@ -42,9 +45,38 @@ func (s *session) user(name string) {
 	s.reply(331, "Send the password.")
 }
 
+// byCertificate logs in whose certificate the client has shown (RFC 4217 section 10.1; 232 of RFC 2228
+// section 5.1); false where a password has to come. Why it has to nobody learns: the reply to USER is
+// the same for a certificate that is another's, and for an account that is disabled or not there.
+func (s *session) byCertificate() bool {
+	chain := s.shown()
+	if len(chain) == 0 || s.srv.cfg.Anonymous && anonymous(s.name) {
+		return false
+	}
+	if s.ident != nil {
+		<-s.ident // as with PASS
+	}
+	s.mu.Lock()
+	ctx, cancel := context.WithDeadline(s.ctx, s.loginBy)
+	s.mu.Unlock()
+	defer cancel()
+	_, err := s.srv.identity.Login(ctx, s.ses, identity.Login{Method: identity.MethodExternal, Name: s.name, Domain: s.home(), Certificate: chain, Tentative: true})
+	if err != nil {
+		if replyTo(err) == failed {
+			s.logger().Error("log-in by certificate", "error", err)
+		}
+		return false
+	}
+	s.welcome(232, "You are logged in by your certificate; no password is needed.")
+	return true
+}
+
 // pass is PASS. Identity decides; it also makes those wait who guess.
 func (s *session) pass(secret string) {
 	switch {
+	case s.isLoggedIn() && s.ses.Method() == identity.MethodExternal:
+		s.reply(202, "You are logged in by your certificate; no password is needed.")
+		return
 	case s.isLoggedIn():
 		s.reply(503, "You are logged in.")
 		return
@@ -63,24 +95,30 @@ func (s *session) pass(secret string) {
 	if s.srv.cfg.Anonymous && anonymous(s.name) {
 		_, err = s.srv.identity.LoginAnonymous(ctx, s.ses, identity.Anonymous{Name: s.name, Email: secret, Domain: s.home()})
 	} else {
-		_, err = s.srv.identity.Login(ctx, s.ses, identity.Login{Method: identity.MethodPassword, Name: s.name, Domain: s.home(), Secret: identity.NewSecret(secret)})
+		_, err = s.srv.identity.Login(ctx, s.ses, identity.Login{Method: identity.MethodPassword, Name: s.name, Domain: s.home(), Secret: identity.NewSecret(secret), Certificate: s.shown()})
 	}
 	s.named = false
 	if err != nil {
 		s.refuse(ctx, err)
 		return
 	}
+	s.welcome(230, "You are logged in.")
+}
+
+// welcome begins what a session does once it is logged in.
+func (s *session) welcome(code int, text string) {
+	s.named = false
 	s.forgetLog()
 	s.tree = s.srv.files.View(s.ses)
 	s.attempts = 0
-	welcome := s.display(230, s.srv.cfg.DisplayLogin)
+	welcome := s.display(code, s.srv.cfg.DisplayLogin)
 	s.ses.Update(func(d *identity.Details) { d.State = identity.StateReady })
 	s.mu.Lock()
 	s.loggedIn = true
 	s.grown = s.grown || !s.drainer
 	s.idleSince = time.Now()
 	s.quiet = s.idleSince
-	s.write(welcome + line(230, "You are logged in."))
+	s.write(welcome + line(code, text))
 	s.mu.Unlock()
 }
 

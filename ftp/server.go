@@ -128,7 +128,7 @@ func New(o Options) (*Server, error) {
 	switch {
 	case o.Config.TLS == "off" && len(o.Config.TLSListen) == 0:
 	case o.TLS != nil:
-		s.tls = baseTLS(o.TLS)
+		s.tls = baseTLS(o.TLS, o.Config.ClientCertificates)
 	case o.Config.TLS == "required" || len(o.Config.TLSListen) > 0:
 		return nil, errors.New("ftp.tls is required and there is no certificate; set tls.cert and tls.key, or ftp.tls = \"off\"")
 	}

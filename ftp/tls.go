@@ -7,6 +7,8 @@ import (
 	"errors"
 	"net"
 	"slices"
+
+	"trivium/identity"
 )
 
 // ticketPrefix marks our entry among those that a ticket carries.
@@ -18,8 +20,13 @@ var errReuse = errors.New("the data connection did not resume the TLS session of
 
 // baseTLS is the configuration that all connections share. FTP clients offer the ALPN name "ftp"
 // or none; one that offers only others is no FTP client (ALPACA).
-func baseTLS(c *tls.Config) *tls.Config {
+func baseTLS(c *tls.Config, certificates bool) *tls.Config {
 	base := c.Clone()
+	if certificates {
+		// Who vouches for it, if anybody, identity sees. Data connections ask too: a session in which a
+		// certificate was shown is resumed by nobody who would not have asked for one.
+		base.ClientAuth = tls.RequestClientCert
+	}
 	base.NextProtos = []string{"ftp"}
 	base.MinVersion = max(base.MinVersion, tls.VersionTLS12)
 	return base
@@ -100,6 +107,20 @@ func (s *session) startTLS() (*tls.Conn, error) {
 		return nil, err
 	}
 	return conn, nil
+}
+
+// shown is what the client has shown in the handshake of the control connection, or, where that has
+// resumed a session, in the one of that session.
+func (s *session) shown() identity.Chain {
+	if !s.srv.cfg.ClientCertificates {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t, ok := s.conn.(*tls.Conn); ok {
+		return t.ConnectionState().PeerCertificates
+	}
+	return nil
 }
 
 // tlsName is the version as sessions show it.

@@ -14,13 +14,17 @@ const admitTries = 3
 // step: whoever revokes looks for sessions when that step is over, or has committed before it.
 func (s *Service) admit(ctx context.Context, c *claim) (*attachment, error) {
 	acc, at := c.acc, s.now()
+	if err := s.showCertificate(ctx, c); err != nil {
+		return nil, err
+	}
 	for range admitTries {
 		a, err := s.qualify(c.ses, acc, c.grant)
 		if err != nil {
 			return nil, err
 		}
 		a.method, a.factor = c.login.Method, c.factor
-		if err := s.factorHolds(c.ses.classNow(), acc, a); err != nil {
+		a.certify(c.cert)
+		if err := s.proofHolds(c.ses.classNow(), acc, a); err != nil {
 			return nil, err
 		}
 		a.creds.OrigUser, a.creds.LoginAt = c.login.Name, at
@@ -59,6 +63,12 @@ func (s *Service) attachIfSame(ctx context.Context, c *claim, acc *Account, a *a
 			return nil, err
 		}
 	}
+	if err := s.certificateHolds(ctx, acc.ID, c.cert); err != nil {
+		if errors.Is(err, ErrCredentials) {
+			return nil, err
+		}
+		return nil, unavailable(ctx, err)
+	}
 	var err error
 	c.gives, err = s.Registry.attach(c.ses, a)
 	return acc, err
@@ -84,6 +94,7 @@ func (s *Service) loggedIn(c *claim, creds *Credentials) {
 		s.tokens.TokenUsed(context.Background(), creds.Grant.TokenID, creds.LoginAt, c.ses)
 	}
 	s.behind.login(creds.UserID, creds.LoginAt)
+	s.certificateUsed(c, creds.LoginAt)
 	s.sighted(c.ses, c.login.Method, creds)
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -273,6 +274,7 @@ func (b *browsers) row(rec *browserRecord) (BrowserRow, bool) {
 		StartedAt: ses.started, LoginAt: a.creds.LoginAt, LastActivity: ses.LastActivity(),
 		TZOffset: rec.tzOffset, TZSet: rec.tzSet,
 	}
+	a.cert.row(&row)
 	if len(rec.data) > 0 {
 		row.Data, _ = json.Marshal(rec.data) // made of what Marshal gave
 	}
@@ -365,7 +367,13 @@ func (s *Service) loadBrowser(ctx context.Context, row BrowserRow) (bool, error)
 		return false, nil // no longer allowed
 	}
 	a.method, a.factor = row.Method, row.Factor
-	if s.factorHolds(ses.classNow(), acc, a) != nil {
+	a.certify(certifiedBy(row))
+	switch err := s.certificateHolds(ctx, acc.ID, a.cert); {
+	case errors.Is(err, ErrCredentials):
+		return false, nil // it was removed
+	case err != nil:
+		return false, err
+	case s.proofHolds(ses.classNow(), acc, a) != nil:
 		return false, nil // a second factor is wanted now
 	}
 	a.creds.OrigUser, a.creds.LoginAt = row.OrigUser, row.LoginAt

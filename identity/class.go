@@ -24,6 +24,7 @@ type Class struct {
 	MaxLevel                           Level    // caps the held level; 0: no cap
 	TLSRequired                        bool
 	SecondFactor                       bool // a password alone does not let in
+	CertificateAndPassword             bool // nor does a client certificate: both are wanted
 	MaxSessions, MaxSessionsPerAddress int  // 0: no limit
 
 	// Of the file road.

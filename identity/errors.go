@@ -14,6 +14,7 @@ var (
 	ErrExpired     = errors.New("the account or token has expired")
 	ErrRoadClosed  = errors.New("this account may not log in on this road")
 	ErrFactor      = errors.New("the account has a second factor: use an app password here")
+	ErrCertificate = errors.New("a client certificate of the account and its password are wanted together")
 	ErrMustChange  = errors.New("the password has to be changed first")
 	ErrTLSRequired = errors.New("log in over TLS only")
 	ErrThrottled   = errors.New("too many attempts")             // see RetryAfter
@@ -33,7 +34,7 @@ var (
 
 // Errors is every sentinel above.
 func Errors() []error {
-	return []error{ErrCredentials, ErrDisabled, ErrExpired, ErrRoadClosed, ErrFactor, ErrMustChange, ErrTLSRequired,
+	return []error{ErrCredentials, ErrDisabled, ErrExpired, ErrRoadClosed, ErrFactor, ErrCertificate, ErrMustChange, ErrTLSRequired,
 		ErrThrottled, ErrBanned, ErrBusy, ErrSessions, ErrConnections, ErrClassDenied, ErrEnded,
 		ErrHidden, ErrNotFound, ErrExists, ErrInvalid, ErrRefused, ErrUnavailable}
 }

@@ -17,12 +17,20 @@ func (s *Service) FactorDemanded(ses *Session) bool {
 // of the account ask it alike.
 func (s *Service) factorHolds(class *Class, acc *Account, a *attachment) error {
 	switch {
-	case a.creds.Grant != nil, a.factor != "", a.method.strong():
+	case a.creds.Grant != nil, a.factor != "", a.method.strong(), a.cert != nil:
 		return nil
 	case acc.Factors.Asked(), s.factorDemanded(acc.Level, class):
 		return ErrFactor
 	}
 	return nil
+}
+
+// proofHolds is factorHolds and bothHold.
+func (s *Service) proofHolds(class *Class, acc *Account, a *attachment) error {
+	if err := s.bothHold(class, acc, a); err != nil {
+		return err
+	}
+	return s.factorHolds(class, acc, a)
 }
 
 // strong reports whether a method shows more than a password: something that a person has, or a

@@ -25,7 +25,7 @@ const (
 	MethodPasskey     Method = "passkey" // WebAuthn, which is two factors at once
 )
 
-// Prover is what takes the secret's place with MethodFAST, MethodExternal and MethodOIDC: evidence that its
+// Prover is what takes the secret's place with MethodFAST and MethodOIDC: evidence that its
 // road keeps. Login asks it once, and decides on all else itself.
 type Prover interface {
 	// Prove reports by nil that the client has shown to be acc, and by an error that wraps
@@ -41,7 +41,14 @@ type Login struct {
 	Name   string // as the client sent it: login, alias or login@domain; may be "" with MethodBearer
 	Domain string // of the stream or virtual host; "" is the default domain
 	Secret Secret
-	Prover Prover // with MethodFAST, MethodExternal and MethodOIDC, and then alone
+	Prover Prover // with MethodFAST and MethodOIDC, and then alone
+
+	// Certificate is what the client has shown in its TLS handshake: with MethodExternal in the place of
+	// the secret, where Name may be "", else beside it.
+	Certificate Chain
+	// Tentative is a log-in with MethodExternal for which nobody has asked: that the certificate is not
+	// the account's is no failed attempt, and leaves no trace.
+	Tentative bool
 }
 
 // Login checks everything in one order for every road: class, throttle, lookup (alias, domain),
@@ -71,6 +78,7 @@ type claim struct {
 	known    *knownGrant // what grant was made of
 	tokenKey tokenKey
 	factor   FactorKind // the second factor that was shown; "": none
+	cert     *certified // the client certificate that was found to be the account's; nil: none
 	gives    *Session   // has to go for this one
 }
 
@@ -80,8 +88,15 @@ func (s *Service) authenticate(ctx context.Context, ses *Session, l Login) (*att
 	ses.trying.Add(1)
 	defer ses.trying.Add(-1)
 	a, err := s.check(ctx, c)
-	s.auditLogin(c, err)
+	if !c.silent(err) {
+		s.auditLogin(c, err)
+	}
 	return a, err
+}
+
+// silent reports whether an attempt has come to nothing that anybody has to know of.
+func (c *claim) silent(err error) bool {
+	return c.login.Tentative && (errors.Is(err, ErrCredentials) || errors.Is(err, ErrCertificate))
 }
 
 func (s *Service) check(ctx context.Context, c *claim) (*attachment, error) {
@@ -95,12 +110,18 @@ func (s *Service) check(ctx context.Context, c *claim) (*attachment, error) {
 		return nil, err
 	}
 	switch m := c.login.Method; {
-	case m == MethodFAST || m == MethodExternal || m == MethodOIDC:
+	case m == MethodExternal:
+		token, err = true, s.proveCertificate(ctx, c)
+	case m == MethodFAST || m == MethodOIDC:
 		token, err = true, s.proveOther(ctx, c)
 	case token || m == MethodBearer:
 		err = s.proveToken(ctx, c, token)
 	default:
 		err = s.provePassword(ctx, c, try)
+	}
+	if c.silent(err) {
+		try.drop()
+		return nil, ErrCredentials
 	}
 	try.end(err, !token)
 	switch {

@@ -39,7 +39,7 @@ func BenchmarkAccounts(b *testing.B) {
 			}
 			measure("login", func() {
 				ses, _ := h.open(identity.ProtocolFTP, home)
-				_, err := h.Login(ctx, ses, identity.Login{Method: identity.MethodExternal, Name: manyName(rand.IntN(n)), Prover: shown{}})
+				_, err := h.Login(ctx, ses, identity.Login{Method: identity.MethodFAST, Name: manyName(rand.IntN(n)), Prover: shown{}})
 				ses.Close()
 				must(err)
 			})

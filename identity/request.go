@@ -40,14 +40,18 @@ func newRequests() *requests {
 
 // Request finds or opens the session of one credential, address and user agent, for WebDAV and
 // the API, which bring credentials with each request. It ends after ten idle minutes; only the
-// first is audited. l has MethodBearer (API, DAV) or MethodPassword (HTTP Basic).
+// first is audited. l has MethodBearer (API, DAV), MethodPassword (HTTP Basic) or MethodExternal.
 func (s *Service) Request(ctx context.Context, p Protocol, v Visit, l Login) (*Session, error) {
 	v = v.bounded()
 	tls := "clear"
 	if v.TLS != "" {
 		tls = "tls"
 	}
-	key := string(keyed(s.requests.secret, string(p), string(l.Method), l.Name, l.Domain, l.Secret.Reveal(),
+	shown := ""
+	if len(l.Certificate) > 0 {
+		shown = CertificateFingerprint(l.Certificate[0].Raw)
+	}
+	key := string(keyed(s.requests.secret, string(p), string(l.Method), l.Name, l.Domain, l.Secret.Reveal(), shown,
 		v.Remote.Addr().Unmap().String(), v.UserAgent, tls))
 	for {
 		e, mine := s.requests.entry(key, s.now())

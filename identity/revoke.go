@@ -91,10 +91,14 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 	if s.revoked(was.creds.Grant) {
 		return end(Reason{Code: ReasonRevoked, Text: "the token was revoked or changed"})
 	}
+	if s.certificateGone(acc.ID, was.cert) {
+		return end(Reason{Code: ReasonRevoked, Text: certificateGone})
+	}
 	now, err := s.qualify(ses, acc, was.creds.Grant)
 	if err == nil {
 		now.method, now.factor = was.method, was.factor
-		err = s.factorHolds(ses.classNow(), acc, now)
+		now.certify(was.cert)
+		err = s.proofHolds(ses.classNow(), acc, now)
 	}
 	switch {
 	case errors.Is(err, ErrDisabled):

@@ -85,6 +85,8 @@ type Options struct {
 
 	InviteLevel Level // least that may invite people to make accounts of the default level; 0: staff
 
+	Certificates ClientCertificates // of clients
+
 	Sources   []Directory // that check passwords, in the order in which they are asked
 	Providers []Provider  // of OpenID Connect
 
@@ -129,6 +131,8 @@ type Service struct {
 	totp       TOTP     // nil: none
 	passkeys   Passkeys // nil: none
 
+	revokedCerts atomic.Pointer[map[string]struct{}] // fingerprints
+
 	askMu  sync.Mutex // guards asks
 	asks   *recent[UserID, askState]
 	resets *resets
@@ -170,6 +174,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s.resets, s.joins = newResets(), newAllowance[netip.Prefix](joinTries, joinWindow)
 	s.grantRate = newAllowance[UserID](grantRate, grantWindow)
 	s.OnChange(s.applicationsOf)
+	s.setRevoked(o.Certificates.Revoked)
 	if s.seal, err = newSealer(o.SealKey); err != nil {
 		return nil, err
 	}
@@ -220,6 +225,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.FactorFrom != LevelNone && !o.FactorFrom.Holdable() {
 		return o, fmt.Errorf("no account holds the level %s, from which a second factor is wanted: %w", o.FactorFrom, ErrInvalid)
+	}
+	if o.Certificates.BothFrom != LevelNone && !o.Certificates.BothFrom.Holdable() {
+		return o, fmt.Errorf("no account holds the level %s, from which certificate and password are wanted: %w", o.Certificates.BothFrom, ErrInvalid)
 	}
 	var err error
 	if o.Domain, err = ParseDomain(o.Domain); err != nil {

@@ -104,6 +104,11 @@ type StoreReader interface {
 	ApplicationGrant(ctx context.Context, id string) (ApplicationGrant, error)
 	ApplicationGrants(ctx context.Context, f GrantFilter) ([]ApplicationGrant, error) // the oldest first
 	ApplicationKeys(ctx context.Context) ([]SealedKey, error)                         // the oldest first
+	// Certificates lists those of an account by label; Certificate reads one by its fingerprint, and
+	// CertificateOwners says which accounts have it, by ID, at most limit.
+	Certificates(ctx context.Context, user UserID) ([]CertificateRow, error)
+	Certificate(ctx context.Context, user UserID, fingerprint string) (CertificateRow, error)
+	CertificateOwners(ctx context.Context, fingerprint string, limit int) ([]UserID, error)
 	// Setting reads a small named value, such as the set-up code.
 	Setting(ctx context.Context, name string) (string, error)
 }
@@ -157,6 +162,13 @@ type StoreWriter interface {
 	ChangeFactor(ctx context.Context, was, now FactorRow) error
 	// RemoveFactors removes those of an account that have these IDs, and gives it the next ChangeSeq.
 	RemoveFactors(ctx context.Context, user UserID, ids ...string) error
+	// AddCertificate adds one and gives its account the next ChangeSeq; ErrExists where the account has
+	// it, or another of that label. UseCertificate notes its last use, without a new ChangeSeq.
+	AddCertificate(ctx context.Context, c CertificateRow) error
+	UseCertificate(ctx context.Context, c CertificateRow) error
+	// RemoveCertificates removes those of an account that have these fingerprints, and gives it the next
+	// ChangeSeq.
+	RemoveCertificates(ctx context.Context, user UserID, fingerprints ...string) error
 	// PutRule inserts or replaces by Resource, User, GID and Class; RemoveRule removes that one, or is
 	// ErrNotFound. Rules go with their group by RemoveGroup, and follow it to another gid;
 	// RemoveRulesOf takes those of a user, and returns how many.
@@ -219,7 +231,10 @@ type BrowserRow struct {
 	TZOffset                                     int // minutes east of UTC
 	TZSet                                        bool
 	Factor                                       FactorKind // by which second factor; "": none
-	Data                                         []byte     // application data of our own packages, JSON by key; small
+	Certificate                                  string     // fingerprint of that by which it logged in; "": none
+	CertificateVouched                           bool       // an authority vouches for it
+	CertificateUntil                             time.Time
+	Data                                         []byte // application data of our own packages, JSON by key; small
 }
 
 // Ban is an address prefix that may not connect.

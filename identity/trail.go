@@ -42,6 +42,7 @@ func (s *Service) auditLogin(c *claim, err error) {
 	if c.grant != nil {
 		e.Detail = "token " + c.grant.TokenID
 	}
+	e.Detail = details(e.Detail, c.certificateDetail())
 	if err == nil {
 		e.Actor = e.Subject
 	}

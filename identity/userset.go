@@ -242,6 +242,9 @@ func (s *Service) removeUser(ctx context.Context, by Actor, name string, own boo
 		if err := forgetDevices(ctx, e, u.ID); err != nil {
 			return err
 		}
+		if err := forgetCertificates(ctx, e, u.ID); err != nil {
+			return err
+		}
 		if _, err := e.PutUser(ctx, u); err != nil {
 			return err
 		}

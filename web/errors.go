@@ -40,6 +40,7 @@ var answers = []answer{
 	{err: identity.ErrExpired, status: http.StatusUnauthorized, title: "Not logged in", text: wrongLogin},
 	{err: identity.ErrRoadClosed, status: http.StatusUnauthorized, title: "Not logged in", text: wrongLogin},
 	{err: identity.ErrFactor, status: http.StatusUnauthorized, title: "Second factor needed", text: "This account has a second factor. Use an app password here."},
+	{err: identity.ErrCertificate, status: http.StatusUnauthorized, title: "Certificate and password needed", text: "Here a client certificate of the account and its password are wanted together."},
 	{err: identity.ErrMustChange, status: http.StatusUnauthorized, title: "Change your password", text: "Your password has to be changed first."},
 	{err: identity.ErrTLSRequired, status: http.StatusForbidden, title: "Not over an open line", text: "Logging in is only allowed over https. Open this page with https:// in front."},
 	{err: identity.ErrThrottled, status: http.StatusTooManyRequests, title: "Too many attempts", text: "Too many attempts."},

@@ -45,6 +45,7 @@ func answers() []answer {
 		{identity.ErrExpired, saslNotAuthorized, xstream.NotAuthorized, textWrong, false},
 		{identity.ErrRoadClosed, saslNotAuthorized, xstream.NotAuthorized, textWrong, false},
 		{identity.ErrFactor, saslNotAuthorized, xstream.NotAuthorized, "This account has a second factor, which chat cannot ask for. Make an app password on the web pages and use it here.", false},
+		{identity.ErrCertificate, saslNotAuthorized, xstream.NotAuthorized, "Here a client certificate of the account and its password are wanted together.", false},
 		{identity.ErrMustChange, saslNotAuthorized, xstream.NotAuthorized, "Your password has to be changed first. Log in on the web pages and choose another one.", false},
 		{identity.ErrTLSRequired, saslEncryptionRequired, xstream.PolicyViolation, "Log in over TLS only.", false},
 		{identity.ErrThrottled, saslTemporaryFailure, xstream.PolicyViolation, "Too many attempts. Wait a little and try again.", true},

@@ -2,14 +2,7 @@ package xmpp
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -20,8 +13,8 @@ import (
 
 const mechExternal = "EXTERNAL"
 
-// evidence is what a log-in hangs on beside its account: a token or a certificate, which can be
-// revoked by itself.
+// evidence is what a log-in hangs on beside its account: a token, which can be revoked by itself.
+// Certificates identity keeps an eye on.
 type evidence interface {
 	// since is Router.revocations of when it was looked at.
 	since() uint64
@@ -41,18 +34,15 @@ func (n *negotiation) revoked() bool {
 }
 
 // external is SASL EXTERNAL (RFC 4422 appendix A) with the certificate that the client has shown in
-// the TLS handshake: one that the account has made known (XEP-0257), whoever has signed it, or one
-// that names the account and is signed by an authority that config trusts (XEP-0178). identity asks
-// it whether that is so.
+// the TLS handshake. Whose it is identity decides: that of who has it in their list (XEP-0257), or of
+// whom it names, signed by an authority that config trusts (XEP-0178).
 type external struct {
 	n    *negotiation
 	cert *x509.Certificate
-	name string // of the certificate in the account's list; "": an authority vouches for it
-	turn uint64
 }
 
 func (m *external) step(ctx context.Context, in []byte) ([]byte, bool, identity.Credentials, error) {
-	name, err := m.claim(ctx, string(in))
+	name, err := m.claim(string(in))
 	if err != nil {
 		return nil, false, identity.Credentials{}, err
 	}
@@ -60,12 +50,10 @@ func (m *external) step(ctx context.Context, in []byte) ([]byte, bool, identity.
 	if err != nil {
 		return nil, false, identity.Credentials{}, err
 	}
-	l.Prover = m
 	c, err := m.n.srv.identity.Login(ctx, m.n.c.ses, l)
 	if err != nil {
 		return nil, false, c, err
 	}
-	m.n.evidence = m
 	m.n.fixed = ""
 	for _, j := range xmppAddrs(m.cert) {
 		if j.Resourcepart() != "" && j.Bare().String() == c.BareJID() {
@@ -75,13 +63,11 @@ func (m *external) step(ctx context.Context, in []byte) ([]byte, bool, identity.
 	return nil, true, c, nil
 }
 
-// claim is the name that the client wants to log in as (XEP-0178 section 2).
-func (m *external) claim(ctx context.Context, authzid string) (string, error) {
+// claim is the name that the client wants to log in as (XEP-0178 section 2); "": whose the certificate
+// is.
+func (m *external) claim(authzid string) (string, error) {
 	if authzid != "" {
-		if err := m.n.checkAuthzid(authzid, ""); err != nil {
-			return "", err
-		}
-		return authzid, nil
+		return authzid, m.n.checkAuthzid(authzid, "")
 	}
 	var named []jid.JID
 	for _, j := range xmppAddrs(m.cert) {
@@ -98,97 +84,12 @@ func (m *external) claim(ctx context.Context, authzid string) (string, error) {
 	case peer.Localpart() != "":
 		return peer.String(), nil
 	}
-	owners, err := m.n.srv.store.CertificateOwners(ctx, fingerprint(m.cert.Raw))
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
-	}
-	if len(owners) != 1 {
-		return "", identity.ErrCredentials
-	}
-	acc, err := m.n.srv.identity.UserByID(ctx, owners[0])
-	switch {
-	case errors.Is(err, identity.ErrNotFound):
-		return "", identity.ErrCredentials
-	case err != nil:
-		return "", fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
-	}
-	return string(acc.Login) + "@" + acc.Domain, nil
+	return "", nil
 }
 
-// Prove is identity's question.
-func (m *external) Prove(ctx context.Context, acc *identity.Account) error {
-	var owner identity.UserID
-	if acc != nil {
-		owner = acc.ID
-	}
-	m.turn = m.n.srv.router.revocations.Load()
-	c, err := m.n.srv.store.Certificate(ctx, owner, fingerprint(m.cert.Raw))
-	switch {
-	case acc == nil:
-		return identity.ErrCredentials
-	case err == nil:
-		m.name = c.Name
-		return nil
-	case !errors.Is(err, identity.ErrNotFound):
-		return fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
-	case m.n.vouched(m.cert, string(acc.Login)+"@"+acc.Domain):
-		return nil
-	}
-	return identity.ErrCredentials
-}
-
-func (m *external) since() uint64 { return m.turn }
-
-func (m *external) holds(ctx context.Context, owner identity.UserID) bool {
-	if m.name == "" {
-		return true
-	}
-	_, err := m.n.srv.store.Certificate(ctx, owner, fingerprint(m.cert.Raw))
-	return err == nil
-}
-
-// vouched reports whether an authority that config trusts says that the certificate is that of an
-// account (RFC 6120 section 13.7.1.2).
-func (n *negotiation) vouched(cert *x509.Certificate, bare string) bool {
-	if n.srv.clientCA == nil || !slices.ContainsFunc(xmppAddrs(cert), func(j jid.JID) bool { return j.Bare().String() == bare }) {
-		return false
-	}
-	between := x509.NewCertPool()
-	if state := n.t.tlsState(); state != nil {
-		for _, c := range state.PeerCertificates[1:] {
-			between.AddCert(c)
-		}
-	}
-	_, err := cert.Verify(x509.VerifyOptions{Roots: n.srv.clientCA, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	return err == nil
-}
-
-// certified is a client certificate that somebody has logged in by.
-type certified struct {
-	fingerprint string
-	vouched     bool // it stands in no list of the account: an authority vouches for it
-}
-
-// certified is nil where the log-in was by something else.
-func (n *negotiation) certified() *certified {
-	if m, ok := n.evidence.(*external); ok {
-		return &certified{fingerprint(m.cert.Raw), m.name == ""}
-	}
-	return nil
-}
-
-// Certificate is the fingerprint of the client certificate by which the stream's client logged in;
-// "" where it was by something else.
-func (s *Stream) Certificate() string {
-	if c := s.proof.Load(); c != nil {
-		return c.fingerprint
-	}
-	return ""
-}
-
-// clientCertificate is what the client has shown in the handshake, while it is valid; nil where it
-// has shown none.
-func (n *negotiation) clientCertificate() *x509.Certificate {
+// shown is what the client has shown in the handshake, while it is valid; nil where it has shown
+// nothing.
+func (n *negotiation) shown() identity.Chain {
 	if _, ok := n.t.(bindable); !ok || !n.srv.config.ClientCertificates {
 		return nil
 	}
@@ -200,73 +101,26 @@ func (n *negotiation) clientCertificate() *x509.Certificate {
 	if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
 		return nil
 	}
-	return cert
+	return state.PeerCertificates
 }
 
-// fingerprint is the SHA-256 of a certificate in hexadecimal.
-func fingerprint(der []byte) string {
-	sum := sha256.Sum256(der)
-	return hex.EncodeToString(sum[:])
+// clientCertificate is the first of them.
+func (n *negotiation) clientCertificate() *x509.Certificate {
+	if chain := n.shown(); len(chain) > 0 {
+		return chain[0]
+	}
+	return nil
 }
 
-// readClientCA reads the authorities of config; nil where it names none.
-func readClientCA(path string) (*x509.CertPool, error) {
-	if path == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(path) //nolint:gosec // the administrator's own file
-	if err != nil {
-		return nil, fmt.Errorf("reading xmpp.client_ca: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s, which xmpp.client_ca names, holds no certificate in PEM", path)
-	}
-	return pool, nil
-}
-
-// maxAddrs is how many addresses of one certificate are looked at.
-const maxAddrs = 16
+// Certificate is the fingerprint of the client certificate by which the stream's client logged in;
+// "" where it was by something else.
+func (s *Stream) Certificate() string { return s.ses.Certificate() }
 
 // xmppAddrs are the addresses of a certificate: otherNames of the type id-on-xmppAddr among its
 // subject alternative names (RFC 6120 section 13.7.1.4).
-func xmppAddrs(cert *x509.Certificate) []jid.JID {
-	i := slices.IndexFunc(cert.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 17}) })
-	if i < 0 {
-		return nil
-	}
-	return parseAltNames(cert.Extensions[i].Value)
-}
-
-func parseAltNames(der []byte) []jid.JID {
-	var names asn1.RawValue
-	if rest, err := asn1.Unmarshal(der, &names); err != nil || len(rest) > 0 || names.Class != asn1.ClassUniversal || names.Tag != asn1.TagSequence {
-		return nil
-	}
-	var list []jid.JID
-	for rest := names.Bytes; len(rest) > 0 && len(list) < maxAddrs; {
-		var name asn1.RawValue
-		var err error
-		if rest, err = asn1.Unmarshal(rest, &name); err != nil {
-			return list
-		}
-		if name.Class != asn1.ClassContextSpecific || name.Tag != 0 || !name.IsCompound {
-			continue
-		}
-		var id asn1.ObjectIdentifier
-		var value asn1.RawValue
-		after, err := asn1.Unmarshal(name.Bytes, &id)
-		if err != nil || !id.Equal(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 5}) {
-			continue
-		}
-		if after, err = asn1.Unmarshal(after, &value); err != nil || len(after) > 0 || value.Class != asn1.ClassContextSpecific || value.Tag != 0 {
-			continue
-		}
-		var text asn1.RawValue
-		if after, err = asn1.Unmarshal(value.Bytes, &text); err != nil || len(after) > 0 || text.Class != asn1.ClassUniversal || text.Tag != asn1.TagUTF8String {
-			continue
-		}
-		if j, err := jid.Parse(string(text.Bytes)); err == nil && j.Localpart() != "" {
+func xmppAddrs(cert *x509.Certificate) (list []jid.JID) {
+	for _, text := range identity.XMPPAddrs(cert) {
+		if j, err := jid.Parse(text); err == nil && j.Localpart() != "" {
 			list = append(list, j)
 		}
 	}

@@ -9,11 +9,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
-	"encoding/pem"
 	"fmt"
 	"math/big"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -77,13 +74,6 @@ func newAuthority(t *testing.T) *authority {
 	cert, err := x509.ParseCertificate(der)
 	must(t, err)
 	return &authority{cert, key}
-}
-
-func (a *authority) file(t *testing.T) string {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "ca.pem")
-	must(t, os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}), 0o600))
-	return name
 }
 
 // dialWith is a peer over TLS that shows a certificate.
@@ -210,7 +200,10 @@ func TestExternalOff(t *testing.T) {
 // One by an authority that config trusts lets in whom it names, and nobody else.
 func TestExternalAuthority(t *testing.T) {
 	ca, foreign := newAuthority(t), newAuthority(t)
-	s := start(t, options{xmpp: func(o *xmpp.Options) { o.Config.ClientCertificates, o.Config.ClientCA = true, ca.file(t) }})
+	s := start(t, options{xmpp: certificatesOn, identity: func(o *identity.Options) {
+		o.Certificates.Roots, o.Certificates.Names = x509.NewCertPool(), []identity.CertificateName{{Kind: identity.NameXMPP}}
+		o.Certificates.Roots.AddCert(ca.cert)
+	}})
 	soon := time.Now().Add(time.Hour)
 	for _, tt := range []struct {
 		name, authzid string
@@ -232,15 +225,6 @@ func TestExternalAuthority(t *testing.T) {
 				t.Error(text)
 			}
 		})
-	}
-	bad := filepath.Join(t.TempDir(), "x")
-	must(t, os.WriteFile(bad, []byte("x"), 0o600))
-	for _, name := range []string{bad, bad + "missing"} {
-		o := xmpp.Options{Domains: []string{host}}
-		o.Config.TLS, o.Config.ClientCA = "optional", name
-		if _, err := xmpp.New(o); err == nil || !strings.Contains(err.Error(), "xmpp.client_ca") {
-			t.Error(err)
-		}
 	}
 }
 

@@ -20,7 +20,7 @@ func (n *negotiation) login(m identity.Method, name string, secret identity.Secr
 			return identity.Login{}, identity.ErrCredentials
 		}
 	}
-	return identity.Login{Method: m, Name: name, Domain: n.domain, Secret: secret}, nil
+	return identity.Login{Method: m, Name: name, Domain: n.domain, Secret: secret, Certificate: n.shown()}, nil
 }
 
 // checkAuthzid refuses to act for anybody but the account itself: the authorization identity is

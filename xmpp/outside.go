@@ -157,9 +157,6 @@ func (s *Server) Remove(ctx context.Context, id identity.UserID) error {
 	if err := s.fast.remove(ctx, id); err != nil {
 		return err
 	}
-	if err := s.router.removeCertificates(ctx, id); err != nil {
-		return err
-	}
 	if err := s.router.removeRoster(ctx, id); err != nil {
 		return err
 	}

@@ -49,9 +49,7 @@ func (q *Request) Actor() identity.Actor {
 // place of the password: an app password, or a certificate that stands in the account's list. It
 // manages no account, so that whoever takes it back takes back all that it opened.
 func (q *Request) Delegated() bool {
-	c, ok := q.By.ses.Credentials()
-	by := q.By.proof.Load()
-	return ok && c.Grant != nil || by != nil && !by.vouched
+	return q.By.ses.Delegated()
 }
 
 // Bad answers that the request is not understood.

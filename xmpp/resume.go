@@ -63,10 +63,9 @@ func (n *negotiation) resume(el *Element, reply func(s *Stream, resumed []byte) 
 	return false, smFailed(xstanza.ItemNotFound), nil
 }
 
-// vouch notes on a stream what its client has logged in by, and as which installation, so that those
-// who revoke find it: a stream that is resumed hangs on the last log-in and no more on the first.
+// vouch notes on a stream as which installation its client has logged in, so that those who revoke find
+// it: a stream that is resumed hangs on the last log-in and no more on the first.
 func (n *negotiation) vouch(s *Stream) {
-	s.proof.Store(n.certified())
 	if n.agent.ID != "" || n.agent != (UserAgent{}) && s.UserAgent().ID == "" {
 		agent := n.agent
 		s.agent.Store(&agent)

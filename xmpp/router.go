@@ -23,8 +23,12 @@ type Accounts interface {
 	User(ctx context.Context, name string) (identity.Account, error)
 	// Allowed says whether the session may use a resource such as xmpp:message now.
 	Allowed(ses *identity.Session, r identity.Resource) bool
-	// Record writes into the audit log.
-	Record(ctx context.Context, e identity.AuditEvent) error
+	// Certificates, AddCertificate and RemoveCertificate are the list of an account's client
+	// certificates; MayManageCertificates says whether a session may change it.
+	Certificates(ctx context.Context, name string) ([]identity.Certificate, error)
+	AddCertificate(ctx context.Context, by identity.Actor, name string, n identity.NewCertificate) (identity.Certificate, error)
+	RemoveCertificate(ctx context.Context, by identity.Actor, name, which string, keep bool) (identity.Certificate, error)
+	MayManageCertificates(ses *identity.Session) error
 }
 
 // Router knows the bound streams of this node and moves stanzas between them.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -25,8 +24,7 @@ type Identity interface {
 	LoginAnonymous(ctx context.Context, ses *identity.Session, a identity.Anonymous) (identity.Credentials, error)
 	BeginSCRAM(ctx context.Context, ses *identity.Session, l identity.Login, h identity.SCRAMHash) (*identity.SCRAM, error)
 	Forget(ses *identity.Session)
-	Allowed(ses *identity.Session, r identity.Resource) bool
-	User(ctx context.Context, name string) (identity.Account, error)
+	Accounts
 	UserByID(ctx context.Context, id identity.UserID) (identity.Account, error)
 	Record(ctx context.Context, e identity.AuditEvent) error
 	DeriveKey(use string) []byte
@@ -85,7 +83,6 @@ type Server struct {
 	resourceKey []byte // of what others see of a client's installation
 	fast        *fastTokens
 	store       Store
-	clientCA    *x509.CertPool // who may vouch for client certificates; nil: nobody
 
 	ctx    context.Context // of the work for all clients
 	cancel context.CancelFunc
@@ -117,10 +114,6 @@ func New(o Options) (*Server, error) {
 		config: o.Config, limits: o.Limits, domain: o.Domains[0], domains: map[string]bool{},
 		identity: o.Identity, registry: o.Registry, log: o.Log, router: newRouter(o),
 		noSCRAM: o.NoSCRAM, anonymous: o.Anonymous, clients: map[*client]struct{}{},
-	}
-	var err error
-	if s.clientCA, err = readClientCA(o.Config.ClientCA); err != nil {
-		return nil, err
 	}
 	s.store, s.fast = o.Store, &fastTokens{store: o.Store, now: time.Now}
 	s.router.fast = s.fast

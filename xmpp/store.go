@@ -8,7 +8,7 @@ import (
 )
 
 // Store is what xmpp needs of a database: rosters and the subscription requests that wait in
-// them, what tokens of clients there are, though not the tokens, and certificates of clients. Everything hangs on the immutable ID of the account, so an account made anew inherits
+// them, and what tokens of clients there are, though not the tokens. Everything hangs on the immutable ID of the account, so an account made anew inherits
 // nothing. storetest is its contract: every implementation passes it. Reads see what has been
 // committed.
 type Store interface {
@@ -31,12 +31,6 @@ type StoreReader interface {
 	FAST(ctx context.Context, owner identity.UserID, client string) (FASTClient, error)
 	// FASTClients returns the clients of an account that have tokens, the one seen last first.
 	FASTClients(ctx context.Context, owner identity.UserID) ([]FASTClient, error)
-	// Certificates returns the client certificates of an account, by name.
-	Certificates(ctx context.Context, owner identity.UserID) ([]Certificate, error)
-	// Certificate returns one by its fingerprint; identity.ErrNotFound where there is none.
-	Certificate(ctx context.Context, owner identity.UserID, fingerprint string) (Certificate, error)
-	// CertificateOwners returns whose a certificate is, two accounts at most.
-	CertificateOwners(ctx context.Context, fingerprint string) ([]identity.UserID, error)
 	// CountContacts says how many contacts there are with and without Listed.
 	CountContacts(ctx context.Context, owner identity.UserID) (listed, unlisted int, err error)
 }
@@ -52,10 +46,6 @@ type StoreWriter interface {
 	PutFAST(ctx context.Context, owner identity.UserID, c FASTClient) error // by the agent's ID
 	// RemoveFAST removes the tokens of a client; one that has none is no error.
 	RemoveFAST(ctx context.Context, owner identity.UserID, client string) error
-	// AddCertificate adds one; identity.ErrExists where the account has its name or itself.
-	AddCertificate(ctx context.Context, owner identity.UserID, c Certificate) error
-	// RemoveCertificate removes one by name; one that is not there is no error.
-	RemoveCertificate(ctx context.Context, owner identity.UserID, name string) error
 }
 
 // Roster is the contact list of one account.
@@ -94,13 +84,4 @@ type FASTClient struct {
 type FASTToken struct {
 	Nonce   string
 	Expires time.Time
-}
-
-// Certificate is a client certificate that its account has made known (XEP-0257).
-type Certificate struct {
-	Name        string // in the owner's words
-	Fingerprint string // SHA-256 of DER in hexadecimal, small letters
-	DER         []byte
-	Manages     bool // whoever logs in by it may change the list
-	Added       time.Time
 }

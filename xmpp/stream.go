@@ -36,7 +36,6 @@ type Stream struct {
 	ses   *identity.Session
 	lang  string                    // of what the client sends, unless a stanza says otherwise
 	agent atomic.Pointer[UserAgent] // what the client said of itself; nil: nothing
-	proof atomic.Pointer[certified] // by which the client logged in last; nil: no certificate
 	res   resource                  // the router's; see there for what guards it
 	lot   *lot                      // where it waits; nil: nowhere
 

@@ -12,7 +12,8 @@ func browserSessions(t *testing.T, s identity.Store) {
 	one := identity.BrowserRow{ID: "1-a", Selector: "sel", SecretHash: []byte{1, 2, 0}, User: "id-user1", OrigUser: "User1",
 		Method: identity.MethodForm, CredentialVersion: 3, CSRF: "csrf", Stay: true, Remote: "192.0.2.1:5", Local: "192.0.2.2:443",
 		TLS: "TLS 1.3", UserAgent: "agent", Referer: "https://example.org/", Lang: "de",
-		StartedAt: at(1), LoginAt: at(2), LastActivity: at(3), Factor: identity.FactorTOTP, Data: []byte(`{"a":1}`)}
+		StartedAt: at(1), LoginAt: at(2), LastActivity: at(3), Factor: identity.FactorTOTP, Data: []byte(`{"a":1}`),
+		Certificate: "0a", CertificateVouched: true, CertificateUntil: at(20)}
 	two := identity.BrowserRow{ID: "1-b", Selector: "other", SecretHash: []byte{9}, User: "id-user2", StartedAt: at(2)}
 	both := func(ctx context.Context, w identity.StoreWriter) error {
 		if err := w.PutBrowserSession(ctx, one); err != nil {

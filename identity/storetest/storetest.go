@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) identity.Store) {
 		{"accounts are found by e-mail address", emails},
 		{"browser sessions", browserSessions},
 		{"factors", factors},
+		{"certificates", certificates},
 		{"the audit log is filtered and newest first", audit},
 		{"pages of the audit log cut between rows", auditPages},
 		{"the audit log has a head and gaps, and is append-only", auditChain},

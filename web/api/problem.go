@@ -113,6 +113,7 @@ func answers() []struct {
 		{identity.ErrExpired, http.StatusUnauthorized, codeUnauthorized},
 		{identity.ErrRoadClosed, http.StatusUnauthorized, codeUnauthorized},
 		{identity.ErrFactor, http.StatusUnauthorized, codeUnauthorized},
+		{identity.ErrCertificate, http.StatusUnauthorized, codeUnauthorized},
 		{identity.ErrMustChange, http.StatusUnauthorized, codeUnauthorized},
 		{identity.ErrEnded, http.StatusUnauthorized, codeUnauthorized},
 		{identity.ErrTLSRequired, http.StatusForbidden, codeTLS},

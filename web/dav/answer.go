@@ -66,6 +66,7 @@ var answers = []struct {
 	{identity.ErrExpired, http.StatusUnauthorized, "", unauthorized},
 	{identity.ErrRoadClosed, http.StatusUnauthorized, "", unauthorized},
 	{identity.ErrFactor, http.StatusUnauthorized, "", unauthorized},
+	{identity.ErrCertificate, http.StatusUnauthorized, "", unauthorized},
 	{identity.ErrMustChange, http.StatusUnauthorized, "", unauthorized},
 	{identity.ErrEnded, http.StatusUnauthorized, "", unauthorized},
 	{identity.ErrTLSRequired, http.StatusForbidden, "", "From your address this needs https."},

@@ -133,7 +133,7 @@ func (r *Register) answer(ctx context.Context, q *xmpp.Request) {
 	switch {
 	case in.Remove != nil && len(el.Children) != 1: // section 3.2
 		q.Bad()
-	case q.By.Certificate() != "": // XEP-0257 section 6
+	case q.By.Session().Method() == identity.MethodExternal: // XEP-0257 section 6
 		q.FailText(xstanza.NotAuthorized, xstanza.Auth, "A client that logged in by a certificate cannot change the account. Log in with your password.", "")
 	case q.Delegated():
 		q.FailText(xstanza.NotAllowed, xstanza.Cancel, "An app password cannot change the account. Log in with your password.", "")

@@ -26,7 +26,6 @@ func Run(t *testing.T, open func(*testing.T) xmpp.Store) {
 		{"a transaction reads what it wrote", readsOwn},
 		{"version", version},
 		{"tokens of clients", fast},
-		{"certificates of clients", certificates},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, open(t)) })
 	}
@@ -225,52 +224,5 @@ func fast(t *testing.T, s xmpp.Store) {
 	}
 	if got := list(alice); !reflect.DeepEqual(got, []xmpp.FASTClient{two}) {
 		t.Errorf("after removal: %+v", got)
-	}
-}
-
-func certificates(t *testing.T, s xmpp.Store) {
-	write := func(do func(w xmpp.StoreWriter) error) error { return s.Write(t.Context(), do) }
-	add := func(owner identity.UserID, c xmpp.Certificate) error {
-		return write(func(w xmpp.StoreWriter) error { return w.AddCertificate(t.Context(), owner, c) })
-	}
-	one := xmpp.Certificate{Name: "one é", Fingerprint: "01", DER: []byte{0, 255}, Manages: true, Added: time.Unix(1_700_000_000, 0).UTC()}
-	two := xmpp.Certificate{Name: "two", Fingerprint: "02", DER: []byte{1}}
-	for _, c := range []xmpp.Certificate{two, one} {
-		if err := add(alice, c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, c := range []xmpp.Certificate{{Name: "one é", Fingerprint: "03", DER: []byte{1}}, {Name: "three", Fingerprint: "01", DER: []byte{1}}} {
-		if err := add(alice, c); !errors.Is(err, identity.ErrExists) {
-			t.Errorf("%+v: %v", c, err)
-		}
-	}
-	if got, err := s.Certificates(t.Context(), alice); err != nil || !reflect.DeepEqual(got, []xmpp.Certificate{one, two}) {
-		t.Errorf("%+v, %v", got, err)
-	}
-	if got, err := s.Certificate(t.Context(), alice, "01"); err != nil || !reflect.DeepEqual(got, one) {
-		t.Errorf("%+v, %v", got, err)
-	}
-	for _, c := range []struct {
-		owner       identity.UserID
-		fingerprint string
-	}{{bob, "01"}, {alice, "03"}} {
-		if _, err := s.Certificate(t.Context(), c.owner, c.fingerprint); !errors.Is(err, identity.ErrNotFound) {
-			t.Errorf("%+v: %v", c, err)
-		}
-	}
-	if err := add(bob, one); err != nil { // two accounts may have the same one
-		t.Fatal(err)
-	}
-	if got, err := s.CertificateOwners(t.Context(), "01"); err != nil || !reflect.DeepEqual(got, []identity.UserID{alice, bob}) {
-		t.Errorf("%v, %v", got, err)
-	}
-	for range 2 {
-		if err := write(func(w xmpp.StoreWriter) error { return w.RemoveCertificate(t.Context(), alice, "one é") }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, err := s.CertificateOwners(t.Context(), "01"); err != nil || !reflect.DeepEqual(got, []identity.UserID{bob}) {
-		t.Errorf("after removal: %v, %v", got, err)
 	}
 }

@@ -33,6 +33,10 @@ func LoadConfig(o config.Options) (*config.Config, error) {
 			_, err := identity.ParseDomain(s)
 			return err
 		},
+		"certname": func(s string) error {
+			_, err := identity.ParseCertificateName(s)
+			return err
+		},
 		"mount": files.CheckMountPath,
 
 		"identity.ldap.user_filter":     ldap.CheckFilter,
@@ -109,7 +113,7 @@ func classes(cfg *config.Config) []identity.Class {
 	for _, c := range cfg.Class {
 		class := identity.Class{
 			Name: c.Name, From: c.Prefixes(), Hosts: c.Hosts, All: c.All, Any: c.Any, Not: c.Not,
-			TLSRequired: c.TLSRequired, SecondFactor: c.SecondFactor, MaxSessions: c.MaxSessions, MaxSessionsPerAddress: c.MaxSessionsPerAddress,
+			TLSRequired: c.TLSRequired, SecondFactor: c.SecondFactor, CertificateAndPassword: c.BothCertificate, MaxSessions: c.MaxSessions, MaxSessionsPerAddress: c.MaxSessionsPerAddress,
 			FXP: c.FXP, MaxTransfers: c.MaxTransfers, UploadRate: int64(c.UploadRate), DownloadRate: int64(c.DownloadRate),
 		}
 		if c.TLSReuse != "inherit" {

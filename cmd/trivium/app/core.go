@@ -68,7 +68,12 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 	if err != nil {
 		return nil, err
 	}
+	clients, err := clientCertificates(cfg)
+	if err != nil {
+		return nil, err
+	}
 	s, err := identity.New(context.Background(), identity.Options{
+		Certificates: clients,
 		Sources: directories, Providers: providerRules(cfg),
 		Store: identitystore.New(db), Tokens: v, Log: log,
 		Domain: cfg.Domain, Domains: cfg.Domains, Classes: classes(cfg), Policy: cfg.Policy,

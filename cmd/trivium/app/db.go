@@ -43,5 +43,9 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sqld
 			return nil, fmt.Errorf("preparing the tables of %s: %w", m.name, err)
 		}
 	}
+	if err := moveCertificates(ctx, db, log); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("moving the certificates of clients: %w", err)
+	}
 	return db, nil
 }

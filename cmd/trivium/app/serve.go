@@ -182,6 +182,11 @@ func (p *process) reload(o ServeOptions, lv *slog.LevelVar) {
 		p.log.Error("the certificate was not read again; the old one stays in use", "event", "reload", "err", err)
 	}
 	p.ftp.ReopenLogs()
+	if revoked, err := revokedCertificates(p.cfg.Identity.ClientRevoked); err != nil {
+		p.log.Error("the revoked certificates were not read again; the old list stays in use", "event", "reload", "err", err)
+	} else {
+		p.identity.UseRevoked(revoked)
+	}
 	if o.Reload == nil {
 		return
 	}
