@@ -208,6 +208,7 @@ type userView struct {
 	Attempts                                  []auditRow
 	Tokens                                    int
 	Factors                                   []factorRow
+	Certificates                              []certificateRow
 	Must                                      bool   // the password has to be changed
 	MailTo                                    string // where a link can be sent; "": nowhere
 	Address                                   string
@@ -257,6 +258,9 @@ func (s *Server) showUser(v *visit, status int, a identity.Account, pv *accountV
 	}
 	for _, f := range factors {
 		view.Factors = append(view.Factors, factorRow{Factor: f, RemovePath: userPath(c.User, "factors", f.ID, "remove")})
+	}
+	if view.Certificates, err = s.certificateRows(v, c.User, func(f string) string { return userPath(c.User, "certificates", f, "remove") }); err != nil {
+		return err
 	}
 	view.Attempts, view.Tokens = attempts, len(tokens)
 	v.fill(&view.page, "admin.users", c.User)

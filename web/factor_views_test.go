@@ -17,6 +17,8 @@ func factorViews(p page) map[string][2]any {
 	row := factorRow{f, "/security/factors/abc/rename", "/security/factors/abc/remove"}
 	totp, chat := row, row
 	totp.Kind, chat.Kind = identity.FactorTOTP, identity.FactorChat
+	cert := certificateRow{Certificate: identity.Certificate{Fingerprint: "0a1b2c", Label: nasty, Subject: nasty, Names: []string{nasty}, NotAfter: noon, AddedAt: noon, LastUsed: &noon, LastProtocol: identity.ProtocolFTP, LastRemote: nasty},
+		Short: "0a1b 2c", Over: true, Here: true, RemovePath: "/security/certificates/0a1b2c/remove"}
 	p.Flash = &flash{Kind: flashSuccess, Text: nasty, Codes: []identity.Secret{identity.NewSecret("ABCDE-12345"), identity.NewSecret("FGHJK-67890")}}
 	return map[string][2]any{
 		"login_factor": {&factorView{}, &factorView{page: p, User: nasty, Ways: identity.Halfway{TOTP: true, Recovery: true, Passkey: true, Chat: true, Tries: 1}, Code: fullField("code"), Recovery: true,
@@ -24,11 +26,12 @@ func factorViews(p page) map[string][2]any {
 		"login_enrol": {&enrolView{}, &enrolView{page: p, User: nasty, App: app, Passkey: key, Label: fullField("label"), Next: nasty}},
 		"confirm": {&confirmView{}, &confirmView{page: p, Action: "/tokens/new", Fields: []hiddenField{{nasty, nasty}}, Next: nasty, Ways: identity.Ways{Password: true, Code: true, Passkey: true},
 			Password: fullField("confirm-password"), Code: fullField("confirm-code"), Passkey: key}},
-		"security": {&securityView{}, &securityView{page: p, Passkeys: []factorRow{row}, Others: []factorRow{totp, chat}, Recovery: &row, App: true, Asked: true, Demanded: true, CanChat: true, PasskeyOff: nasty,
+		"security": {&securityView{}, &securityView{page: p, Certificates: []certificateRow{cert}, Passkeys: []factorRow{row}, Others: []factorRow{totp, chat}, Recovery: &row, App: true, Asked: true, Demanded: true, CanChat: true, PasskeyOff: nasty,
 			Applications: []applicationRow{{identity.ApplicationUse{App: identity.Application{ID: "a", Name: nasty}, Live: 1}, []string{nasty}, "/security/applications/a/end"}},
 			ChatAsked:    &identity.ChatAsked{Code: "ABC-DEF", State: identity.ChatWaiting}}},
-		"security_passkey": {&addView{}, &addView{page: p, Label: fullField("label"), Passkey: key}},
-		"security_app":     {&addView{}, &addView{page: p, App: app}},
+		"security_certificate": {&certificateView{}, &certificateView{page: p, Label: fullField("label"), PEM: fullField("pem"), Shown: nasty, ShownPrint: "0a1b 2c"}},
+		"security_passkey":     {&addView{}, &addView{page: p, Label: fullField("label"), Passkey: key}},
+		"security_app":         {&addView{}, &addView{page: p, App: app}},
 	}
 }
 

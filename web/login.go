@@ -14,6 +14,7 @@ type loginView struct {
 	Stay            bool
 	Providers       []providerButton
 	Passkey         passkeyPart
+	Certificate     bool // the browser is asked for certificates
 	Mail            bool // the server sends mails: a forgotten password can be reset
 	NoAdmin         bool // nobody can log in yet: says where the set-up link is
 }
@@ -47,6 +48,7 @@ func (s *Server) showLogin(v *visit, status int, view *loginView) error {
 		return err
 	}
 	view.NoAdmin, view.Providers, view.Mail = !has, s.providers(view.Next), s.opt.Mail
+	view.Certificate = s.opt.Config.ClientCertificates && v.Request().TLS != nil
 	view.Passkey = v.passkeyHere(passkeyPart{Action: "/login/passkey", Options: "/login/passkey/options", Auto: true, Button: "Log in with a passkey", Next: view.Next})
 	v.fill(&view.page, "login", "Log in")
 	return s.write(v, status, "login", view)
@@ -62,7 +64,7 @@ func (s *Server) postLogin(v *visit) error {
 		}
 	}
 	c, err := s.opt.Identity.Upgrade(v.ctx(), v.browser, identity.Login{Method: identity.MethodForm,
-		Name: view.Login.Value, Secret: identity.NewSecret(v.form("password"))}, view.Stay)
+		Name: view.Login.Value, Secret: identity.NewSecret(v.form("password")), Certificate: v.shown()}, view.Stay)
 	if errors.Is(err, identity.ErrFactor) { // the password was right
 		s.keep(v, c)
 		v.attach(v.browser)

@@ -129,6 +129,13 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/confirm", Level: in, Page: "confirm", handle: s.postConfirm},
 		{Method: post, Path: "/confirm/options", Level: in, Page: "confirm", handle: s.postPasskeyOptions},
 
+		// Client certificates: the log-in by one, one's own, and those of others.
+		{Method: post, Path: "/login/certificate", Level: none, Page: "login", handle: s.postLoginCertificate},
+		{Method: get, Path: "/security/certificate", Level: in, Page: "security", confirm: true, handle: s.getNewCertificate},
+		{Method: post, Path: "/security/certificate", Level: in, Page: "security", confirm: true, handle: s.postNewCertificate},
+		{Method: post, Path: "/security/certificates/:id/remove", Level: in, Page: "security", confirm: true, handle: s.postRemoveCertificate},
+		{Method: post, Path: "/admin/users/:name/certificates/:id/remove", Level: admin, Page: "admin.users", confirm: true, handle: s.postUserCertificate},
+
 		{Method: post, Path: "/account/export", Level: in, Page: "account", confirm: true, handle: s.postExport},
 		{Method: post, Path: "/theme", Level: in, Page: "theme", handle: s.postTheme},
 

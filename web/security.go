@@ -10,6 +10,7 @@ import (
 type securityView struct {
 	page
 	Passkeys, Others []factorRow
+	Certificates     []certificateRow
 	Recovery         *factorRow
 	App, Chat        bool // are set up
 	Asked            bool // log-ins by password need a second factor
@@ -49,6 +50,9 @@ func (s *Server) getSecurity(v *visit) error {
 		view.Others = append(view.Others, row)
 	}
 	view.Asked = view.App || view.Chat
+	if view.Certificates, err = s.certificateRows(v, v.creds.User, func(f string) string { return pathOf("security", "certificates", f, "remove") }); err != nil {
+		return err
+	}
 	_, view.PasskeyOff = s.site(v.Request())
 	if a, ok := s.opt.Identity.ChatAnswer(v.browser); ok {
 		view.ChatAsked = &a

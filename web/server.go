@@ -202,7 +202,7 @@ func (s *Server) Listen(ctx context.Context) error {
 		return errors.New("web.tls_listen is set and there is no certificate")
 	}
 	for _, addr := range s.opt.Config.TLSListen {
-		if err := add("https", addr, tlsFor(s.opt.TLS)); err != nil {
+		if err := add("https", addr, tlsFor(s.opt.TLS, s.opt.Config.ClientCertificates)); err != nil {
 			s.closeAll()
 			return err
 		}
@@ -211,9 +211,13 @@ func (s *Server) Listen(ctx context.Context) error {
 }
 
 // tlsFor makes sure that the listener offers HTTP alone, so that a client which offers only
-// other protocols is refused in the handshake (RFC 7301 section 3.2).
-func tlsFor(c *tls.Config) *tls.Config {
+// other protocols is refused in the handshake (RFC 7301 section 3.2). With certificates it asks for one
+// of the client, and takes none for an answer: TLS 1.3 over HTTP/2 cannot ask later.
+func tlsFor(c *tls.Config, certificates bool) *tls.Config {
 	c = c.Clone()
+	if certificates {
+		c.ClientAuth = tls.RequestClientCert // whose it is identity sees
+	}
 	for _, p := range []string{"h2", "http/1.1"} {
 		if !slices.Contains(c.NextProtos, p) {
 			c.NextProtos = append(c.NextProtos, p)

@@ -20,6 +20,8 @@ type commands struct {
 	Source sourceCmd `cmd:"" group:"people" help:"Directories elsewhere that check passwords."`
 	Invite inviteCmd `cmd:"" group:"people" help:"Links by which people make an account."`
 
+	Certificate certificateCmd `cmd:"" group:"people" help:"Client certificates by which accounts log in."`
+
 	Session  sessionCmd  `cmd:"" group:"live" help:"Who is connected now, on all roads."`
 	Transfer transferCmd `cmd:"" group:"live" help:"What is being sent and received now."`
 	Ban      banCmd      `cmd:"" group:"live" help:"Addresses that may not connect."`

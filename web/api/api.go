@@ -108,6 +108,7 @@ func New(o Options) (*API, error) {
 	a.registerAliases()
 	a.registerTokens()
 	a.registerFactors()
+	a.registerCertificates()
 	a.registerSessions()
 	a.registerTransfers()
 	a.registerPolicy()

@@ -18,6 +18,8 @@ var levels = map[string]identity.Level{
 	"list-sessions": identity.LevelLoggedIn, "list-doing": identity.LevelLoggedIn, "list-transfers": identity.LevelLoggedIn, "stop-transfer": identity.LevelLoggedIn, "show-session": identity.LevelLoggedIn,
 	"end-session": identity.LevelLoggedIn, "end-sessions": identity.LevelLoggedIn,
 	"my-factors": identity.LevelLoggedIn, "list-factors": identity.LevelAdmin, "remove-factor": identity.LevelAdmin, "remove-factors": identity.LevelAdmin,
+	"my-certificates": identity.LevelLoggedIn, "add-my-certificate": identity.LevelLoggedIn, "remove-my-certificate": identity.LevelLoggedIn,
+	"list-certificates": identity.LevelAdmin, "add-certificate": identity.LevelAdmin, "remove-certificate": identity.LevelAdmin,
 	"list-tokens": identity.LevelLoggedIn, "issue-token": identity.LevelLoggedIn, "show-token": identity.LevelLoggedIn,
 	"list-trash": identity.LevelLoggedIn, "empty-trash": identity.LevelLoggedIn, "restore-trash": identity.LevelLoggedIn, "purge-trash": identity.LevelLoggedIn,
 	"list-shares": identity.LevelLoggedIn, "add-share": identity.LevelLoggedIn, "end-share": identity.LevelLoggedIn,

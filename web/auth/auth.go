@@ -3,6 +3,10 @@
 //
 //	RFC 6750  section 2.1: bearer tokens, in the Authorization header alone
 //	RFC 7617  Basic: a password, or a token in its place
+//
+// A client certificate is looked at beside a password, and alone where the header says so by a scheme
+// of our own, Certificate, with a login behind it or nothing: a browser shows its certificate to every
+// page that asks, and no page of another site is to act by it.
 package auth
 
 import (
@@ -29,6 +33,10 @@ func Credential(r *http.Request) (identity.Login, error) {
 	if len(values) != 1 {
 		return identity.Login{}, identity.ErrCredentials
 	}
+	var shown identity.Chain
+	if r.TLS != nil {
+		shown = r.TLS.PeerCertificates
+	}
 	scheme, rest, _ := strings.Cut(values[0], " ")
 	switch strings.ToLower(scheme) {
 	case "bearer":
@@ -37,7 +45,11 @@ func Credential(r *http.Request) (identity.Login, error) {
 		}
 	case "basic":
 		if name, password, ok := r.BasicAuth(); ok && password != "" {
-			return identity.Login{Method: identity.MethodPassword, Name: name, Secret: identity.NewSecret(password)}, nil
+			return identity.Login{Method: identity.MethodPassword, Name: name, Secret: identity.NewSecret(password), Certificate: shown}, nil
+		}
+	case "certificate":
+		if len(shown) > 0 {
+			return identity.Login{Method: identity.MethodExternal, Name: strings.TrimSpace(rest), Certificate: shown}, nil
 		}
 	}
 	return identity.Login{}, identity.ErrCredentials

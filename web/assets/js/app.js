@@ -134,7 +134,25 @@ function strength() {
 	}
 }
 
+// A file is read into a text field, so that the form needs no upload.
+function readers() {
+	for (const part of document.querySelectorAll("[data-read-into]")) {
+		const most = 65536;
+		const into = document.getElementById(part.dataset.readInto);
+		const input = part.querySelector("input[type=file]");
+		part.hidden = false;
+		input.addEventListener("change", async () => {
+			const file = input.files[0];
+			if (!file) return;
+			if (file.size > most) { say("The file is too large to be a certificate."); return; }
+			into.value = await file.text();
+			say(`${file.name} read`);
+		});
+	}
+}
+
 copyButtons();
+readers();
 printers();
 menu();
 dropdowns();
