@@ -74,7 +74,7 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 	}
 	s, err := identity.New(context.Background(), identity.Options{
 		Certificates: clients,
-		Sources: directories, Providers: providerRules(cfg),
+		Sources:      directories, Providers: providerRules(cfg),
 		Store: identitystore.New(db), Tokens: v, Log: log,
 		Domain: cfg.Domain, Domains: cfg.Domains, Classes: classes(cfg), Policy: cfg.Policy,
 		Limits: identity.Limits{
