@@ -17,6 +17,9 @@ type UploadOptions struct {
 	// Size is how many bytes this upload will bring, reserved from the quota at once; -1: unknown.
 	Size      int64
 	Exclusive bool // fs.ErrExist where something stands
+	// Tag, where it is not "", sets this upload apart from others of its owner to the same path: it
+	// goes on with what came under the same tag alone, and Offset is the size of that.
+	Tag string
 }
 
 // Create begins an upload; nobody sees it, and what stands there stays, until Upload.Commit. One
@@ -66,7 +69,7 @@ func (u *Upload) begin(ctx context.Context, v *view, o UploadOptions) error {
 	if u.account, err = v.s.use(ctx, s.m); err != nil {
 		return err
 	}
-	u.key = v.partKey(s.canon())
+	u.key = v.partKey(s.canon(), o.Tag)
 	if !u.lock(v.s, pathLock(s.m.key, s.rel+"/"+s.name)) || !u.lock(v.s, partLock(s.m.key, u.key)) {
 		return ErrBusy
 	}
@@ -107,11 +110,13 @@ func (u *Upload) place(ctx context.Context, v *view, o UploadOptions) (err error
 	if err := u.unlocked(ctx, v); err != nil {
 		return err
 	}
-	if s.exists {
+	if s.exists && o.Tag == "" {
 		return u.over(ctx, v, o)
 	}
-	if err := v.newName(ctx, s, ""); err != nil { // now, and not when everything has come
-		return err
+	if !s.exists {
+		if err := v.newName(ctx, s, ""); err != nil { // now, and not when everything has come
+			return err
+		}
 	}
 	return u.anew(ctx, v, o)
 }
@@ -171,7 +176,7 @@ func (u *Upload) inPlace(ctx context.Context, v *view) error {
 	return nil
 }
 
-// anew begins an upload where nothing stands.
+// anew begins an upload that has nothing to do with what stands there.
 func (u *Upload) anew(ctx context.Context, v *view, o UploadOptions) error {
 	if o.Append {
 		return u.openPart(ctx, v, false)

@@ -33,7 +33,7 @@ func (v *view) stat(ctx context.Context, p string, follow bool) (Info, error) {
 		return v.virtual(s.at), nil
 	}
 	if !s.exists && follow {
-		if n, err := s.top.StatPart(ctx, v.partKey(s.canon())); err == nil {
+		if n, err := s.top.StatPart(ctx, v.partKey(s.canon(), "")); err == nil {
 			n.Name, n.Attr = s.name, Attr{}
 			i := v.info(s.m, n, s.at, s.canon(), s.parent())
 			i.Part = true
@@ -241,7 +241,7 @@ func (v *view) dropLocked(ctx context.Context, s *spot, a *account, event Op, fn
 	}
 	s.node, err = s.dir.Lstat(ctx, s.name)
 	if errors.Is(err, fs.ErrNotExist) && event == OpRemove {
-		return "", v.removePart(ctx, s, a)
+		return "", v.removePart(ctx, s, a, "")
 	}
 	if err != nil {
 		return "", err
@@ -283,8 +283,8 @@ func (v *view) removeLocked(ctx context.Context, s *spot, a *account, fn func(*v
 }
 
 // removePart removes one's own unfinished upload.
-func (v *view) removePart(ctx context.Context, s *spot, a *account) error {
-	key := v.partKey(s.canon())
+func (v *view) removePart(ctx context.Context, s *spot, a *account, tag string) error {
+	key := v.partKey(s.canon(), tag)
 	n, err := s.top.StatPart(ctx, key)
 	if err != nil {
 		return err

@@ -462,3 +462,43 @@ func TestDiskErrors(t *testing.T) {
 		t.Errorf("part of %d", n)
 	}
 }
+
+// TestTags: uploads with tags to one path have a part each, whatever stands there.
+func TestTags(t *testing.T) {
+	w := newWorld(t)
+	tree, ctx := w.alice(), t.Context()
+	put(t, tree, "/a", "old content")
+	for _, p := range []string{"/a", "/new"} {
+		begin := func(tag, content string, offset int64) error {
+			u, err := tree.Create(ctx, p, files.UploadOptions{Size: -1, Tag: tag, Offset: offset})
+			if err != nil {
+				return err
+			}
+			write(t, u, content)
+			return u.Suspend()
+		}
+		no(t, begin("one", "first ", 0))
+		no(t, begin("two", "another", 0))
+		want(t, "an offset of another", begin("one", "x", 7), files.ErrOffset)
+		want(t, "no such tag", begin("three", "x", 6), files.ErrOffset)
+		for tag, size := range map[string]int64{"one": 6, "two": 7, "three": 0} {
+			if n, err := tree.TaggedPart(ctx, p, tag); err != nil || n != size {
+				t.Errorf("%s of %s: %d, %v", tag, p, n, err)
+			}
+		}
+		no(t, tree.DropTagged(ctx, p, "two"))
+		no(t, tree.DropTagged(ctx, p, "two"))
+		u := create(t, tree, p, files.UploadOptions{Size: -1, Tag: "one", Offset: 6})
+		want(t, "while it is written", tree.DropTagged(ctx, p, "one"), files.ErrBusy)
+		write(t, u, "and last")
+		if _, err := u.Commit(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := get(t, tree, p); got != "first and last" {
+			t.Errorf("%s holds %q", p, got)
+		}
+	}
+	if got := names(t, tree, "/"); strings.Join(got, " ") != "a new pub" {
+		t.Errorf("listed: %v", got)
+	}
+}
