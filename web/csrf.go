@@ -22,6 +22,19 @@ var (
 // tokenField is the hidden field of each form.
 const tokenField = "csrf"
 
+// checkChange lets a request in that changes something only from our own pages.
+func (s *Server) checkChange(v *visit, r *route) error {
+	switch v.Request().Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return nil
+	case http.MethodPost:
+		if !r.upload || !v.byScript() {
+			return s.checkForm(v, r)
+		}
+	}
+	return s.checkScript(v)
+}
+
 // checkForm lets a change in only from our own pages: by where the browser says it comes from
 // (Sec-Fetch-Site, Origin) and by the session's token in the form. A multipart body is streamed;
 // its handler checks the token, which is the first part.

@@ -85,6 +85,11 @@ var answers = []answer{
 	{err: errForeign, status: http.StatusForbidden, title: "Not from another site", text: "The request came from another site, so nothing was changed. Open the page here and try again."},
 	{err: errToken, status: http.StatusForbidden, title: "The form is out of date", text: "You logged in or out since the form was opened, or it is too old, so nothing was changed. Open the page again and resend it."},
 	{err: errMediaType, status: http.StatusUnsupportedMediaType, title: "Not a form", text: "The request is no form that this page can read, so nothing was changed. Use the form on the page."},
+	{err: errTusVersion, status: http.StatusPreconditionFailed, title: "Another version", text: "This server resumes uploads by tus 1.0.0."},
+	{err: errTusOffset, status: http.StatusConflict, title: "The upload goes on elsewhere", text: "The upload does not continue where the first part ended. Ask how much has come, and go on there."},
+	{err: errTusLength, status: http.StatusRequestEntityTooLarge, title: "Too long", text: "More came than was announced, so it was not taken. Begin the upload again."},
+	{err: errTusAddress, status: http.StatusNotFound, title: notFoundTitle, text: notFoundText},
+	{err: errLoggedOut, status: http.StatusUnauthorized, title: "Not logged in", text: "The session has ended. Log in again, then go on."},
 	{err: errTooLarge, status: http.StatusRequestEntityTooLarge, title: "Too large", text: "The form is larger than 64 kB, so nothing was changed. Shorten it."},
 	{err: errSlow, status: http.StatusRequestTimeout, title: "Too slow", text: "The form did not arrive in time, so nothing was changed. Send it again."},
 	{err: errMalformed, status: http.StatusBadRequest, title: "Not readable", text: "The form could not be read to its end, so nothing was changed. Send it again."},
@@ -198,6 +203,10 @@ func (s *Server) onError(err error, c echo.Context) {
 		s.log.Error("a page failed", "request", requestID(c.Request()), "path", c.Request().URL.Path, "err", err)
 	}
 	retryAfter(c.Response().Header(), err)
+	if v.byScript() {
+		s.tell(v, a.status, a.words(err))
+		return
+	}
 	view := &errorView{Status: a.status, Text: a.words(err), Contact: s.opt.AdminContact}
 	if !v.known {
 		view.Login = "/login?next=" + queryEscape(v.back())
@@ -206,5 +215,12 @@ func (s *Server) onError(err error, c echo.Context) {
 	if werr := s.write(v, a.status, "error", view); werr != nil {
 		s.log.Error("an error page failed", "request", requestID(c.Request()), "err", werr)
 		c.Response().WriteHeader(http.StatusInternalServerError)
+	}
+}
+
+// tell answers a script in words alone.
+func (s *Server) tell(v *visit, status int, words string) {
+	if err := v.String(status, words+" (request "+requestID(v.Request())+")"); err != nil {
+		s.log.Debug("an answer did not arrive", "request", requestID(v.Request()), "err", err)
 	}
 }

@@ -70,11 +70,14 @@ func (s *Server) getFiles(v *visit) error {
 		return errAbsent // a name that cannot be
 	}
 	tree := s.opt.Files.View(v.browser.Session)
+	q := v.Request().URL.Query()
+	if q.Has("upload") {
+		return s.headUpload(v, tree)
+	}
 	info, err := tree.Stat(v.ctx(), p)
 	if err != nil {
 		return err
 	}
-	q := v.Request().URL.Query()
 	if !info.Dir {
 		if q.Has("view") {
 			return s.showPreview(v, tree, info)
@@ -267,12 +270,17 @@ func (s *Server) postFiles(v *visit) error {
 	}
 	tree := s.opt.Files.View(v.browser.Session)
 	here := filesHref(dir)
+	if v.byScript() {
+		return s.createUpload(v, tree, dir)
+	}
 	if strings.HasPrefix(v.Request().Header.Get("Content-Type"), "multipart/") {
 		return s.upload(v, tree, here, intake{dir: dir})
 	}
 	switch v.form("do") {
 	case "zip", "move", "copy", "remove":
 		return s.postSelection(v, tree, dir)
+	case "standing":
+		return s.listStanding(v, tree, dir)
 	}
 	name := v.form("name")
 	target, err := member(dir, name)

@@ -79,10 +79,8 @@ func (s *Server) enter(r *route, c echo.Context) error {
 	if v.mustChange(r) {
 		return v.see("/account")
 	}
-	if c.Request().Method == http.MethodPost {
-		if err := s.checkForm(v, r); err != nil {
-			return err
-		}
+	if err := s.checkChange(v, r); err != nil {
+		return err
 	}
 	if r.confirm {
 		if ok, err := s.confirmed(v); !ok || err != nil {
@@ -138,6 +136,8 @@ func (s *Server) admit(v *visit, r *route) error {
 	switch {
 	case need == identity.LevelNone || v.level.Allows(need):
 		return nil
+	case need == identity.LevelLoggedIn && !v.known && v.byScript():
+		return errLoggedOut
 	case need == identity.LevelLoggedIn && !v.known:
 		return v.see("/login?next=" + url.QueryEscape(v.back()))
 	default:

@@ -78,6 +78,10 @@ func (s *Server) table() []route {
 		{Method: get, Path: "/files/*", Level: in, Page: "files", nav: "Files", icon: "folder", group: navYou, handle: s.getFiles},
 		{Method: get, Path: "/files", Level: in, Page: "files", handle: s.toFiles},
 		{Method: post, Path: "/files/*", Level: in, Page: "files", upload: true, handle: s.postFiles},
+		// Uploads that go on after a break (tus); a script asks.
+		{Method: http.MethodPatch, Path: "/files/*", Level: in, Page: "files", handle: s.patchUpload},
+		{Method: http.MethodDelete, Path: "/files/*", Level: in, Page: "files", handle: s.deleteUpload},
+		{Method: http.MethodOptions, Path: "/files/*", Level: in, Page: "files", handle: s.optionsFiles},
 		{Method: get, Path: "/trash", Level: in, Page: "trash", nav: "Trash", icon: "trash", group: navYou, handle: s.getTrash},
 		{Method: post, Path: "/trash", Level: in, Page: "trash", handle: s.postTrash},
 		// what people share, and what visitors see of it

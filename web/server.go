@@ -99,6 +99,7 @@ type Server struct {
 	assets   *assetSet
 	flashes  *flashes
 	streams  *streams
+	uploads  *uploads
 	origins  *http.CrossOriginProtection
 	stopping chan struct{} // closed when Shutdown begins: streams end
 
@@ -131,7 +132,7 @@ func New(o Options) (*Server, error) {
 	if o.SiteName == "" {
 		o.SiteName = o.Domain
 	}
-	s := &Server{opt: o, log: o.Log, now: o.Now, stopping: make(chan struct{}), flashes: newFlashes(o.Now), streams: newStreams(),
+	s := &Server{opt: o, log: o.Log, now: o.Now, stopping: make(chan struct{}), flashes: newFlashes(o.Now), streams: newStreams(), uploads: newUploads(),
 		origins: http.NewCrossOriginProtection()}
 	if s.opt.Listeners == nil {
 		s.opt.Listeners = s.Addrs
