@@ -1,11 +1,13 @@
 # make build | run | test | check | e2e | lint | fmt | fuzz | bench | generate | cover | clean
-# Everything is built from Go alone; `make help` says what each target does.
+# The program is built from Go, its pages with a script from npm where that can be reached; `make help` says what each target does.
 
 SHELL := /bin/bash
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 1m
+TUS := 4.3.1
+TUS_SHA512 := 64b7989a3ae4694d5f52c29b222f0930be76b80a1c8c466d071e032a346bab3ad96b43b8318c13e9d6fea2a78f96ca55f85c57240c8505cfcbe60c148b6385b2
 CONVERSE := 14.0.0
 CONVERSE_SHA512 := 2c5520d37d230da955e3bbc8fefc953ea60f65f2585c56ee6eaf2fd1c1437b6cd735e786124dd4a74163fd64f34fab7ee9da3e700213a32ef77808fb44d0e3d9
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -24,6 +26,7 @@ help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 build: ## bin/trivium
+	@$(MAKE) --no-print-directory web || echo "npm or its registry could not be reached: uploads in the browser cannot go on after a break (make web)"
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/trivium ./cmd/trivium
 
 run: build ## build, then serve on loopback with data in ./var
@@ -58,8 +61,13 @@ fmt: ## gofmt
 generate: ## what is made from the code: docs/config.md, docs/cli.md
 	$(GO) generate ./...
 
-web: ## third-party scripts and styles; there are none in this release
-	@echo "nothing to fetch: the pages use only what stands in web/assets"
+web: web/assets/vendor/tus.min.js ## third-party scripts of the pages, from npm
+
+web/assets/vendor/tus.min.js:
+	@mkdir -p bin/npm $(@D)
+	cd bin/npm && npm pack --silent tus-js-client@$(TUS) && \
+	echo "$(TUS_SHA512)  tus-js-client-$(TUS).tgz" | sha512sum --check --quiet && \
+	tar xzOf tus-js-client-$(TUS).tgz package/dist/tus.min.js | sed '/^\/\/# sourceMappingURL=/d' > $(CURDIR)/$@.new && mv $(CURDIR)/$@.new $(CURDIR)/$@
 
 converse: bin/tools/converse-$(CONVERSE)/dist/converse.min.js ## converse.js from npm, with which a test chats in a browser
 

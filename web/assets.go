@@ -98,6 +98,14 @@ func (a *assetSet) url(name string) (string, error) {
 	return a.prefix + name, nil
 }
 
+// vendor is the address of a script or style of others, which `make web` fetches; "" in a build without.
+func (a *assetSet) vendor(name string) string {
+	if _, ok := a.files["vendor/"+name]; !ok {
+		return ""
+	}
+	return a.prefix + "vendor/" + name
+}
+
 func (s *Server) getAsset(v *visit) error {
 	name, ok := strings.CutPrefix(v.Request().URL.Path, s.assets.prefix)
 	a, found := s.assets.files[name]

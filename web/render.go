@@ -25,7 +25,7 @@ type renderer struct {
 
 func newRenderer(assets *assetSet) (*renderer, error) {
 	base, err := template.New("").Funcs(template.FuncMap{
-		"asset": assets.url, "icon": icon, "bytes": formatBytes, "add": func(a, b int) int { return a + b },
+		"asset": assets.url, "vendor": assets.vendor, "icon": icon, "bytes": formatBytes, "add": func(a, b int) int { return a + b },
 		"level": levelLabel, "initial": initial, "audit": newAuditTable, "lower": strings.ToLower, "withCSRF": withCSRF, "sprint": fmt.Sprint,
 	}).Option("missingkey=error").ParseFS(templateFS, "templates/layout.html", "templates/parts.html")
 	if err != nil {

@@ -1,97 +1,73 @@
-// Uploads with progress and by dropping files on the page. The form is the same one that works
-// without script; each file is sent by itself, so that one refusal does not stop the others.
+// Uploads by choosing, and by dropping files and folders anywhere on the page. The form is the one that
+// works without script; where the module for resumable uploads is not there, it is left alone.
+import { make, ask } from "./make.js";
+import { carries, chosen, dropped } from "./gather.js";
+import { settle } from "./conflicts.js";
+import { Queue, forget, unfinished } from "./queue.js";
 
-function item(queue, name) {
-	const p = document.createElement("div");
-	p.dataset.testid = "upload-item";
-	p.dataset.name = name;
-	p.dataset.state = "waiting";
-	const label = document.createElement("p");
-	label.className = "small";
-	label.textContent = name;
-	const bar = document.createElement("progress");
-	bar.max = 100;
-	bar.value = 0;
-	bar.setAttribute("aria-label", name);
-	p.append(label, bar);
-	queue.append(p);
-	return {
-		progress(n) { p.dataset.state = "sending"; bar.value = n; label.textContent = `${name}: ${Math.round(n)} %`; },
-		end(ok, text) { p.dataset.state = ok ? "done" : "failed"; bar.value = ok ? 100 : bar.value; label.textContent = `${name}: ${text}`; },
-	};
-}
-
-function send(form, file, row) {
-	return new Promise((resolve) => {
-		const data = new FormData();
-		data.append("csrf", form.elements.csrf.value);
-		if (form.elements.replace.checked) data.append("replace", "1");
-		data.append("file", file, file.name);
-		const x = new XMLHttpRequest();
-		x.open("POST", form.action);
-		x.setRequestHeader("X-Trivium-Part", "upload");
-		x.responseType = "document";
-		x.upload.onprogress = (e) => { if (e.lengthComputable) row.progress((e.loaded / e.total) * 100); };
-		x.onload = () => {
-			const failed = x.response?.querySelector("[data-testid=flash-error], [data-testid=upload-error]");
-			const ok = x.status === 200 && !failed && !x.responseURL.includes("/login");
-			const text = ok ? "uploaded" : failed?.textContent.trim() || x.response?.querySelector("main p")?.textContent || "not uploaded";
-			row.end(ok, text);
-			resolve(ok ? x.response : null);
-		};
-		x.onerror = () => { row.end(false, "not uploaded: the connection broke or the server refused. Try again."); resolve(null); };
-		x.send(data);
-	});
-}
-
-// showFolder puts the table of a fetched page in the place of this page's.
-function showFolder(page) {
-	const fresh = page.querySelector(".scroll");
-	const old = document.querySelector(".scroll, [data-testid=empty-state]");
-	if (fresh && old) old.replaceWith(document.importNode(fresh, true));
-}
-
-export function upload(say) {
-	const form = document.querySelector("form[data-upload]");
-	const queue = document.querySelector("[data-queue]");
-	if (!form || !queue) return;
-	let running = false;
-	const start = async (files) => {
-		if (running || files.length === 0) return;
-		running = true;
-		queue.hidden = false;
-		queue.replaceChildren();
-		const rows = files.map((f) => item(queue, f.name));
-		let bad = 0;
-		let last = null;
-		for (const [i, f] of files.entries()) {
-			const page = await send(form, f, rows[i]);
-			if (page) last = page;
-			else bad++;
+// refresh puts the folder's table, as it is now, in the place of the page's.
+function refresh() {
+	const x = new XMLHttpRequest();
+	x.open("GET", location.href);
+	x.setRequestHeader("X-Trivium-Part", "rows");
+	x.responseType = "document";
+	x.onload = () => {
+		for (const part of [".scroll, [data-testid=empty-state]", ".head", "[data-testid=quota-bar]"]) {
+			const fresh = x.response?.querySelector(part);
+			const old = document.querySelector(part);
+			if (fresh && old) old.replaceWith(document.importNode(fresh, true));
 		}
-		running = false;
-		const text = `${files.length - bad} uploaded${bad ? `, ${bad} failed` : ""}`;
-		say(text);
-		const line = document.createElement("p");
-		line.textContent = text;
-		queue.append(line);
-		form.elements.file.value = "";
-		if (last) showFolder(last);
+	};
+	x.send();
+}
+
+export async function upload(say) {
+	const form = document.querySelector("form[data-upload]");
+	const panel = document.querySelector("[data-queue]");
+	if (!form || !panel || !window.tus?.isSupported) return;
+	const queue = new Queue(panel, form, { say, done: refresh });
+	const start = async (items) => {
+		const settled = items.length > 0 ? await settle(form, items) : null;
+		if (settled?.length > 0) queue.add(settled);
 	};
 	form.addEventListener("submit", (e) => {
-		const files = [...form.elements.file.files];
-		if (files.length === 0) return;
+		const items = chosen(form.elements.file);
+		if (items.length === 0) return;
 		e.preventDefault();
-		start(files);
+		form.elements.file.value = "";
+		form.closest("details").open = false;
+		start(items);
 	});
-	const carries = (e) => [...(e.dataTransfer?.types ?? [])].includes("Files");
-	addEventListener("dragover", (e) => { if (carries(e)) { e.preventDefault(); form.closest("details").open = true; form.classList.add("over"); } });
-	addEventListener("dragleave", (e) => { if (!e.relatedTarget) form.classList.remove("over"); });
-	addEventListener("drop", (e) => {
+	const folder = form.querySelector("[data-folder]");
+	folder.parentElement.hidden = false;
+	folder.addEventListener("change", () => { const items = chosen(folder); folder.value = ""; form.closest("details").open = false; start(items); });
+
+	const target = make("div", { className: "drop-target", hidden: true }, make("p", {}, `Drop to upload to ${form.dataset.upload}`));
+	document.body.append(target);
+	addEventListener("dragover", (e) => { if (carries(e)) { e.preventDefault(); target.hidden = false; } });
+	addEventListener("dragleave", (e) => { if (!e.relatedTarget) target.hidden = true; });
+	addEventListener("drop", async (e) => {
 		if (!carries(e)) return;
 		e.preventDefault();
-		form.classList.remove("over");
-		form.closest("details").open = true;
-		start([...e.dataTransfer.files]);
+		target.hidden = true;
+		const stop = new AbortController();
+		const count = make("span", {}, "0 files");
+		const cancel = make("button", { type: "button", className: "small-button" }, "Cancel");
+		cancel.addEventListener("click", () => stop.abort());
+		const note = make("div", { className: "queue reading", data: { testid: "upload-reading" } }, make("p", {}, "Reading what was dropped… ", count, " ", cancel));
+		document.body.append(note);
+		try {
+			await start(await dropped(e.dataTransfer, (n) => { count.textContent = n === 1 ? "1 file" : `${n} files`; }, stop.signal).finally(() => note.remove()));
+		} catch {
+			await ask("Not everything could be read", [make("p", {}, "The browser could not read all that was dropped, so nothing was sent. Choose the files or the folder instead.")], [["", "Close", "primary"]]);
+		}
 	});
+
+	const left = await unfinished();
+	if (left.length === 0) return;
+	const note = make("div", { className: "card unfinished", data: { testid: "upload-unfinished" } }, make("p", {}, left.length === 1 ? "1 upload was not finished. Choose the same file again to go on with it." : `${left.length} uploads were not finished. Choose the same files again to go on with them.`));
+	const drop = make("button", { type: "button", className: "small-button" }, "Forget them");
+	drop.addEventListener("click", () => forget(left).then(() => note.remove()));
+	note.append(drop);
+	form.closest(".tools").after(note);
 }
