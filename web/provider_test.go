@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"html"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -223,6 +225,15 @@ func TestApplicationLogsIn(t *testing.T) {
 			again, err := w.refresh(tok.RefreshToken)
 			if err != nil || again.RefreshToken == tok.RefreshToken || again.RefreshToken == "" || !w.known(again) {
 				t.Fatalf("refreshing: %+v, %v", again, err)
+			}
+			for what, x := range map[string]string{"an access token": again.AccessToken, "a refresh token": again.RefreshToken} {
+				in, err := s.identity.Introspect(t.Context(), identity.NewSecret(x), netip.Addr{})
+				if err != nil || in.Kind != identity.IntrospectApplication || in.Application != "wiki" || in.Account.ID != acc.ID {
+					t.Errorf("introspection of %s: %+v, %v", what, in, err)
+				}
+			}
+			if _, err := s.identity.Introspect(t.Context(), identity.NewSecret(tok.RefreshToken), netip.Addr{}); !errors.Is(err, identity.ErrNotFound) {
+				t.Errorf("introspection of a spent refresh token: %v", err)
 			}
 			b.get("/security").expect(t, http.StatusOK, `data-testid="application-row" data-id="wiki"`, "Wiki wiki", "logged in")
 			b.post("/security", "/security/applications/wiki/end").expect(t, http.StatusSeeOther)

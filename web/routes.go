@@ -189,6 +189,12 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/users/:name/link", Level: admin, Page: "admin.users", handle: s.postUserLink},
 		{Method: post, Path: "/admin/users/:name/must-change", Level: admin, Page: "admin.users", handle: s.postUserMustChange},
 
+		// Where accounts come from.
+		{Method: get, Path: "/admin/sources", Level: admin, Page: "admin.sources", nav: "Sources", icon: "group", group: navAdmin, handle: s.getSources},
+		{Method: post, Path: "/admin/sources/:name/test", Level: admin, Page: "admin.sources", handle: s.postSourceTest},
+		{Method: post, Path: "/admin/sources/:name/preview", Level: admin, Page: "admin.sources", handle: s.postSourcePreview},
+		{Method: post, Path: "/admin/sources/:name/sync", Level: admin, Page: "admin.sources", confirm: true, handle: s.postSourceSync},
+
 		{Method: get, Path: "/assets/*", Level: none, static: true, handle: s.getAsset},
 		{Method: get, Path: "/favicon.ico", Level: none, static: true, handle: s.getFavicon},
 		{Method: get, Path: "/robots.txt", Level: none, static: true, handle: s.getRobots},

@@ -17,8 +17,9 @@ type commands struct {
 	Alias aliasCmd `cmd:"" group:"people" help:"Further login names of accounts."`
 	Token tokenCmd `cmd:"" group:"people" help:"App passwords and tokens for programs."`
 
-	Source sourceCmd `cmd:"" group:"people" help:"Directories elsewhere that check passwords."`
-	Invite inviteCmd `cmd:"" group:"people" help:"Links by which people make an account."`
+	Source      sourceCmd      `cmd:"" group:"people" help:"Directories elsewhere that check passwords."`
+	Application applicationCmd `cmd:"" group:"people" help:"Applications that people log in to by their account here."`
+	Invite      inviteCmd      `cmd:"" group:"people" help:"Links by which people make an account."`
 
 	Certificate certificateCmd `cmd:"" group:"people" help:"Client certificates by which accounts log in."`
 

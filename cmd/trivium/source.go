@@ -81,20 +81,22 @@ type sourceTestCmd struct {
 
 // Run asks directories.
 func (c *sourceTestCmd) Run(s *shell) error {
-	names := []string{c.Source}
-	if c.Source == "" {
-		var list []source
-		if _, err := s.get("/sources", nil, &list); err != nil {
-			return err
-		}
-		names = nil
-		for _, x := range list {
-			names = append(names, x.Name)
-		}
+	return s.eachSource(c.Source, func(name string) error { return c.one(s, name) })
+}
+
+// eachSource calls fn with the name of a directory, or where there is none with each of them; it goes on
+// after an error, and returns the first.
+func (s *shell) eachSource(name string, fn func(name string) error) error {
+	if name != "" {
+		return fn(name)
+	}
+	var list []source
+	if _, err := s.get("/sources", nil, &list); err != nil {
+		return err
 	}
 	var first error
-	for _, name := range names {
-		if err := c.one(s, name); err != nil && first == nil {
+	for _, x := range list {
+		if err := fn(x.Name); err != nil && first == nil {
 			first = err
 		}
 	}
@@ -143,45 +145,26 @@ type sourceSyncCmd struct {
 
 // Run synchronises directories.
 func (c *sourceSyncCmd) Run(s *shell) error {
-	names := []string{c.Source}
-	if c.Source == "" {
-		var list []source
-		if _, err := s.get("/sources", nil, &list); err != nil {
-			return err
-		}
-		names = nil
-		for _, x := range list {
-			names = append(names, x.Name)
-		}
+	return s.eachSource(c.Source, func(name string) error { return c.one(s, name) })
+}
+
+func (c *sourceSyncCmd) one(s *shell, name string) error {
+	var r syncReport
+	body, err := s.send(http.MethodPost, "/sources"+at(name)+"/sync", nil, map[string]any{"dry_run": c.DryRun, "force": c.Force}, &r)
+	if err != nil {
+		return err
 	}
-	var first error
-	for _, name := range names {
-		var r syncReport
-		body, err := s.send(http.MethodPost, "/sources"+at(name)+"/sync", nil, map[string]any{"dry_run": c.DryRun, "force": c.Force}, &r)
-		switch {
-		case err != nil && first == nil:
-			first = err
-			continue
-		case err != nil:
-			continue
-		case s.JSON:
-			if err := s.json(body); err != nil {
-				return err
-			}
-			continue
-		}
-		for _, n := range r.Notes {
-			s.note("%s: %s", name, n)
-		}
-		would := ""
-		if c.DryRun {
-			would = " (dry run: nothing was written)"
-		}
-		if err := s.say("%s: %s%s", name, r.words(), would); err != nil {
-			return err
-		}
+	if s.JSON {
+		return s.json(body)
 	}
-	return first
+	for _, n := range r.Notes {
+		s.note("%s: %s", name, n)
+	}
+	would := ""
+	if c.DryRun {
+		would = " (dry run: nothing was written)"
+	}
+	return s.say("%s: %s%s", name, r.words(), would)
 }
 
 type sourceAttachCmd struct {

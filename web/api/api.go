@@ -118,6 +118,7 @@ func New(o Options) (*API, error) {
 	a.registerInvites()
 	a.registerAudit()
 	a.registerSources()
+	a.registerApplications()
 	if o.Metrics != nil { // outside of the prefix and of the document: monitoring systems know where it is
 		a.mux.Handle("GET /metrics", o.Metrics)
 		a.routes["GET /metrics"] = Route{Method: http.MethodGet, Path: "/metrics", Operation: "metrics", Level: identity.LevelAdmin}

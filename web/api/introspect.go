@@ -26,12 +26,13 @@ type Introspected struct {
 	Active    bool   `json:"active"`
 	Scope     string `json:"scope,omitempty" doc:"of a token"`
 	Username  string `json:"username,omitempty"`
-	TokenType string `json:"token_type,omitempty" doc:"token: an app password; cookie: the value of the cookie as or ls; session: the ID of a session, which proves nothing"`
+	TokenType string `json:"token_type,omitempty" doc:"token: an app password; cookie: the value of the cookie as or ls; session: the ID of a session, which proves nothing; application: an access or refresh token of an application"`
 	Exp       int64  `json:"exp,omitempty"`
 	Iat       int64  `json:"iat,omitempty"`
 	Sub       string `json:"sub,omitempty" doc:"the account's ID, which never changes"`
 	Iss       string `json:"iss,omitempty" doc:"our domain"`
 	Jti       string `json:"jti,omitempty" doc:"ID of the token"`
+	ClientID  string `json:"client_id,omitempty" doc:"of a token of an application: which one it was given to"`
 
 	Level   int                  `json:"level,omitempty" doc:"what it may do at most"`
 	UID     uint32               `json:"uid,omitempty"`
@@ -80,7 +81,7 @@ func (a *API) introspect(ctx context.Context, in *struct {
 }
 
 func (a *API) introspected(x *identity.Introspection) Introspected {
-	out := Introspected{Active: true, Scope: strings.Join(x.Scopes, " "), TokenType: string(x.Kind), Iss: a.domain(), Jti: x.TokenID,
+	out := Introspected{Active: true, Scope: strings.Join(x.Scopes, " "), TokenType: string(x.Kind), Iss: a.domain(), Jti: x.TokenID, ClientID: x.Application,
 		Level: int(x.Level), Session: x.Session, Engine: x.Engine}
 	if !x.Expires.IsZero() {
 		out.Exp = x.Expires.Unix()

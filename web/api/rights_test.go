@@ -47,6 +47,9 @@ var levels = map[string]identity.Level{
 
 	"list-invites": identity.LevelStaff, "add-invite": identity.LevelStaff, "revoke-invite": identity.LevelStaff, "must-change": identity.LevelAdmin,
 
+	"list-applications": identity.LevelAdmin, "add-application": identity.LevelAdmin, "set-application": identity.LevelAdmin, "renew-application-secret": identity.LevelAdmin,
+	"remove-application": identity.LevelAdmin, "list-application-uses": identity.LevelLoggedIn, "end-application-use": identity.LevelLoggedIn,
+
 	"setup-link": identity.LevelRoot,
 }
 
