@@ -58,7 +58,7 @@ func TestSourcesPage(t *testing.T) {
 	from := "/admin/sources"
 	b.get(from).expect(t, http.StatusOK, "3 accounts have their password here", "ldaps://ldap.example.org", "The company", "/login/oidc/company/callback")
 	b.post(from, from+"/office/test").expect(t, http.StatusOK, "The directory answers.")
-	b.post(from, from+"/office/test", "login", "dora").expect(t, http.StatusOK, `data-testid="prospect"`, "Dora &lt;b&gt;", "A log-in would make the account", ">staff<", "staffroom", "everybody")
+	b.post(from, from+"/office/test", "login", "dora").expect(t, http.StatusOK, `data-testid="prospect"`, "Dora &lt;b&gt;", "A log-in would make the account", "staff (30)", "staffroom", "everybody")
 	b.post(from, from+"/office/test", "login", "taken").expect(t, http.StatusOK, "No account here:", "there is a user")
 	b.post(from, from+"/office/test", "login", "nobody").expect(t, http.StatusUnprocessableEntity, "Nobody in the directory")
 	b.post(from, from+"/office/test", "login", "a*b").expect(t, http.StatusUnprocessableEntity)
