@@ -70,7 +70,7 @@
 // | XEP-0215 | 1.0.0 | complete | STUN and TURN servers with credentials for 12 hours; no pushes |
 // | XEP-0222 | 1.0 | complete | public data in nodes |
 // | XEP-0223 | 1.1.1 | complete | private data in nodes; publish-options are kept to |
-// | XEP-0227 | 1.1 | partial | accounts out of a stopped server and into one, whole but for passwords, preferences of the archive, rooms; no XInclude, privacy lists |
+// | XEP-0227 | 1.1 | partial | accounts out of a stopped server and into one, whole but for preferences of the archive and rooms; SCRAM keys where the administrator asks for them, other passwords never; no XInclude, privacy lists |
 // | XEP-0257 | 0.3 | complete | own client certificates, at most 20, each good until it is revoked, whatever the password; who logged in by one changes neither password nor account; off unless config has it |
 // | XEP-0280 | 1.0.1 | complete | carbons, by the rules of rules:0 |
 // | XEP-0297 | 1.0 | complete | forwarding, in carbons and the archive |

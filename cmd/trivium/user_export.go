@@ -19,6 +19,7 @@ import (
 type userExportCmd struct {
 	Login  string `arg:"" optional:"" name:"login" help:"Login or login@domain; without one --format lists all accounts."`
 	To     string `name:"to" placeholder:"FILE" help:"A new file; without it the data goes to the standard output."`
+	Keys   bool   `name:"keys" help:"With --format chat: the SCRAM keys of the password, too, for a server that takes them. Who has them can guess at the password."`
 	Format string `name:"format" placeholder:"FORMAT" enum:"archive,chat,csv,json," default:"" help:"archive: all that is kept of the account and its files; chat: XEP-0227 alone, while the server is stopped; csv, json: the list of all accounts."`
 }
 
@@ -36,6 +37,8 @@ func (c *userExportCmd) Run(s *shell) (err error) {
 		return usage("--format %s lists all accounts and takes no login", c.Format)
 	case !all && c.Login == "":
 		return usage("user export needs a login, or --format csv")
+	case c.Keys && c.Format != "chat":
+		return usage("--keys is for --format chat")
 	case c.To == "" && !all && c.Format != "chat" && terminal(s.stdout):
 		return usage("an archive is nothing for a terminal; give it a file with --to")
 	}
@@ -67,6 +70,9 @@ func (c *userExportCmd) Run(s *shell) (err error) {
 	if all {
 		what = "the list of accounts"
 	}
+	if c.Keys {
+		return s.done(map[string]any{"user": c.Login, "to": c.To}, "Wrote %s to %s. The keys of the password are in it: keep it safe, and delete it once it was read.", what, c.To)
+	}
 	return s.done(map[string]any{"user": c.Login, "to": c.To}, "Wrote %s to %s. No password is in it.", what, c.To)
 }
 
@@ -75,7 +81,7 @@ func (c *userExportCmd) chat(s *shell, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := app.ExportChat(s.ctx, cfg, c.Login, out); err != nil {
+	if err := app.ExportChat(s.ctx, cfg, c.Login, c.Keys, out); err != nil {
 		return chatDataError(err, c.Login)
 	}
 	return nil

@@ -9,8 +9,10 @@ package portable
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"trivium/identity"
@@ -49,6 +51,8 @@ type Node struct {
 
 // Sources are what an account's data is read from. A nil function has nothing.
 type Sources struct {
+	// Keys are those by which the password is checked: whoever has them can guess at it.
+	Keys    func(ctx context.Context, id identity.UserID) ([]identity.SCRAMKeys, error)
 	Roster  func(ctx context.Context, id identity.UserID) (xmpp.Roster, error)
 	Blocked func(ctx context.Context, id identity.UserID) ([]string, error)
 	VCard   func(ctx context.Context, id identity.UserID) ([]byte, error)
@@ -97,7 +101,7 @@ func Export(ctx context.Context, out io.Writer, owner xmpp.Owner, s Sources) err
 	for _, part := range []struct {
 		name  string
 		write func(context.Context, *writer, xmpp.Owner) error
-	}{{"contacts", s.roster}, {"blocked addresses", s.blocked}, {"vCard", s.vcard}, {"private XML", s.private},
+	}{{"SCRAM keys", s.keys}, {"contacts", s.roster}, {"blocked addresses", s.blocked}, {"vCard", s.vcard}, {"private XML", s.private},
 		{"waiting messages", s.offline}, {"nodes", s.nodes}, {"archive", s.archive}} {
 		err := part.write(ctx, w, owner)
 		if err == nil {
@@ -112,6 +116,26 @@ func Export(ctx context.Context, out io.Writer, owner xmpp.Owner, s Sources) err
 		w.err = w.b.Flush()
 	}
 	return w.err
+}
+
+// keys is section 4.3.
+func (s Sources) keys(ctx context.Context, w *writer, o xmpp.Owner) error {
+	if s.Keys == nil {
+		return nil
+	}
+	list, err := s.Keys(ctx, o.ID)
+	for _, k := range list {
+		w.tag("scram-credentials", ">", "xmlns", nsSCRAM, "mechanism", k.Mechanism)
+		w.text("<iter-count>", strconv.Itoa(k.Iterations), "</iter-count>")
+		for _, part := range []struct {
+			name string
+			key  []byte
+		}{{"salt", k.Salt}, {"server-key", k.Server}, {"stored-key", k.Stored}} {
+			w.text("<", part.name, ">", base64.StdEncoding.EncodeToString(part.key), "</", part.name, ">")
+		}
+		w.text("</scram-credentials>\n")
+	}
+	return err
 }
 
 // roster is sections 4.4 and 4.8.

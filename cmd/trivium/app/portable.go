@@ -86,8 +86,9 @@ func (d *chatData) owner(ctx context.Context, name string) (xmpp.Owner, error) {
 }
 
 // ExportChat writes what chat keeps of an account (XEP-0227). It works while no server runs; else
-// ErrRunning. ErrNoAccount where there is no such account.
-func ExportChat(ctx context.Context, cfg *config.Config, login string, out io.Writer) (err error) {
+// ErrRunning. ErrNoAccount where there is no such account. With keys the SCRAM keys of its password are
+// written, too.
+func ExportChat(ctx context.Context, cfg *config.Config, login string, keys bool, out io.Writer) (err error) {
 	d, err := openChatData(ctx, cfg)
 	if err != nil {
 		return err
@@ -106,10 +107,26 @@ func ExportChat(ctx context.Context, cfg *config.Config, login string, out io.Wr
 	}
 	defer archive.Close()
 	s := d.sources()
+	if keys {
+		s.Keys = d.keys
+	}
 	s.Archive = func(ctx context.Context, id identity.UserID, each func(string, time.Time, []byte) error) error {
 		return mam.Each(ctx, archive, id, func(m mam.Stored) error { return each(strconv.FormatInt(int64(m.ID), 10), m.ID.Time(), m.Stanza) })
 	}
 	return portable.Export(ctx, out, owner, s)
+}
+
+// keys are the SCRAM keys of an account.
+func (d *chatData) keys(ctx context.Context, id identity.UserID) ([]identity.SCRAMKeys, error) {
+	seal, err := sealKey(d.cfg)
+	if err != nil {
+		return nil, err
+	}
+	acc, err := d.accounts.AccountByID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return identity.OpenSCRAMKeys(seal, id, acc.Password)
 }
 
 // page is how many messages are read at a time.

@@ -2,10 +2,12 @@ package app
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -99,7 +101,7 @@ func TestChatDataMovesHouse(t *testing.T) {
 	must(db.Close())
 
 	var out bytes.Buffer
-	must(ExportChat(ctx, cfg, "alice", &out))
+	must(ExportChat(ctx, cfg, "alice", false, &out))
 	text := out.String()
 	for _, want := range []string{
 		"<server-data xmlns='urn:xmpp:pie:0'>\n<host jid='" + cfg.Domain + "'>\n<user name='alice'>",
@@ -117,7 +119,7 @@ func TestChatDataMovesHouse(t *testing.T) {
 	if err := xml.Unmarshal(out.Bytes(), new(struct{})); err != nil {
 		t.Errorf("it is no XML: %v", err)
 	}
-	if err := ExportChat(ctx, cfg, "nobody", &out); !errors.Is(err, ErrNoAccount) {
+	if err := ExportChat(ctx, cfg, "nobody", false, &out); !errors.Is(err, ErrNoAccount) {
 		t.Errorf("of nobody: %v", err)
 	}
 
@@ -142,7 +144,7 @@ func TestChatDataMovesHouse(t *testing.T) {
 		}
 	}
 	var again bytes.Buffer
-	must(ExportChat(ctx, other, "alice", &again))
+	must(ExportChat(ctx, other, "alice", false, &again))
 	// Ids of an archive are its own.
 	same := func(s string) string { return regexp.MustCompile(`mam:2' id='\d+'`).ReplaceAllString(s, "") }
 	if same(again.String()) != same(text) {
@@ -150,14 +152,55 @@ func TestChatDataMovesHouse(t *testing.T) {
 	}
 	bring(false)
 	again.Reset()
-	must(ExportChat(ctx, other, "alice", &again))
+	must(ExportChat(ctx, other, "alice", false, &again))
 	if same(again.String()) != same(text) {
 		t.Errorf("after the second time:\n%s", same(again.String()))
 	}
 
 	_, stop := serveTest(t, other)
-	if err := ExportChat(ctx, other, "alice", &again); !errors.Is(err, ErrRunning) {
+	if err := ExportChat(ctx, other, "alice", false, &again); !errors.Is(err, ErrRunning) {
 		t.Errorf("while the server runs: %v", err)
 	}
 	must(stop())
+}
+
+// An account that goes to another server with its keys logs in there by the password it had.
+func TestKeysMove(t *testing.T) {
+	ctx := t.Context()
+	cfg := loadTest(t, filepath.Join(t.TempDir(), "data"))
+	const password = "a password of a person 9"
+	ask(t, cfg, http.MethodPost, "/users", `{"login":"alice","password":"`+password+`"}`)
+	var plain, with bytes.Buffer
+	if err := errors.Join(ExportChat(ctx, cfg, "alice", false, &plain), ExportChat(ctx, cfg, "alice", true, &with)); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(plain.String(), "scram") || !strings.Contains(with.String(), "<scram-credentials xmlns='urn:xmpp:pie:0#scram' mechanism='SCRAM-SHA-256'><iter-count>") {
+		t.Fatalf("without keys:\n%s\nwith:\n%s", plain.String(), with.String())
+	}
+	file := filepath.Join(t.TempDir(), "alice.xml")
+	if err := os.WriteFile(file, with.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var got []ImportRecord
+	if err := ReadAccounts(ImportFiles{Format: "xep0227", File: file}, func(r ImportRecord) error { got = append(got, r); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || len(got[0].Hashes) == 0 || !strings.HasPrefix(got[0].Hashes[0], "SCRAM-SHA-256$") || len(got[0].Warnings) > 0 {
+		t.Fatalf("%+v of %s", got, with.String())
+	}
+	// What another server makes of it is the same keys.
+	body, err := json.Marshal(map[string]any{"accounts": got})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := loadTest(t, filepath.Join(t.TempDir(), "data"))
+	ask(t, other, http.MethodPost, "/users/import", string(body))
+	var again bytes.Buffer
+	if err := ExportChat(ctx, other, "alice", true, &again); err != nil {
+		t.Fatal(err)
+	}
+	keys := regexp.MustCompile(`<scram-credentials.*</scram-credentials>`)
+	if a, b := keys.FindString(with.String()), keys.FindString(again.String()); a == "" || a != b {
+		t.Errorf("%q became %q", a, b)
+	}
 }
