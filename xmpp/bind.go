@@ -23,13 +23,11 @@ func (n *negotiation) bind(el *Element) (bound bool, err error) {
 	if err != nil || !asked || st.Type != "set" {
 		return false, &fault{xstream.NotAuthorized, "bind a resource first"}
 	}
-	var request struct {
-		Resource string `xml:"urn:ietf:params:xml:ns:xmpp-bind resource"`
-	}
-	if err := st.DecodeChild(c, &request); err != nil {
+	resource, ok := resourceOf(st, c)
+	if !ok {
 		return false, n.write(st.Failure(xstanza.BadRequest, xstanza.Modify))
 	}
-	full, err := n.address(request.Resource)
+	full, err := n.address(resource)
 	if err != nil {
 		return false, n.write(st.Failure(xstanza.BadRequest, xstanza.Modify))
 	}
@@ -46,6 +44,22 @@ func (n *negotiation) bind(el *Element) (bound bool, err error) {
 		return false, n.write(st.Failure(xstanza.ResourceConstraint, xstanza.Wait))
 	}
 	return true, nil
+}
+
+// resourceOf is the resource that a request for bind asks for, "" for any; false where it cannot be read.
+func resourceOf(st *Stanza, bind Child) (resource string, ok bool) {
+	request, err := st.Child(bind)
+	if err != nil {
+		return "", false
+	}
+	if !request.Has(nsBind, "resource") {
+		return "", true
+	}
+	el, ok := request.Only(nsBind, "resource")
+	if !ok {
+		return "", false
+	}
+	return el.Text()
 }
 
 // address is the full JID of the session with the resource that the client asks for, or one of
