@@ -52,7 +52,10 @@
 // | XEP-0085 | 2.1 | complete | what somebody does at the moment is not kept, and waits while a client is inactive |
 // | XEP-0086 | 1.0 | complete | errors carry the numbers of old, too; policy-violation has none |
 // | XEP-0092 | 1.1 | complete | software version; levels STAFF and above get it |
+// | XEP-0107 | 1.2.2 | complete | mood, in nodes |
+// | XEP-0108 | 1.3 | complete | activity, in nodes |
 // | XEP-0115 | 1.6.0 | complete | capabilities of clients, which count for others where the hash fits; those of the server; SHA-1 and stronger |
+// | XEP-0118 | 1.3.0 | complete | tune, in nodes |
 // | XEP-0128 | 1.0.1 | complete | forms in service discovery |
 // | XEP-0133 | 1.3.1 | partial | adding, removing, disabling, enabling users, their passwords, sessions, contacts and numbers, announcements; no lists of blocked or allowed domains, messages of the day, restart |
 // | XEP-0153 | 1.1.1 | complete | the avatar's hash in presence, by the server |
@@ -60,8 +63,10 @@
 // | XEP-0157 | 1.1.1 | complete | contact addresses |
 // | XEP-0160 | 1.0.1 | complete | offline messages; what the archive has as well carries its id, by which a client that reads both knows it again |
 // | XEP-0163 | 1.2.2 | complete | personal eventing; notifications by capabilities, last items at presence |
+// | XEP-0172 | 1.1 | complete | nickname, in nodes and where clients send it along |
 // | XEP-0175 | 1.2 | complete | anonymous log-in, off unless config has it; addresses of a domain of their own |
 // | XEP-0178 | 1.2 | complete | EXTERNAL for clients, by the xmppAddr of an authority that config trusts; servers not |
+// | XEP-0184 | 1.4.0 | complete | receipts go on, as copies too, and are in the archive |
 // | XEP-0191 | 1.3 | complete | blocking; at most 2,000 addresses |
 // | XEP-0198 | 1.6.3 | complete | acknowledgement and resumption over any transport; where the archive cannot keep a message the connection ends, so that the client sends it again; no location; streams that wait end with the process |
 // | XEP-0199 | 2.0.1 | complete | ping |
@@ -73,8 +78,11 @@
 // | XEP-0227 | 1.1 | partial | accounts out of a stopped server and into one, whole but for preferences of the archive and rooms; SCRAM keys where the administrator asks for them, other passwords never; no XInclude, privacy lists |
 // | XEP-0257 | 0.3 | complete | own client certificates, at most 20, each good until it is revoked, whatever the password; who logged in by one changes neither password nor account; off unless config has it |
 // | XEP-0280 | 1.0.1 | complete | carbons, by the rules of rules:0 |
+// | XEP-0292 | 0.12.0 | partial | vCard4 in nodes; no requests by IQ, and vcard-temp is a card of its own |
 // | XEP-0297 | 1.0 | complete | forwarding, in carbons and the archive |
+// | XEP-0308 | 1.2.1 | complete | corrections go on and are archived as they are |
 // | XEP-0313 | 1.1.3 | complete | message archive with the extended queries, metadata and flipped pages; what is said in rooms is not in the archives of persons |
+// | XEP-0333 | 1.0.0 | complete | markers go on, as copies too, and are in the archive |
 // | XEP-0334 | 1.0.0 | complete | hints; no-store and no-permanent-store keep a message out of archive and offline messages, store puts it in |
 // | XEP-0352 | 1.0.0 | complete | client states; presence and chat states wait, the newest of each |
 // | XEP-0357 | 0.4.1 | complete | push notifications, which say how many messages there are and nothing else; services of other servers wait for server-to-server |
@@ -94,12 +102,16 @@
 // | XEP-0431 | 0.2.0 | complete | search of the archive: all words must stand in the text; one query looks at 50,000 messages at most |
 // | XEP-0440 | 1.0.0 | complete | tls-exporter and tls-server-end-point; none over WebSocket |
 // | XEP-0441 | 0.2.0 | complete | preferences of the archive; at most 1,000 addresses |
-// | XEP-0474 | 0.5.0 | complete | SCRAM tells what mechanisms and channel bindings were offered |
+// | XEP-0444 | 0.2.1 | complete | reactions go on and are archived as they are |
 // | XEP-0445 | 0.2.0 | complete | the code of an invitation opens registration |
+// | XEP-0449 | 0.2.0 | complete | stickers, in nodes |
+// | XEP-0461 | 0.2.1 | complete | replies go on and are archived as they are |
+// | XEP-0474 | 0.5.0 | complete | SCRAM tells what mechanisms and channel bindings were offered |
 // | XEP-0478 | 0.2.0 | complete | limits of the stream: the largest stanza, and the silence after which a client is asked |
 // | XEP-0480 | 0.2.0 | complete | upgrade tasks, by which accounts get the SCRAM keys that they lack |
 // | XEP-0484 | 0.2.0 | complete | FAST with HT-SHA-256-EXPR, -ENDP and -NONE; a token lasts 21 days; no 0-RTT, none for app passwords |
 // | XEP-0490 | 1.0.1 | complete | what has been read, in private nodes; no server assist |
+// | XEP-0492 | 0.2.0 | complete | settings of notifications stay in the extensions of bookmarks |
 // | XEP-0494 | 0.1.0 | complete | clients, app passwords and sessions of the other roads, each to be revoked |
 // | XEP-0509 | 0.2.0 | complete | a version of the features, so that a client logs in with its open tag |
 // | XEP-0515 | 0.1.0 | complete | SCRAM tells the version of TLS |
