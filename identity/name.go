@@ -14,15 +14,15 @@ import (
 // ParseUserName makes one from outside bytes.
 type UserName string
 
-// maxName is how many characters a login, a group or a domain label may have.
-const maxName = 64
+// nameRunes is how many characters a login, a group or a domain label may have.
+const nameRunes = 64
 
 // isNameForm reports whether s has the form of a login, a group or a domain label after PRECIS. As a
 // regular expression it would take 2 MiB, as it would have the tables of letters in it 65 times.
 func isNameForm(s string) bool {
 	n := 0
 	for _, c := range s {
-		if n++; n > maxName {
+		if n++; n > nameRunes {
 			return false
 		}
 		switch {
@@ -56,7 +56,7 @@ func isPlainName(s string) bool {
 			return false
 		}
 	}
-	return s != "" && len(s) <= maxName
+	return s != "" && len(s) <= nameRunes
 }
 
 func parseUserName(s string) (UserName, error) {
