@@ -13,6 +13,9 @@ func (s *Service) AddGroup(ctx context.Context, by Actor, name string, gid uint3
 	if err != nil {
 		return Group{}, err
 	}
+	if err := oneScript(n); err != nil {
+		return Group{}, err
+	}
 	if gid != 0 {
 		if err := checkNumber("gid", gid); err != nil {
 			return Group{}, err
@@ -252,6 +255,9 @@ func (s *Service) newGroupName(ctx context.Context, r StoreReader, g Group, name
 	}
 	if a, err := r.Account(ctx, domain, n); err == nil && a.Login == n && a.GID == g.GID {
 		return n, nil // the user's own group gets the user's name back
+	}
+	if err := oneScript(n); err != nil {
+		return "", err
 	}
 	return n, s.free(ctx, r, domain, n)
 }

@@ -49,17 +49,45 @@ func BenchmarkAccounts(b *testing.B) {
 					b.Fatal("found")
 				}
 			})
-			measure("first page", func() {
-				_, err := h.Users(ctx, identity.UserFilter{Limit: 50})
+			list := func(name string, f identity.UserFilter) {
+				measure(name, func() {
+					_, err := h.Users(ctx, f)
+					must(err)
+				})
+			}
+			place := func(i int) identity.UserPlace {
+				return identity.UserPlace{Login: identity.UserName(manyName(i)), Domain: "example.org"}
+			}
+			list("first page", identity.UserFilter{Limit: 50})
+			list("page in the middle", identity.UserFilter{Limit: 50, After: place(n / 2)})
+			list("page before it", identity.UserFilter{Limit: 50, Before: place(n / 2)})
+			list("page in the middle by number", identity.UserFilter{Limit: 50, Offset: n / 2})
+			list("search, one has it", identity.UserFilter{Text: manyName(n - 1), Limit: 50})
+			list("search, all have it", identity.UserFilter{Text: "erson", Limit: 50})
+			list("search, nobody has it", identity.UserFilter{Text: "somebody", Limit: 50})
+			list("disabled", identity.UserFilter{State: identity.UserDisabled, Limit: 50})
+			measure("count", func() {
+				_, err := h.CountUsers(ctx, identity.UserFilter{})
 				must(err)
 			})
-			measure("page in the middle", func() {
-				_, err := h.Users(ctx, identity.UserFilter{Limit: 50, Offset: n / 2})
+			measure("count of a search", func() {
+				_, err := h.CountUsers(ctx, identity.UserFilter{Text: "erson", Limit: 10_001})
 				must(err)
 			})
-			measure("search", func() {
-				_, err := h.Users(ctx, identity.UserFilter{Text: manyName(n - 1), Limit: 50})
+			_, err := h.AddGroup(ctx, owner, "crowd", 0)
+			must(err)
+			members := min(n, 100_000)
+			join(b, h, "crowd", members)
+			// What changes for a tenth of a million, each of whom is told.
+			full := true
+			measure(fmt.Sprintf("change of a group of %d", members), func() {
+				full = !full
+				_, err := h.SetGroup(ctx, owner, "crowd", identity.GroupChange{Folder: &full})
 				must(err)
+			})
+			measure("one more in it", func() {
+				must(h.AddMembers(ctx, owner, "crowd", []string{manyName(7)}, true))
+				must(h.AddMembers(ctx, owner, "crowd", []string{manyName(7)}, false))
 			})
 			measure("administrator", func() {
 				_, err := h.HasAdministrator(ctx)
@@ -68,6 +96,27 @@ func BenchmarkAccounts(b *testing.B) {
 		})
 	}
 }
+
+// join makes the first accounts members of a group.
+func join(b *testing.B, h *house, group string, n int) {
+	g, err := h.GroupRow(context.Background(), group)
+	if err != nil {
+		b.Fatal(err)
+	}
+	err = h.store.Write(context.Background(), func(w identity.StoreWriter) error {
+		for i := range n {
+			if err := w.PutMember(context.Background(), g.GID, manyID(i), false); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func manyID(i int) identity.UserID { return identity.UserID(fmt.Sprintf("many%022d", i)) }
 
 func manyName(i int) string { return fmt.Sprintf("person%07d", i) }
 
@@ -79,7 +128,7 @@ func fill(b *testing.B, s identity.Store, n int) {
 		err := s.Write(context.Background(), func(w identity.StoreWriter) error {
 			for i := from; i < min(from+piece, n); i++ {
 				id := uint32(1_000_000 + i)
-				u := identity.User{ID: identity.UserID(fmt.Sprintf("many%022d", i)), Domain: "example.org", Login: identity.UserName(manyName(i)), UID: id, GID: id,
+				u := identity.User{ID: manyID(i), Domain: "example.org", Login: identity.UserName(manyName(i)), UID: id, GID: id,
 					Level: identity.LevelUser, State: identity.UserActive, CreatedAt: at, CredentialVersion: 1,
 					Profile: identity.Profile{Name: fmt.Sprintf("Person %d", i), Email: manyName(i) + "@example.org"}}
 				if _, err := w.PutUser(context.Background(), u); err != nil {

@@ -251,6 +251,22 @@ func (s *Service) freeFor(ctx context.Context, r StoreReader, domain string, nam
 	case group && !besideGroup:
 		return faultf(ErrExists, "there is a group %q already; choose another name", shown)
 	}
+	return s.unlike(ctx, r, domain, name)
+}
+
+// unlike refuses a new name in letters of another alphabet that a reader would take for one that there is.
+func (s *Service) unlike(ctx context.Context, r StoreReader, domain string, name UserName) error {
+	like := name.Skeleton()
+	if like == name {
+		return nil
+	}
+	login, alias, group, err := r.NameTaken(ctx, domain, like)
+	if err != nil {
+		return err
+	}
+	if login || alias || group || like.Reserved() {
+		return faultf(ErrExists, "%q looks like %q, which there is; choose another name", s.display(name, domain), s.display(like, domain))
+	}
 	return nil
 }
 

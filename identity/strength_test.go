@@ -82,4 +82,22 @@ func TestOneScript(t *testing.T) {
 	}
 	_, err := a.AddAlias(t.Context(), owner, "\u0430lice", "alice")
 	a.refused("an alias", err, identity.ErrInvalid, "several scripts (Cyrillic and Latin)")
+	_, err = a.AddGroup(t.Context(), owner, "pаypal", 0)
+	a.refused("a group", err, identity.ErrInvalid, "several scripts")
+	// All of it in letters of another alphabet, which look like those of a name that there is.
+	_, err = a.AddUser(t.Context(), owner, identity.NewUser{Login: "соре"})
+	a.must("a name that looks like nobody's", err)
+	_, err = a.AddUser(t.Context(), owner, identity.NewUser{Login: "cope-x"})
+	a.must("a Latin one", err)
+	_, err = a.AddAlias(t.Context(), owner, "core", "alice")
+	a.must("a Latin alias", err)
+	for what, fn := range map[string]func() error{
+		"a login like an alias":    func() error { return second(a.AddUser(t.Context(), owner, identity.NewUser{Login: "соге"})) },
+		"a login like a login":     func() error { return second(a.AddUser(t.Context(), owner, identity.NewUser{Login: "соре-х"})) },
+		"an alias like a login":    func() error { return second(a.AddAlias(t.Context(), owner, "соре-х", "alice")) },
+		"a group like a login":     func() error { return second(a.AddGroup(t.Context(), owner, "соре-х", 0)) },
+		"a name of group likewise": func() error { return second(a.SetGroup(t.Context(), owner, "müller2", identity.GroupChange{Name: ptr("соре-х")})) },
+	} {
+		a.refused(what, fn(), identity.ErrExists, "looks like")
+	}
 }
