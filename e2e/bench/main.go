@@ -25,6 +25,7 @@ type options struct {
 	size                          int64
 	rounds, files, logs, sessions int
 	soak, crowd, enters, chatters int
+	guesses                       int
 	kept                          int
 	long                          time.Duration
 }
@@ -48,6 +49,7 @@ func main() {
 	flag.DurationVar(&o.long, "time", 3*time.Second, "length of a chat figure that is timed")
 	flag.IntVar(&o.crowd, "crowd", 1000, "FTP sessions with transfers at once")
 	flag.IntVar(&o.soak, "soak", 2000, "log-ins of the soak")
+	flag.IntVar(&o.guesses, "guesses", 1000, "wrong passwords of each kind of name")
 	bareHome := flag.String(bareFlag, "", "serve a folder as the limit (used by this program itself)")
 	bareChat := flag.Bool(bareChatFlag, false, "relay messages as the limit of chat (used by this program itself)")
 	cert := flag.String("cert", "", "certificate and key for that")
@@ -88,15 +90,18 @@ func exit(err error) {
 type single struct {
 	name, about string
 	run         func(ctx context.Context, bin string) error
+	byHand      bool // taken where it is named alone
 }
 
 func (o *options) alone() []single {
 	return []single{
-		{"start", "start to ready", benchStart},
-		{"fastpath", "system calls of a plain transfer", benchFastPath},
-		{"storm", "log-ins amid wrong passwords", benchStorm},
-		{"crowd", "many FTP sessions with transfers at once", func(ctx context.Context, bin string) error { return benchCrowd(ctx, bin, o.crowd) }},
-		{"soak", "what the server holds after many log-ins and transfers", func(ctx context.Context, bin string) error { return benchSoak(ctx, bin, o.soak) }},
+		{name: "start", about: "start to ready", run: benchStart},
+		{name: "fastpath", about: "system calls of a plain transfer", run: benchFastPath},
+		{name: "storm", about: "log-ins amid wrong passwords", run: benchStorm},
+		{name: "crowd", about: "many FTP sessions with transfers at once", run: func(ctx context.Context, bin string) error { return benchCrowd(ctx, bin, o.crowd) }},
+		{name: "soak", about: "what the server holds after many log-ins and transfers", run: func(ctx context.Context, bin string) error { return benchSoak(ctx, bin, o.soak) }},
+		{name: "guess", about: "whether the time of a wrong log-in tells which accounts there are; by hand", byHand: true,
+			run: func(ctx context.Context, bin string) error { return benchGuess(ctx, bin, o.guesses) }},
 	}
 }
 
@@ -139,7 +144,7 @@ func (o *options) run(ctx context.Context) error {
 		fmt.Printf("load of the machine when it began: %s", load)
 	}
 	for _, f := range o.alone() {
-		if !o.wants(f.name) {
+		if !o.wants(f.name) || f.byHand && !slices.Contains(strings.Split(o.figures, ","), f.name) {
 			continue
 		}
 		if err := f.run(ctx, o.bin); err != nil {
