@@ -20,8 +20,9 @@ func (s *Service) Nearest(ctx context.Context, name string) string {
 	best, least := "", maxSlips+1
 	try := func(login UserName, domain string) {
 		n := s.display(login, domain)
-		// A name of which everything is wrong is none that was meant.
-		if d := slips(wanted, n, least-1); d < least && d < len([]rune(wanted)) && d < len([]rune(n)) {
+		// A name of which everything is wrong is none that was meant; one that is the same is not there, as the
+		// alias of a removed account.
+		if d := slips(wanted, n, least-1); d > 0 && d < least && d < len([]rune(wanted)) && d < len([]rune(n)) {
 			best, least = n, d
 		}
 	}

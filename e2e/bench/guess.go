@@ -244,18 +244,37 @@ func (s *server) talk() (*talker, error) {
 	return c, c.open("localhost")
 }
 
-const saslNS = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
+// perTalk log-ins are tried on a stream: what may be said before the log-in has a bound.
+const perTalk = 50
 
-// guessPlain stays on one stream.
-func (s *server) guessPlain() func(string) (time.Duration, error) {
+// talks returns the stream for the next log-in.
+func (s *server) talks() func() (*talker, error) {
 	var c *talker
-	return func(name string) (took time.Duration, err error) {
-		if c == nil {
+	n := 0
+	return func() (_ *talker, err error) {
+		if n++; n%perTalk == 1 {
+			if c != nil {
+				_ = c.raw.Close()
+			}
 			if c, err = s.talk(); err != nil {
-				return 0, err
+				return nil, err
 			}
 		}
 		_ = c.raw.SetDeadline(time.Now().Add(patience))
+		return c, nil
+	}
+}
+
+const saslNS = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
+
+// guessPlain measures SASL PLAIN.
+func (s *server) guessPlain() func(string) (time.Duration, error) {
+	next := s.talks()
+	return func(name string) (took time.Duration, err error) {
+		c, err := next()
+		if err != nil {
+			return 0, err
+		}
 		begin := time.Now()
 		if err := c.send("<auth " + saslNS + " mechanism='PLAIN'>" + base64.StdEncoding.EncodeToString([]byte("\x00"+name+"\x00a wrong password")) + "</auth>"); err != nil {
 			return 0, err
@@ -267,14 +286,12 @@ func (s *server) guessPlain() func(string) (time.Duration, error) {
 
 // guessSCRAM measures the answer to a proof of nothing, or that to the name.
 func (s *server) guessSCRAM(proof bool) func(string) (time.Duration, error) {
-	var c *talker
+	next := s.talks()
 	return func(name string) (took time.Duration, err error) {
-		if c == nil {
-			if c, err = s.talk(); err != nil {
-				return 0, err
-			}
+		c, err := next()
+		if err != nil {
+			return 0, err
 		}
-		_ = c.raw.SetDeadline(time.Now().Add(patience))
 		b64 := base64.StdEncoding.EncodeToString
 		begin := time.Now()
 		if err := c.send("<auth " + saslNS + " mechanism='SCRAM-SHA-256'>" + b64([]byte("n,,n="+name+",r="+rand.Text())) + "</auth>"); err != nil {

@@ -24,16 +24,28 @@ const accountTables = `FROM identity_users u
 	LEFT JOIN identity_members m ON m.user_id = u.id
 	LEFT JOIN identity_groups s ON s.gid = m.gid `
 
-// accountByName reads by login, else by alias; no alias has the name of a tombstone.
+// accountByName reads by login, else by alias; no alias has the name of a tombstone. Where nobody has the
+// name it reads the first account there is, so that a log-in of nobody takes as long as a wrong password.
 const accountByName = accountColumns + accountTables +
 	`WHERE u.state <> 'deleted' AND u.id = COALESCE(
 		(SELECT id FROM identity_users WHERE domain = $1 AND login = $2),
-		(SELECT target FROM identity_aliases WHERE domain = $1 AND name = $2))
+		(SELECT target FROM identity_aliases WHERE domain = $1 AND name = $2),
+		(SELECT id FROM identity_users WHERE domain >= '' ORDER BY domain, login LIMIT 1))
 	ORDER BY s.name`
 
 // Account implements identity.Store.
 func (r reader) Account(ctx context.Context, domain string, name identity.UserName) (identity.Account, error) {
-	return r.account(ctx, accountByName, domain, string(name))
+	a, err := r.account(ctx, accountByName, domain, string(name))
+	if err != nil || a.Domain == domain && a.Login == name {
+		return a, err
+	}
+	var one int
+	err = r.q.QueryRowContext(sqldb.Brief(ctx), `SELECT 1 FROM identity_aliases WHERE domain = $1 AND name = $2 AND target = $3`,
+		domain, string(name), string(a.ID)).Scan(&one)
+	if err != nil {
+		return identity.Account{}, unavailable("reading an alias", err)
+	}
+	return a, nil
 }
 
 // AccountByID implements identity.Store.
