@@ -266,7 +266,7 @@ func TestHostileHook(t *testing.T) {
 	if inside.Load() != 0 {
 		t.Errorf("an address inside was asked %d times", inside.Load())
 	}
-	if got := s.run(t, "", "user", "list", "--json"); strings.Contains(got, "eve") {
+	if got := s.run(t, "", "user", "list", "--json"); strings.Contains(got, `"eve"`) {
 		t.Errorf("an account was made of an answer that nobody signed: %s", got)
 	}
 }
