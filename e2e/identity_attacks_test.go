@@ -225,9 +225,13 @@ func TestHostileHook(t *testing.T) {
 	}
 	secret := listen(func(http.ResponseWriter, *http.Request) { inside.Add(1) })
 	answers := map[string]http.HandlerFunc{
-		"garbage":  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("\x00\xff<html>")) },
-		"yes":      func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"ok":true,"person":{"id":"1","login":"eve"}}`) },
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, secret+"/latest/meta-data/", http.StatusTemporaryRedirect) },
+		"garbage": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("\x00\xff<html>")) },
+		"yes": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"ok":true,"person":{"id":"1","login":"eve"}}`)
+		},
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, secret+"/latest/meta-data/", http.StatusTemporaryRedirect)
+		},
 		"endless": func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				if _, err := w.Write(make([]byte, 1<<16)); err != nil {

@@ -77,6 +77,7 @@ type passwords struct {
 	foreign    ForeignHashes // nil: none is known
 	heavy      *gate         // before gate, for what takes much memory
 	decoys     *decoys
+	blank      Record // of nobody, as long as one of somebody
 
 	hashes atomic.Int64 // slow hashes begun
 }
@@ -144,6 +145,27 @@ func (p *passwords) record(ctx context.Context, from netip.Prefix, id UserID, ol
 	return p.close(id, r)
 }
 
+// ready makes blank.
+func (p *passwords) ready() (err error) {
+	r := p.dummy("")
+	if p.sha1 && r.SHA256 != nil {
+		r.SHA1 = &scramKeys{Stored: make([]byte, sha1.Size), Server: make([]byte, sha1.Size)}
+	}
+	p.blank, err = p.close(UserID(nobody), r)
+	return err
+}
+
+// of opens the record of an account; has is false where it has none, or there is no account, which takes as
+// long.
+func (p *passwords) of(acc *Account) (r passwordRecord, has bool, err error) {
+	if acc != nil && len(acc.Password.Sealed) > 0 {
+		r, err = p.open(acc.ID, acc.Password)
+		return r, true, err
+	}
+	_, err = p.open(UserID(nobody), p.blank)
+	return passwordRecord{}, false, err
+}
+
 func newSalt() []byte {
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // never fails, as its documentation says
@@ -182,22 +204,22 @@ type sender struct {
 func (p *passwords) verify(ctx context.Context, from sender, name string, acc *Account, password Secret, allowed bool) (bool, error) {
 	text, ok := preparePassword(password.Reveal())
 	r, known := p.dummy(name), false
-	if acc != nil && len(acc.Password.Sealed) > 0 {
-		was, err := p.open(acc.ID, acc.Password)
-		if err != nil {
-			return false, err
-		}
-		if was.Kind != recordSalt {
-			r, known = was, true
-		}
+	was, has, err := p.of(acc)
+	if err != nil {
+		return false, err
+	}
+	if has && was.Kind != recordSalt {
+		r, known = was, true
 	}
 	good := ok && known && allowed
-	var key cacheKey
-	if good {
-		key = p.cache.key(acc.ID, acc.CredentialVersion, text)
-		if p.cache.has(key) {
-			return true, nil
-		}
+	var id UserID
+	var version int64
+	if acc != nil {
+		id, version = acc.ID, acc.CredentialVersion
+	}
+	key := p.cache.key(id, version, text)
+	if p.cache.has(key) && good {
+		return true, nil
 	}
 	free, err := p.heavily(ctx, from.prefix, r)
 	if err != nil {

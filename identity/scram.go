@@ -87,14 +87,14 @@ func (x *SCRAM) begin(ctx context.Context, h SCRAMHash) error {
 	// Equal for all spellings of one name; what is no name has itself.
 	x.Salt = keyed(s.seal.salts, c.key, string(h))[:saltBytes]
 	x.Iterations = s.opts.SCRAMIterations
-	if c.acc == nil || len(c.acc.Password.Sealed) == 0 {
-		return nil
-	}
-	r, err := s.passwords.open(c.acc.ID, c.acc.Password)
-	if err != nil {
-		return s.unreadable(c.acc.ID, err)
-	}
+	r, has, err := s.passwords.of(c.acc)
 	switch {
+	case err != nil && c.acc != nil:
+		return s.unreadable(c.acc.ID, err)
+	case err != nil:
+		return err
+	case !has:
+		return nil
 	case r.Kind == recordArgon:
 		return nil
 	case h == SCRAMSHA256:

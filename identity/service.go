@@ -183,6 +183,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s.passwords = &passwords{seal: s.seal, gate: newGate(runtime.GOMAXPROCS(0), maxGateQueue),
 		cache: newCredentialCache(o.Now), iterations: o.SCRAMIterations, sha1: o.SCRAMSHA1, argon: o.Argon2id,
 		tokens: o.Tokens, foreign: o.Foreign, heavy: newGate(heavyWidth, maxGateQueue), decoys: s.decoys}
+	if err := s.passwords.ready(); err != nil {
+		return nil, err
+	}
 	table, err := newPolicyTable(o.Policy, o.defaultLevels(), o.Domain, o.Classes)
 	if err != nil {
 		return nil, err

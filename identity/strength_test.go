@@ -92,11 +92,13 @@ func TestOneScript(t *testing.T) {
 	_, err = a.AddAlias(t.Context(), owner, "core", "alice")
 	a.must("a Latin alias", err)
 	for what, fn := range map[string]func() error{
-		"a login like an alias":    func() error { return second(a.AddUser(t.Context(), owner, identity.NewUser{Login: "соге"})) },
-		"a login like a login":     func() error { return second(a.AddUser(t.Context(), owner, identity.NewUser{Login: "соре-х"})) },
-		"an alias like a login":    func() error { return second(a.AddAlias(t.Context(), owner, "соре-х", "alice")) },
-		"a group like a login":     func() error { return second(a.AddGroup(t.Context(), owner, "соре-х", 0)) },
-		"a name of group likewise": func() error { return second(a.SetGroup(t.Context(), owner, "müller2", identity.GroupChange{Name: ptr("соре-х")})) },
+		"a login like an alias": func() error { return second(a.AddUser(t.Context(), owner, identity.NewUser{Login: "соге"})) },
+		"a login like a login":  func() error { return second(a.AddUser(t.Context(), owner, identity.NewUser{Login: "соре-х"})) },
+		"an alias like a login": func() error { return second(a.AddAlias(t.Context(), owner, "соре-х", "alice")) },
+		"a group like a login":  func() error { return second(a.AddGroup(t.Context(), owner, "соре-х", 0)) },
+		"a name of group likewise": func() error {
+			return second(a.SetGroup(t.Context(), owner, "müller2", identity.GroupChange{Name: ptr("соре-х")}))
+		},
 	} {
 		a.refused(what, fn(), identity.ErrExists, "looks like")
 	}
