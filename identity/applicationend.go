@@ -238,14 +238,15 @@ func (s *Service) applicationsOf(ctx context.Context, ids []UserID) {
 // SweepGrants ends grants whose time is over; with all, those too whose account or application has
 // changed while no server ran.
 func (s *Service) SweepGrants(ctx context.Context, all bool) error {
-	f := GrantFilter{Expired: s.now()}
+	const most = 1 << 20 // that are swept at once
+	f := GrantFilter{Expired: s.now(), Limit: most}
 	if all {
 		apps, err := s.store.Applications(ctx)
 		if err != nil {
 			return err
 		}
 		for _, a := range apps {
-			if err := s.checkGrants(ctx, GrantFilter{Application: a.ID, Limit: 1 << 30}); err != nil {
+			if err := s.checkGrants(ctx, GrantFilter{Application: a.ID, Limit: most}); err != nil {
 				return err
 			}
 		}

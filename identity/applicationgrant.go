@@ -20,7 +20,6 @@ const (
 	maxGrants          = 50 // of one person at one application; the one that was used least lately gives way
 	grantRate          = 60 // that one person makes within grantWindow
 	grantWindow        = time.Minute
-	grantsAtOnce       = 500 // that a list has where nothing else is said
 )
 
 // Grant events in the audit log.
@@ -202,14 +201,13 @@ func (s *Service) Authorize(ctx context.Context, b *Browser, app Application, n 
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		first := err != nil
-		if first {
+		if err != nil {
 			u = ApplicationUser{Application: app.ID, User: acc.ID, FirstAt: now}
 		}
 		u.LastAt, u.Agreed = now, u.Agreed || n.Agreed
 		for _, x := range n.Scopes {
 			if !slices.Contains(u.Scopes, x) {
-				u.Scopes = append(u.Scopes, x)
+				u.Scopes, u.Agreed = append(u.Scopes, x), n.Agreed // a yes was to what was asked then
 			}
 		}
 		if err := e.PutApplicationUser(ctx, u); err != nil {

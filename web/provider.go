@@ -264,11 +264,11 @@ type consentView struct {
 
 // claimWords say what a scope opens.
 var claimWords = map[string]string{ //nolint:gochecknoglobals // a table
-	identity.ScopeOpenID:  "An ID that stands for your account and never changes",
-	identity.ScopeProfile: "Your name, user name, language and time zone",
-	identity.ScopeEmail:   "Your e-mail address",
-	identity.ScopeGroups:  "The groups that you are in",
-	identity.ScopeOffline: "To go on while you are not here, until you end it",
+	identity.ScopeOpenID:  "An ID that stands for the account and never changes",
+	identity.ScopeProfile: "Name, user name, language, time zone",
+	identity.ScopeEmail:   "E-mail address",
+	identity.ScopeGroups:  "Names of the groups",
+	identity.ScopeOffline: "Going on while nobody is here",
 }
 
 func claimList(scopes []string) []string {

@@ -556,7 +556,7 @@ func TestConsent(t *testing.T) {
 	b := s.browser().login("alice")
 	v := oauth2.GenerateVerifier()
 	path := w.ask(v, "n-1")
-	page := b.get(path).expect(t, http.StatusOK, "Log in to Wiki wiki?", "Your e-mail address", "The groups that you are in")
+	page := b.get(path).expect(t, http.StatusOK, "Log in to Wiki wiki?", "E-mail address", "Names of the groups")
 	if h := page.Header; !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") || h.Get("X-Frame-Options") != "DENY" || !strings.Contains(h.Get("Content-Security-Policy"), "form-action 'self'") {
 		t.Error("the question can be framed")
 	}
