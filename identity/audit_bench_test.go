@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"trivium/identity"
+	"trivium/identity/sqlstore"
+	"trivium/internal/sqldb/sqltest"
 )
 
 // cpu is what the process has used of all CPUs so far.
@@ -53,8 +55,10 @@ func BenchmarkAuditedLogin(b *testing.B) {
 }
 
 // BenchmarkAuditRows writes rows of log-ins as a storm of them does, through the queue and durable.
-func BenchmarkAuditRows(b *testing.B) {
-	a := newAccounts(b)
+func BenchmarkAuditRows(b *testing.B) { sqltest.EachBench(b, benchmarkAuditRows) }
+
+func benchmarkAuditRows(b *testing.B, on sqltest.Engine) {
+	a := newAccounts(b, func(o *identity.Options) { o.Store = sqlstore.New(on.Migrated(b, sqlstore.Migrate)) })
 	e := identity.AuditEvent{Event: "login.ok", Actor: "user1", Via: "ftp", Subject: "user1", Protocol: identity.ProtocolFTP,
 		Method: identity.MethodPassword, Remote: "192.0.2.1:40000", Session: "1-abcdefghijklmnop", Result: "ok"}
 	used, start, n := cpu(b), time.Now(), 0

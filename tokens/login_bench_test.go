@@ -24,12 +24,14 @@ import (
 // benchUsers have a token each; the benchmark goes round among them.
 const benchUsers = 1000
 
-// BenchmarkLogin is a log-in by token from accept to close, over the identity API on SQLite, with
+// BenchmarkLogin is a log-in by token from accept to close, over the identity API, with
 // its rows of the audit log written before the clock stops. CPU counts all goroutines.
-func BenchmarkLogin(b *testing.B) {
+func BenchmarkLogin(b *testing.B) { sqltest.EachBench(b, benchmarkLogin) }
+
+func benchmarkLogin(b *testing.B, e sqltest.Engine) {
 	ctx, stop := context.WithCancel(b.Context())
 	defer stop()
-	db := sqltest.Open(b)
+	db := e.Open(b)
 	if err := errors.Join(identitystore.Migrate(ctx, db), tokenstore.Migrate(ctx, db)); err != nil {
 		b.Fatal(err)
 	}

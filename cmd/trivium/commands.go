@@ -33,6 +33,7 @@ type commands struct {
 	Status  statusCmd  `cmd:"" group:"server" help:"Problems first, then listeners and sessions."`
 	Policy  policyCmd  `cmd:"" group:"server" help:"Which level a resource needs, and why."`
 	Class   classCmd   `cmd:"" group:"server" help:"Classes of client addresses."`
+	Store   storeCmd   `cmd:"" group:"server" help:"Where accounts, tokens and messages are kept."`
 	Version versionCmd `cmd:"" group:"server" help:"Print the version."`
 
 	Reference referenceCmd `cmd:"" hidden:"" help:"Write the page of all commands."`

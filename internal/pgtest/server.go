@@ -33,7 +33,7 @@ var ErrMissing = errors.New("no PostgreSQL server is installed (Debian: apt-get 
 
 // guard runs the server, and ends it and removes its folder when its input ends, which it does with the
 // process that holds the other end. $1: the program, $2: the folder.
-const guard = `"$1" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c full_page_writes=off -c autovacuum=off \
+const guard = `"$1" -D "$2/data" -k "$2" -c listen_addresses= -c fsync="${TEST_PG_FSYNC:-off}" -c full_page_writes=off -c autovacuum=off \
 	-c max_connections=300 -c shared_buffers=32MB -c wal_level=minimal -c max_wal_senders=0 >>"$2/log" 2>&1 &
 read -r end
 kill -QUIT "$(head -n 1 "$2/data/postmaster.pid")" 2>/dev/null

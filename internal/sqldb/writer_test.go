@@ -339,10 +339,12 @@ func testCloseRunsWhatIsQueued(t *testing.T, e sqltest.Engine) {
 }
 
 // BenchmarkWrite is one durable insert from 1 and from 64 callers at once.
-func BenchmarkWrite(b *testing.B) {
+func BenchmarkWrite(b *testing.B) { sqltest.EachBench(b, benchmarkWrite) }
+
+func benchmarkWrite(b *testing.B, e sqltest.Engine) {
 	for _, callers := range []int{1, 64} {
 		b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {
-			db := sqltest.Open(b)
+			db := e.Open(b)
 			create(b, db)
 			ctx := context.Background()
 			before := db.Commits()

@@ -27,6 +27,22 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sqld
 		_ = db.Close()
 		return nil, err
 	}
+	if err := migrateStore(ctx, db); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	if err := moveCertificates(ctx, db, log); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("moving the certificates of clients: %w", err)
+	}
+	return db, nil
+}
+
+// seeded are the tables in which migrations write rows.
+var seeded = []string{"identity_counters", "identity_audit_head"}
+
+// migrateStore brings the tables of all modules to their newest form.
+func migrateStore(ctx context.Context, db *sqldb.DB) error {
 	for _, m := range []struct {
 		name    string
 		migrate func(context.Context, *sqldb.DB) error
@@ -39,13 +55,8 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sqld
 		{"pubsub", pubsubstore.Migrate},
 	} {
 		if err := m.migrate(ctx, db); err != nil {
-			_ = db.Close()
-			return nil, fmt.Errorf("preparing the tables of %s: %w", m.name, err)
+			return fmt.Errorf("preparing the tables of %s: %w", m.name, err)
 		}
 	}
-	if err := moveCertificates(ctx, db, log); err != nil {
-		_ = db.Close()
-		return nil, fmt.Errorf("moving the certificates of clients: %w", err)
-	}
-	return db, nil
+	return nil
 }

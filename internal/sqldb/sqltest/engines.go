@@ -21,6 +21,7 @@ import (
 type Engine struct {
 	Dialect sqldb.Dialect
 	server  *sharedPG // nil: SQLite
+	readers int
 }
 
 // Each runs fn on each engine in a subtest of its name. Where no PostgreSQL is installed that one is
@@ -30,6 +31,21 @@ func Each(t *testing.T, fn func(t *testing.T, e Engine)) {
 	t.Run(string(sqldb.SQLite), func(t *testing.T) { fn(t, Engine{Dialect: sqldb.SQLite}) })
 	t.Run(string(sqldb.Postgres), func(t *testing.T) { fn(t, Postgres(t)) })
 }
+
+// EachBench is Each for a benchmark. With TEST_PG_FSYNC=on in the environment the PostgreSQL server waits for
+// its disk, as SQLite does here.
+func EachBench(b *testing.B, fn func(b *testing.B, e Engine)) {
+	b.Helper()
+	b.Run(string(sqldb.SQLite), func(b *testing.B) { fn(b, Engine{Dialect: sqldb.SQLite}) })
+	b.Run(string(sqldb.Postgres), func(b *testing.B) {
+		e := Postgres(b)
+		e.readers = benchReaders
+		fn(b, e)
+	})
+}
+
+// benchReaders is what a store has where nobody says.
+const benchReaders = 8
 
 // Postgres is the engine PostgreSQL, on a server that all tests of the binary share. It skips the test
 // where none is installed.
@@ -42,7 +58,7 @@ func Postgres(t testing.TB) Engine {
 	if err != nil {
 		t.Fatalf("starting PostgreSQL: %v", err)
 	}
-	return Engine{sqldb.Postgres, s}
+	return Engine{sqldb.Postgres, s, pgReaders}
 }
 
 // sharedPG is a server with the databases of many tests.
@@ -104,14 +120,14 @@ func (e Engine) Open(t testing.TB) *sqldb.DB {
 func (e Engine) open(t testing.TB, url string) *sqldb.DB {
 	t.Helper()
 	if e.server != nil {
-		url += fmt.Sprintf("&pool_max_conns=%d", pgReaders)
+		url += fmt.Sprintf("&pool_max_conns=%d", e.readers)
 	}
 	db, err := sqldb.Open(t.Context(), url, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatalf("opening the test store: %v", err)
 	}
 	t.Cleanup(func() {
-		if e.server != nil {
+		if e.server != nil && e.readers == pgReaders {
 			checkWidths(t, db)
 		}
 		if err := db.Close(); err != nil {

@@ -18,9 +18,9 @@ import (
 )
 
 // open returns an empty store and closes it when the test ends.
-func open(t testing.TB, o sqlstore.Options) *sqlstore.Store {
+func open(t testing.TB, e sqltest.Engine, o sqlstore.Options) *sqlstore.Store {
 	t.Helper()
-	db := sqltest.Migrated(t, sqlstore.Migrate)
+	db := e.Migrated(t, sqlstore.Migrate)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -56,7 +56,9 @@ func letter(from, to int, origin string) mam.Message {
 
 // BenchmarkPut writes messages with two records each, durable, and says what one costs in all: the
 // index that is written behind included.
-func BenchmarkPut(b *testing.B) {
+func BenchmarkPut(b *testing.B) { sqltest.EachBench(b, benchmarkPut) }
+
+func benchmarkPut(b *testing.B, e sqltest.Engine) {
 	for _, tt := range []struct {
 		name           string
 		people, window int
@@ -68,7 +70,7 @@ func BenchmarkPut(b *testing.B) {
 		{"5000 people at random, 400 in work", 5000, 400, false},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
-			s := open(b, sqlstore.Options{})
+			s := open(b, e, sqlstore.Options{})
 			ctx := context.Background()
 			for n := range tt.people { // the rows of the accounts are made once in their lives
 				if _, err := s.Put(ctx, letter(n, (n+1)%tt.people, ""), nil); err != nil {
@@ -107,9 +109,11 @@ func BenchmarkPut(b *testing.B) {
 
 // BenchmarkPage reads pages of 50 from an archive of a million messages with 1000 contacts, among
 // which the archives of others lie, too.
-func BenchmarkPage(b *testing.B) {
+func BenchmarkPage(b *testing.B) { sqltest.EachBench(b, benchmarkPage) }
+
+func benchmarkPage(b *testing.B, e sqltest.Engine) {
 	const messages, contacts = 1_000_000, 1000
-	s := open(b, sqlstore.Options{})
+	s := open(b, e, sqlstore.Options{})
 	ctx := context.Background()
 	ids := make([]mam.ID, 0, messages)
 	for i := range messages {
