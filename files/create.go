@@ -34,6 +34,11 @@ func (t *Tree) Create(ctx context.Context, p string, o UploadOptions) (*Upload, 
 		u.release()
 		return nil, failed("create", p, err)
 	}
+	var entry owned
+	if s.exists {
+		entry = s.owned()
+	}
+	u.stands = v.standing(t, s, entry, true)
 	return u, nil
 }
 

@@ -141,8 +141,8 @@ func (s *Service) reserved(name string) bool {
 
 // reservedFolded is reserved for a name in any case.
 func (s *Service) reservedFolded(name string) bool {
-	name = folded(name)
-	same := func(other string) bool { return folded(other) == name }
+	name = Folded(name)
+	same := func(other string) bool { return Folded(other) == name }
 	return slices.ContainsFunc(reservedNames(), same) || slices.ContainsFunc(s.o.Mounts, func(m Mount) bool {
 		return same(split(m.Path)[0])
 	})

@@ -10,8 +10,9 @@ import (
 // File is an opened file. It is read as it was when it was opened, though an upload takes its place
 // meanwhile. Its methods are for one goroutine, but for ReadAt.
 type File struct {
-	obj  Object
-	info Info
+	obj    Object
+	info   Info
+	stands standing
 }
 
 // Open opens a file for reading, through links inside the mount. A folder is ErrIsDir; an
@@ -38,7 +39,7 @@ func (t *Tree) Open(ctx context.Context, p string) (*File, error) {
 		_ = obj.Close()
 		return nil, failed("open", p, fs.ErrPermission)
 	}
-	return &File{obj: obj, info: v.info(s.m, n, s.at, s.canon(), &s.diro)}, nil
+	return &File{obj: obj, info: v.info(s.m, n, s.at, s.canon(), &s.diro), stands: v.standing(t, s, s.m.owned(n, false), false)}, nil
 }
 
 // Info describes the file as it was opened.

@@ -140,7 +140,7 @@ func (v *view) newName(ctx context.Context, s *spot, except string) error {
 // uniqueCase reads the names of the folder, one after the other. A name that is hidden from the
 // session is answered as it is itself.
 func (v *view) uniqueCase(ctx context.Context, s *spot, except string) error {
-	wanted := folded(s.name)
+	wanted := Folded(s.name)
 	plain := ascii(s.name)
 	taken := errors.New("taken")
 	var by string
@@ -152,7 +152,7 @@ func (v *view) uniqueCase(ctx context.Context, s *spot, except string) error {
 			if len(name) != len(s.name) || !strings.EqualFold(name, s.name) {
 				return nil
 			}
-		} else if folded(name) != wanted {
+		} else if Folded(name) != wanted {
 			return nil
 		}
 		by = name
@@ -169,9 +169,9 @@ func (v *view) uniqueCase(ctx context.Context, s *spot, except string) error {
 	return fs.ErrExist
 }
 
-// folded is the same for names that differ in case or normalisation alone (Unicode Standard,
+// Folded is the same for names that differ in case or normalisation alone (Unicode Standard,
 // section 3.13, D145).
-func folded(name string) string {
+func Folded(name string) string {
 	return norm.NFC.String(cases.Fold().String(norm.NFD.String(name)))
 }
 

@@ -12,8 +12,9 @@ import (
 // Upload is one upload on its way. It must end in Commit, Suspend or Discard; after a Commit that
 // failed one of the other two is still due. Its methods are for one goroutine, but for Written.
 type Upload struct {
-	t    *Tree
-	spot *spot
+	t      *Tree
+	spot   *spot
+	stands standing
 
 	w    Writer
 	part Part // nil: the finished file is appended to in place

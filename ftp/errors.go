@@ -113,6 +113,9 @@ func reasonText(r identity.Reason) string {
 // haltedText is the reply to a transfer that an administrator broke off.
 const haltedText = "An administrator stopped the transfer; what came is kept and can be resumed."
 
+// lostText is the reply to a transfer whose right was taken away while it ran.
+const lostText = "You may not go on with this transfer: your rights have changed."
+
 // crowdedText is the reply to a transfer for which there is no place.
 const crowdedText = "Too many transfers are going on; try again when one has ended."
 

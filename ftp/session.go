@@ -446,5 +446,19 @@ func (s *session) SessionEnded(r identity.Reason) {
 	}()
 }
 
-// SessionChanged needs nothing: rights are read at each use.
-func (s *session) SessionChanged() {}
+// SessionChanged is for what runs: rights are read at each use, and a transfer is a long one. One that
+// may not go on is broken off, and the session goes on.
+func (s *session) SessionChanged() {
+	s.mu.Lock()
+	t := s.busy
+	s.mu.Unlock()
+	if t == nil || t.still() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy == t && !s.control.closed {
+		t.lost.Store(true)
+		t.abort()
+	}
+}

@@ -56,6 +56,7 @@ type transfer struct {
 
 	stopped atomic.Bool // by ABOR, a hang-up, an end of the session
 	halted  atomic.Bool // by an administrator
+	lost    atomic.Bool // the right to it was taken away
 	moved   atomic.Int64
 	fast    atomic.Bool // the kernel moves the bytes, and knows how many
 	began   time.Time
@@ -70,6 +71,17 @@ type transfer struct {
 	stood   bool   // a data connection was there; the engine's goroutine
 	closed  bool   // what was opened is settled; the engine's goroutine
 	aborts  int    // ABORs that wait for an answer; guarded by control.mu
+}
+
+// still reports whether the session may move what it moves yet. A list holds names that it had read.
+func (t *transfer) still() bool {
+	switch {
+	case t.file != nil:
+		return t.file.Still()
+	case t.upload != nil:
+		return t.upload.Still()
+	}
+	return true
 }
 
 // abort stops the transfer from outside.
@@ -378,6 +390,9 @@ func (s *session) ended(t *transfer) {
 	a := transferReply(t.err, t.upload != nil)
 	if t.halted.Load() && errors.Is(t.err, errAborted) {
 		a.text = haltedText
+	}
+	if t.lost.Load() && errors.Is(t.err, errAborted) {
+		a.text = lostText
 	}
 	took := slog.Int64("took_ms", time.Since(t.began).Milliseconds())
 	what := []any{slog.String("doing", t.doing), slog.Int64("bytes", t.moved.Load()), took, slog.Int("code", a.code)}

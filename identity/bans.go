@@ -91,9 +91,9 @@ func (s *Service) AddBan(ctx context.Context, by Actor, n NewBan) (Ban, error) {
 	case len(reason) > maxBanReason || checkText("reason", reason, maxBanReason, false) != nil:
 		return fail(ErrInvalid, "reason: at most %d bytes, in one line", maxBanReason)
 	case !n.Confirm && p.Bits() < wide:
-		return fail(ErrRefused, "%s is most of the internet; if you mean it, confirm it", p)
+		return fail(ErrConfirm, "%s is most of the internet; if you mean it, confirm it", p)
 	case !n.Confirm && p.Contains(actorAddr(by)):
-		return fail(ErrRefused, "your own address %s is in %s: you would shut yourself out; if you mean it, confirm it", actorAddr(by), p)
+		return fail(ErrConfirm, "your own address %s is in %s: you would shut yourself out; if you mean it, confirm it", actorAddr(by), p)
 	}
 	b := Ban{Prefix: p.String(), Kind: BanManual, Reason: cmp.Or(reason, "banned by hand"), Actor: cmp.Or(by.User, by.Via),
 		Since: s.now(), Until: s.now().Add(length), Count: 1}

@@ -295,6 +295,7 @@ func (s *Service) lower(rec *browserRecord, why Reason) {
 	s.sessionGrants(rec.session.id, was.creds.UserID, why)
 	s.auditEnd(EventLogout, rec.session, was, why)
 	s.downgraded(rec.session)
+	rec.session.tellChanged()
 	s.closeSurplus(surplus)
 }
 

@@ -120,9 +120,7 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 		return s.decide(ses, acc)
 	}
 	return func() {
-		if ses.holder != nil {
-			ses.holder.SessionChanged()
-		}
+		ses.tellChanged()
 	}
 }
 

@@ -159,9 +159,7 @@ func (s *Service) reloadRules(ctx context.Context) error {
 		switch {
 		case !ok:
 		case !s.shutOut(t, ses):
-			if ses.holder != nil {
-				ses.holder.SessionChanged()
-			}
+			ses.tellChanged()
 		case ses.browser != nil && !has.creds.Anonymous():
 			s.demote(ses.browser, why)
 		default:

@@ -169,6 +169,7 @@ type Session struct {
 	level    Level
 	reason   Reason
 	done     bool
+	changes  map[*func()]struct{} // of OnChange
 }
 
 // ID is opaque, no secret, and never changes; it begins with the node's name.
@@ -283,6 +284,39 @@ func (s *Session) CountIn(n int64) { s.in.Add(n); s.Touch() }
 
 // CountOut adds n sent bytes.
 func (s *Session) CountOut(n int64) { s.out.Add(n) }
+
+// OnChange calls fn each time that the session goes on with other rights, or as another than before,
+// until stop is called; Holder.SessionChanged is the same for the road as a whole. fn must not block, and
+// may come from any goroutine, also while stop runs.
+func (s *Session) OnChange(fn func()) (stop func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.changes == nil {
+		s.changes = map[*func()]struct{}{}
+	}
+	s.changes[&fn] = struct{}{}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.changes, &fn)
+	}
+}
+
+// tellChanged tells the road, and what runs on it, that rights have changed. No lock is held.
+func (s *Session) tellChanged() {
+	if s.holder != nil {
+		s.holder.SessionChanged()
+	}
+	s.mu.Lock()
+	list := make([]func(), 0, len(s.changes))
+	for fn := range s.changes {
+		list = append(list, *fn)
+	}
+	s.mu.Unlock()
+	for _, fn := range list {
+		fn()
+	}
+}
 
 // Ended is closed when the session has ended, by whomever.
 func (s *Session) Ended() <-chan struct{} { return s.ended }

@@ -18,6 +18,7 @@ type accountView struct {
 	page
 	Account                                   accountCard
 	Name, Email, Phone, About, Lang, TimeZone field
+	Formats                                   field
 	Old, New                                  field
 	Others                                    int // sessions that a new password ends
 	Providers                                 []providerButton
@@ -61,9 +62,10 @@ func newAccountView(p identity.Profile) *accountView {
 		About: field{ID: "about", Name: "about", Label: "About", Value: p.About, Rows: 3},
 		Lang:  field{ID: "lang", Name: "lang", Label: "Language", Type: "text", Value: p.Lang, Help: "Such as en or de-AT. Empty: as your browser asks."},
 		TimeZone: field{ID: "time_zone", Name: "time_zone", Label: "Time zone", Type: "text", Value: p.TimeZone, List: "zones",
-			Help: "Such as Europe/Warsaw. Empty: UTC."},
-		Old: field{ID: "old", Name: "old", Label: "Password now", Type: "password", Autocomplete: "current-password", Required: true},
-		New: newPasswordField("new", "New password"),
+			Help: "Such as Europe/Warsaw. Empty: as your browser's clock."},
+		Formats: field{ID: "formats", Name: "formats", Label: "Dates and times", Type: "text", Value: p.Formats, Help: "As they are written in a language, such as de or en-GB. Empty: as your browser asks."},
+		Old:     field{ID: "old", Name: "old", Label: "Password now", Type: "password", Autocomplete: "current-password", Required: true},
+		New:     newPasswordField("new", "New password"),
 	}
 }
 
@@ -107,7 +109,7 @@ const (
 
 // readProfile checks the fields of a profile form and notes each fault.
 func (v *visit) readProfile(p *page, view *accountView, old identity.Profile) identity.Profile {
-	for _, f := range []*field{&view.Name, &view.Email, &view.Phone, &view.About, &view.Lang, &view.TimeZone} {
+	for _, f := range []*field{&view.Name, &view.Email, &view.Phone, &view.About, &view.Lang, &view.TimeZone, &view.Formats} {
 		f.Value = v.text(f.Name)
 		most := shortMost
 		if f.Rows > 1 {
@@ -122,9 +124,12 @@ func (v *visit) readProfile(p *page, view *accountView, old identity.Profile) id
 			p.trouble(&view.Email, "This is no e-mail address. Write it like user@example.org.")
 		}
 	}
-	if l := view.Lang.Value; l != "" {
-		if _, err := language.Parse(l); err != nil {
-			p.trouble(&view.Lang, "This is no language tag. Write it like en or de-AT.")
+	for _, f := range []*field{&view.Lang, &view.Formats} {
+		if f.Value == "" {
+			continue
+		}
+		if _, err := language.Parse(f.Value); err != nil {
+			p.trouble(f, f.Label+": this is no language tag. Write it like en or de-AT.")
 		}
 	}
 	if z := view.TimeZone.Value; z != "" {
@@ -133,7 +138,7 @@ func (v *visit) readProfile(p *page, view *accountView, old identity.Profile) id
 		}
 	}
 	old.Name, old.Email, old.Phone, old.About = view.Name.Value, view.Email.Value, view.Phone.Value, view.About.Value
-	old.Lang, old.TimeZone = view.Lang.Value, view.TimeZone.Value
+	old.Lang, old.TimeZone, old.Formats = view.Lang.Value, view.TimeZone.Value, view.Formats.Value
 	return old
 }
 
@@ -146,6 +151,11 @@ func (s *Server) postAccount(v *visit) error {
 	profile := v.readProfile(&view.page, view, a.Profile)
 	if len(view.Problems) > 0 {
 		return s.showAccount(v, http.StatusUnprocessableEntity, a, view)
+	}
+	if profile.Email != a.Profile.Email { // links that set a password go there
+		if ok, err := s.confirmed(v); !ok || err != nil {
+			return err
+		}
 	}
 	if _, err := s.opt.Identity.SetUser(v.ctx(), v.actor(), v.creds.User, identity.UserChange{Profile: &profile}); err != nil {
 		return v.refused("/account", "The profile was not saved.", err)

@@ -1,9 +1,7 @@
 package web
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -22,73 +20,11 @@ type auditRow struct{ identity.AuditEvent }
 // OK reports whether the row tells of something that worked.
 func (r auditRow) OK() bool { return r.Result == "ok" || r.Result == "" }
 
-// change is a field of what a row tells of, as it was and as it is.
-type change struct{ Name, Before, After string }
-
 // Changes are the fields that changed, by name; none where the row tells of no change.
-func (r auditRow) Changes() []change {
-	var before, after map[string]any
-	if json.Unmarshal([]byte(cmp.Or(r.Before, "{}")), &before) != nil || json.Unmarshal([]byte(cmp.Or(r.After, "{}")), &after) != nil {
-		return nil
-	}
-	names := map[string]bool{}
-	for k := range before {
-		names[k] = true
-	}
-	for k := range after {
-		names[k] = true
-	}
-	var list []change
-	for _, k := range slices.Sorted(maps.Keys(names)) {
-		if c := (change{k, plain(before[k]), plain(after[k])}); c.Before != c.After {
-			list = append(list, c)
-		}
-	}
-	return list
-}
+func (r auditRow) Changes() []identity.AuditChange { return identity.AuditChanges(r.Before, r.After) }
 
-// Words say what changed from what to what, and not what is empty.
-func (r auditRow) Words() string {
-	var list []string
-	for _, c := range r.Changes() {
-		switch {
-		case c.Before == "":
-			list = append(list, c.Name+" "+c.After)
-		case c.After == "" && r.After != "":
-			list = append(list, c.Name+" "+c.Before+" → none")
-		case c.After == "":
-			list = append(list, c.Name+" was "+c.Before)
-		default:
-			list = append(list, c.Name+" "+c.Before+" → "+c.After)
-		}
-	}
-	return strings.Join(list, ", ")
-}
-
-// plain is a JSON value as text; what says nothing is "".
-func plain(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	case bool:
-		if v {
-			return "yes"
-		}
-		return ""
-	case float64:
-		if v == 0 {
-			return ""
-		}
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return ""
-	}
-	return string(b)
-}
+// Words say what changed from what to what.
+func (r auditRow) Words() string { return identity.AuditWords(r.Before, r.After) }
 
 type auditView struct {
 	page

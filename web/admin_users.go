@@ -204,14 +204,15 @@ type userView struct {
 	ReadOnly                                  bool   // the level is not below the visitor's
 	LevelField, GroupsField, Password         field
 	Name, Email, Phone, About, Lang, TimeZone field
-	Rows                                      []sessionRow
-	Attempts                                  []auditRow
-	Tokens                                    int
-	Factors                                   []factorRow
-	Certificates                              []certificateRow
-	Must                                      bool   // the password has to be changed
-	MailTo                                    string // where a link can be sent; "": nowhere
-	Address                                   string
+	Formats                                   field
+	sessionList
+	Attempts     []auditRow
+	Tokens       int
+	Factors      []factorRow
+	Certificates []certificateRow
+	Must         bool   // the password has to be changed
+	MailTo       string // where a link can be sent; "": nowhere
+	Address      string
 }
 
 func (s *Server) getUser(v *visit) error {
@@ -229,7 +230,7 @@ func (s *Server) getUser(v *visit) error {
 func (s *Server) showUser(v *visit, status int, a identity.Account, pv *accountView, password *field) error {
 	c := s.card(a)
 	view := &userView{Account: c, Address: string(a.Login) + "@" + a.Domain, Base: userPath(c.User), Own: a.ID == v.creds.UserID, Root: v.level == identity.LevelRoot,
-		Name: pv.Name, Email: pv.Email, Phone: pv.Phone, About: pv.About, Lang: pv.Lang, TimeZone: pv.TimeZone,
+		Name: pv.Name, Email: pv.Email, Phone: pv.Phone, About: pv.About, Lang: pv.Lang, TimeZone: pv.TimeZone, Formats: pv.Formats,
 		LevelField:  field{ID: "level", Name: "level", Label: "Level", Options: levelOptions(v.level)}.choose(levelNumber(a.Level)),
 		GroupsField: field{ID: "groups", Name: "groups", Label: "Further groups", Type: "text", Value: strings.Join(c.Groups, " "), Help: "Names with spaces between; what is not here is left."},
 		Password:    newPasswordField("password", "New password")}

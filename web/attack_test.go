@@ -2,7 +2,6 @@ package web_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -150,50 +149,4 @@ func TestForeignHandlerSeesTheClient(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A form sent from another site changes nothing, whichever it is; nor does one without the token.
-func TestNoFormFromElsewhere(t *testing.T) {
-	s := newSite(t)
-	s.user("root1", identity.LevelRoot)
-	s.user("user1", identity.LevelUser)
-	if _, err := s.identity.AddGroup(context.Background(), machine, "crew", 0); err != nil {
-		t.Fatal(err)
-	}
-	b := s.browser().login("root1")
-	token := b.token("/account")
-	for _, path := range []string{"/login", "/logout", "/files/", "/sessions/end-others", "/sessions/x/end", "/tokens/new", "/tokens/x/revoke",
-		"/account", "/account/password", "/theme", "/admin/users/new", "/admin/users/user1/level", "/admin/users/user1/profile",
-		"/admin/users/user1/disable", "/admin/users/user1/enable", "/admin/users/user1/password", "/admin/users/user1/groups",
-		"/admin/users/user1/end-sessions", "/admin/groups/new", "/admin/groups/crew/add", "/admin/groups/crew/remove",
-		"/admin/groups/crew/delete", "/admin/sessions/x/end"} {
-		for what, c := range map[string]struct{ header, value, token, kind string }{
-			"another site":    {"Sec-Fetch-Site", "cross-site", token, ""},
-			"a sibling":       {"Sec-Fetch-Site", "same-site", token, ""},
-			"another origin":  {"Origin", "http://evil.example", token, ""},
-			"a sandbox":       {"Origin", "null", token, ""},
-			"no token":        {"Sec-Fetch-Site", "same-origin", "", ""},
-			"a wrong token":   {"Sec-Fetch-Site", "same-origin", token[:len(token)-1] + "?", ""},
-			"as plain text":   {"", "", token, "text/plain"},
-			"as JSON":         {"", "", token, "application/json"},
-			"without a type":  {"", "", token, "-"},
-			"as a wrong type": {"", "", token, "application/x-www-form-urlencoded; charset"},
-		} {
-			r := b.request(http.MethodPost, path, strings.NewReader(url.Values{"csrf": {c.token}, "login": {"root1"}, "password": {password}, "name": {"crew"}, "users": {"user1"}, "level": {"20"}}.Encode()))
-			switch c.kind {
-			case "":
-				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			case "-":
-			default:
-				r.Header.Set("Content-Type", c.kind)
-			}
-			if c.header != "" {
-				r.Header.Set(c.header, c.value)
-			}
-			if a := b.do(r); a.StatusCode != http.StatusForbidden && a.StatusCode != http.StatusUnsupportedMediaType {
-				t.Errorf("%s from %s: %d", path, what, a.StatusCode)
-			}
-		}
-	}
-	b.get("/account").expect(t, http.StatusOK)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"trivium/files"
 	"trivium/identity"
@@ -53,7 +54,9 @@ func (s *Server) sendFile(v *visit, f *files.File, p string) error {
 	v.long()
 	done := v.doing("GET " + p)
 	defer done()
-	w := &httpio.Sender{ResponseWriter: v.Response().Writer, Session: v.browser.Session, Ended: identity.ErrEnded}
+	r := v.run(f.Still, func(rc *http.ResponseController) { _ = rc.SetWriteDeadline(time.Now()) })
+	defer r.end()
+	w := &httpio.Sender{ResponseWriter: v.Response().Writer, Session: r, Ended: identity.ErrEnded}
 	http.ServeContent(w, req, name, info.ModTime, content)
 	return nil
 }

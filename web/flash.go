@@ -9,12 +9,13 @@ import (
 	"trivium/identity"
 )
 
-// flashKind is success (fades) or error (stays until it is dismissed).
+// flashKind is success (fades), or error and info (stay until they are dismissed).
 type flashKind string
 
 const (
 	flashSuccess flashKind = "success"
 	flashError   flashKind = "error"
+	flashInfo    flashKind = "info" // what somebody has to say
 )
 
 // flash is what the next page of a session says once.

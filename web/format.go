@@ -23,8 +23,8 @@ func formatBytes(n int64) string {
 }
 
 // relative writes how far t is from now. What is to come is rounded: 30 days do not become 29 in the
-// moment in which they are set.
-func relative(now, t time.Time) string {
+// moment in which they are set. What is far away is a date, in t's own zone.
+func relative(now, t time.Time, date string) string {
 	d, before, after := now.Sub(t), "", " ago"
 	if d < 0 {
 		d, before, after = -d, "in ", ""
@@ -47,7 +47,7 @@ func relative(now, t time.Time) string {
 	case d < 60*24*time.Hour:
 		return before + strconv.Itoa(int(d/(24*time.Hour))) + " days" + after
 	}
-	return t.UTC().Format(time.DateOnly)
+	return t.Format(date)
 }
 
 // icons are 24×24 outlines; each is decoration beside a word.

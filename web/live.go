@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
-
-	"trivium/identity"
 )
 
 const (
@@ -18,34 +17,37 @@ const (
 	liveMost  = 10 // streams of one session: open pages are few, and each costs a queue
 )
 
-// getSessionEvents streams "the list has changed" for a page of sessions.
+// getSessionEvents streams which sessions of a page's list have changed, by their IDs.
 func (s *Server) getSessionEvents(v *visit) error {
-	all := v.route.Path == "/admin/sessions/events"
-	return s.stream(v, func(ctx context.Context) (<-chan struct{}, error) {
-		changed := make(chan struct{}, 1)
-		events := s.opt.Registry.Watch(ctx, liveQueue)
-		go func() {
-			defer close(changed)
-			for e := range events { // until ctx ends
-				if !all && e.Kind != identity.EventLagged && e.Session.Owner != v.creds.UserID {
-					continue
-				}
-				select {
-				case changed <- struct{}{}:
-				default:
-				}
+	owner := v.creds.UserID
+	if v.route.Path == "/admin/sessions/events" {
+		owner = ""
+	}
+	return s.stream(v, func(ctx context.Context) (<-chan struct{}, func() string, error) {
+		f := s.hub.follow(owner)
+		context.AfterFunc(ctx, func() { s.hub.leave(f) })
+		return f.wake, func() string {
+			ids, all := s.hub.take(f)
+			if all {
+				return "*"
 			}
-		}()
-		return changed, nil
+			return strings.Join(ids, " ")
+		}, nil
 	})
 }
 
 // getAuditEvents streams "there are new rows" for the page of the audit log.
-func (s *Server) getAuditEvents(v *visit) error { return s.stream(v, s.opt.Identity.AuditChanged) }
+func (s *Server) getAuditEvents(v *visit) error {
+	return s.stream(v, func(ctx context.Context) (<-chan struct{}, func() string, error) {
+		changed, err := s.opt.Identity.AuditChanged(ctx)
+		return changed, func() string { return "*" }, err
+	})
+}
 
-// stream tells a page by server-sent events that it should fetch its rows again, whenever the channel
-// that watch returns says so. The stream ends with the session, with its level, and with the server.
-func (s *Server) stream(v *visit, watch func(context.Context) (<-chan struct{}, error)) error {
+// stream tells a page by server-sent events that it should fetch rows again, whenever the channel
+// that watch returns says so, and which: what the func returns, the IDs of rows or "*". The stream ends
+// with the session, with its level, and with the server.
+func (s *Server) stream(v *visit, watch func(context.Context) (<-chan struct{}, func() string, error)) error {
 	if !s.streams.enter(v.browser.ID()) {
 		v.Response().Header().Set("Retry-After", "60")
 		return errStreams
@@ -53,7 +55,7 @@ func (s *Server) stream(v *visit, watch func(context.Context) (<-chan struct{}, 
 	defer s.streams.leave(v.browser.ID())
 	ctx, cancel := context.WithCancel(v.ctx())
 	defer cancel()
-	events, err := watch(ctx)
+	events, which, err := watch(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,12 +68,12 @@ func (s *Server) stream(v *visit, watch func(context.Context) (<-chan struct{}, 
 		return nil
 	}
 	rc := http.NewResponseController(v.Response().Writer)
-	send := func(kind string) bool {
+	send := func(kind, data string) bool {
 		_ = rc.SetWriteDeadline(time.Now().Add(writeTimeout))
-		_, err := fmt.Fprintf(v.Response(), "event: %s\ndata: %d\n\n", kind, s.now().Unix())
+		_, err := fmt.Fprintf(v.Response(), "event: %s\ndata: %s\n\n", kind, data)
 		return err == nil && rc.Flush() == nil
 	}
-	if !send("ready") {
+	if !send("ready", "*") {
 		return nil
 	}
 	var pause <-chan time.Time // runs while the page may not be told again
@@ -107,10 +109,14 @@ func (s *Server) stream(v *visit, watch func(context.Context) (<-chan struct{}, 
 		if !s.still(v) {
 			return nil
 		}
-		if told {
-			pause, pending = time.After(liveEvery), false
+		if !told {
+			if !send("beat", "-") {
+				return nil
+			}
+			continue
 		}
-		if !send(map[bool]string{true: "changed", false: "beat"}[told]) {
+		pause, pending = time.After(liveEvery), false
+		if !send("changed", which()) {
 			return nil
 		}
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -35,4 +36,40 @@ func (v *visit) backTo(base string) string {
 		return b
 	}
 	return base
+}
+
+// column is a column that a table can be sorted by.
+type column struct {
+	key, label string
+	down       bool // the first click sorts from the largest
+	class      string
+}
+
+// columns are the heads of a table that is sorted by a key, with a minus sign before it the other way
+// round; a click on the one that it is sorted by turns it round. The filter stays, the page does not.
+func (v *visit) columns(base, by string, cols ...column) (heads []sortHead) {
+	for _, c := range cols {
+		h := sortHead{Label: c.label, Class: c.class}
+		next := c.key
+		if c.down {
+			next = "-" + c.key
+		}
+		switch by {
+		case c.key:
+			h.Aria, next = "ascending", "-"+c.key
+		case "-" + c.key:
+			h.Aria, next = "descending", c.key
+		}
+		if c.key != "" {
+			q := url.Values{}
+			if v.Request().Method != http.MethodPost {
+				q = v.Request().URL.Query()
+			}
+			q.Del("page")
+			q.Set("sort", next)
+			h.Href = base + "?" + q.Encode()
+		}
+		heads = append(heads, h)
+	}
+	return heads
 }

@@ -66,6 +66,19 @@ func (r *renderer) execute(name string, view any) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// writePart sends a piece of a page alone, for a script that has the rest of it.
+func (s *Server) writePart(v *visit, name, part string, view any) error {
+	t, ok := s.render.pages[name]
+	if !ok {
+		return fmt.Errorf("no page %q", name)
+	}
+	var buf bytes.Buffer
+	if err := t.ExecuteTemplate(&buf, part, view); err != nil {
+		return fmt.Errorf("rendering a part of the page %s: %w", name, err)
+	}
+	return v.HTMLBlob(http.StatusOK, buf.Bytes())
+}
+
 func (s *Server) write(v *visit, status int, name string, view any) error {
 	b, err := s.render.execute(name, view)
 	if err != nil {
@@ -87,7 +100,9 @@ type page struct {
 	Live                     string // address of the page's event stream; "" where it has none
 	LoginHref                string // where a visitor logs in; "" on the log-in and when logged in
 	Problems                 []problem
+	Zone                     string // what the session knows of the browser's clock, for the script; "" where there is no session
 	zone                     *time.Location
+	times                    timeForm
 	now                      time.Time
 }
 
@@ -108,7 +123,7 @@ type navItem struct {
 func (v *visit) fill(p *page, id, title string) {
 	s := v.server
 	p.ID, p.Title, p.Site, p.Version, p.Held = id, title, s.opt.SiteName, s.opt.Version, v.level
-	p.Me, p.RequestID, p.zone, p.now = v.creds.User, requestID(v.Request()), v.zone, s.now()
+	p.Me, p.RequestID, p.zone, p.times, p.now = v.creds.User, requestID(v.Request()), v.zone, v.times, s.now()
 	if p.MyName = v.creds.Profile.Name; p.MyName == "" {
 		p.MyName = p.Me
 	}
@@ -121,7 +136,7 @@ func (v *visit) fill(p *page, id, title string) {
 	if v.browser == nil {
 		return
 	}
-	p.CSRF = v.browser.CSRFToken()
+	p.CSRF, p.Zone = v.browser.CSRFToken(), v.zoneNoted()
 	if v.route != nil && id != "error" && v.Request().Method != http.MethodHead && v.Request().Header.Get(partHeader) != partRows {
 		p.Flash = s.flashes.take(v.browser.ID())
 	}
@@ -198,11 +213,14 @@ func (p *page) Stamp(t time.Time) stamp {
 	if t.IsZero() || t.Unix() == 0 {
 		return stamp{}
 	}
-	zone := p.zone
+	zone, form := p.zone, p.times
 	if zone == nil {
 		zone = time.UTC
 	}
-	return stamp{ISO: t.UTC().Format(time.RFC3339), Exact: t.In(zone).Format("2006-01-02 15:04:05 MST"), Relative: relative(p.now, t)}
+	if form == (timeForm{}) {
+		form = isoForm
+	}
+	return stamp{ISO: t.UTC().Format(time.RFC3339), Exact: t.In(zone).Format(form.moment), Relative: relative(p.now, t.In(zone), form.date)}
 }
 
 // StampOf is Stamp for times that may be absent.

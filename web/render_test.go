@@ -63,9 +63,9 @@ func views() map[string][2]any {
 		"setup":    {&setupView{}, &setupView{page: p, Valid: true, Code: nasty, Login: fullField("login"), Password: fullField("password"), Domain: nasty, Listeners: []Bound{{"ftp", nasty, "none"}, {"https", nasty, "yes"}}}},
 		"home": {&homeView{}, &homeView{page: p, Account: card, Address: nasty, Quota: q, Contact: nasty,
 			Cards: []connectCard{{ID: "ftp", Title: "FTP", Icon: "folder", Security: nasty, Plain: true, Rows: []copyField{{"ftp-a", nasty, nasty}}}, {ID: "x", Title: "X", Rows: []copyField{{"x-a", "A", "b"}}}}}},
-		"account": {&accountView{}, &accountView{page: p, Account: card, Name: fullField("name"), Email: fullField("email"), Phone: fullField("phone"), About: withRows, Lang: fullField("lang"), TimeZone: fullField("time_zone"), Old: fullField("old"), New: fullField("new"), Others: 2,
+		"account": {&accountView{}, &accountView{page: p, Account: card, Name: fullField("name"), Email: fullField("email"), Phone: fullField("phone"), About: withRows, Lang: fullField("lang"), TimeZone: fullField("time_zone"), Formats: fullField("formats"), Old: fullField("old"), New: fullField("new"), Others: 2,
 			Providers: []providerButton{{nasty, nasty, "/login/oidc/a"}}, Links: []linkRow{{nasty, nasty, nasty, nasty, noon, noon}}}},
-		"sessions": {&sessionsView{}, &sessionsView{page: p, Rows: rows, Attempts: audit, Others: 1}},
+		"sessions": {&sessionsView{}, &sessionsView{page: p, sessionList: sessionList{Rows: rows, Order: "1-abc"}, Attempts: audit, Others: 1}},
 		"tokens": {&tokensView{}, &tokensView{page: p, Label: fullField("label"), Expires: withOptions, Presets: presets, Preset: "ftp", Scopes: []scopeBox{{"ftp", "FTP", nasty, true}},
 			Rows: []tokenRow{{Token: tokens.Token{ID: "abc", Label: nasty, Scopes: tokens.Scopes(), Path: &path, From: []netip.Prefix{}, CreatedAt: noon, ExpiresAt: &noon, LastUsed: &noon, LastRemote: nasty, LastProtocol: identity.ProtocolFTP}, RevokePath: "/tokens/abc/revoke", Unused: true}, {Token: tokens.Token{Expired: true}}}}},
 		"files": {&filesView{}, &filesView{page: p, Path: nasty, Crumbs: []crumb{{Label: nasty, Href: filesHref("/" + nasty)}, {Label: "b", Here: true}}, Up: "/files/", Here: filesHref("/" + nasty), Count: 1, Quota: q,
@@ -93,11 +93,11 @@ func views() map[string][2]any {
 			Protocols: []counter{{"FTP", "/admin/sessions?protocol=ftp", 2}}, Sessions: 3, Users: 2, Active: 1, Failed: 4, Listeners: []Bound{{"ftp", nasty, "none"}, {"https", "a", "yes"}}, Audit: audit}},
 		"admin_users": {&usersView{}, &usersView{page: p, Query: nasty, Group: nasty, Levels: opts, States: opts, Filtered: true, Alone: true, Login: fullField("login"), Password: fullField("password"), Level: withOptions, Groups: fullField("groups"), Page: 1, Pages: 2, Next: "/admin/users?page=2", Count: "60",
 			Rows: []userRow{{accountCard: card, Display: nasty, Path: userPath(nasty), Sessions: 1}}}},
-		"admin_user": {&userView{}, &userView{page: p, Certificates: []certificateRow{{Certificate: identity.Certificate{Fingerprint: "0a", Label: nasty, Subject: nasty, Names: []string{nasty}}, Short: nasty, Over: true, RemovePath: "/x"}}, Account: card, Base: userPath(nasty), LevelField: withOptions, GroupsField: fullField("groups"), Password: fullField("password"), Name: fullField("name"), Email: fullField("email"), Phone: fullField("phone"), About: withRows, Lang: fullField("lang"), TimeZone: fullField("time_zone"), Rows: rows, Attempts: audit, Tokens: 1, Address: nasty}},
+		"admin_user": {&userView{}, &userView{page: p, Certificates: []certificateRow{{Certificate: identity.Certificate{Fingerprint: "0a", Label: nasty, Subject: nasty, Names: []string{nasty}}, Short: nasty, Over: true, RemovePath: "/x"}}, Account: card, Base: userPath(nasty), LevelField: withOptions, GroupsField: fullField("groups"), Password: fullField("password"), Name: fullField("name"), Email: fullField("email"), Phone: fullField("phone"), About: withRows, Lang: fullField("lang"), TimeZone: fullField("time_zone"), Formats: fullField("formats"), sessionList: sessionList{Rows: rows}, Attempts: audit, Tokens: 1, Address: nasty}},
 		"groups":     {&ownGroupsView{}, &ownGroupsView{page: p, Rows: []ownGroup{{Name: nasty, Path: pathOf("groups", nasty), Files: filesHref("/groups/" + nasty), GID: 1, Manager: true, Roster: true, Room: true, Members: []identity.Member{{Login: identity.UserName(nasty)}, {Login: "b", Manager: true}}}, {Name: "b", GID: 2}}}},
 		"admin_groups": {&groupsView{}, &groupsView{page: p, Name: fullField("name"), Shared: 1, PersonalNames: []string{nasty, "b"},
 			Rows: []groupRow{{Name: nasty, Path: pathOf("admin", "groups", nasty), GID: 1, Folder: true, Levels: opts, Members: []string{nasty}, Primary: []string{nasty, "b"}}, {Name: "empty", GID: 2}, {Name: "own", Personal: true}}}},
-		"admin_sessions": {&allSessionsView{}, &allSessionsView{page: p, Rows: append(rows, sessionRow{Info: identity.Info{State: identity.StateConnected}}), Total: 3, Query: nasty, User: nasty, Protocols: opts, Filtered: true, Page: 2, Pages: 3, Prev: "/admin/sessions?page=1", Next: "/admin/sessions?page=3"}},
+		"admin_sessions": {&allSessionsView{}, &allSessionsView{page: p, sessionList: sessionList{Rows: append(rows, sessionRow{Info: identity.Info{State: identity.StateConnected}}), Order: "1-abc", Select: true, Columns: []sortHead{{nasty, "/admin/sessions?sort=user", "ascending", ""}, {Label: nasty}}}, Total: 3, Found: 2, EndAll: "/admin/sessions/end?user=a", Query: nasty, User: nasty, Class: nasty, From: nasty, Protocols: opts, Roads: opts, Levels: opts, States: opts, Sorting: opts, More: true, Filtered: true, Page: 2, Pages: 3, Prev: "/admin/sessions?page=1", Next: "/admin/sessions?page=3"}},
 		"admin_audit":    {&auditView{}, &auditView{page: p, Rows: audit, Event: nasty, Subject: nasty, Actor: nasty, Since: nasty, Until: nasty, From: nasty, Query: nasty, Events: []string{nasty}, Protocols: []option{{nasty, nasty, true}}, Results: []option{{nasty, nasty, false}}, Filtered: true, Following: true, FollowHref: "/admin/audit", Older: "/admin/audit?before=x", Newest: "/admin/audit", CSVHref: "/admin/audit/export?format=csv", JSONHref: "/admin/audit/export?format=json", Kept: nasty}},
 		"admin_policy": {&policyView{}, &policyView{page: p, Group: "ftp", Tabs: []policyTab{{"/admin/policy?group=ftp", nasty, true}}, Columns: matrixLevels(), Rules: []policyRuleRow{{identity.Rule{Pattern: nasty, Level: identity.LevelNobody, Source: "store", Note: nasty, By: nasty}, true}}, More: 3,
 			Rows:    []policyRow{{Resource: nasty, Texts: []string{nasty}, Required: identity.LevelStaff, By: nasty, Cells: []policyCell{{identity.LevelUser, false}, {identity.LevelRoot, true}}, Select: "r:" + nasty, Options: opts, Raises: true}, {Fixed: true}},
@@ -122,7 +122,17 @@ func views() map[string][2]any {
 		"admin_applications": {&applicationsView{}, &applicationsView{page: p, Issuer: nasty, Form: newApplicationForm(identity.Application{}),
 			Rows: []applicationListRow{{app, "/admin/applications/a", 3, p.Stamp(noon)}, {}}}},
 		"admin_application": {&applicationView{}, &applicationView{page: p, App: app, Issuer: nasty, People: 2, Path: "/admin/applications/a", Fresh: identity.NewSecret(nasty), Form: newApplicationForm(app)}},
-		"admin_config":      {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Rows: []configRow{{Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
+		"admin_import": {&importView{}, &importView{page: p, Format: fullField("format"), Conflict: fullField("conflict"), UIDs: fullField("uids"), MinUID: fullField("min_uid"), Level: withOptions, Domain: fullField("domain"), NoGroups: true,
+			Report: &importReport{Name: nasty, Format: nasty, Apply: "/admin/import/a/apply", Sum: nasty, Hidden: 2, Plain: 1, Stopped: nasty,
+				Rows: []importRow{{Imported: identity.Imported{Login: nasty, User: nasty + "x", Action: identity.ImportAdded, Reason: nasty, UID: 10000, Level: identity.LevelUser}, Line: 3, Password: nasty, Warnings: []string{nasty}, Tone: "ok"}, {}}}}},
+		"admin_session":      {&sessionView{}, &sessionView{page: p, Row: rows[0], Facts: []fact{{"Client", nasty}}, More: []endMore{{nasty, "/admin/sessions/end?user=a"}}, Ban: "/admin/bans?prefix=a#new", Reason: fullField("reason"), Text: withRows, MessagePath: "/admin/sessions/1-abc/message", EndPath: "/admin/sessions/1-abc/end"}},
+		"admin_sessions_end": {&endView{}, &endView{page: p, Verb: "message", Rows: rows, Count: 2, Beyond: 1, Hidden: 3, Own: true, What: nasty, Fields: []hiddenField{{"id", nasty}}, Reason: fullField("reason"), Text: withRows, Cancel: "/admin/sessions", Several: true}},
+		"admin_bans": {&bansView{}, &bansView{page: p, Total: 2, Query: nasty, Kinds: opts, Orders: opts, Columns: []sortHead{{nasty, "/admin/bans?sort=until", "descending", ""}}, Filtered: true, Page: 1, Pages: 2, Next: "/admin/bans?page=2",
+			Rows:  []banRow{{Ban: identity.Ban{Prefix: nasty, Kind: identity.BanManual, Reason: nasty, Count: 3, Hits: 9}, Word: nasty, By: nasty, Began: p.Stamp(noon), Ends: p.Stamp(noon), LiftPath: "/admin/bans/a/lift", Failures: failuresHref(nasty), Number: "3"}, {}},
+			Check: &banCheck{BanCheck: identity.BanCheck{Address: nasty, Banned: true, Ban: &identity.Ban{Prefix: nasty, Reason: nasty}, Failures: 2, Familiar: true}, Until: p.Stamp(noon), Failures: failuresHref(nasty)}, Asked: nasty,
+			Prefix: fullField("prefix"), For: withOptions, Reason: fullField("reason"), Again: fullField("again"), Twice: true, MayBan: true, MayLift: true, Allow: fullField("allow"), Why: fullField("why"),
+			Allows: []allowRow{{identity.BanAllow{Prefix: nasty, Reason: nasty, Actor: nasty}, p.Stamp(noon), "/admin/bans/allow/a/remove"}}}},
+		"admin_config": {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Rows: []configRow{{Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
 	}
 }
 
@@ -220,7 +230,7 @@ func TestFormat(t *testing.T) {
 		want string
 	}{{0, "just now"}, {30 * time.Second, "30 s ago"}, {5 * time.Minute, "5 min ago"}, {3 * time.Hour, "3 h ago"}, {72 * time.Hour, "3 days ago"}, {-10 * time.Minute, "in 10 min"},
 		{-30*24*time.Hour + time.Second, "in 30 days"}, {-3*time.Hour + time.Second, "in 3 h"}, {-90 * time.Minute, "in 1 h"}} {
-		if got := relative(noon, noon.Add(-tt.d)); got != tt.want {
+		if got := relative(noon, noon.Add(-tt.d), time.DateOnly); got != tt.want {
 			t.Errorf("%v: %q, want %q", tt.d, got, tt.want)
 		}
 	}

@@ -53,7 +53,7 @@ func (v *visit) mustChange(r *route) bool {
 		return false
 	}
 	switch r.Page {
-	case "logout", "theme", "login", "login.reset", "join":
+	case "logout", "theme", "zone", "login", "login.reset", "join":
 		return false
 	}
 	return !(r.Path == "/account" && r.Method == http.MethodGet || r.Path == "/account/password")

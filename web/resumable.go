@@ -10,6 +10,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"trivium/files"
 	"trivium/identity"
@@ -283,8 +284,13 @@ func (s *Server) receive(v *visit, r resumable, u *files.Upload, at int64) (int6
 	defer v.doing("PUT " + r.path)()
 	body := &httpio.Body{Reader: &io.LimitedReader{R: v.Request().Body, N: r.size - at}, Conn: http.NewResponseController(v.Response().Writer),
 		Pause: s.opt.Limits.HTTPBodyTimeout, Session: v.browser.Session, Ended: identity.ErrEnded, Explain: bodyError}
+	run := v.run(u.Still, func(rc *http.ResponseController) { _ = rc.SetReadDeadline(time.Now()) })
+	body.Session = run
 	n, err := u.ReadFrom(body)
 	at += n
+	if run.end() {
+		body.Broken = fs.ErrPermission
+	}
 	if body.Broken != nil {
 		err = body.Broken
 	}

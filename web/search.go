@@ -8,9 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
-
 	"trivium/files"
 	"trivium/identity"
 )
@@ -43,7 +40,7 @@ func (s *Server) showSearch(v *visit, tree *files.Tree, dir, query string) error
 	v.long()
 	ctx, cancel := context.WithTimeout(v.ctx(), maxSearch)
 	defer cancel()
-	f := finder{tree: tree, want: folded(view.Query)}
+	f := finder{tree: tree, want: files.Folded(view.Query)}
 	err := f.below(ctx, dir)
 	switch {
 	case v.ctx().Err() != nil:
@@ -63,9 +60,6 @@ func (s *Server) showSearch(v *visit, tree *files.Tree, dir, query string) error
 	return s.write(v, http.StatusOK, "search", view)
 }
 
-// folded is a name as it is compared: "É" like "é", whether it came in one character or two.
-func folded(s string) string { return cases.Fold().String(norm.NFC.String(s)) }
-
 var errEnough = errors.New("enough was found or looked at")
 
 // finder is one search, folder by folder, the ones above first.
@@ -80,7 +74,7 @@ func (f *finder) below(ctx context.Context, dir string) error {
 	for queue := []string{dir}; len(queue) > 0; queue = queue[1:] {
 		err := f.tree.ReadDir(ctx, queue[0], func(i files.Info) error {
 			f.looked++
-			if strings.Contains(folded(i.Name), f.want) {
+			if strings.Contains(files.Folded(i.Name), f.want) {
 				f.found = append(f.found, i)
 			}
 			if i.Dir {

@@ -63,6 +63,8 @@ type Options struct {
 	API http.Handler // serves /api/…; nil: there is none
 	// Takeout gathers all that is kept of an account; nil: nobody can download it.
 	Takeout func(ctx context.Context, acc identity.Account) (takeout.Person, error)
+	// Tell sends a chat message from the server to an account; nil: there is no chat.
+	Tell func(ctx context.Context, domain, login, subject, text string) error
 	// DAV serves /dav/…, and tells at / that it is there; nil: there is none. DAVMethods are what it
 	// takes.
 	DAV        http.Handler
@@ -100,6 +102,8 @@ type Server struct {
 	flashes  *flashes
 	streams  *streams
 	uploads  *uploads
+	hub      *hub
+	imports  *imports
 	origins  *http.CrossOriginProtection
 	stopping chan struct{} // closed when Shutdown begins: streams end
 
@@ -133,6 +137,7 @@ func New(o Options) (*Server, error) {
 		o.SiteName = o.Domain
 	}
 	s := &Server{opt: o, log: o.Log, now: o.Now, stopping: make(chan struct{}), flashes: newFlashes(o.Now), streams: newStreams(), uploads: newUploads(),
+		hub: newHub(o.Registry), imports: &imports{now: o.Now},
 		origins: http.NewCrossOriginProtection()}
 	if s.opt.Listeners == nil {
 		s.opt.Listeners = s.Addrs

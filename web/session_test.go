@@ -168,7 +168,7 @@ func TestEndSessions(t *testing.T) {
 	if page := root.get("/admin/sessions?user=user1&protocol=web"); len(row.FindAllString(page.body, -1)) != 2 || strings.Contains(page.body, `data-user="admin1"`) {
 		t.Error("the filter does not filter")
 	}
-	first.post("/sessions", "/sessions/end-others").expect(t, http.StatusSeeOther)
+	first.post("/sessions", "/sessions/sign-out", "keep", "1").expect(t, http.StatusSeeOther)
 	second.get("/sessions").expect(t, http.StatusSeeOther)
 	first.get("/sessions").expect(t, http.StatusOK, "1 other session ended.")
 	for _, m := range row.FindAllStringSubmatch(root.get("/admin/sessions?user=user1").body, -1) {
@@ -249,7 +249,7 @@ func TestEventsStream(t *testing.T) {
 	}
 	// The stream ends with the session that opened it.
 	other := s.browser().login("root1")
-	other.post("/sessions", "/sessions/end-others").expect(t, http.StatusSeeOther)
+	other.post("/sessions", "/sessions/sign-out", "keep", "1").expect(t, http.StatusSeeOther)
 	for range 10 {
 		if next() == "end" {
 			return

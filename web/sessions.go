@@ -14,7 +14,7 @@ const attemptsFor = 30 * 24 * time.Hour
 
 type sessionsView struct {
 	page
-	Rows     []sessionRow
+	sessionList
 	Attempts []auditRow
 	Others   int
 }
@@ -27,6 +27,8 @@ type sessionRow struct {
 	Word       string // of the state
 	Icon       string
 	This, Mine bool
+	New        bool   // from a device that the account had not met
+	Path       string // of its page; "" on pages of one's own
 	EndPath    string // where its End button leads; "" where one may not
 	Since      stamp
 	Heard      stamp
@@ -57,8 +59,11 @@ func (s *Server) sessionRows(v *visit, p *page, list []identity.Info, prefix str
 		}
 		r.This = v.browser != nil && i.ID == v.browser.ID()
 		r.Mine = i.Owner != "" && i.Owner == v.creds.UserID
-		if r.Mine || v.outranks(i.Level) {
+		if v.mayEnd(&i) {
 			r.EndPath = prefix + pathOf(i.ID, "end")
+		}
+		if prefix == "/admin/sessions" {
+			r.Path = prefix + pathOf(i.ID)
 		}
 		rows = append(rows, r)
 	}
@@ -113,15 +118,37 @@ func (r sessionRow) Label() string {
 func (s *Server) getSessions(v *visit) error {
 	list := s.opt.Registry.List(identity.Filter{Owner: v.creds.UserID})
 	newestFirst(list)
-	attempts, err := s.loginAttempts(v, v.creds.User)
-	if err != nil {
-		return err
-	}
-	view := &sessionsView{Attempts: attempts, Others: len(list) - 1}
+	view := &sessionsView{Others: len(list) - 1}
 	v.fill(&view.page, "sessions", "Sessions")
 	view.Live = "/sessions/events"
 	view.Rows = s.sessionRows(v, &view.page, list, "/sessions")
+	fresh, err := s.newDevices(v)
+	if err != nil {
+		return err
+	}
+	for i := range view.Rows {
+		view.Rows[i].New = fresh[view.Rows[i].ID]
+	}
+	if view.cut(v) {
+		return s.writePart(v, "sessions", "session-part", view)
+	}
+	if view.Attempts, err = s.loginAttempts(v, v.creds.User); err != nil {
+		return err
+	}
 	return s.write(v, http.StatusOK, "sessions", view)
+}
+
+// newDevices are the sessions that devices have opened which the account had not met before.
+func (s *Server) newDevices(v *visit) (map[string]bool, error) {
+	rows, err := s.opt.Identity.Audit(v.ctx(), identity.AuditFilter{Event: identity.EventDeviceNew, Subject: v.creds.User, Since: s.now().Add(-attemptsFor), Limit: lately})
+	if err != nil {
+		return nil, err
+	}
+	fresh := map[string]bool{}
+	for _, r := range rows {
+		fresh[r.Session] = true
+	}
+	return fresh, nil
 }
 
 func newestFirst(list []identity.Info) {
@@ -143,24 +170,48 @@ func (s *Server) postEndSession(v *visit) error {
 	return v.done("/sessions", "Session over %s ended.", sessionRow{Info: list[0]}.Label())
 }
 
-func (s *Server) postEndOthers(v *visit) error {
-	n := 0
-	for _, i := range s.opt.Registry.List(identity.Filter{Owner: v.creds.UserID}) {
-		if i.ID == v.browser.ID() {
-			continue
+// postSignOut ends all of the visitor's sessions, with the one that they sit at where they want that, and
+// what browsers and chat apps keep to come back.
+func (s *Server) postSignOut(v *visit) error {
+	keep := v.browser.Session
+	if v.form("keep") != "1" {
+		keep = nil
+	}
+	if v.form("tokens") == "1" {
+		if _, err := s.revokeTokens(v, v.actor(), v.creds.User); err != nil {
+			return v.refused("/sessions", "Nothing was ended: the app passwords could not be revoked.", err)
 		}
-		if err := s.end(v, i); err == nil {
-			n++
+	}
+	if keep == nil { // first, so that the browser gets a cookie that says where it is
+		owner, name, by := v.creds.UserID, v.creds.User, v.actor()
+		n := len(s.opt.Registry.List(identity.Filter{Owner: owner}))
+		if err := s.downgrade(v); err != nil {
+			return err
 		}
+		if _, err := s.opt.Identity.SignOut(v.ctx(), by, name, nil); err != nil {
+			return v.refused("/login", "You are logged out here, but not elsewhere.", err)
+		}
+		return v.done("/login", "You are signed out everywhere: %s ended.", plural(n, "session", "sessions"))
+	}
+	n, err := s.opt.Identity.SignOut(v.ctx(), v.actor(), v.creds.User, keep)
+	if err != nil {
+		return v.refused("/sessions", "Nothing was ended.", err)
 	}
 	if n == 0 {
-		return v.done("/sessions", "There was no other session.")
+		return v.done("/sessions", "There was no other session. What browsers and chat apps had kept is void.")
 	}
-	return v.done("/sessions", "%s ended.", plural(n, "other session", "other sessions"))
+	return v.done("/sessions", "%s ended. What browsers and chat apps had kept is void.", plural(n, "other session", "other sessions"))
 }
 
 // end ends a session; identity writes who did it into the audit log.
-func (s *Server) end(v *visit, i identity.Info) error {
+func (s *Server) end(v *visit, i identity.Info, reason ...string) error {
 	by := v.actor()
-	return s.opt.Registry.End(i.ID, identity.Reason{Code: identity.ReasonEnded, Text: "ended by " + by.User, By: &by})
+	text := "ended by " + by.User
+	if len(reason) > 0 && reason[0] != "" {
+		text = clip(reason[0], maxReason)
+	}
+	return s.opt.Registry.End(i.ID, identity.Reason{Code: identity.ReasonEnded, Text: text, By: &by})
 }
+
+// maxReason bounds the reason of an end, in bytes.
+const maxReason = 200

@@ -40,7 +40,7 @@ func (s *Server) confirmed(v *visit) (bool, error) {
 	if v.browser == nil || !v.known || s.opt.Identity.Confirmed(v.browser) {
 		return true, nil // who is not logged in the level keeps out
 	}
-	if v.Request().Method != http.MethodPost {
+	if v.Request().Method != http.MethodPost || v.route.upload { // files are chosen again after it
 		return false, v.see("/confirm?next=" + url.QueryEscape(v.Request().URL.RequestURI()))
 	}
 	view := &confirmView{Action: v.Request().URL.RequestURI()}

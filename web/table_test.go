@@ -88,7 +88,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is static and has a level", name)
 		case !r.static && r.foreign == nil && r.Page == "":
 			t.Errorf("%s has no page ID", name)
-		case r.Level == identity.LevelNone && !r.static && r.Page != "login" && r.Page != "setup" && r.Page != "join" && !strings.HasPrefix(r.Page, "login."):
+		case r.Level == identity.LevelNone && !r.static && r.Page != "login" && r.Page != "setup" && r.Page != "join" && r.Page != "zone" && !strings.HasPrefix(r.Page, "login."):
 			t.Errorf("%s needs nothing", name)
 		case r.nav != "" && r.group == "":
 			t.Errorf("%s stands in no group", name)

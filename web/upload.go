@@ -3,8 +3,10 @@ package web
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"strings"
+	"time"
 
 	"trivium/files"
 	"trivium/identity"
@@ -104,7 +106,14 @@ func (s *Server) store(v *visit, tree *files.Tree, in intake, name string, repla
 	}
 	done := v.doing("PUT " + target)
 	defer done()
-	if _, err := u.ReadFrom(body); err != nil {
+	r := v.run(u.Still, func(rc *http.ResponseController) { _ = rc.SetReadDeadline(time.Now()) })
+	body.Session = r
+	_, err = u.ReadFrom(body)
+	if r.end() {
+		body.Broken = fs.ErrPermission // and nothing more of the form is read
+	}
+	body.Session = v.browser.Session
+	if err != nil && body.Broken == nil {
 		return errors.Join(err, u.Discard())
 	}
 	if body.Broken != nil {

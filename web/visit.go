@@ -26,7 +26,8 @@ type visit struct {
 	creds   identity.Credentials
 	known   bool // logged in
 	level   identity.Level
-	zone    *time.Location
+	zone    *time.Location // nil: UTC
+	times   timeForm
 }
 
 func (v *visit) ctx() context.Context { return v.Request().Context() }
@@ -34,6 +35,7 @@ func (v *visit) ctx() context.Context { return v.Request().Context() }
 // attach takes over who the session is, as of now.
 func (v *visit) attach(b *identity.Browser) {
 	v.browser, v.level, v.known, v.creds = b, identity.LevelNone, false, identity.Credentials{}
+	v.zone, v.times = nil, isoForm
 	if b == nil {
 		return
 	}
@@ -41,10 +43,8 @@ func (v *visit) attach(b *identity.Browser) {
 	c, ok := b.Credentials()
 	if ok && !c.Anonymous() {
 		v.creds, v.known = c, true
-		if z, err := time.LoadLocation(c.Profile.TimeZone); err == nil && c.Profile.TimeZone != "" {
-			v.zone = z
-		}
 	}
+	v.readTimes(b, v.creds.Profile)
 }
 
 // actor is the person for identity's operations.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"trivium/cmd/trivium/app"
 )
 
 // auditRow is a row of the audit log, as the API has it.
@@ -120,63 +122,13 @@ func (r auditRow) cells() []string {
 
 // words are the detail, and what changed from what to what.
 func (r auditRow) words() string {
-	var before, after map[string]any
-	if json.Unmarshal(r.Before, &before) != nil || json.Unmarshal(r.After, &after) != nil {
-		return r.Detail
-	}
 	var list []string
-	if r.Detail != "" {
-		list = append(list, r.Detail)
-	}
-	names := map[string]bool{}
-	for k := range before {
-		names[k] = true
-	}
-	for k := range after {
-		names[k] = true
-	}
-	for _, k := range sortedKeys(names) {
-		was, is := short(before[k]), short(after[k])
-		switch {
-		case was == is:
-		case was == "":
-			list = append(list, k+" "+is)
-		case is == "":
-			list = append(list, k+" was "+was)
-		default:
-			list = append(list, k+" "+was+" → "+is)
+	for _, text := range []string{r.Detail, app.AuditWords(string(r.Before), string(r.After))} {
+		if text != "" {
+			list = append(list, text)
 		}
 	}
 	return strings.Join(list, ", ")
-}
-
-func sortedKeys(m map[string]bool) []string {
-	list := make([]string, 0, len(m))
-	for k := range m {
-		list = append(list, k)
-	}
-	slices.Sort(list)
-	return list
-}
-
-// short is a JSON value as text; what says nothing is "".
-func short(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	case bool:
-		if v {
-			return "yes"
-		}
-		return ""
-	}
-	b, err := json.Marshal(v)
-	if err != nil || string(b) == "0" {
-		return ""
-	}
-	return string(b)
 }
 
 // follow prints the newest rows and then each as it comes, until it is interrupted.

@@ -25,12 +25,16 @@ type banCmd struct {
 	Allow  banAllowCmd  `cmd:"" help:"Addresses that are never banned."`
 }
 
-type banListCmd struct{}
+type banListCmd struct {
+	Text string `name:"text" placeholder:"TEXT" help:"Only those with this in address, reason or name; or that hold this address."`
+	Kind string `name:"kind" placeholder:"KIND" enum:"guessing,widened,manual," default:"" help:"guessing, widened or manual."`
+	Sort string `name:"sort" placeholder:"KEY" help:"since, until, prefix, count, hits, reason or by; -KEY the other way round."`
+}
 
 // Run lists bans.
 func (c *banListCmd) Run(s *shell) error {
 	var list []ban
-	body, err := s.get("/bans", nil, &list)
+	body, err := s.get("/bans", query("text", c.Text, "kind", c.Kind, "sort", c.Sort), &list)
 	if err != nil {
 		return err
 	}

@@ -65,6 +65,26 @@ type sessionCmd struct {
 	List sessionListCmd `cmd:"" aliases:"ls" help:"List live sessions on all roads, oldest first."`
 	Show sessionShowCmd `cmd:"" help:"Show a session."`
 	End  sessionEndCmd  `cmd:"" aliases:"kick" help:"End sessions."`
+	Out  sessionOutCmd  `cmd:"" name:"sign-out" help:"End all sessions of an account, and what its browsers and chat clients keep to come back."`
+}
+
+type sessionOutCmd struct {
+	User string `arg:"" name:"login" help:"The account."`
+}
+
+// Run signs somebody out everywhere. The password and app passwords stay.
+func (c *sessionOutCmd) Run(s *shell) error {
+	var out struct {
+		Ended int `json:"ended"`
+	}
+	body, err := s.send(http.MethodPost, "/sessions/sign-out", nil, map[string]any{"user": c.User}, &out)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return s.json(body)
+	}
+	return s.say("%s is signed out everywhere; sessions that ended: %d. The password and the app passwords are as good as before.", c.User, out.Ended)
 }
 
 type sessionListCmd struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -69,6 +70,7 @@ type Route struct {
 	Method, Path string // the path below Prefix, with {names}
 	Operation    string
 	Level        identity.Level
+	Confirm      bool // asks for a proof that is not lent to every program: see fresh
 }
 
 // New makes the routes; Identity, Tokens and Config must be there.
@@ -119,6 +121,9 @@ func New(o Options) (*API, error) {
 	a.registerAudit()
 	a.registerSources()
 	a.registerApplications()
+	if err := a.known(dangerous()); err != nil {
+		return nil, err
+	}
 	if o.Metrics != nil { // outside of the prefix and of the document: monitoring systems know where it is
 		a.mux.Handle("GET /metrics", o.Metrics)
 		a.routes["GET /metrics"] = Route{Method: http.MethodGet, Path: "/metrics", Operation: "metrics", Level: identity.LevelAdmin}
@@ -141,6 +146,20 @@ func (a *API) Routes() []Route {
 	return list
 }
 
+// known makes sure that there are operations of these names.
+func (a *API) known(operations []string) error {
+	have := map[string]bool{}
+	for _, r := range a.routes {
+		have[r.Operation] = true
+	}
+	for _, op := range operations {
+		if !have[op] {
+			return fmt.Errorf("the API has no operation %q", op)
+		}
+	}
+	return nil
+}
+
 // OpenAPI is the document at /api/v1/openapi.json.
 func (a *API) OpenAPI() ([]byte, error) { return a.spec() }
 
@@ -152,10 +171,14 @@ func handle[I, O any](a *API, level identity.Level, method, path, id, summary st
 		MaxBodyBytes: maxBody,
 		Extensions:   map[string]any{"x-level": int(level)},
 	}
+	confirm := slices.Contains(dangerous(), id)
+	if confirm {
+		op.Extensions["x-confirm"] = true
+	}
 	if level > identity.LevelNone {
 		op.Security = []map[string][]string{{"bearer": {}}, {"basic": {}}}
 	}
-	a.routes[method+" "+Prefix+path] = Route{Method: method, Path: path, Operation: id, Level: level}
+	a.routes[method+" "+Prefix+path] = Route{Method: method, Path: path, Operation: id, Level: level, Confirm: confirm}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := fn(ctx, in)
 		if err != nil {

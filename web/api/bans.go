@@ -10,7 +10,7 @@ import (
 )
 
 func (a *API) registerBans() {
-	handle(a, identity.LevelStaff, http.MethodGet, "/bans", "list-bans", "List banned addresses, the newest first", a.listBans)
+	handle(a, identity.LevelStaff, http.MethodGet, "/bans", "list-bans", "List banned addresses, the newest first or as sort says", a.listBans)
 	handle(a, identity.LevelModerator, http.MethodPost, "/bans", "add-ban", "Ban an address or block; moderators single addresses for a day at most", a.addBan)
 	handle(a, identity.LevelAdmin, http.MethodDelete, "/bans/{prefix}", "lift-ban", "Lift a ban", a.liftBan)
 	handle(a, identity.LevelStaff, http.MethodGet, "/bans/check/{address}", "check-ban", "Say whether an address is banned, and why", a.checkBan)
@@ -19,15 +19,32 @@ func (a *API) registerBans() {
 	handle(a, identity.LevelAdmin, http.MethodDelete, "/bans/allow/{prefix}", "remove-ban-allow", "Take an address or block off the list of those that are never banned", a.removeAllow)
 }
 
-func (a *API) listBans(ctx context.Context, _ *struct{}) (*struct{ Body []identity.Ban }, error) {
-	list, err := a.id.Bans(ctx)
+type bansIn struct {
+	Kind   string `query:"kind" enum:"guessing,widened,manual"`
+	Text   string `query:"text" maxLength:"200" doc:"part of prefix, reason or who has set it; or an address that it holds"`
+	Sort   string `query:"sort" doc:"since, until, prefix, count, hits, reason or by; a minus sign before it: the other way round"`
+	Offset int    `query:"offset" minimum:"0" doc:"how many to leave out"`
+	Limit  int    `query:"limit" minimum:"0" doc:"how many at most; 0: all"`
+}
+
+type bansOut struct {
+	Total int `header:"X-Total-Count" doc:"how many the filter chooses"`
+	Body  []identity.Ban
+}
+
+func (a *API) listBans(ctx context.Context, in *bansIn) (*bansOut, error) {
+	key, down, err := identity.ParseBanSort(in.Sort)
+	if err != nil {
+		return nil, err
+	}
+	list, total, err := a.id.BanPage(ctx, identity.BanFilter{Kind: identity.BanKind(in.Kind), Text: in.Text}, key, down, in.Offset, in.Limit)
 	if err != nil {
 		return nil, err
 	}
 	if list == nil {
 		list = []identity.Ban{}
 	}
-	return &struct{ Body []identity.Ban }{list}, nil
+	return &bansOut{total, list}, nil
 }
 
 // newBan is the body of a ban to be made.

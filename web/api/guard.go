@@ -50,9 +50,33 @@ func (a *API) Handler() http.Handler {
 			a.refuse(w, r, c)
 			return
 		}
+		if route.Confirm && !c.fresh() {
+			newProblem(http.StatusForbidden, codeRefused, "This needs a fresh proof of who you are, which this token is not.",
+				"Use a token with scope admin too, or the password itself.").write(w)
+			return
+		}
 		a.serve(w, r, c)
 	})
 }
+
+// dangerous are the operations that ask for a fresh proof, as the pages do with "Confirm it is you".
+func dangerous() []string {
+	return []string{
+		"change-policy", "import-policy", "undo-policy",
+		"add-invite", "revoke-invite", "must-change",
+		"add-ban", "lift-ban", "add-ban-allow", "remove-ban-allow",
+		"import-users", "add-user", "set-user", "set-password", "disable-user", "enable-user", "remove-user", "export-user",
+		"remove-factor", "remove-factors", "add-alias", "remove-alias",
+		"add-group", "set-group", "remove-group", "add-members", "remove-members", "remove-member",
+		"sync-source", "set-user-source", "remove-link",
+		"add-application", "set-application", "renew-application-secret", "remove-application",
+	}
+}
+
+// fresh reports whether the credential of the request is a proof that it is the person, or was given out
+// for administration: a password comes with each request anew, and a token says so by its scope. Whoever
+// holds the control socket holds the machine.
+func (c caller) fresh() bool { return c.grant == nil || c.grant.Admin }
 
 // Control serves the same routes to the control socket and to the command line's own process,
 // with a fixed actor.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"trivium/identity"
+	"trivium/tokens"
 )
 
 // levels says once more, in the test's own words, what each operation requires. An operation that
@@ -16,7 +17,7 @@ var levels = map[string]identity.Level{
 
 	"me": identity.LevelLoggedIn, "my-quota": identity.LevelLoggedIn, "version": identity.LevelLoggedIn,
 	"list-sessions": identity.LevelLoggedIn, "list-doing": identity.LevelLoggedIn, "list-transfers": identity.LevelLoggedIn, "stop-transfer": identity.LevelLoggedIn, "show-session": identity.LevelLoggedIn,
-	"end-session": identity.LevelLoggedIn, "end-sessions": identity.LevelLoggedIn,
+	"end-session": identity.LevelLoggedIn, "end-sessions": identity.LevelLoggedIn, "sign-out": identity.LevelLoggedIn,
 	"my-factors": identity.LevelLoggedIn, "list-factors": identity.LevelAdmin, "remove-factor": identity.LevelAdmin, "remove-factors": identity.LevelAdmin,
 	"my-certificates": identity.LevelLoggedIn, "add-my-certificate": identity.LevelLoggedIn, "remove-my-certificate": identity.LevelLoggedIn,
 	"list-certificates": identity.LevelAdmin, "add-certificate": identity.LevelAdmin, "remove-certificate": identity.LevelAdmin,
@@ -207,5 +208,47 @@ func TestWrongPassword(t *testing.T) {
 		if got := s.ask(t, "Basic dXNlcjp3cm9uZw==", http.MethodGet, path, ""); got.status != want.status || got.body != want.body {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
 		}
+	}
+}
+
+// What is dangerous asks for a proof that not every program has: a token without scope admin is none.
+// The control socket needs none.
+func TestDangerousOperations(t *testing.T) {
+	s := start(t, identity.LevelUser)
+	asks := map[string]bool{}
+	for _, r := range s.api.Routes() {
+		asks[r.Operation] = r.Confirm
+		if r.Confirm && r.Method == http.MethodGet && r.Operation != "export-user" {
+			t.Errorf("%s only reads", r.Operation)
+		}
+	}
+	for _, op := range []string{"change-policy", "undo-policy", "add-invite", "add-ban", "lift-ban", "import-users", "add-members", "remove-member", "set-user-source", "set-password"} {
+		if !asks[op] {
+			t.Errorf("%s asks for no fresh proof", op)
+		}
+	}
+	ctx := t.Context()
+	if _, err := s.id.AddUser(ctx, root(), identity.NewUser{Login: "friend"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.id.AddGroup(ctx, root(), "team", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.id.AddMembers(ctx, root(), "team", []string{"user"}, true); err != nil {
+		t.Fatal(err)
+	}
+	plain := bearer(s.token(t, tokens.Request{User: "user", Scopes: []tokens.Scope{tokens.ScopeAPI}}))
+	const path, body = "/groups/team/members", `{"users":["friend"]}`
+	if got := s.ask(t, plain, http.MethodPost, path, body); got.status != http.StatusForbidden || !strings.Contains(got.body, "fresh proof") {
+		t.Errorf("with a token: %d %s", got.status, got.body)
+	}
+	if g, err := s.id.Group(ctx, "team"); err != nil || len(g.Members) != 1 {
+		t.Errorf("members %v, %v", g.Members, err)
+	}
+	if got := s.ask(t, bearer(s.token(t, tokens.Request{User: "user", Scopes: []tokens.Scope{tokens.ScopeAPI, tokens.ScopeAdmin}})), http.MethodPost, path, body); got.status >= 300 {
+		t.Errorf("with a token for administration: %d %s", got.status, got.body)
+	}
+	if got := s.ask(t, basic("user"), http.MethodPost, path, body); got.status >= 300 {
+		t.Errorf("with the password: %d %s", got.status, got.body)
 	}
 }

@@ -50,6 +50,7 @@ type SessionIn struct {
 }
 
 func (a *API) registerSessions() {
+	handle(a, identity.LevelLoggedIn, http.MethodPost, "/sessions/sign-out", "sign-out", "End all sessions of an account, one's own or of those below an administrator's level, and make void what browsers and chat clients keep", a.signOut)
 	handle(a, identity.LevelLoggedIn, http.MethodGet, "/sessions", "list-sessions", "List live sessions, oldest first: one's own; for staff everybody's", a.listSessions)
 	handle(a, identity.LevelLoggedIn, http.MethodGet, "/sessions/doing", "list-doing", "What the listed sessions are at", a.listDoing)
 	handle(a, identity.LevelLoggedIn, http.MethodGet, "/sessions/{id}", "show-session", "Show a session", a.showSession)
@@ -258,6 +259,47 @@ func (a *API) named(ctx context.Context, ids []string) ([]identity.Info, error) 
 		list = append(list, i)
 	}
 	return list, nil
+}
+
+// SignedOut says how many sessions ended.
+type SignedOut struct {
+	Ended int `json:"ended"`
+}
+
+func (a *API) signOut(ctx context.Context, in *struct {
+	Body struct {
+		User string `json:"user,omitempty" doc:"absent: oneself"`
+		Keep bool   `json:"keep,omitempty" doc:"the session of this request goes on"`
+	}
+}) (*struct{ Body SignedOut }, error) {
+	c, name := who(ctx), in.Body.User
+	if name == "" {
+		name = c.actor.User
+	} else if acc, err := a.mineOr(ctx, c, name); err != nil {
+		return nil, err
+	} else {
+		name = string(acc.Login) + "@" + acc.Domain
+	}
+	if name == "" {
+		return nil, invalid("say whose sessions: user")
+	}
+	var keep *identity.Session
+	if in.Body.Keep {
+		keep = c.session
+	}
+	n, err := a.id.SignOut(ctx, c.actor, name, keep)
+	if err != nil {
+		return nil, err
+	}
+	return &struct{ Body SignedOut }{SignedOut{n}}, nil
+}
+
+// mineOr reads an account: for administrators anybody's, else one's own.
+func (a *API) mineOr(ctx context.Context, c caller, name string) (identity.Account, error) {
+	if c.allows(identity.LevelAdmin) {
+		return a.account(ctx, name)
+	}
+	return a.mine(ctx, c, name)
 }
 
 // end ends sessions. What has gone meanwhile is left out of the answer.

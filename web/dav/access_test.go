@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -142,4 +144,46 @@ func TestEndOfASessionCutsAnUpload(t *testing.T) {
 	_, err = s.identity.SetUser(t.Context(), machine, "alice", identity.UserChange{State: &on})
 	no(t, err)
 	s.do("alice", http.MethodGet, "/dav/f", "").is(t, http.StatusNotFound)
+}
+
+// What a session has no right to any more is cut at once, and nothing of it is stored: a rule has come,
+// or the group was left.
+func TestTransferEndsWithItsRight(t *testing.T) {
+	s := newSite(t)
+	never := identity.LevelNobody
+	for path, change := range map[string]func() error{
+		"/groups/team/f": func() error { return s.identity.RemoveMembers(t.Context(), machine, "team", []string{"alice"}) },
+		"/f": func() error {
+			_, err := s.identity.ChangeRules(t.Context(), machine, []identity.RuleChange{{Pattern: "file:/home/alice/f", Level: &never}}, false)
+			return err
+		},
+	} {
+		_, answer := s.raw("PUT /dav%s HTTP/1.1\nHost: x\nAuthorization: Basic YWxpY2U6Y29ycmVjdCBob3JzZSBiYXR0ZXJ5\nContent-Length: 1000\n\nhalf of it", path)
+		until(t, "the upload of "+path, func() bool {
+			list := s.identity.Registry.List(identity.Filter{User: "alice"})
+			return len(list) == 1 && list[0].Transfer != nil && list[0].Transfer.Path == path && list[0].BytesIn > 0
+		})
+		_, err := s.identity.ChangeRules(t.Context(), machine, []identity.RuleChange{{Pattern: "file:/home/bob/**", Level: &never}}, false)
+		no(t, err)
+		if s.session("alice").Transfer == nil {
+			t.Error("a rule about something else has cut it")
+		}
+		no(t, change())
+		if line, err := answer.ReadString('\n'); err != nil || !strings.Contains(line, "403") {
+			t.Errorf("%s: the answer is %q, %v", path, line, err)
+		}
+		until(t, "the end", func() bool { return s.session("alice").Transfer == nil })
+	}
+	// A download stops in the middle.
+	no(t, os.WriteFile(filepath.Join(s.dir, "example.org", "home", "alice", "big"), make([]byte, 32<<20), 0o600))
+	_, answer := s.raw("GET /dav/big HTTP/1.1\nHost: x\nAuthorization: Basic YWxpY2U6Y29ycmVjdCBob3JzZSBiYXR0ZXJ5\n\n")
+	if line, err := answer.ReadString('\n'); err != nil || !strings.Contains(line, "200") {
+		t.Fatalf("the answer is %q, %v", line, err)
+	}
+	until(t, "the download", func() bool { return s.session("alice").Transfer != nil })
+	_, err := s.identity.ChangeRules(t.Context(), machine, []identity.RuleChange{{Pattern: "file:/home/alice/big", Level: &never}}, false)
+	no(t, err)
+	if n, err := io.Copy(io.Discard, answer); n >= 32<<20 {
+		t.Errorf("%d bytes came, %v", n, err)
+	}
 }

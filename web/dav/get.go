@@ -54,7 +54,7 @@ func (q *request) get() error {
 	meter := q.meter(http.MethodGet, i.Size)
 	defer meter.end()
 	q.w.(*httpio.Sender).Moved = meter.moved
-	t := q.begin(func(rc *http.ResponseController) { _ = rc.SetWriteDeadline(time.Now()) })
+	t := q.begin(f.Still, func(rc *http.ResponseController) { _ = rc.SetWriteDeadline(time.Now()) })
 	defer t.end()
 	q.w.(*httpio.Sender).Session = t.session()
 	http.ServeContent(q.w, q.r, "", i.ModTime, content)

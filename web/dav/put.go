@@ -89,7 +89,7 @@ func (q *request) store(body *httpio.Body) (i files.Info, created bool, err erro
 func (q *request) receive(u *files.Upload, body *httpio.Body) error {
 	meter := q.meter(http.MethodPut, q.r.ContentLength)
 	defer meter.end()
-	t := q.begin(func(rc *http.ResponseController) { _ = rc.SetReadDeadline(time.Now()) })
+	t := q.begin(u.Still, func(rc *http.ResponseController) { _ = rc.SetReadDeadline(time.Now()) })
 	defer t.end()
 	body.Session = t.session()
 	buffer, ok := q.h.buffers.Get().(*[]byte)

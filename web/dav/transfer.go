@@ -23,6 +23,7 @@ type transfer struct {
 	stopped chan struct{} // closed when somebody breaks it off
 	gone    chan struct{} // closed when nothing touches the connection any more
 	over    chan struct{} // closed when either that or the end of the session has come
+	still   func() bool   // whether the session may go on with it; from any goroutine
 }
 
 // cutEvery is how often a transfer is cut until it has noticed: a deadline may just be renewed.
@@ -40,9 +41,9 @@ func (t *transfer) session() cutSession { return cutSession{t.ses, t.over} }
 
 // begin notes a transfer. cut is called when its session ends or somebody stops it, for it may wait
 // for the network then.
-func (q *request) begin(cut func(*http.ResponseController)) *transfer {
+func (q *request) begin(still func() bool, cut func(*http.ResponseController)) *transfer {
 	all := &q.h.transfers
-	t := &transfer{all: all, ses: q.ses, done: make(chan struct{}), stopped: make(chan struct{}), gone: make(chan struct{}), over: make(chan struct{})}
+	t := &transfer{all: all, ses: q.ses, still: still, done: make(chan struct{}), stopped: make(chan struct{}), gone: make(chan struct{}), over: make(chan struct{})}
 	all.mu.Lock()
 	if all.running == nil {
 		all.running = map[*identity.Session]map[*transfer]struct{}{}
@@ -99,12 +100,16 @@ func (t *transfer) why() error {
 	}
 }
 
-// stop breaks off all transfers of a session; false where none runs.
-func (all *transfers) stop(ses *identity.Session) bool {
+// stop breaks off the transfers of a session, with lost those alone that it has no right to any more;
+// false where none runs.
+func (all *transfers) stop(ses *identity.Session, lost bool) bool {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	stopped := false
 	for t := range all.running[ses] {
+		if lost && t.still() {
+			continue
+		}
 		select {
 		case <-t.stopped:
 		default:
@@ -124,11 +129,17 @@ type holder struct {
 var _ identity.TransferHolder = (*holder)(nil)
 
 func (*holder) SessionEnded(identity.Reason) {}
-func (*holder) SessionChanged()              {}
+
+// SessionChanged breaks off what the session may not go on with.
+func (o *holder) SessionChanged() {
+	if ses := o.ses.Load(); ses != nil {
+		o.all.stop(ses, true)
+	}
+}
 
 func (o *holder) StopTransfer() bool {
 	ses := o.ses.Load()
-	return ses != nil && o.all.stop(ses)
+	return ses != nil && o.all.stop(ses, false)
 }
 
 // meter shows a transfer in the list of sessions.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"trivium/identity/importer"
 )
@@ -53,19 +51,8 @@ func GuessFormat(file string) (string, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
-	text := strings.TrimSpace(strings.TrimPrefix(string(head), "\ufeff"))
-	line, _, _ := strings.Cut(text, "\n")
-	switch {
-	case strings.HasPrefix(text, "<"):
-		return string(importer.XEP0227), nil
-	case strings.HasPrefix(text, "{"):
-		return string(importer.SFTPGo), nil
-	case strings.EqualFold(filepath.Ext(file), ".csv"):
-		return string(importer.CSV), nil
-	case strings.Count(line, ":") == 17:
-		return string(importer.PureFTPd), nil
-	case strings.Count(line, ":") == 6:
-		return string(importer.Passwd), nil
+	if format := importer.Guess(file, head); format != "" && format != importer.Prosody {
+		return string(format), nil
 	}
 	return "", ErrImportFormat
 }

@@ -112,11 +112,12 @@ func newTeller(cfg *config.Config, st *status, q *mail.Queue, chat *notice.Notic
 
 // noticeView is what the texts show.
 type noticeView struct {
-	Account, When, Until, Road, Client, Remote, By, Base, Site, Code string
+	Account, When, Until, Road, Client, Remote, By, Base, Site, Code, Factor string
+	Removed                                                                  bool
 }
 
-// Notify implements identity.Notifier.
-func (t *teller) Notify(ctx context.Context, n identity.Notice) error {
+// words are the subject and the text of a notice, in the person's language where there are texts in it.
+func (t *teller) words(n identity.Notice) (subject, body string, err error) {
 	tag, _ := language.MatchStrings(t.languages, n.Profile.Lang)
 	base, _ := tag.Base()
 	texts := t.texts[base.String()]
@@ -129,18 +130,24 @@ func (t *teller) Notify(ctx context.Context, n identity.Notice) error {
 	}
 	const form = "2006-01-02 15:04 MST"
 	view := noticeView{Account: string(n.Login), When: n.At.In(zone).Format(form), Until: n.Until.In(zone).Format(form),
-		Road: string(n.Protocol), Client: flat(n.Client), Remote: flat(n.Remote), By: flat(n.By), Base: t.base(), Site: t.site, Code: n.Code.Reveal()}
+		Road: string(n.Protocol), Client: flat(n.Client), Remote: flat(n.Remote), By: flat(n.By), Base: t.base(), Site: t.site, Code: n.Code.Reveal(),
+		Factor: flat(n.Factor), Removed: n.Removed}
 	if n.Domain != t.domain {
 		view.Account += "@" + n.Domain
 	}
 	if n.Location != "" {
 		view.Remote += " (" + flat(n.Location) + ")"
 	}
-	subject, err := render(texts, string(n.Kind)+".subject", view)
-	if err != nil {
-		return err
+	if subject, err = render(texts, string(n.Kind)+".subject", view); err != nil {
+		return "", "", err
 	}
-	body, err := render(texts, string(n.Kind), view)
+	body, err = render(texts, string(n.Kind), view)
+	return subject, body, err
+}
+
+// Notify implements identity.Notifier.
+func (t *teller) Notify(ctx context.Context, n identity.Notice) error {
+	subject, body, err := t.words(n)
 	if err != nil {
 		return err
 	}

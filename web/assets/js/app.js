@@ -2,6 +2,8 @@
 // cannot be undone, fading of successes. No markup is made from strings.
 import { live } from "./live.js";
 import { upload } from "./upload.js";
+import { selections } from "./selection.js";
+import { zone } from "./zone.js";
 import { passkeys, chatAnswers } from "./passkey.js";
 
 const say = (text) => {
@@ -162,6 +164,8 @@ once();
 strength();
 passkeys();
 chatAnswers();
+selections();
+zone();
 live(say);
 upload(say);
 document.documentElement.dataset.ready = "1";

@@ -1,14 +1,16 @@
-// A table that follows the server: an event says that the list changed, the page is fetched again
-// and its rows are put in place of the old ones. A row that holds the focus or an open dialog's
-// button is left until the next time.
+// A table that follows the server: an event says which rows changed, these rows are fetched and put in
+// the place of the old ones. A row that holds the focus is left until the next time.
 
 const quiet = 6000; // ms without the stream until it is called lost
+const tick = 15000; // ms between two looks at how long ago things were
 
 // fetchPage lets the browser parse the answer as a document; no string becomes markup here.
-function fetchPage() {
+function fetchPage(only) {
+	const url = new URL(location.href);
+	if (only) url.searchParams.set("only", only);
 	return new Promise((resolve, reject) => {
 		const x = new XMLHttpRequest();
-		x.open("GET", location.href);
+		x.open("GET", url);
 		x.setRequestHeader("X-Trivium-Part", "rows");
 		x.responseType = "document";
 		x.onload = () => (x.status === 200 && x.response && !x.responseURL.includes("/login") ? resolve(x.response) : reject(new Error(String(x.status))));
@@ -17,24 +19,40 @@ function fetchPage() {
 	});
 }
 
+// take gives the row that came in the place of the one that stands there, with its tick.
+function take(before, row) {
+	if (before && (before.contains(document.activeElement) || before.isEqualNode(row))) return before;
+	const fresh = document.importNode(row, true);
+	const old = before?.querySelector(".tick input");
+	const box = fresh.querySelector(".tick input");
+	if (old && box) box.checked = old.checked;
+	return fresh;
+}
+
+// replaceRows returns the rows that ended, or null where a row is missing that was not sent.
 function replaceRows(table, fresh) {
 	const body = table.tBodies[0];
 	const old = new Map([...body.rows].map((r) => [r.dataset.id, r]));
+	const sent = new Map([...fresh.tBodies[0].rows].map((r) => [r.dataset.id, r]));
+	const order = fresh.dataset.order ? fresh.dataset.order.split(" ") : [...sent.keys()];
 	const rows = [];
-	for (const row of [...fresh.tBodies[0].rows]) {
-		const before = old.get(row.dataset.id);
-		old.delete(row.dataset.id);
-		if (before && (before.contains(document.activeElement) || before.isEqualNode(row))) rows.push(before);
-		else rows.push(document.importNode(row, true));
+	for (const id of order) {
+		const before = old.get(id);
+		const row = sent.get(id);
+		if (!row && !before) return null;
+		old.delete(id);
+		rows.push(row ? take(before, row) : before);
 	}
-	// Rows of a log do not end: the oldest leave the page.
-	const gone = table.dataset.liveTable === "log" ? [] : [...old.values()].filter((r) => r.dataset.id && r.dataset.state !== "ended");
+	// Rows of a log do not end: the oldest leave the page. Nor do those of one page of many.
+	const pages = document.querySelector("nav.pages");
+	const gone = table.dataset.liveTable === "log" || pages ? [] : [...old.values()].filter((r) => r.dataset.id && r.dataset.state !== "ended");
 	for (const r of gone) {
 		r.dataset.state = "ended";
 		r.classList.add("ended");
 		const word = r.querySelector(".badge.state");
 		if (word) word.textContent = "ended";
 		r.querySelector(".act")?.replaceChildren();
+		r.querySelector(".tick")?.replaceChildren();
 		setTimeout(() => r.remove(), 5000);
 		rows.push(r);
 	}
@@ -44,6 +62,16 @@ function replaceRows(table, fresh) {
 	return gone;
 }
 
+// ago keeps "2 min ago" true while nothing else changes; what is older than two days stays as it came.
+function ago() {
+	for (const t of document.querySelectorAll("[data-live-table] time[datetime]")) {
+		const s = Math.floor((Date.now() - Date.parse(t.dateTime)) / 1000);
+		if (!(s >= 0) || s >= 48 * 3600) continue;
+		const text = s < 5 ? "just now" : s < 60 ? `${s} s ago` : s < 3600 ? `${Math.floor(s / 60)} min ago` : `${Math.floor(s / 3600)} h ago`;
+		if (t.textContent !== text) t.textContent = text;
+	}
+}
+
 export function live(say) {
 	const url = document.body.dataset.live;
 	const table = document.querySelector("[data-live-table]");
@@ -51,38 +79,42 @@ export function live(say) {
 	if (!url || !table || !status || !window.EventSource) return;
 	let lost = 0;
 	let busy = false;
-	let again = false;
+	let waiting = null; // ids that changed while a fetch runs; "*": all
 	const show = (text, bad) => {
 		status.hidden = false;
 		status.classList.toggle("lost", bad);
 		if (status.textContent !== text) status.textContent = text;
 	};
-	const refresh = async () => {
-		if (busy) { again = true; return; }
+	const refresh = async (ids) => {
+		if (busy) { waiting = waiting === "*" || ids === "*" ? "*" : [waiting, ids].filter(Boolean).join(" "); return; }
 		busy = true;
 		try {
-			const page = await fetchPage();
-			const fresh = page.querySelector("[data-live-table]");
-			if (!fresh) throw new Error("no table");
-			for (const r of replaceRows(table, fresh)) {
-				say(`Session of ${r.dataset.user} over ${r.dataset.protocol} ended.`);
+			let page = await fetchPage(table.dataset.order !== undefined && ids !== "*" ? ids : "");
+			let ended = replaceRows(table, page.querySelector("[data-live-table]"));
+			if (!ended) {
+				page = await fetchPage("");
+				ended = replaceRows(table, page.querySelector("[data-live-table]")) ?? [];
 			}
+			if (ended.length === 1) say(`Session of ${ended[0].dataset.user} over ${ended[0].dataset.protocol} ended.`);
+			else if (ended.length > 1) say(`${ended.length} sessions ended.`);
 			const count = document.querySelector("[data-live-count]");
 			const now = page.querySelector("[data-live-count]");
 			if (count && now) count.textContent = now.textContent;
+			document.dispatchEvent(new Event("rows"));
 			show("Live", false);
 		} catch {
 			show("Not up to date: reload the page.", true);
 			source.close();
 		}
 		busy = false;
-		if (again) { again = false; refresh(); }
+		if (waiting) { const next = waiting; waiting = null; refresh(next); }
 	};
 	const source = new EventSource(url);
-	source.addEventListener("ready", () => { clearTimeout(lost); lost = 0; show("Live", false); refresh(); });
-	source.addEventListener("changed", refresh);
+	source.addEventListener("ready", () => { clearTimeout(lost); lost = 0; show("Live", false); refresh("*"); });
+	source.addEventListener("changed", (e) => { if (e.data) refresh(e.data); });
 	source.addEventListener("error", () => {
 		if (!lost) lost = setTimeout(() => show("Connection lost, retrying.", true), quiet);
 	});
+	setInterval(ago, tick);
 	addEventListener("pagehide", () => source.close());
 }
