@@ -20,7 +20,7 @@ endif
 # The race detector needs a C compiler; without one the tests run without it, and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 
-.PHONY: help build run test e2e check lint fmt shots fuzz bench generate web converse cover clean
+.PHONY: bench-core help build run test e2e check lint fmt shots fuzz bench generate web converse cover clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -84,6 +84,9 @@ fuzz: ## each fuzz target for FUZZTIME (1m)
 	@set -e; for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz' || true); do \
 	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+bench-core: ## the benchmarks of the identity core: log-ins, decisions, sessions, audit rows
+	$(GO) test ./identity ./tokens -p 1 -run '^$$' -bench 'ListFiltered|KickUser|Decision|AuditRows|BenchmarkLogin$$' -benchtime 2s
 
 bench: build ## speed and memory; FIGURES=down,up picks some, FULL=1 takes all at length, UNPACK=1 fetches peers to compare with
 	$(GO) build -o bin/bench ./e2e/bench

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 )
@@ -15,15 +14,20 @@ import (
 type edit struct {
 	StoreWriter
 	concerned []UserID
-	rules     bool // the store's rules of the policy are others
+	named     map[UserID]struct{} // the same
+	rules     bool                // the store's rules of the policy are others
 	events    []AuditEvent
 	ended     []EndedGrant // of applications, which are told of it
 }
 
 // concern names accounts whose sessions are to be looked at once the change is committed.
 func (e *edit) concern(ids ...UserID) {
+	if e.named == nil {
+		e.named = make(map[UserID]struct{}, len(ids))
+	}
 	for _, id := range ids {
-		if !slices.Contains(e.concerned, id) {
+		if _, ok := e.named[id]; !ok {
+			e.named[id] = struct{}{}
 			e.concerned = append(e.concerned, id)
 		}
 	}

@@ -26,7 +26,9 @@ const accountTables = `FROM identity_users u
 
 // accountByName reads by login, else by alias; no alias has the name of a tombstone. Where nobody has the
 // name it reads the first account there is, so that a log-in of nobody takes as long as a wrong password.
-const accountByName = accountColumns + accountTables +
+const accountByName = accountColumns + `,
+	(SELECT id FROM identity_users WHERE domain = $1 AND login = $2) IS NULL
+	AND (SELECT target FROM identity_aliases WHERE domain = $1 AND name = $2) IS NULL ` + accountTables +
 	`WHERE u.state <> 'deleted' AND u.id = COALESCE(
 		(SELECT id FROM identity_users WHERE domain = $1 AND login = $2),
 		(SELECT target FROM identity_aliases WHERE domain = $1 AND name = $2),
@@ -35,17 +37,15 @@ const accountByName = accountColumns + accountTables +
 
 // Account implements identity.Store.
 func (r reader) Account(ctx context.Context, domain string, name identity.UserName) (identity.Account, error) {
-	a, err := r.account(ctx, accountByName, domain, string(name))
-	if err != nil || a.Domain == domain && a.Login == name {
-		return a, err
+	nobody := false
+	as, err := r.accountsWith(sqldb.Brief(ctx), &nobody, accountByName, domain, string(name))
+	if err == nil && (nobody || len(as) == 0) {
+		err = identity.ErrNotFound
 	}
-	var one int
-	err = r.q.QueryRowContext(sqldb.Brief(ctx), `SELECT 1 FROM identity_aliases WHERE domain = $1 AND name = $2 AND target = $3`,
-		domain, string(name), string(a.ID)).Scan(&one)
 	if err != nil {
-		return identity.Account{}, unavailable("reading an alias", err)
+		return identity.Account{}, err
 	}
-	return a, nil
+	return as[0], nil
 }
 
 // AccountByID implements identity.Store.
@@ -91,9 +91,14 @@ func lowerASCII(s string) string {
 
 // accounts folds the rows of one account, which follow one another, into one.
 func (r reader) accounts(ctx context.Context, query string, args ...any) ([]identity.Account, error) {
+	return r.accountsWith(ctx, nil, query, args...)
+}
+
+// accountsWith is accounts of a query with one column more, which goes to more if that is not nil.
+func (r reader) accountsWith(ctx context.Context, more *bool, query string, args ...any) ([]identity.Account, error) {
 	var out []identity.Account
 	err := r.each(ctx, "reading accounts", func(rows *sql.Rows) error {
-		a, group, err := scanAccount(rows)
+		a, group, err := scanAccount(rows, more)
 		if err != nil {
 			return err
 		}
@@ -122,7 +127,7 @@ func (n nullGroup) group(domain string) identity.Group {
 		CreatedAt: moment(n.created.Int64), ChangeSeq: n.seq.Int64, NoFolder: n.noFolder.Bool, NoRoster: n.noRoster.Bool}
 }
 
-func scanAccount(rows *sql.Rows) (identity.Account, *identity.Group, error) {
+func scanAccount(rows *sql.Rows, more *bool) (identity.Account, *identity.Group, error) {
 	var (
 		a                          identity.Account
 		id, login, state, roads    string
@@ -130,14 +135,17 @@ func scanAccount(rows *sql.Rows) (identity.Account, *identity.Group, error) {
 		expires, created, lastTime int64
 		primary, further           nullGroup
 	)
-	err := rows.Scan(&id, &a.Domain, &login, &a.UID, &a.GID, &level, &state, &roads,
+	columns := []any{&id, &a.Domain, &login, &a.UID, &a.GID, &level, &state, &roads,
 		&a.QuotaBytes, &a.QuotaFiles, &a.Rates.Upload, &a.Rates.Download, &a.Rates.Transfers, &a.Profile.Email, &a.Profile.Name, &a.Profile.Phone, &a.Profile.About,
 		&a.Profile.Lang, &a.Profile.Formats, &a.Profile.TimeZone,
 		&expires, &created, &lastTime, &a.CredentialVersion, &a.ChangeSeq, &a.MustChange, &a.Password.Sealed, &a.Factors,
 		&a.Source, &a.Subject, &a.SourceOff,
 		&primary.name, &primary.created, &primary.seq, &primary.noFolder, &primary.noRoster,
-		&further.gid, &further.name, &further.created, &further.seq, &further.noFolder, &further.noRoster)
-	if err != nil {
+		&further.gid, &further.name, &further.created, &further.seq, &further.noFolder, &further.noRoster}
+	if more != nil {
+		columns = append(columns, more)
+	}
+	if err := rows.Scan(columns...); err != nil {
 		return a, nil, err
 	}
 	a.ID, a.Login, a.State = identity.UserID(id), identity.UserName(login), identity.UserState(state)
