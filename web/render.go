@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"trivium/identity"
@@ -18,9 +19,11 @@ import (
 //go:embed templates/*.html
 var templateFS embed.FS
 
-// renderer holds one parsed template per page: the layout, the parts, and the page's own `main`.
+// renderer holds one template per page: the layout, the parts, and the page's own `main`. Each is a copy
+// of them all, so a page is parsed when it is first shown: most pages never are, and all of them
+// together take more memory than the rest of a server that rests.
 type renderer struct {
-	pages map[string]*template.Template
+	pages map[string]func() (*template.Template, error)
 }
 
 func newRenderer(assets *assetSet) (*renderer, error) {
@@ -31,7 +34,7 @@ func newRenderer(assets *assetSet) (*renderer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parsing the templates: %w", err)
 	}
-	r := &renderer{pages: map[string]*template.Template{}}
+	r := &renderer{pages: map[string]func() (*template.Template, error){}}
 	names, err := fs.Glob(templateFS, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("listing the templates: %w", err)
@@ -41,42 +44,49 @@ func newRenderer(assets *assetSet) (*renderer, error) {
 		if name == "layout" || name == "parts" {
 			continue
 		}
-		t, err := base.Clone()
-		if err == nil {
-			t, err = t.ParseFS(templateFS, file)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("parsing the page %s: %w", name, err)
-		}
-		r.pages[name] = t
+		r.pages[name] = sync.OnceValues(func() (*template.Template, error) {
+			t, err := base.Clone()
+			if err == nil {
+				t, err = t.ParseFS(templateFS, file)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("parsing the page %s: %w", name, err)
+			}
+			return t, nil
+		})
 	}
 	return r, nil
 }
 
 // execute renders a whole page into memory, so that a fault never leaves half of one.
 func (r *renderer) execute(name string, view any) ([]byte, error) {
-	t, ok := r.pages[name]
+	return r.executePart(name, "layout", view)
+}
+
+// executePart is execute for a piece of a page.
+func (r *renderer) executePart(name, part string, view any) ([]byte, error) {
+	page, ok := r.pages[name]
 	if !ok {
 		return nil, fmt.Errorf("no page %q", name)
 	}
+	t, err := page()
+	if err != nil {
+		return nil, err
+	}
 	var buf bytes.Buffer
-	if err := t.ExecuteTemplate(&buf, "layout", view); err != nil {
-		return nil, fmt.Errorf("rendering the page %s: %w", name, err)
+	if err := t.ExecuteTemplate(&buf, part, view); err != nil {
+		return nil, fmt.Errorf("rendering %s of the page %s: %w", part, name, err)
 	}
 	return buf.Bytes(), nil
 }
 
 // writePart sends a piece of a page alone, for a script that has the rest of it.
 func (s *Server) writePart(v *visit, name, part string, view any) error {
-	t, ok := s.render.pages[name]
-	if !ok {
-		return fmt.Errorf("no page %q", name)
+	b, err := s.render.executePart(name, part, view)
+	if err != nil {
+		return err
 	}
-	var buf bytes.Buffer
-	if err := t.ExecuteTemplate(&buf, part, view); err != nil {
-		return fmt.Errorf("rendering a part of the page %s: %w", name, err)
-	}
-	return v.HTMLBlob(http.StatusOK, buf.Bytes())
+	return v.HTMLBlob(http.StatusOK, b)
 }
 
 func (s *Server) write(v *visit, status int, name string, view any) error {
