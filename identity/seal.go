@@ -1,11 +1,13 @@
 package identity
 
 import (
+	"context"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -78,4 +80,28 @@ func keyed(key []byte, texts ...string) []byte {
 		_, _ = fmt.Fprintf(m, "%d:%s", len(t), t)
 	}
 	return m.Sum(nil)
+}
+
+// sealSetting holds a hash of the seal key that the records of a store were sealed with.
+const sealSetting = "seal_key"
+
+// checkSeal says clearly where the seal key is not the one of the store, for then no password is right; the
+// server goes on, as passwords can be set anew. The first start with a store notes its key.
+func (s *Service) checkSeal(ctx context.Context) error {
+	mine := hex.EncodeToString(keyed(s.seal.names, sealSetting))
+	text, err := s.store.Setting(ctx, sealSetting)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		err = s.store.Write(ctx, func(w StoreWriter) error { return w.PutSetting(ctx, sealSetting, mine) })
+		if err != nil {
+			s.log.Warn("which seal key the store has was not noted", "err", err)
+		}
+		return nil
+	case err != nil:
+		return err
+	case text != mine:
+		s.log.Error("seal.key is not the one that this store was written with: no password and no authenticator app can be checked. "+
+			"Put that seal.key back from a backup of the data directory, or set the passwords anew", "event", "seal.other")
+	}
+	return nil
 }

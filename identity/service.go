@@ -264,6 +264,9 @@ func (s *Service) load(ctx context.Context) error {
 	if s.seq, err = s.store.ChangeSeq(ctx); err != nil {
 		return fmt.Errorf("reading the account store: %w", err)
 	}
+	if err := s.checkSeal(ctx); err != nil {
+		return fmt.Errorf("reading which seal key the store has: %w", err)
+	}
 	if err := s.decoys.load(ctx, s.store); err != nil {
 		return fmt.Errorf("reading what was imported: %w", err)
 	}
