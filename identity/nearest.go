@@ -20,9 +20,8 @@ func (s *Service) Nearest(ctx context.Context, name string) string {
 	best, least := "", maxSlips+1
 	try := func(login UserName, domain string) {
 		n := s.display(login, domain)
-		// A name of which everything is wrong is none that was meant; one that is the same is not there, as the
-		// alias of a removed account.
-		if d := slips(wanted, n, least-1); d > 0 && d < least && d < len([]rune(wanted)) && d < len([]rune(n)) {
+		// A name of which everything is wrong is none that was meant.
+		if d := slips(wanted, n, least-1); d < least && d < len([]rune(wanted)) && d < len([]rune(n)) {
 			best, least = n, d
 		}
 	}
@@ -41,6 +40,9 @@ func (s *Service) Nearest(ctx context.Context, name string) string {
 		return best
 	}
 	for _, a := range aliases {
+		if s.display(a.Name, a.Domain) == wanted {
+			continue // it is that of a removed account, or it would have been found
+		}
 		try(a.Name, a.Domain)
 	}
 	return best
