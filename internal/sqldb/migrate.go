@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path"
 	"regexp"
 
@@ -57,8 +58,12 @@ func (db *DB) Migrate(ctx context.Context, module string, fsys fs.FS) (err error
 			ErrNewerSchema, module, db.Place(), has, knows)
 	}
 	results, err := p.Up(ctx)
-	for _, r := range results {
-		db.log.Info("database migrated", "module", module, "version", r.Source.Version)
+	if n := len(results); n > 0 {
+		level := slog.LevelInfo
+		if has == 0 { // a fresh store is no news
+			level = slog.LevelDebug
+		}
+		db.log.Log(ctx, level, "database migrated", "module", module, "from", has, "to", results[n-1].Source.Version)
 	}
 	if err != nil {
 		var partial *goose.PartialError
