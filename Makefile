@@ -8,6 +8,8 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 1m
 TUS := 4.3.1
 TUS_SHA512 := 64b7989a3ae4694d5f52c29b222f0930be76b80a1c8c466d071e032a346bab3ad96b43b8318c13e9d6fea2a78f96ca55f85c57240c8505cfcbe60c148b6385b2
+AXE := 4.14.1
+AXE_SHA512 := 1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
 CONVERSE := 14.0.0
 CONVERSE_SHA512 := 2c5520d37d230da955e3bbc8fefc953ea60f65f2585c56ee6eaf2fd1c1437b6cd735e786124dd4a74163fd64f34fab7ee9da3e700213a32ef77808fb44d0e3d9
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -20,7 +22,7 @@ endif
 # The race detector needs a C compiler; without one the tests run without it, and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 
-.PHONY: bench-core help build run test e2e check lint fmt shots fuzz bench generate web converse cover clean
+.PHONY: help build run test e2e check lint fmt shots fuzz bench bench-core generate web converse axe cover clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -68,6 +70,14 @@ web/assets/vendor/tus.min.js:
 	cd bin/npm && npm pack --silent tus-js-client@$(TUS) && \
 	echo "$(TUS_SHA512)  tus-js-client-$(TUS).tgz" | sha512sum --check --quiet && \
 	tar xzOf tus-js-client-$(TUS).tgz package/dist/tus.min.js | sed '/^\/\/# sourceMappingURL=/d' > $(CURDIR)/$@.new && mv $(CURDIR)/$@.new $(CURDIR)/$@
+
+axe: bin/tools/axe-$(AXE)/axe.min.js ## axe-core from npm, with which a test looks at the pages
+
+bin/tools/axe-$(AXE)/axe.min.js:
+	@mkdir -p $(@D)
+	cd $(@D) && npm pack --silent axe-core@$(AXE) && \
+	echo "$(AXE_SHA512)  axe-core-$(AXE).tgz" | sha512sum --check --quiet && \
+	tar xzOf axe-core-$(AXE).tgz package/axe.min.js > axe.min.js && rm axe-core-$(AXE).tgz
 
 converse: bin/tools/converse-$(CONVERSE)/dist/converse.min.js ## converse.js from npm, with which a test chats in a browser
 

@@ -197,6 +197,7 @@ func TestBrowser(t *testing.T) {
 			if bad := value(b, chromedp.Evaluate[string](contrast)); bad != "" {
 				t.Errorf("%s in %s: %s", p, theme, bad)
 			}
+			b.accessible(p + " in " + theme)
 		}
 	}
 
@@ -205,6 +206,7 @@ func TestBrowser(t *testing.T) {
 	b.at("login")
 	b.do(chromedp.NavigateBack(), chromedp.WaitReady(chromedp.CSS("body")))
 	b.at("login") // the page before is not shown from a cache
+	b.accessible("/login")
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, f := range b.faults {
@@ -213,6 +215,32 @@ func TestBrowser(t *testing.T) {
 		}
 	}
 }
+
+// accessible asks axe-core what hinders people on the page that is open. Where it was not fetched nothing is
+// asked.
+func (b *tab) accessible(page string) {
+	b.t.Helper()
+	found, err := filepath.Glob("../bin/tools/axe-*/axe.min.js")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if len(found) == 0 {
+		b.t.Log("axe-core is not there, so it was not asked: make axe fetches it")
+		return
+	}
+	script, err := os.ReadFile(found[len(found)-1])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.do(chromedp.Evaluate[chromedp.Void](string(script) + ";undefined"))
+	for _, fault := range value(b, chromedp.Evaluate[[]string](violations, chromedp.EvalAwaitPromise)) {
+		b.t.Errorf("%s: %s", page, fault)
+	}
+}
+
+// violations are axe-core's findings of WCAG 2.2 AA, with the elements that they are about.
+const violations = `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }).then((r) =>
+	(r.passes.length < 10 ? ["axe-core looked at nothing"] : []).concat(r.violations.map((v) => v.id + ": " + v.help + ": " + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(" | "))))`
 
 // unlabelled finds inputs and buttons without a name, and more or less than one h1.
 const unlabelled = `(() => {
