@@ -123,7 +123,7 @@ func (s *Server) sendAsset(v *visit, a asset) {
 	h.Set("Content-Type", a.kind)
 	h.Add("Vary", "Accept-Encoding")
 	body := a.plain
-	if strings.Contains(v.Request().Header.Get("Accept-Encoding"), "gzip") {
+	if takesGzip(v.Request()) {
 		h.Set("Content-Encoding", "gzip")
 		body = a.packed
 	}

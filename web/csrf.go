@@ -1,7 +1,9 @@
 package web
 
 import (
+	"crypto/rand"
 	"crypto/subtle"
+	"encoding/base64"
 	"errors"
 	"io"
 	"mime"
@@ -69,10 +71,31 @@ func (v *visit) checkToken(sent string) error {
 		return errToken
 	}
 	want := v.browser.CSRFToken()
-	if want == "" || subtle.ConstantTimeCompare([]byte(want), []byte(sent)) != 1 {
+	if want == "" || subtle.ConstantTimeCompare([]byte(want), []byte(unmasked(sent))) != 1 {
 		return errToken
 	}
 	return nil
+}
+
+// maskedToken is the token as a page has it: a mask of random bytes, and the token under it. No two pages
+// have the same, so that nothing can be learned from how well they pack.
+func maskedToken(token string) string {
+	b := make([]byte, 2*len(token))
+	mask, under := b[:len(token)], b[len(token):]
+	_, _ = rand.Read(mask) // never fails
+	subtle.XORBytes(under, mask, []byte(token))
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// unmasked is the token that was masked, or "" for what never was one.
+func unmasked(sent string) string {
+	b, err := base64.RawURLEncoding.DecodeString(sent)
+	if err != nil || len(b)%2 != 0 {
+		return ""
+	}
+	n := len(b) / 2
+	subtle.XORBytes(b[:n], b[:n], b[n:])
+	return string(b[:n])
 }
 
 // bodyError says what cut a body.

@@ -94,7 +94,7 @@ func (s *Server) write(v *visit, status int, name string, view any) error {
 	if err != nil {
 		return err
 	}
-	return v.HTMLBlob(status, b)
+	return s.packer.page(v, status, b)
 }
 
 // page is what the layout needs; every view embeds it.
@@ -146,7 +146,7 @@ func (v *visit) fill(p *page, id, title string) {
 	if v.browser == nil {
 		return
 	}
-	p.CSRF, p.Zone = v.browser.CSRFToken(), v.zoneNoted()
+	p.CSRF, p.Zone = maskedToken(v.browser.CSRFToken()), v.zoneNoted()
 	if v.route != nil && id != "error" && v.Request().Method != http.MethodHead && v.Request().Header.Get(partHeader) != partRows {
 		p.Flash = s.flashes.take(v.browser.ID())
 	}

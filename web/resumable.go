@@ -101,7 +101,7 @@ func (s *Server) optionsFiles(v *visit) error {
 	h.Set(tusHeader, tusVersion)
 	h.Set("Tus-Version", tusVersion)
 	h.Set("Tus-Extension", "creation,creation-with-upload,termination")
-	h.Set(tokenHeader, v.browser.CSRFToken())
+	h.Set(tokenHeader, maskedToken(v.browser.CSRFToken()))
 	return v.NoContent(http.StatusNoContent)
 }
 

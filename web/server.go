@@ -104,6 +104,7 @@ type Server struct {
 	uploads  *uploads
 	hub      *hub
 	imports  *imports
+	packer   *packer
 	origins  *http.CrossOriginProtection
 	stopping chan struct{} // closed when Shutdown begins: streams end
 
@@ -137,7 +138,7 @@ func New(o Options) (*Server, error) {
 		o.SiteName = o.Domain
 	}
 	s := &Server{opt: o, log: o.Log, now: o.Now, stopping: make(chan struct{}), flashes: newFlashes(o.Now), streams: newStreams(), uploads: newUploads(),
-		hub: newHub(o.Registry), imports: &imports{now: o.Now},
+		packer: newPacker(), hub: newHub(o.Registry), imports: &imports{now: o.Now},
 		origins: http.NewCrossOriginProtection()}
 	if s.opt.Listeners == nil {
 		s.opt.Listeners = s.Addrs
