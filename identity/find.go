@@ -3,8 +3,10 @@ package identity
 import (
 	"cmp"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -142,7 +144,37 @@ func (r *Registry) find(f Filter) []*Session {
 	r.mu.Unlock()
 	f.Text = strings.ToLower(f.Text)
 	f.maybeAddress = strings.Trim(f.Text, "0123456789abcdef.:[]") == ""
-	return slices.DeleteFunc(found, func(s *Session) bool { return !f.matches(s) })
+	return f.pick(found)
+}
+
+// manySessions is from how many on a list is looked through by all processors.
+const manySessions = 4096
+
+// inParts runs do for parts of n things, side by side where they are many.
+func inParts(n int, do func(from, to int)) {
+	part := max(manySessions, (n+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	var all sync.WaitGroup
+	for from := 0; from < n; from += part {
+		to := min(from+part, n)
+		if to == n { // the last, here
+			do(from, to)
+			break
+		}
+		all.Go(func() { do(from, to) })
+	}
+	all.Wait()
+}
+
+// pick keeps those that the filter chooses.
+func (f *Filter) pick(list []*Session) []*Session {
+	inParts(len(list), func(from, to int) {
+		for i, s := range list[from:to] {
+			if !f.matches(s) {
+				list[from+i] = nil
+			}
+		}
+	})
+	return slices.DeleteFunc(list, func(s *Session) bool { return s == nil })
 }
 
 // ownerOf finds the account that a name is shown for, of those that have sessions; r.mu is held.
@@ -273,9 +305,11 @@ type sortable struct {
 // once, as sessions change meanwhile.
 func sortSessions(list []*Session, key SortKey, down bool, most int) {
 	rows := make([]sortable, len(list))
-	for i, s := range list {
-		rows[i] = s.sortable(key)
-	}
+	inParts(len(list), func(from, to int) {
+		for i, s := range list[from:to] {
+			rows[from+i] = s.sortable(key)
+		}
+	})
 	before := func(a, b *sortable) int {
 		c := cmp.Or(cmp.Compare(a.number, b.number), strings.Compare(a.text, b.text), a.addr.Compare(b.addr))
 		if down {

@@ -79,6 +79,8 @@ func TestUploadsInTheBrowser(t *testing.T) {
 	if content("late.txt") != "better late" {
 		t.Error("what was sent after the log-in did not come")
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, f := range b.faults {
 		if !strings.Contains(f, "401") { // what ended the session shows in the console
 			t.Errorf("console: %s", f)
