@@ -65,7 +65,7 @@ func benchmarkAuditRows(b *testing.B, on sqltest.Engine) {
 	for b.Loop() {
 		e.Time = time.Now()
 		a.RecordBehind(e)
-		if n++; n%4096 == 0 {
+		if n++; n%2048 == 0 {
 			a.FlushBehind(b.Context())
 		}
 	}

@@ -77,7 +77,8 @@ func dsn(path string, write bool) string {
 	if write {
 		// WAL lets readers go on while the writer commits; FULL makes a commit survive a power
 		// failure, not only a crash of this process.
-		q["_pragma"] = append(q["_pragma"], "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)")
+		q["_pragma"] = append(q["_pragma"], "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)",
+			"temp_store(MEMORY)") // what a savepoint may have to restore; else it goes into a file from 64 kB on
 		q.Set("_txlock", "immediate")
 	} else {
 		q["_pragma"] = append(q["_pragma"], "query_only(1)")

@@ -117,16 +117,24 @@ func TestOpenNode(t *testing.T) {
 	}
 }
 
-// gate is nodes that let each publication of a bookmark wait until it is let through.
+// gate is nodes that let each publication of a bookmark wait until it is let through, or the test is over.
 type gate struct {
 	*Nodes
-	in, through chan string
+	in   chan chan<- struct{} // each tells where it waits
+	over <-chan struct{}
 }
 
 func (g gate) Publish(ctx context.Context, owner xmpp.Owner, node string, item xmpp.Item, access string, max int) error {
 	if node == marks {
-		g.in <- item.ID
-		<-g.through
+		through := make(chan struct{})
+		select {
+		case g.in <- through:
+		case <-g.over:
+		}
+		select {
+		case <-through:
+		case <-g.over:
+		}
 	}
 	return g.Nodes.Publish(ctx, owner, node, item, access, max)
 }
@@ -134,7 +142,7 @@ func (g gate) Publish(ctx context.Context, owner xmpp.Owner, node string, item x
 // Two clients that replace all bookmarks at once: the old form is told when both are through, and not
 // for each bookmark of the slower one.
 func TestReplacedTwiceAtOnce(t *testing.T) {
-	nodes := gate{&Nodes{}, make(chan string, 1), make(chan string)}
+	nodes := gate{&Nodes{}, make(chan chan<- struct{}), t.Context().Done()}
 	s := Start(t, Options{Modules: func(db *sqldb.DB, _ *identity.Service) []xmpp.Module {
 		return []xmpp.Module{private.New(sqlstore.New(db), nodes)}
 	}})
@@ -146,26 +154,30 @@ func TestReplacedTwiceAtOnce(t *testing.T) {
 		}
 		return b + "</storage></query></iq>"
 	}
-	first.Send(set("one", "two", "three"))
-	<-nodes.in // the first is at its first bookmark
-	second.Send(set("one"))
-	<-nodes.in // so is the second
-	nodes.through <- ""
-	nodes.through <- ""
-	var slow *Client // the one that has more to do
-	select {
-	case <-nodes.in:
-		slow = first
-	case <-time.After(10 * time.Second):
-		t.Fatal("nobody goes on")
+	next := func() chan<- struct{} {
+		t.Helper()
+		select {
+		case through := <-nodes.in:
+			return through
+		case <-time.After(10 * time.Second):
+			t.Fatal("nobody goes on")
+			return nil
+		}
 	}
+	first.Send(set("one", "two", "three"))
+	one := next() // the first is at its first bookmark
+	second.Send(set("one"))
+	other := next() // so is the second
+	close(one)
+	one = next()
+	close(other)
 	second.Expect("<iq type='result' id='q'")
 	before := nodes.Changes()
-	nodes.through <- ""
-	<-nodes.in
+	close(one)
+	one = next()
 	if got := nodes.Changes() - before; got != 1 {
 		t.Errorf("%d changes for one bookmark", got)
 	}
-	nodes.through <- ""
-	slow.Expect("<iq type='result' id='q'")
+	close(one)
+	first.Expect("<iq type='result' id='q'")
 }
