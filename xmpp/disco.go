@@ -107,7 +107,7 @@ func (r *Router) featuresOf(q *Request) []string {
 // discoItems is disco#items (XEP-0030 section 4).
 func (r *Router) discoItems(ctx context.Context, q *Request) {
 	if q.Target == ToAccount && !r.Sees(ctx, q.By.res.Address, q.Account) {
-		q.Refuse()
+		noItems(q)
 		return
 	}
 	node, err := discoNode(q)
@@ -132,6 +132,17 @@ func (r *Router) discoItems(ctx context.Context, q *Request) {
 		return
 	}
 	q.Result(string(append(b, "</query>"...)))
+}
+
+// noItems is disco#items of an account that is not there, and of one whose presence the asking one may
+// not see: an empty list (XEP-0030 section 8).
+func noItems(q *Request) {
+	node, err := discoNode(q)
+	if err != nil {
+		q.Bad()
+		return
+	}
+	q.Result(string(append(AppendAttr([]byte("<query xmlns='"+nsDiscoItem+"'"), "node", node), "/>"...)))
 }
 
 // discoNode is the node that is named, or "".

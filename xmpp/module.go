@@ -39,6 +39,10 @@ type Service struct {
 	SetOnly  bool           // takes `set` alone
 	Quiet    bool
 
+	// Absent answers for an account that is not there, or that has blocked who asks; nil: as what is
+	// not offered. It must be what Answer says where it may say nothing.
+	Absent func(q *Request)
+
 	// Answer is called in the asking stream's own goroutine, in the order of its stanzas. It answers
 	// once, now or later.
 	Answer func(ctx context.Context, q *Request)

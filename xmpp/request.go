@@ -68,6 +68,12 @@ func (q *Request) Broken(err error) {
 
 // serve answers what the server or an account has an answer for.
 func (r *Router) serve(ctx context.Context, s *Stream, st *Stanza, t Target) {
+	// RFC 6121 sections 2.1.5 and 2.3.3: nobody changes the roster of another one. That is so whoever
+	// the other one is, and thus says nothing of whether there is such an account.
+	if t == ToAccount && st.Type == "set" && st.First().Space == nsRoster && r.accounts.Allowed(s.ses, "xmpp:roster") {
+		r.fail(s, st, xstanza.Forbidden, xstanza.Auth)
+		return
+	}
 	v, ok := r.service(t, st)
 	if !ok || !v.takes(st.Type) || !v.open(r, s) {
 		r.refuse(s, st)
@@ -82,7 +88,11 @@ func (r *Router) serve(ctx context.Context, s *Stream, st *Stanza, t Target) {
 		}
 		// Blocked, absent and closed are one answer.
 		if !them.exists || r.blocked(them.owner(), s.res.Address, s.res.name) {
-			r.refuse(s, st)
+			if v.Absent != nil {
+				v.Absent(q)
+			} else {
+				r.refuse(s, st)
+			}
 			return
 		}
 		q.Account = them.owner()

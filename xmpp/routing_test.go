@@ -241,6 +241,11 @@ func TestRoster(t *testing.T) {
 		has(t, to, alice.then("<iq type='get' to='" + to + "' id='f'><query xmlns='jabber:iq:roster'/></iq>")[0],
 			"<iq type='error' id='f' from='"+to+"' to='"+alice.jid+"'><error type='cancel' code='503'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>")
 	}
+	// Sections 2.1.5 and 2.3.3: nobody else's is changed either, and that says nothing of who there is.
+	for _, to := range []string{bobJID, "nobody@" + host} {
+		has(t, to, alice.then("<iq type='set' to='" + to + "' id='f'><query xmlns='jabber:iq:roster'>" + item("m@x", "") + "</query></iq>")[0],
+			"<iq type='error' id='f' from='"+to+"' to='"+alice.jid+"'><error type='auth' code='403'><forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>")
+	}
 	// A forged push goes to another client as what it is: from its sender.
 	has(t, "bob", alice.then("<iq type='set' to='"+bob.jid+"' id='p'><query xmlns='jabber:iq:roster'>"+item("m@x", "")+"</query></iq>", bob)[1], "from='"+alice.jid+"'")
 	if i := s.session("bob", func(identity.Info) bool { return true }); i.Interested == nil || !*i.Interested || i.Presence == nil || *i.Presence != "available" || i.State != identity.StateAvailable {
@@ -402,6 +407,14 @@ func TestServices(t *testing.T) {
 	has(t, "account info", ask("", "<query xmlns='http://jabber.org/protocol/disco#info'/>"), "<identity category='account' type='registered'/>", "jabber:iq:roster")
 	has(t, "a node", ask(server, "<query xmlns='http://jabber.org/protocol/disco#info' node='x'/>"), "<item-not-found")
 	has(t, "items", ask(server, "<query xmlns='http://jabber.org/protocol/disco#items'></query>"), "<iq type='result'", "disco#items'></query>")
+	// Section 8 of XEP-0030: an empty list for who may not see, as of nobody, whatever the node.
+	for _, to := range []string{bobJID, "nobody@" + host} {
+		for _, node := range []string{"", " node='x'"} {
+			has(t, to+node, ask(" to='"+to+"'", "<query xmlns='http://jabber.org/protocol/disco#items'"+node+"/>"),
+				"<iq type='result' id='q' from='"+to+"' to='"+alice.jid+"'><query xmlns='http://jabber.org/protocol/disco#items'"+node+"/></iq>")
+		}
+		has(t, "info of "+to, ask(" to='"+to+"'", "<query xmlns='http://jabber.org/protocol/disco#info'/>"), "<service-unavailable")
+	}
 	has(t, "ping", ask(server, "<ping xmlns='urn:xmpp:ping'/>"), "<iq type='result' id='q' from='"+host+"' to='"+alice.jid+"'/>")
 	has(t, "time", ask(server, "<time xmlns='urn:xmpp:time'/>"), "<tzo>", "<utc>", "Z</utc>")
 	has(t, "last", ask(server, "<query xmlns='jabber:iq:last'/>"), "seconds='")

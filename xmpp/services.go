@@ -24,7 +24,7 @@ func (r *Router) ownServices() []Service {
 	query := func(space string) xml.Name { return xml.Name{Space: space, Local: "query"} }
 	ping := Service{To: ToSelf, Name: xml.Name{Space: nsPing, Local: "ping"}, Resource: "xmpp:ping", Answer: r.ping}
 	info := Service{To: ToSelf, Name: query(nsDiscoInfo), Resource: "xmpp:disco", Answer: r.discoInfo}
-	items := Service{To: ToSelf, Name: query(nsDiscoItem), Resource: "xmpp:disco", Answer: r.discoItems}
+	items := Service{To: ToSelf, Name: query(nsDiscoItem), Resource: "xmpp:disco", Answer: r.discoItems, Absent: noItems}
 	list := []Service{
 		{To: ToSelf, Name: query(nsRoster), Resource: "xmpp:roster", Set: true, Answer: r.rosterIQ},
 		ping, ping.at(ToServer),
