@@ -55,9 +55,9 @@ func Admin(a Accounts, s Sessions) []Command {
 		cmd("reenable-user", "Enable users again", d.each("Enable users again", "", d.state(identity.UserActive))),
 		cmd("end-user-session", "End sessions in chat", d.each("End sessions in chat", "An address with a resource is one session, one without is all of the user.", d.end)),
 		cmd("change-user-password", "Change a user's password", d.password),
-		cmd("get-user-roster", "Show a user's contacts", d.one("Show a user's contacts", d.roster)),
-		cmd("get-user-lastlogin", "Show when a user logged in last", d.one("Show when a user logged in last", d.lastLogin)),
-		cmd("user-stats", "Show what a user has open in chat", d.one("Show what a user has open in chat", d.stats)),
+		cmd("get-user-roster", "Show a user's contacts", d.one("Show a user's contacts", "accountjids", d.roster)),
+		cmd("get-user-lastlogin", "Show when a user logged in last", d.one("Show when a user logged in last", "accountjids", d.lastLogin)),
+		cmd("user-stats", "Show what a user has open in chat", d.one("Show what a user has open in chat", "accountjid", d.stats)),
 		cmd("get-registered-users-num", "Count users", d.count("", "registeredusersnum", "Users")),
 		cmd("get-disabled-users-num", "Count disabled users", d.count(identity.UserDisabled, "disabledusersnum", "Disabled users")),
 		cmd("get-online-users-num", "Count users who are in chat", d.countOnline),
@@ -261,25 +261,33 @@ func (d *admin) chat(id identity.UserID) []identity.Info {
 	return d.sessions.List(identity.Filter{Owner: id, Protocol: identity.ProtocolXMPP})
 }
 
-// one asks for an address and shows something of its account.
-func (d *admin) one(title string, show func(ctx context.Context, c *Call, a identity.Account, f *xmpp.Form) error) Step {
+// one asks for an address and shows something of its account. The field is called what the command's
+// section calls it; of several addresses, which accountjids could be, none is taken.
+func (d *admin) one(title, field string, show func(ctx context.Context, c *Call, a identity.Account, f *xmpp.Form) error) Step {
+	typ := "jid-single"
+	if field == "accountjids" {
+		typ = "jid-multi"
+	}
 	next := func(ctx context.Context, c *Call) (*Page, error) {
-		text := c.Values.One("accountjid")
-		acc, _, err := d.account(ctx, c, text)
+		list := c.Values.Lines(field)
+		if len(list) != 1 {
+			return nil, invalid("Give one address.")
+		}
+		acc, _, err := d.account(ctx, c, list[0])
 		if err == nil {
 			err = above(c.Actor(), acc)
 		}
 		if err != nil {
 			return nil, err
 		}
-		f := &xmpp.Form{Title: title, Kind: nsAdmin, Type: xmpp.FormResult, Fields: []xmpp.Field{{Var: "accountjid", Type: "jid-single", Label: "User", Values: []string{name(acc)}}}}
+		f := &xmpp.Form{Title: title, Kind: nsAdmin, Type: xmpp.FormResult, Fields: []xmpp.Field{{Var: field, Type: typ, Label: "User", Values: []string{name(acc)}}}}
 		if err := show(ctx, c, acc, f); err != nil {
 			return nil, err
 		}
 		return &Page{Form: f}, nil
 	}
 	return func(context.Context, *Call) (*Page, error) {
-		return form(title, "", next, xmpp.Field{Var: "accountjid", Type: "jid-single", Label: "Address of the user", Required: true}), nil
+		return form(title, "", next, xmpp.Field{Var: field, Type: typ, Label: "Address of the user", Required: true}), nil
 	}
 }
 
