@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -162,6 +163,26 @@ const (
 	partRows   = "rows"
 )
 
+// navOrder is how the navigation stands, by the IDs of its pages: what belongs together, whoever's rows it
+// comes from.
+func navOrder() []string {
+	return []string{"home", "files", "trash", "shares", "groups", "sessions", "tokens", "security", "account",
+		"admin", "admin.users", "admin.invites", "admin.groups", "admin.import", "admin.sessions", "admin.bans", "admin.policy",
+		"admin.sources", "admin.applications", "admin.audit", "admin.config"}
+}
+
+// inNavigation are the rows that the navigation has, in its order.
+func inNavigation(routes []route) (list []*route) {
+	for i := range routes {
+		if routes[i].nav != "" {
+			list = append(list, &routes[i])
+		}
+	}
+	order := navOrder()
+	slices.SortStableFunc(list, func(a, b *route) int { return slices.Index(order, a.Page) - slices.Index(order, b.Page) })
+	return list
+}
+
 // navigation lists what the session may open, and nothing else.
 func (s *Server) navigation(v *visit) []navGroup {
 	here := ""
@@ -169,9 +190,8 @@ func (s *Server) navigation(v *visit) []navGroup {
 		here = v.route.Page
 	}
 	var groups []navGroup
-	for i := range s.routes {
-		r := &s.routes[i]
-		if r.nav == "" || !v.may(r) {
+	for _, r := range s.nav {
+		if !v.may(r) {
 			continue
 		}
 		if len(groups) == 0 || groups[len(groups)-1].Name != r.group {

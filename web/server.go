@@ -96,6 +96,7 @@ type Server struct {
 	log      *slog.Logger
 	now      func() time.Time
 	routes   []route
+	nav      []*route // those of them that the navigation has, in its order
 	echo     *echo.Echo
 	render   *renderer
 	assets   *assetSet
@@ -165,6 +166,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.routes = s.table()
+	s.nav = inNavigation(s.routes)
 	if s.echo, err = s.register(s.routes); err != nil {
 		return nil, err
 	}

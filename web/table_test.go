@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +91,8 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s has no page ID", name)
 		case r.Level == identity.LevelNone && !r.static && r.Page != "login" && r.Page != "setup" && r.Page != "join" && r.Page != "zone" && !strings.HasPrefix(r.Page, "login."):
 			t.Errorf("%s needs nothing", name)
+		case r.nav != "" && !slices.Contains(navOrder(), r.Page):
+			t.Errorf("%s has no place in the navigation", r.Path)
 		case r.nav != "" && r.group == "":
 			t.Errorf("%s stands in no group", name)
 		case r.static && r.Method != http.MethodGet:
