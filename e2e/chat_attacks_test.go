@@ -77,7 +77,7 @@ func TestForgedWords(t *testing.T) {
 	})
 	t.Run("for the account", func(t *testing.T) {
 		for _, tt := range []struct{ stanza, refused string }{
-			{`<iq to='alice@localhost' type='set' id='x'><query xmlns='jabber:iq:roster'><item jid='evil@localhost'/></query></iq>`, "service-unavailable"},
+			{`<iq to='alice@localhost' type='set' id='x'><query xmlns='jabber:iq:roster'><item jid='evil@localhost'/></query></iq>`, "forbidden"}, // RFC 6121 section 2.3.3,
 			{`<iq to='alice@localhost' type='get' id='x'><query xmlns='jabber:iq:roster'/></iq>`, "service-unavailable"},
 			{`<iq to='alice@localhost' type='set' id='x'><query xmlns='urn:xmpp:mam:2'/></iq>`, "(forbidden|service-unavailable)"},
 			{`<iq to='alice@localhost' type='set' id='x'><block xmlns='urn:xmpp:blocking'><item jid='bob@localhost'/></block></iq>`, "service-unavailable"},

@@ -275,6 +275,12 @@ func TestApplicationsEndAtOnce(t *testing.T) {
 			by := machine
 			s.identity.Registry.EndWhere(identity.Filter{User: "kicked"}, identity.Reason{Code: identity.ReasonEnded, By: &by})
 		}},
+		"everywhere": {end: func(t *testing.T, b *browser) {
+			b.post("/sessions", "/logout") // the grant hangs on no session any more
+			if _, err := s.identity.SignOut(ctx, machine, "everywhere", nil); err != nil {
+				t.Fatal(err)
+			}
+		}},
 		"removed": {end: func(t *testing.T, b *browser) {
 			if err := s.identity.RemoveUser(ctx, machine, "removed"); err != nil {
 				t.Fatal(err)
