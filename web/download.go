@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"path"
 	"strings"
-	"time"
 
 	"trivium/files"
 	"trivium/identity"
@@ -54,7 +53,7 @@ func (s *Server) sendFile(v *visit, f *files.File, p string) error {
 	v.long()
 	done := v.doing("GET " + p)
 	defer done()
-	r := v.run(f.Still, func(rc *http.ResponseController) { _ = rc.SetWriteDeadline(time.Now()) })
+	r := v.run(f.Still, httpio.CutWrites)
 	defer r.end()
 	w := &httpio.Sender{ResponseWriter: v.Response().Writer, Session: r, Ended: identity.ErrEnded}
 	http.ServeContent(w, req, name, info.ModTime, content)

@@ -10,7 +10,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"trivium/files"
 	"trivium/identity"
@@ -284,7 +283,7 @@ func (s *Server) receive(v *visit, r resumable, u *files.Upload, at int64) (int6
 	defer v.doing("PUT " + r.path)()
 	body := &httpio.Body{Reader: &io.LimitedReader{R: v.Request().Body, N: r.size - at}, Conn: http.NewResponseController(v.Response().Writer),
 		Pause: s.opt.Limits.HTTPBodyTimeout, Session: v.browser.Session, Ended: identity.ErrEnded, Explain: bodyError}
-	run := v.run(u.Still, func(rc *http.ResponseController) { _ = rc.SetReadDeadline(time.Now()) })
+	run := v.run(u.Still, httpio.CutReads)
 	body.Session = run
 	n, err := u.ReadFrom(body)
 	at += n

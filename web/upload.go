@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
-	"time"
 
 	"trivium/files"
 	"trivium/identity"
@@ -106,7 +105,7 @@ func (s *Server) store(v *visit, tree *files.Tree, in intake, name string, repla
 	}
 	done := v.doing("PUT " + target)
 	defer done()
-	r := v.run(u.Still, func(rc *http.ResponseController) { _ = rc.SetReadDeadline(time.Now()) })
+	r := v.run(u.Still, httpio.CutReads)
 	body.Session = r
 	_, err = u.ReadFrom(body)
 	if r.end() {

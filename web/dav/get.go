@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"path"
 	"strings"
-	"time"
 
 	"trivium/internal/httpio"
 )
@@ -54,9 +53,9 @@ func (q *request) get() error {
 	meter := q.meter(http.MethodGet, i.Size)
 	defer meter.end()
 	q.w.(*httpio.Sender).Moved = meter.moved
-	t := q.begin(f.Still, func(rc *http.ResponseController) { _ = rc.SetWriteDeadline(time.Now()) })
+	t := q.begin(f.Still, httpio.CutWrites)
 	defer t.end()
-	q.w.(*httpio.Sender).Session = t.session()
+	q.w.(*httpio.Sender).Session = t.watch
 	http.ServeContent(q.w, q.r, "", i.ModTime, content)
 	return nil
 }

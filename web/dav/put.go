@@ -89,9 +89,9 @@ func (q *request) store(body *httpio.Body) (i files.Info, created bool, err erro
 func (q *request) receive(u *files.Upload, body *httpio.Body) error {
 	meter := q.meter(http.MethodPut, q.r.ContentLength)
 	defer meter.end()
-	t := q.begin(u.Still, func(rc *http.ResponseController) { _ = rc.SetReadDeadline(time.Now()) })
+	t := q.begin(u.Still, httpio.CutReads)
 	defer t.end()
-	body.Session = t.session()
+	body.Session = t.watch
 	buffer, ok := q.h.buffers.Get().(*[]byte)
 	if !ok {
 		b := make([]byte, bufferSize)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"trivium/identity"
+	"trivium/internal/httpio"
 )
 
 // transfers are those that run, by session.
@@ -19,31 +20,16 @@ type transfers struct {
 type transfer struct {
 	all     *transfers
 	ses     *identity.Session
-	done    chan struct{}
+	watch   *httpio.Watch // the session as the transfer's reads and writes see it
 	stopped chan struct{} // closed when somebody breaks it off
-	gone    chan struct{} // closed when nothing touches the connection any more
-	over    chan struct{} // closed when either that or the end of the session has come
 	still   func() bool   // whether the session may go on with it; from any goroutine
 }
-
-// cutEvery is how often a transfer is cut until it has noticed: a deadline may just be renewed.
-const cutEvery = 50 * time.Millisecond
-
-// cutSession is the session as the transfer's reads and writes see it: ended when the transfer is.
-type cutSession struct {
-	*identity.Session
-	over chan struct{}
-}
-
-func (s cutSession) Ended() <-chan struct{} { return s.over }
-
-func (t *transfer) session() cutSession { return cutSession{t.ses, t.over} }
 
 // begin notes a transfer. cut is called when its session ends or somebody stops it, for it may wait
 // for the network then.
 func (q *request) begin(still func() bool, cut func(*http.ResponseController)) *transfer {
 	all := &q.h.transfers
-	t := &transfer{all: all, ses: q.ses, still: still, done: make(chan struct{}), stopped: make(chan struct{}), gone: make(chan struct{}), over: make(chan struct{})}
+	t := &transfer{all: all, ses: q.ses, still: still, stopped: make(chan struct{})}
 	all.mu.Lock()
 	if all.running == nil {
 		all.running = map[*identity.Session]map[*transfer]struct{}{}
@@ -53,34 +39,13 @@ func (q *request) begin(still func() bool, cut func(*http.ResponseController)) *
 	}
 	all.running[q.ses][t] = struct{}{}
 	all.mu.Unlock()
-	rc := http.NewResponseController(q.w)
-	go func() {
-		defer close(t.gone)
-		select {
-		case <-t.ses.Ended():
-		case <-t.stopped:
-		case <-t.done:
-			return
-		}
-		close(t.over)
-		again := time.NewTicker(cutEvery)
-		defer again.Stop()
-		for {
-			cut(rc)
-			select {
-			case <-again.C:
-			case <-t.done:
-				return
-			}
-		}
-	}()
+	t.watch = httpio.NewWatch(q.ses, t.stopped, http.NewResponseController(q.w), cut)
 	return t
 }
 
 // end comes before the handler returns, for the connection is another's then.
 func (t *transfer) end() {
-	close(t.done)
-	<-t.gone
+	t.watch.End()
 	t.all.mu.Lock()
 	defer t.all.mu.Unlock()
 	if delete(t.all.running[t.ses], t); len(t.all.running[t.ses]) == 0 {
