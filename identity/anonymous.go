@@ -26,7 +26,7 @@ func (s *Service) checkAnonymous(ctx context.Context, c *claim, a Anonymous) (Cr
 	if err := s.admissible(c.ses); err != nil {
 		return Credentials{}, err
 	}
-	try, err := s.throttle.enter(ctx, prefixOf(c.ses.Remote().Addr()), "")
+	try, err := s.throttle.enter(ctx, BlockOf(c.ses.Remote().Addr()), "")
 	if err != nil {
 		return Credentials{}, err
 	}

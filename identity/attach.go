@@ -169,7 +169,7 @@ func (r *Registry) move(s *Session, remote netip.AddrPort, class *Class) (change
 		return false, false
 	}
 	r.countClass(s.counted, -1)
-	s.counted.prefix, s.counted.class = prefixOf(remote.Addr()), class
+	s.counted.prefix, s.counted.class = BlockOf(remote.Addr()), class
 	r.countClass(s.counted, 1)
 	s.mu.Lock()
 	changed = s.class != class

@@ -201,7 +201,7 @@ func (s *Service) CheckBan(ctx context.Context, address string) (BanCheck, error
 		}
 	}
 	out.Ban, out.Failures = s.throttle.look(a)
-	out.Banned, out.Familiar = out.Ban != nil, s.throttle.tokenPlace(prefixOf(a))
+	out.Banned, out.Familiar = out.Ban != nil, s.throttle.tokenPlace(BlockOf(a))
 	return out, nil
 }
 
@@ -269,7 +269,7 @@ func (s *Service) allowRight(by Actor, prefix string) (netip.Prefix, error) {
 func parsePrefix(s string) (netip.Prefix, error) {
 	p, err := parseExact(s)
 	if err == nil && p.IsSingleIP() && !strings.Contains(s, "/") {
-		return prefixOf(p.Addr()), nil
+		return BlockOf(p.Addr()), nil
 	}
 	return p, err
 }
@@ -333,7 +333,7 @@ func (s *Service) cutBanned() {
 	var out []*Session
 	for _, ses := range s.Registry.unauthenticated() {
 		a := ses.Remote().Addr()
-		if kind, _ := s.throttle.verdict(a); ses.trying.Load() == 0 && !s.throttle.passes(kind, prefixOf(a)) {
+		if kind, _ := s.throttle.verdict(a); ses.trying.Load() == 0 && !s.throttle.passes(kind, BlockOf(a)) {
 			out = append(out, ses)
 		}
 	}
@@ -363,7 +363,7 @@ func (t *throttle) look(a netip.Addr) (*Ban, int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := 0
-	if s := t.prefixes.peek(prefixOf(a)); s != nil {
+	if s := t.prefixes.peek(BlockOf(a)); s != nil {
 		s.forget(t.now().Add(-t.limits.BanWindow))
 		n = len(s.failures)
 	}

@@ -156,7 +156,7 @@ func (b *browsers) enlist(rec *browserRecord) (surplus []*browserRecord) {
 	if rec.gone || rec.inAll != nil {
 		return nil
 	}
-	rec.prefix = prefixOf(rec.session.Remote().Addr())
+	rec.prefix = BlockOf(rec.session.Remote().Addr())
 	by := b.byPrefix[rec.prefix]
 	if by == nil {
 		by = list.New()

@@ -167,7 +167,7 @@ func (s *Service) raise(ctx context.Context, rec *browserRecord, h *halfway, kin
 // proveFactor asks for a factor through the throttle: wrong ones count for the address as wrong
 // passwords do. How many codes of one account may be tried the store keeps count of.
 func (s *Service) proveFactor(ctx context.Context, ses *Session, acc *Account, prove func() (FactorKind, error)) (FactorKind, error) {
-	try, err := s.throttle.enter(ctx, prefixOf(ses.Remote().Addr()), string(keyed(s.seal.names, "factor", string(acc.ID))))
+	try, err := s.throttle.enter(ctx, BlockOf(ses.Remote().Addr()), string(keyed(s.seal.names, "factor", string(acc.ID))))
 	if err != nil {
 		return "", err
 	}

@@ -246,7 +246,7 @@ func (s *Service) UpgradePasskey(ctx context.Context, b *Browser, site Site, ans
 		if err := s.admissible(c.ses); err != nil {
 			return nil, err
 		}
-		try, err := s.throttle.enter(ctx, prefixOf(c.ses.Remote().Addr()), "")
+		try, err := s.throttle.enter(ctx, BlockOf(c.ses.Remote().Addr()), "")
 		if err != nil {
 			return nil, err
 		}

@@ -25,7 +25,7 @@ func (s *Service) Lend(ctx context.Context, ses *Session, g Grant) (Credentials,
 // not from a banned address, after the delay that failures of the same what have earned, and counted
 // where check answers ErrCredentials.
 func (s *Service) Guess(ctx context.Context, ses *Session, what string, check func() error) error {
-	try, err := s.throttle.enter(ctx, prefixOf(ses.Remote().Addr()), string(keyed(s.seal.names, what)))
+	try, err := s.throttle.enter(ctx, BlockOf(ses.Remote().Addr()), string(keyed(s.seal.names, what)))
 	if err != nil {
 		return err
 	}

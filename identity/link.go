@@ -198,7 +198,7 @@ func (s *Service) accountOf(ctx context.Context, b *Browser, p Provider, f Forei
 	if !p.Intake.Create {
 		return Account{}, nobody
 	}
-	if wait := s.registered.take(prefixOf(b.Remote().Addr()), s.now()); wait > 0 {
+	if wait := s.registered.take(BlockOf(b.Remote().Addr()), s.now()); wait > 0 {
 		return Account{}, &waitError{ErrThrottled, wait}
 	}
 	acc, err := s.create(ctx, by, "", "", p.Intake, f.Person, func(e *edit, id UserID) error {

@@ -144,14 +144,14 @@ func (s *Service) enter(ctx context.Context, c *claim, strong bool) (*attempted,
 	if kind == BanWidened && !strong {
 		// It is not this address that has guessed: whoever is known to come from here goes on.
 		if strong = s.knownDevice(ctx, c); !strong {
-			s.throttle.strike(prefixOf(addr))
+			s.throttle.strike(BlockOf(addr))
 		}
 	}
 	if kind != "" && (!strong || kind == BanManual) {
 		s.throttle.hit(addr)
 		return nil, &waitError{ErrBanned, left}
 	}
-	try, err := s.throttle.begin(ctx, prefixOf(addr), c.key, strong)
+	try, err := s.throttle.begin(ctx, BlockOf(addr), c.key, strong)
 	if err != nil {
 		return nil, err
 	}

@@ -9,9 +9,9 @@ const (
 	prefixBits6 = 64
 )
 
-// prefixOf is the block that limits, failures and bans count by; the zero prefix where there is
+// BlockOf is the block that limits, failures and bans count by; the zero prefix where there is
 // no address (the control socket).
-func prefixOf(a netip.Addr) netip.Prefix {
+func BlockOf(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := prefixBits4
 	if a.Is6() {

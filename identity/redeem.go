@@ -36,7 +36,7 @@ func (o *OpenInvitation) Code() string { return o.code }
 // of the session's address; one that is over is ErrExpired, and the error says which of it. Whether a
 // code is expired is asked here alone (XEP-0445 section 4), whether it is used again at the use.
 func (s *Service) OpenInvitation(ctx context.Context, ses *Session, code string) (*OpenInvitation, error) {
-	try, err := s.throttle.enter(ctx, prefixOf(ses.Remote().Addr()), "")
+	try, err := s.throttle.enter(ctx, BlockOf(ses.Remote().Addr()), "")
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (o *OpenInvitation) Redeem(ctx context.Context, ses *Session, login string,
 	}
 	s := o.service
 	remote := ses.Remote().Addr()
-	if wait := s.joins.take(prefixOf(remote), s.now()); wait > 0 {
+	if wait := s.joins.take(BlockOf(remote), s.now()); wait > 0 {
 		return Account{}, &waitError{ErrThrottled, wait}
 	}
 	use := InviteUse{Invitation: o.ID, Via: string(ses.Protocol()), At: s.now().UTC().Truncate(timeUnit)}

@@ -59,7 +59,7 @@ func (s *Service) Register(ctx context.Context, ses *Session, login string, pass
 		return Account{}, err
 	}
 	remote := ses.Remote().Addr()
-	if wait := s.registered.take(prefixOf(remote), s.now()); wait > 0 {
+	if wait := s.registered.take(BlockOf(remote), s.now()); wait > 0 {
 		return Account{}, &waitError{ErrThrottled, wait}
 	}
 	by := Actor{Level: LevelRoot, Via: "registration", Remote: remote.String()}

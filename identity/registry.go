@@ -129,7 +129,7 @@ func (r *Registry) checkBan(a netip.Addr, token bool) error {
 		return nil
 	}
 	kind, left := r.ban.verdict(a)
-	if kind == "" || token && kind == BanGuessing || r.ban.passes(kind, prefixOf(a)) {
+	if kind == "" || token && kind == BanGuessing || r.ban.passes(kind, BlockOf(a)) {
 		return nil
 	}
 	r.ban.hit(a)
@@ -188,7 +188,7 @@ func (r *Registry) add(s *Session) error {
 // count enters s in the counts. Where the server has too many connections that are not logged
 // in, it names the oldest one, which has to go.
 func (r *Registry) count(s *Session) (victim *Session, err error) {
-	c := counted{prefix: prefixOf(s.remote.Addr()), class: s.class, connection: s.browser == nil}
+	c := counted{prefix: BlockOf(s.remote.Addr()), class: s.class, connection: s.browser == nil}
 	if road := s.protocol.Road(); reached(len(r.sessions), r.limits.Sessions) || reached(r.roads[road], r.limits.SessionsPerRoad[road]) {
 		return nil, ErrSessions
 	}

@@ -42,7 +42,7 @@ func newResets() *resets {
 // ErrBusy where too many ask.
 func (s *Service) AskReset(_ context.Context, ses *Session, name string) error {
 	remote := ses.Remote().Addr()
-	if wait := s.resets.prefixes.take(prefixOf(remote), s.now()); wait > 0 {
+	if wait := s.resets.prefixes.take(BlockOf(remote), s.now()); wait > 0 {
 		return &waitError{ErrThrottled, wait}
 	}
 	select {

@@ -76,7 +76,7 @@ func (x *SCRAM) begin(ctx context.Context, h SCRAMHash) error {
 		return err
 	}
 	if name, domain, err := s.parse(c.login); err == nil {
-		c.acc = s.known.again(prefixOf(c.ses.Remote().Addr()), domain, name)
+		c.acc = s.known.again(BlockOf(c.ses.Remote().Addr()), domain, name)
 	}
 	if c.acc == nil {
 		var err error
@@ -153,7 +153,7 @@ func (x *SCRAM) finish(ctx context.Context, authMessage, proof []byte) (*attachm
 	if err != nil {
 		return nil, nil, err
 	}
-	s.known.meet(prefixOf(c.ses.Remote().Addr()), c.acc)
+	s.known.meet(BlockOf(c.ses.Remote().Addr()), c.acc)
 	return a, hmacOf(x.hash, server, string(authMessage)), nil
 }
 

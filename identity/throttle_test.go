@@ -158,7 +158,7 @@ func TestThrottleMemoryIsBounded(t *testing.T) {
 	th := newThrottle(Limits{BanAfter: 1, BanFor: time.Minute}, time.Now)
 	a := netip.MustParseAddr("10.0.0.0")
 	for i := range maxTracked + 100 {
-		try, err := th.enter(t.Context(), prefixOf(a), fmt.Sprint(i))
+		try, err := th.enter(t.Context(), BlockOf(a), fmt.Sprint(i))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,6 +57,7 @@ type resumable struct {
 	replace bool
 }
 
+// resumable reads the address of an upload, and what version of tus is spoken.
 func (v *visit) resumable() (r resumable, err error) {
 	q := v.Request().URL.Query()
 	if r.path, err = v.place(); err != nil {
@@ -67,7 +68,7 @@ func (v *visit) resumable() (r resumable, err error) {
 	if err != nil || r.size < 0 || r.path == "/" || len(r.tag) < 8 || len(r.tag) > 64 {
 		return r, errTusAddress
 	}
-	return r, nil
+	return r, v.tus()
 }
 
 func (r resumable) address() string {
@@ -201,9 +202,6 @@ func tusMetadata(header string) (map[string]string, error) {
 // now: nobody is told that a file is there which is not.
 func (s *Server) headUpload(v *visit, tree *files.Tree) error {
 	r, err := v.resumable()
-	if err == nil {
-		err = v.tus()
-	}
 	if err != nil {
 		return err
 	}
@@ -237,9 +235,6 @@ func (s *Server) headUpload(v *visit, tree *files.Tree) error {
 // patchUpload takes the next bytes.
 func (s *Server) patchUpload(v *visit) error {
 	r, err := v.resumable()
-	if err == nil {
-		err = v.tus()
-	}
 	if err != nil {
 		return err
 	}
@@ -311,9 +306,6 @@ func (s *Server) finish(v *visit, r resumable, u *files.Upload, at int64) (int64
 // deleteUpload forgets an upload.
 func (s *Server) deleteUpload(v *visit) error {
 	r, err := v.resumable()
-	if err == nil {
-		err = v.tus()
-	}
 	if err != nil {
 		return err
 	}

@@ -163,19 +163,24 @@ func (s *server) guessForm() func(string) (time.Duration, error) {
 			token = string(m[1])
 		}
 		form := url.Values{"csrf": {token}, "login": {name}, "password": {"a wrong password"}}
-		begin := time.Now()
-		res, err := c.PostForm("http://"+s.addr["web"]+"/login", form)
-		if err != nil {
-			return 0, err
-		}
-		defer res.Body.Close()
-		_, err = io.Copy(io.Discard, res.Body)
-		took := time.Since(begin)
-		if err == nil && res.StatusCode != http.StatusUnauthorized {
-			err = fmt.Errorf("%s: %s", name, res.Status)
-		}
-		return took, err
+		return refusal(name, func() (*http.Response, error) { return c.PostForm("http://"+s.addr["web"]+"/login", form) })
 	}
+}
+
+// refusal is how long it takes until a wrong log-in over HTTP is refused.
+func refusal(name string, send func() (*http.Response, error)) (time.Duration, error) {
+	begin := time.Now()
+	res, err := send()
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	took := time.Since(begin)
+	if err == nil && res.StatusCode != http.StatusUnauthorized {
+		err = fmt.Errorf("%s: %s", name, res.Status)
+	}
+	return took, err
 }
 
 var errNoForm = errors.New("there is none")
@@ -189,18 +194,7 @@ func (s *server) guessHTTP(path, method string) func(string) (time.Duration, err
 			return 0, err
 		}
 		r.SetBasicAuth(name, "a wrong password")
-		begin := time.Now()
-		res, err := c.Do(r)
-		if err != nil {
-			return 0, err
-		}
-		defer res.Body.Close()
-		_, err = io.Copy(io.Discard, res.Body)
-		took := time.Since(begin)
-		if err == nil && res.StatusCode != http.StatusUnauthorized {
-			err = fmt.Errorf("%s: %s", name, res.Status)
-		}
-		return took, err
+		return refusal(name, func() (*http.Response, error) { return c.Do(r) })
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"trivium/identity"
@@ -153,6 +152,19 @@ func (p *Provider) client(w http.ResponseWriter, r *http.Request, a *asking) (id
 	return app, true
 }
 
+// byClient is an endpoint that answers applications alone, when they have shown who they are.
+func (p *Provider) byClient(h func(http.ResponseWriter, *http.Request, *asking, identity.Application)) http.Handler {
+	return p.open(func(w http.ResponseWriter, r *http.Request) {
+		a, ok := p.ask(w, r)
+		if !ok {
+			return
+		}
+		if app, ok := p.client(w, r, &a); ok {
+			h(w, r, &a, app)
+		}
+	}, http.MethodPost)
+}
+
 // tokens is the answer of RFC 6749 section 5.1.
 type tokens struct {
 	Access  string `json:"access_token"`
@@ -165,15 +177,7 @@ type tokens struct {
 
 // Token is the token endpoint.
 func (p *Provider) Token() http.Handler {
-	return p.open(func(w http.ResponseWriter, r *http.Request) {
-		a, ok := p.ask(w, r)
-		if !ok {
-			return
-		}
-		app, ok := p.client(w, r, &a)
-		if !ok {
-			return
-		}
+	return p.byClient(func(w http.ResponseWriter, r *http.Request, a *asking, app identity.Application) {
 		var x identity.Issued
 		var err error
 		first := false
@@ -215,20 +219,12 @@ func (p *Provider) Token() http.Handler {
 		}
 		answer(w, http.StatusOK, tokens{Access: x.Access.Reveal(), Type: "Bearer", Expires: int64(x.Life / time.Second), Refresh: x.Refresh.Reveal(), ID: id,
 			Scope: strings.Join(x.Grant.Scopes, " ")})
-	}, http.MethodPost)
+	})
 }
 
 // Revoke is the revocation endpoint (RFC 7009). What means nothing is answered like what is gone now.
 func (p *Provider) Revoke() http.Handler {
-	return p.open(func(w http.ResponseWriter, r *http.Request) {
-		a, ok := p.ask(w, r)
-		if !ok {
-			return
-		}
-		app, ok := p.client(w, r, &a)
-		if !ok {
-			return
-		}
+	return p.byClient(func(w http.ResponseWriter, r *http.Request, a *asking, app identity.Application) {
 		if a.form.Get("token") == "" {
 			answer(w, http.StatusBadRequest, problem{"invalid_request", "token is missing"})
 			return
@@ -239,55 +235,5 @@ func (p *Provider) Revoke() http.Handler {
 		}
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusOK)
-	}, http.MethodPost)
-}
-
-// misses counts refused requests by address, so that guessing and broken programs cost little.
-type misses struct {
-	mu sync.Mutex // guards by
-	by map[netip.Prefix]*missed
-}
-
-type missed struct {
-	since time.Time
-	n     int
-}
-
-func newMisses() *misses { return &misses{by: map[netip.Prefix]*missed{}} }
-
-func block(a netip.Addr) netip.Prefix {
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{} // no address, as in tests: all together
-	}
-	return p
-}
-
-// wait is how long an address has to wait; 0: not at all.
-func (m *misses) wait(a netip.Addr, now time.Time) time.Duration {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	x := m.by[block(a)]
-	if x == nil || x.n < wrongMost {
-		return 0
-	}
-	return max(0, wrongWindow-now.Sub(x.since))
-}
-
-func (m *misses) add(a netip.Addr, now time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	x := m.by[block(a)]
-	if x == nil || now.Sub(x.since) >= wrongWindow {
-		if len(m.by) >= maxAddress {
-			clear(m.by)
-		}
-		x = &missed{since: now}
-		m.by[block(a)] = x
-	}
-	x.n++
+	})
 }
