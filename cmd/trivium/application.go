@@ -106,12 +106,8 @@ type applicationListCmd struct{}
 // Run lists applications.
 func (c *applicationListCmd) Run(s *shell) error {
 	var list []application
-	body, err := s.get("/applications", nil, &list)
-	if err != nil {
+	if shown, err := s.fetch("/applications", nil, &list); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	var rows [][]string
 	for _, x := range list {
@@ -197,12 +193,8 @@ func (c *applicationUsesCmd) Run(s *shell) error {
 		Live   int       `json:"live"`
 		LastAt time.Time `json:"last_at"`
 	}
-	body, err := s.get("/application-uses", url.Values{"user": {c.User}}, &list)
-	if err != nil {
+	if shown, err := s.fetch("/application-uses", url.Values{"user": {c.User}}, &list); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	var rows [][]string
 	for _, x := range list {

@@ -94,12 +94,8 @@ func (c *auditListCmd) Run(s *shell) error {
 		return usage("--limit is at most %d; --csv and --json print more", maxAuditList)
 	}
 	var list []auditRow
-	body, err := s.get("/audit", q, &list)
-	if err != nil {
+	if shown, err := s.fetch("/audit", q, &list); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	rows := make([][]string, len(list))
 	for i, r := range list {
@@ -279,12 +275,8 @@ func (c *auditHeadCmd) Run(s *shell) error {
 		ID   int64  `json:"id"`
 		Head string `json:"head"`
 	}
-	body, err := s.get("/audit/head", nil, &h)
-	if err != nil {
+	if shown, err := s.fetch("/audit/head", nil, &h); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	if h.Head == "" {
 		s.note("Nothing is recorded.")

@@ -34,12 +34,8 @@ type banListCmd struct {
 // Run lists bans.
 func (c *banListCmd) Run(s *shell) error {
 	var list []ban
-	body, err := s.get("/bans", query("text", c.Text, "kind", c.Kind, "sort", c.Sort), &list)
-	if err != nil {
+	if shown, err := s.fetch("/bans", query("text", c.Text, "kind", c.Kind, "sort", c.Sort), &list); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	var rows [][]string
 	for _, b := range list {
@@ -86,12 +82,8 @@ func (c *banCheckCmd) Run(s *shell) error {
 		Familiar bool      `json:"familiar"`
 		Failures int       `json:"failures"`
 	}
-	body, err := s.get("/bans/check"+at(c.Address), nil, &x)
-	if err != nil {
+	if shown, err := s.fetch("/bans/check"+at(c.Address), nil, &x); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	pairs := []string{"address", x.Address}
 	switch {
@@ -146,12 +138,8 @@ type banAllowListCmd struct{}
 // Run lists what is never banned.
 func (c *banAllowListCmd) Run(s *shell) error {
 	var list []banAllow
-	body, err := s.get("/bans/allow", nil, &list)
-	if err != nil {
+	if shown, err := s.fetch("/bans/allow", nil, &list); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	var rows [][]string
 	for _, a := range list {

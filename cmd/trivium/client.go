@@ -114,6 +114,15 @@ func (s *shell) reachError(ctx context.Context, err error) error {
 	return f
 }
 
+// fetch is get for a command that only shows what it gets: with --json it has shown it already.
+func (s *shell) fetch(path string, q url.Values, out any) (shown bool, err error) {
+	body, err := s.get(path, q, out)
+	if err != nil || !s.JSON {
+		return false, err
+	}
+	return true, s.json(body)
+}
+
 // get reads one thing into out and returns its JSON as it came.
 func (s *shell) get(path string, q url.Values, out any) ([]byte, error) {
 	return s.send(http.MethodGet, path, q, nil, out)

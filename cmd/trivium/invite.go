@@ -93,12 +93,8 @@ type inviteListCmd struct{}
 // Run lists invitations.
 func (c *inviteListCmd) Run(s *shell) error {
 	var list []invitation
-	body, err := s.get("/invites", nil, &list)
-	if err != nil {
+	if shown, err := s.fetch("/invites", nil, &list); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	var rows [][]string
 	for _, i := range list {

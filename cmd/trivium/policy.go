@@ -103,12 +103,8 @@ func (c *policyListCmd) Run(s *shell) error {
 		return s.resources()
 	}
 	var list []rule
-	body, err := s.get("/policy", nil, &list)
-	if err != nil {
+	if shown, err := s.fetch("/policy", nil, &list); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	var rows [][]string
 	for _, r := range list {
@@ -119,12 +115,8 @@ func (c *policyListCmd) Run(s *shell) error {
 
 func (s *shell) resources() error {
 	var list []known
-	body, err := s.get("/policy/catalogue", nil, &list)
-	if err != nil {
+	if shown, err := s.fetch("/policy/catalogue", nil, &list); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	var rows [][]string
 	for _, k := range list {
@@ -333,12 +325,8 @@ func (c *policyExplainCmd) Help() string {
 // Run explains.
 func (c *policyExplainCmd) Run(s *shell) error {
 	var d decision
-	body, err := s.get("/policy/explain", query("resource", c.Resource, "user", c.User, "level", c.Level, "class", c.Class), &d)
-	if err != nil {
+	if shown, err := s.fetch("/policy/explain", query("resource", c.Resource, "user", c.User, "level", c.Level, "class", c.Class), &d); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	return s.lines(strings.Split(d.sentence(), "\n")...)
 }
@@ -415,12 +403,8 @@ type classListCmd struct{}
 // Run lists classes.
 func (c *classListCmd) Run(s *shell) error {
 	var list []class
-	body, err := s.get("/classes", nil, &list)
-	if err != nil {
+	if shown, err := s.fetch("/classes", nil, &list); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	var rows [][]string
 	for _, x := range list {
@@ -468,12 +452,8 @@ func (c *classTestCmd) Run(s *shell) error {
 	var found struct {
 		Class *string `json:"class"`
 	}
-	body, err := s.get("/classes/test", query("address", c.Address), &found)
-	if err != nil {
+	if shown, err := s.fetch("/classes/test", query("address", c.Address), &found); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	if found.Class == nil {
 		return s.result(c.Address + " is in no class.")

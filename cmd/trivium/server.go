@@ -39,12 +39,8 @@ func (c *statusCmd) Run(s *shell) error {
 		return err
 	}
 	var st status
-	body, err := s.get("/status", nil, &st)
-	if err != nil {
+	if shown, err := s.fetch("/status", nil, &st); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	for _, p := range st.Problems {
 		sign := s.paint(s.stdout, yellow, "!")

@@ -117,12 +117,8 @@ func (c *sessionListCmd) Run(s *shell) error {
 		return s.watchSessions(c, sorted)
 	}
 	var list []session
-	body, err := s.get("/sessions", sorted, &list)
-	if err != nil {
+	if shown, err := s.fetch("/sessions", sorted, &list); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	var doing []struct{ ID, Doing string }
 	if _, err := s.get("/sessions/doing", q, &doing); err != nil {
@@ -172,12 +168,8 @@ func (c *sessionShowCmd) Run(s *shell) error {
 		return err
 	}
 	var x session
-	body, err := s.get("/sessions"+at(c.ID), nil, &x)
-	if err != nil {
+	if shown, err := s.fetch("/sessions"+at(c.ID), nil, &x); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	pairs := []string{"id", x.ID, "protocol", x.Protocol, "state", x.State, "level", level(x.Level), "user", text(x.User), "sent as", text(x.OrigUser),
 		"ident user", text(x.IdentUser), "anonymous as", text(x.AnonUser)}

@@ -39,12 +39,8 @@ type shareListCmd struct {
 // Run lists shares.
 func (c *shareListCmd) Run(s *shell) error {
 	var list []share
-	body, err := s.get("/shares", query("user", c.User), &list)
-	if err != nil {
+	if shown, err := s.fetch("/shares", query("user", c.User), &list); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	var rows [][]string
 	for _, x := range list {

@@ -50,12 +50,8 @@ type sourceListCmd struct{}
 // Run lists directories.
 func (c *sourceListCmd) Run(s *shell) error {
 	var list []source
-	body, err := s.get("/sources", nil, &list)
-	if err != nil {
+	if shown, err := s.fetch("/sources", nil, &list); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	var rows [][]string
 	for _, x := range list {

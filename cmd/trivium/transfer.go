@@ -58,12 +58,8 @@ func (c *transferListCmd) Run(s *shell) error {
 		RemoteAddr string  `json:"remote_addr"`
 		transfer
 	}
-	body, err := s.get("/transfers", query("user", c.User), &list)
-	if err != nil {
+	if shown, err := s.fetch("/transfers", query("user", c.User), &list); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	var rows [][]string
 	for _, x := range list {
