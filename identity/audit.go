@@ -286,9 +286,9 @@ type AuditFilter struct {
 	Limit        int          // 0: 200
 }
 
-// ParseAuditFrom reads an address or a prefix for AuditFilter.From; "" is none. The error wraps
+// ParseFrom reads an address or a prefix for the From of a filter; "" is none. The error wraps
 // ErrInvalid.
-func ParseAuditFrom(s string) (netip.Prefix, error) {
+func ParseFrom(s string) (netip.Prefix, error) {
 	if s == "" {
 		return netip.Prefix{}, nil
 	}

@@ -42,15 +42,15 @@ func TestExportAudit(t *testing.T) {
 	}
 }
 
-func TestParseAuditFrom(t *testing.T) {
+func TestParseFrom(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{"": "invalid Prefix", "192.0.2.1": "192.0.2.1/32", "192.0.2.9/24": "192.0.2.0/24", "2001:db8::1": "2001:db8::1/128", "::ffff:192.0.2.1": "192.0.2.1/32"} {
-		if p, err := identity.ParseAuditFrom(in); err != nil || p.String() != want {
+		if p, err := identity.ParseFrom(in); err != nil || p.String() != want {
 			t.Errorf("%q: %v, %v", in, p, err)
 		}
 	}
 	for _, in := range []string{"x", "192.0.2.1/33", "192.0.2"} {
-		if _, err := identity.ParseAuditFrom(in); !errors.Is(err, identity.ErrInvalid) {
+		if _, err := identity.ParseFrom(in); !errors.Is(err, identity.ErrInvalid) {
 			t.Errorf("%q: %v", in, err)
 		}
 	}

@@ -54,7 +54,7 @@ func auditFilter(v *visit, p *page) identity.AuditFilter {
 	if f.Until, err = momentOf(v.QueryParam("until"), v.server.now(), v.zone); err != nil {
 		wrong("until", "The end of the time is not understood. Write 1h, 7d, 2030-01-31 or 2030-01-31 14:30.")
 	}
-	if f.From, err = identity.ParseAuditFrom(strings.TrimSpace(v.QueryParam("from"))); err != nil {
+	if f.From, err = identity.ParseFrom(strings.TrimSpace(v.QueryParam("from"))); err != nil {
 		wrong("from", "The address is not understood. Write one such as 192.0.2.1, or a prefix such as 192.0.2.0/24.")
 	}
 	return f

@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -62,7 +61,7 @@ func (s *Server) sessionFilter(p *page, value func(string) string) identity.Filt
 	wrong := func(field, text string) { p.Problems = append(p.Problems, problem{Field: field, Text: text}) }
 	if from := strings.TrimSpace(value("from")); from != "" {
 		var err error
-		if f.From, err = prefixOf(from); err != nil {
+		if f.From, err = identity.ParseFrom(from); err != nil {
 			wrong("from", "The address is not understood. Write one such as 192.0.2.1, or a prefix such as 192.0.2.0/24.")
 		}
 	}
@@ -74,16 +73,6 @@ func (s *Server) sessionFilter(p *page, value func(string) string) identity.Filt
 		f.Level = &l
 	}
 	return f
-}
-
-// prefixOf reads a prefix, or an address as the prefix of it alone.
-func prefixOf(text string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(text); err == nil {
-		a = a.Unmap().WithZone("")
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(text)
-	return p.Masked(), err
 }
 
 func (s *Server) getAllSessions(v *visit) error {

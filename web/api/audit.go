@@ -41,7 +41,7 @@ func (in AuditFilterIn) filter() (identity.AuditFilter, error) {
 	f := identity.AuditFilter{Since: in.Since, Until: in.Until, Event: in.Event, Subject: in.Subject, Actor: in.Actor,
 		Protocol: identity.Protocol(in.Protocol), Result: in.Result, Text: in.Text, Limit: in.Limit}
 	var err error
-	f.From, err = identity.ParseAuditFrom(in.From)
+	f.From, err = identity.ParseFrom(in.From)
 	return f, err
 }
 
