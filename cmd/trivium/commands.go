@@ -36,6 +36,10 @@ type commands struct {
 	Store   storeCmd   `cmd:"" group:"server" help:"Where accounts, tokens and messages are kept."`
 	Version versionCmd `cmd:"" group:"server" help:"Print the version."`
 
+	Completion completionCmd `cmd:"" group:"server" help:"Print the script that completes commands in a shell."`
+	Man        manCmd        `cmd:"" group:"server" help:"Write the manual pages."`
+
+	Complete  completeCmd  `cmd:"" hidden:"" help:"List how a line may go on, for the scripts of completion."`
 	Reference referenceCmd `cmd:"" hidden:"" help:"Write the page of all commands."`
 }
 

@@ -42,16 +42,11 @@ as numbers; an error is ` + "`{\"error\":{\"code\",\"message\",\"hint\"}}`" + ` 
 
 | exit | meaning |
 |---|---|
-| 0 | done |
-| 1 | failed |
-| 2 | usage, or a value that is not valid |
-| 3 | configuration invalid |
-| 4 | not found |
-| 5 | exists already |
-| 6 | refused, or not confirmed |
-| 7 | server not running or not reachable |
-| 130 | interrupted |
-
+`)
+	for _, row := range exitRows() {
+		fmt.Fprintf(&b, "| %s | %s |\n", row[0], row[1])
+	}
+	b.WriteString(`
 Environment: ` + "`TRIVIUM_CONFIG`, `TRIVIUM_DATA_DIR`, `TRIVIUM_SOCKET`, `NO_COLOR`" + `, and each key of the
 [configuration](config.md).
 
@@ -165,5 +160,20 @@ func writeRows(b *strings.Builder, flags []*kong.Flag) {
 			name = "`-" + string(f.Short) + "`, " + name
 		}
 		fmt.Fprintf(b, "| %s | %s |\n", name, strings.ReplaceAll(f.Help, "|", `\|`))
+	}
+}
+
+// exitRows says what the exit codes mean.
+func exitRows() [][2]string {
+	return [][2]string{
+		{"0", "done"},
+		{"1", "failed"},
+		{"2", "usage, or a value that is not valid"},
+		{"3", "configuration invalid"},
+		{"4", "not found"},
+		{"5", "exists already"},
+		{"6", "refused, or not confirmed"},
+		{"7", "server not running or not reachable"},
+		{"130", "interrupted"},
 	}
 }
