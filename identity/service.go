@@ -156,6 +156,7 @@ type Service struct {
 	onContact              []func(ctx context.Context, inviter, joined Account)
 	invitesSwept           time.Time // Run's alone
 	onChange               []func(context.Context, []UserID)
+	onSetting              []func(key, value string, set bool)
 	routeLevel             func(Resource) (Level, bool) // set before Run; nil: no road has said
 }
 

@@ -111,6 +111,10 @@ type StoreReader interface {
 	CertificateOwners(ctx context.Context, fingerprint string, limit int) ([]UserID, error)
 	// Setting reads a small named value, such as the set-up code.
 	Setting(ctx context.Context, name string) (string, error)
+	// Choices lists what people have set in the running server, by key; Choice reads one value. Their
+	// keys are apart from the names of Setting.
+	Choices(ctx context.Context) ([]Setting, error)
+	Choice(ctx context.Context, key string) (string, error)
 }
 
 // StoreWriter is a transaction.
@@ -207,6 +211,8 @@ type StoreWriter interface {
 	PutBanAllow(ctx context.Context, a BanAllow) error        // by Prefix; the sequence of bans goes on
 	RemoveBanAllow(ctx context.Context, prefix string) error  // likewise
 	PutSetting(ctx context.Context, name, value string) error // "" removes
+	PutChoice(ctx context.Context, c Setting) error           // by Key; "" is a value
+	RemoveChoice(ctx context.Context, key string) error       // ErrNotFound where there is none
 }
 
 // Record is a password record, sealed with the server's key: to the store it is bytes. Salt and

@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"trivium/config"
+	"trivium/doctor"
 	"trivium/files"
 	"trivium/identity"
 	"trivium/identity/oidc"
@@ -82,6 +83,8 @@ type Options struct {
 	BaseURL   func() string      // the address of the pages, for providers; nil: Config.PublicURL, else https://Domain
 
 	Mounts map[string]http.Handler // further foreign handlers by path prefix, such as "/xmpp-websocket"
+
+	Doctor *doctor.Service // looks at the server; nil: nobody does
 
 	TLS       *tls.Config           // NextProtos h2 and http/1.1; nil: no TLS listeners
 	Entries   func() []config.Entry // of the configuration page; nil: the page is empty

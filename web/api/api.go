@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"trivium/config"
+	"trivium/doctor"
 	"trivium/files"
 	"trivium/identity"
 	"trivium/tokens"
@@ -41,6 +42,9 @@ type Options struct {
 
 	// Chat writes what chat keeps of an account (XEP-0227); nil: exports have none.
 	Chat func(ctx context.Context, acc identity.Account, out io.Writer) error
+
+	// Doctor looks at the server; nil: nobody does.
+	Doctor *doctor.Service
 
 	// Metrics answers GET /metrics; nil: there is no such path.
 	Metrics http.Handler

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/fx"
 
 	"trivium/config"
+	"trivium/doctor"
 	"trivium/files"
 	"trivium/ftp"
 	"trivium/identity"
@@ -49,8 +50,8 @@ func roads() fx.Option {
 // localActor is the machine's owner: whoever may open the data directory may do everything.
 func localActor() identity.Actor { return identity.Actor{Level: identity.LevelRoot, Via: "cli"} }
 
-func newAPI(cfg *config.Config, s *identity.Service, t *tokens.Service, f *files.Service, ch *chatTakeout, st *status, v buildVersion, log *slog.Logger) (*api.API, error) {
-	o := api.Options{Chat: ch.write, Identity: s, Tokens: t, Files: f, Config: cfg, Classes: classes(cfg), Version: string(v), Log: log}
+func newAPI(cfg *config.Config, s *identity.Service, t *tokens.Service, f *files.Service, ch *chatTakeout, doc *doctor.Service, st *status, v buildVersion, log *slog.Logger) (*api.API, error) {
+	o := api.Options{Doctor: doc, Chat: ch.write, Identity: s, Tokens: t, Files: f, Config: cfg, Classes: classes(cfg), Version: string(v), Log: log}
 	if st.running {
 		o.Status, o.BaseURL = st.report, st.baseURL
 		var err error
@@ -80,7 +81,7 @@ func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *fi
 	return srv, nil
 }
 
-func newWeb(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*web.Server, error) {
+func newWeb(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, src *certs.Source, doc *doctor.Service, st *status, v buildVersion, log *slog.Logger) (*web.Server, error) {
 	webdav, err := newDAV(cfg, s, f, log)
 	if err != nil {
 		return nil, err
@@ -89,7 +90,7 @@ func newWeb(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identit
 	if err != nil {
 		return nil, err
 	}
-	srv, err := web.New(web.Options{Config: cfg.Web, Providers: oidc, Provider: newProvider(lc, cfg, s, log), BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
+	srv, err := web.New(web.Options{Doctor: doc, Config: cfg.Web, Providers: oidc, Provider: newProvider(lc, cfg, s, log), BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
 		AdminContact: cfg.AdminContact, Mail: cfg.Mail.Host != "", Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), Takeout: a.Takeout, Tell: chat.Tell, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, x, a), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
 		TLS: webTLS(src), Entries: cfg.Entries, Log: log,
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
