@@ -1,6 +1,11 @@
-// Package vcard keeps the vcard-temp of accounts (XEP-0054 1.3) for clients that know no other, and
-// makes its picture and the avatar of XEP-0084 one and the same (XEP-0398 1.0.1): the picture lies
-// in the account's nodes alone, and presence says its hash (XEP-0153 1.1).
+// Package vcard makes the cards of an account one: vCard4 in the node urn:xmpp:vcard4 (XEP-0292 0.12.0),
+// vcard-temp (XEP-0054 1.3) and the avatar of XEP-0084, whose picture vcard-temp has, too (XEP-0398
+// 1.0.1), and whose hash presence says (XEP-0153 1.1).
+//
+// The nodes are the truth. A card that a client sets as vcard-temp is published there in the form of
+// vCard4 and kept as it came beside it, because vCard4 has no place for some of it. It counts as long as
+// the node holds what was made of it; else what clients of vcard-temp see is made of the node. Who may not
+// read the node has no card in either form. A card that was imported and has no node yet is for all.
 package vcard
 
 import (
@@ -24,6 +29,7 @@ const (
 	nsUpdate     = "vcard-temp:x:update"
 	nodeData     = "urn:xmpp:avatar:data"
 	nodeMetadata = "urn:xmpp:avatar:metadata"
+	nodeCard     = "urn:xmpp:vcard4"
 	conversion   = "urn:xmpp:pep-vcard-conversion:0"
 )
 
@@ -31,11 +37,12 @@ const (
 const (
 	maxCard    = 32 << 10  // without its picture
 	maxPicture = 192 << 10 // as an image
+	maxCard4   = 64 << 10  // as vCard4, which is wordier
 )
 
 // Store is what vcard needs of a database.
 type Store interface {
-	// VCard returns the card without its picture; nil where none was stored.
+	// VCard returns the vcard-temp without its picture; nil where none was stored.
 	VCard(ctx context.Context, owner identity.UserID) ([]byte, error)
 	// PutVCard replaces it; nil removes it.
 	PutVCard(ctx context.Context, owner identity.UserID, card []byte) error
@@ -66,17 +73,22 @@ func New(store Store, nodes Nodes) *VCard {
 // Register implements xmpp.Module.
 func (v *VCard) Register(reg *xmpp.Registrar) {
 	v.router = reg.Router
-	name := xml.Name{Space: ns, Local: "vCard"}
+	name, name4 := xml.Name{Space: ns, Local: "vCard"}, xml.Name{Space: ns4, Local: "vcard"}
 	reg.Serve(
 		xmpp.Service{To: xmpp.ToSelf, Name: name, Resource: "xmpp:vcard", Set: true, Answer: v.answer},
 		xmpp.Service{To: xmpp.ToAccount, Name: name, Resource: "xmpp:vcard", Answer: v.answer},
+		xmpp.Service{To: xmpp.ToSelf, Name: name4, Resource: "xmpp:vcard", Set: true, Answer: v.answer4},
+		xmpp.Service{To: xmpp.ToAccount, Name: name4, Resource: "xmpp:vcard", Answer: v.answer4},
 	)
-	reg.Feature(xmpp.ToServer, ns)
+	reg.Feature(xmpp.ToServer, ns, ns4)
 	reg.Feature(xmpp.ToSelf, conversion)
 	reg.Decorate(v.decorate)
-	v.nodes.OnChange(func(_ context.Context, owner xmpp.Owner, node string) {
-		if node == nodeMetadata {
+	v.nodes.OnChange(func(ctx context.Context, owner xmpp.Owner, node string) {
+		switch node {
+		case nodeMetadata:
 			v.hashes.forget(owner.ID)
+		case nodeCard:
+			v.changed(ctx, owner)
 		}
 	})
 	reg.Removed(func(ctx context.Context, id identity.UserID) error {
@@ -91,7 +103,7 @@ func (v *VCard) answer(ctx context.Context, q *xmpp.Request) {
 		v.set(ctx, q)
 		return
 	}
-	card, err := v.store.VCard(ctx, q.Account.ID)
+	card, err := v.card(ctx, q.By.Owner(), q.Account)
 	if err != nil {
 		q.Broken(err)
 		return
@@ -180,7 +192,12 @@ func (v *VCard) set(ctx context.Context, q *xmpp.Request) {
 		return
 	}
 	card, photo := split(el)
-	if len(card) > maxCard {
+	of4, err := converted(card)
+	if err != nil {
+		q.Broken(err)
+		return
+	}
+	if len(card) > maxCard || len(of4) > maxCard4 {
 		q.FailText(xstanza.PolicyViolation, xstanza.Modify, "The card is too large. Shorten it and try again.", "")
 		return
 	}
@@ -189,7 +206,7 @@ func (v *VCard) set(ctx context.Context, q *xmpp.Request) {
 		q.FailText(xstanza.NotAcceptable, xstanza.Modify, "The picture is too large, or it is none. Choose one of at most 192 KiB.", "")
 		return
 	}
-	if err := v.store.PutVCard(ctx, q.Account.ID, card); err != nil {
+	if err := v.put(ctx, q.Account, card, of4); err != nil {
 		q.Broken(err)
 		return
 	}

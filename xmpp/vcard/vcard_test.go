@@ -120,3 +120,82 @@ func TestAvatar(t *testing.T) {
 		}
 	}
 }
+
+const (
+	node4 = "urn:xmpp:vcard4"
+	get4  = "<vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'/>"
+)
+
+func card4(rest string) string {
+	return "<vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'>" + rest + "</vcard>"
+}
+
+// Whatever form a card is set in, it is one card.
+func TestOneCard(t *testing.T) {
+	s, nodes := site(t)
+	alice, bob := s.Friends()
+	me := owner(t, s, "alice")
+	published := func() string {
+		t.Helper()
+		items, err := nodes.Items(t.Context(), me, me, node4)
+		Must(t, err)
+		if len(items) != 1 {
+			t.Fatalf("%d cards are in the node", len(items))
+		}
+		return string(items[0].Payload)
+	}
+	for _, target := range []string{"", Host} {
+		Has(t, "disco", alice.Ask("get", target, "<query xmlns='http://jabber.org/protocol/disco#info'/>"), "<feature var='urn:ietf:params:xml:ns:vcard-4.0'/>")
+	}
+	Has(t, "nothing yet", alice.Ask("get", "", get4), "<item-not-found")
+	nobody := bob.Ask("get", "nobody@"+Host, get4)
+	Has(t, "nobody", nobody, "<service-unavailable")
+	if got, want := bob.Ask("get", Alice, get4), strings.ReplaceAll(nobody, "nobody@"+Host, Alice); got != want {
+		t.Errorf("of alice bob gets %q, of nobody %q", got, nobody)
+	}
+
+	set := card("<LABEL><HOME/><LINE>x</LINE></LABEL><TEL><HOME/><VOICE/><PREF/><NUMBER>+1-303</NUMBER></TEL>")
+	want := card4("<fn><text>A &amp; B</text></fn><tel><parameters><type><text>home</text><text>voice</text></type><pref><integer>1</integer></pref></parameters><uri>tel:+1-303</uri></tel>")
+	Has(t, "set in the old form", alice.Ask("set", "", set), "<iq type='result'")
+	if got := published(); got != want {
+		t.Errorf("the node has %s, want %s", got, want)
+	}
+	Has(t, "by IQ", bob.Ask("get", Alice, get4), want)
+	Has(t, "as it came", bob.Ask("get", Alice, get), set)
+	changes := nodes.Changes()
+	Has(t, "the same again", alice.Ask("set", "", set), "<iq type='result'")
+	if nodes.Changes() != changes {
+		t.Error("the same card was published again")
+	}
+
+	other := card4("<fn><text>C</text></fn><note><text>D</text></note>")
+	Has(t, "set by IQ", alice.Ask("set", "", other), "<iq type='result'")
+	if got := published(); got != other {
+		t.Errorf("the node has %s", got)
+	}
+	Has(t, "in the old form", bob.Ask("get", Alice, get), "<vCard xmlns='vcard-temp'><FN>C</FN><DESC>D</DESC></vCard>")
+	Must(t, nodes.Publish(t.Context(), me, node4, xmpp.Item{ID: "x", Payload: []byte(want)}, "open", 1))
+	Has(t, "published again as it was", bob.Ask("get", Alice, get), set)
+	Has(t, "another's", bob.Ask("set", Alice, other), "<service-unavailable")
+	Has(t, "too large", alice.Ask("set", "", card4("<note><text>"+strings.Repeat("x", 65<<10)+"</text></note>")), "<policy-violation")
+	Has(t, "too large in the other form", alice.Ask("set", "", card(strings.Repeat("<TZ/>", 6000))), "<policy-violation")
+
+	Must(t, nodes.Retract(t.Context(), me, node4, "x"))
+	Has(t, "taken back", alice.Ask("get", "", get), "<vCard xmlns='vcard-temp'></vCard>")
+	Has(t, "taken back", bob.Ask("get", Alice, get), "<service-unavailable")
+}
+
+// Who may not read the node sees the card in no form.
+func TestClosedCard(t *testing.T) {
+	s, nodes := site(t)
+	alice, bob := s.Friends()
+	me := owner(t, s, "alice")
+	Must(t, nodes.Publish(t.Context(), me, node4, xmpp.Item{ID: "x", Payload: []byte(card4("<fn><text>C</text></fn>"))}, "presence", 1))
+	Has(t, "own", alice.Ask("get", "", get), "<FN>C</FN>")
+	for _, ask := range []string{get, get4} {
+		nobody := bob.Ask("get", "nobody@"+Host, ask)
+		if got := bob.Ask("get", Alice, ask); got != strings.ReplaceAll(nobody, "nobody@"+Host, Alice) {
+			t.Errorf("of alice bob gets %q", got)
+		}
+	}
+}
