@@ -35,3 +35,8 @@ func Each(ctx context.Context, s Store, owner identity.UserID, fn func(Stored) e
 func (a *Archive) Each(ctx context.Context, owner identity.UserID, fn func(Stored) error) error {
 	return Each(ctx, a.store, owner, fn)
 }
+
+// ExportPrefs is the function ExportPrefs on the archive's store.
+func (a *Archive) ExportPrefs(ctx context.Context, owner identity.UserID) ([]byte, error) {
+	return ExportPrefs(ctx, a.store, owner)
+}

@@ -3,6 +3,7 @@ package mam
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -115,11 +116,8 @@ func (a *Archive) prefsOf(ctx context.Context, id identity.UserID) (*prefs, erro
 	if err != nil {
 		return nil, err
 	}
-	p = new(prefs)
-	if len(b) > 0 {
-		if err := json.Unmarshal(b, p); err != nil {
-			return nil, fmt.Errorf("the preferences of an archive: %w", err)
-		}
+	if p, err = stored(b); err != nil {
+		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,6 +125,55 @@ func (a *Archive) prefsOf(ctx context.Context, id identity.UserID) (*prefs, erro
 		c.put(id, p)
 	}
 	return p, nil
+}
+
+// stored reads what is in the store.
+func stored(b []byte) (*prefs, error) {
+	p := new(prefs)
+	if len(b) > 0 {
+		if err := json.Unmarshal(b, p); err != nil {
+			return nil, fmt.Errorf("the preferences of an archive: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// ErrPrefs is what ImportPrefs says of preferences that it does not understand.
+var ErrPrefs = errors.New("the preferences of the archive are not as XEP-0441 has them")
+
+// ExportPrefs returns the `<prefs/>` of an account (XEP-0441 section 2.1), for an export; nil where it
+// has not chosen any.
+func ExportPrefs(ctx context.Context, s Store, id identity.UserID) ([]byte, error) {
+	b, err := s.Settings(ctx, id)
+	if err != nil || len(b) == 0 {
+		return nil, err
+	}
+	p, err := stored(b)
+	if err != nil {
+		return nil, err
+	}
+	return []byte(p.element()), nil
+}
+
+// ImportPrefs takes a `<prefs/>` for an account that has not chosen any here; false where it has. With
+// dry nothing is written. ErrPrefs where it is none, or has too many addresses.
+func ImportPrefs(ctx context.Context, s Store, id identity.UserID, el *xmpp.Element, dry bool) (added bool, err error) {
+	var in prefsElement
+	if el.Decode(&in) != nil {
+		return false, ErrPrefs
+	}
+	p, cond := in.prefs()
+	if cond != "" {
+		return false, ErrPrefs
+	}
+	if b, err := s.Settings(ctx, id); err != nil || len(b) > 0 || dry {
+		return err == nil && len(b) == 0, err
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		return false, err
+	}
+	return true, s.PutSettings(ctx, id, b)
 }
 
 type prefsElement struct {
@@ -171,6 +218,11 @@ func readPrefs(q *xmpp.Request) (p prefs, cond xstanza.Condition) {
 	if err := q.Decode(&el); err != nil {
 		return p, xstanza.BadRequest
 	}
+	return el.prefs()
+}
+
+// prefs checks what stands in an element.
+func (el *prefsElement) prefs() (p prefs, cond xstanza.Condition) {
 	switch el.Default {
 	case "always", "never", "roster":
 		p.Default = el.Default

@@ -1,7 +1,7 @@
 // Package portable takes the chat data of accounts out of a server and into one (XEP-0227 1.1). What
 // is written: contacts and requests that wait, blocked addresses, vCard, private XML, messages that
-// wait, nodes with their configuration, items, affiliations and subscriptions, and the archive. The
-// same is read, with pictures of vCards and bookmarks of XEP-0048 as the nodes that they are here.
+// wait, nodes with their configuration, items, affiliations and subscriptions, and the archive with the
+// preferences of XEP-0441. The same is read, with pictures of vCards and bookmarks of XEP-0048 as the nodes that they are here.
 // Passwords are not read, and written only as SCRAM keys, where whoever exports asks for them; an account
 // that is not there is not made.
 package portable
@@ -23,6 +23,7 @@ import (
 const (
 	ns         = "urn:xmpp:pie:0"
 	nsArchive  = ns + "#mam"
+	nsPrefs    = "urn:xmpp:mam:2"
 	nsSCRAM    = ns + "#scram"
 	nsClient   = "jabber:client"
 	nsRoster   = "jabber:iq:roster"
@@ -37,6 +38,7 @@ const (
 	nsOldMarks = "storage:bookmarks"
 	nsMarks    = "urn:xmpp:bookmarks:1"
 	nsAvatar   = "urn:xmpp:avatar:metadata"
+	nodeCard   = "urn:xmpp:vcard4"
 
 	nsAvatarData = "urn:xmpp:avatar:data"
 )
@@ -61,6 +63,8 @@ type Sources struct {
 	Nodes   func(ctx context.Context, owner xmpp.Owner, each func(Node) error) error
 	Items   func(ctx context.Context, owner xmpp.Owner, each func(node, id string, payload []byte) error) error
 	Archive func(ctx context.Context, id identity.UserID, each func(id string, at time.Time, stanza []byte) error) error
+	// Prefs are the `<prefs/>` of the archive; nil where the account has chosen none.
+	Prefs func(ctx context.Context, id identity.UserID) ([]byte, error)
 }
 
 // writer writes until the first error.
@@ -102,7 +106,7 @@ func Export(ctx context.Context, out io.Writer, owner xmpp.Owner, s Sources) err
 		name  string
 		write func(context.Context, *writer, xmpp.Owner) error
 	}{{"SCRAM keys", s.keys}, {"contacts", s.roster}, {"blocked addresses", s.blocked}, {"vCard", s.vcard}, {"private XML", s.private},
-		{"waiting messages", s.offline}, {"nodes", s.nodes}, {"archive", s.archive}} {
+		{"waiting messages", s.offline}, {"nodes", s.nodes}, {"preferences of the archive", s.prefs}, {"archive", s.archive}} {
 		err := part.write(ctx, w, owner)
 		if err == nil {
 			err = w.err
@@ -292,6 +296,19 @@ func (s Sources) nodes(ctx context.Context, w *writer, o xmpp.Owner) error {
 		w.text("</items>\n")
 	}
 	w.text("</pubsub>\n")
+	return err
+}
+
+// prefs are what an account wants in its archive, in the form of XEP-0441. XEP-0227 does not name
+// them; its section 4 allows what other namespaces have.
+func (s Sources) prefs(ctx context.Context, w *writer, o xmpp.Owner) error {
+	if s.Prefs == nil {
+		return nil
+	}
+	el, err := s.Prefs(ctx, o.ID)
+	if len(el) > 0 {
+		w.bytes(append(el[:len(el):len(el)], '\n'))
+	}
 	return err
 }
 

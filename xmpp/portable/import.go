@@ -24,11 +24,16 @@ type Sinks struct {
 	Contacts func(ctx context.Context, id identity.UserID, list []xmpp.Contact) (added int, err error)
 	Block    func(ctx context.Context, id identity.UserID, jids []string) error
 	VCard    func(ctx context.Context, id identity.UserID, card []byte) (added bool, err error)
-	Private  func(ctx context.Context, id identity.UserID, name xml.Name, element []byte) (added bool, err error)
+	// VCard4 makes of such a card what its node holds (XEP-0292); nil leaves the node out.
+	VCard4  func(card *xmpp.Element) []byte
+	Private func(ctx context.Context, id identity.UserID, name xml.Name, element []byte) (added bool, err error)
 	// Offline keeps a message, unless the account has as many as it may have.
 	Offline func(ctx context.Context, id identity.UserID, from string, at time.Time, stanza []byte) (kept bool, err error)
 	// Archive adds messages to the archive, and says how many were not there; nil leaves them out.
 	Archive func(ctx context.Context, id identity.UserID, list []Past) (added int, err error)
+	// Prefs takes the `<prefs/>` of the archive; ErrNotUnderstood where it cannot be read. nil leaves
+	// them out. With dry nothing is written.
+	Prefs func(ctx context.Context, id identity.UserID, el *xmpp.Element, dry bool) (added bool, err error)
 	// Nodes takes the nodes of an account; nil leaves them out.
 	Nodes func(owner xmpp.Owner) NodeSink
 }
@@ -57,6 +62,7 @@ type Report struct {
 	Nodes    int    `json:"nodes"`
 	Items    int    `json:"items"`
 	Archive  int    `json:"archive"`
+	Prefs    bool   `json:"archive_preferences"`
 	// Bookmarks are those of XEP-0048; others are items.
 	Bookmarks int `json:"bookmarks"`
 	// Left is what was not taken: nodes, items and messages that are there already or have no room, and
@@ -92,6 +98,9 @@ func (r Report) String() string {
 	count(&has, r.Items, "items")
 	count(&has, r.Bookmarks, "bookmarks")
 	count(&has, r.Archive, "messages of the archive")
+	if r.Prefs {
+		has = append(has, "preferences of the archive")
+	}
 	count(&left, r.NodesLeft, "nodes")
 	count(&left, r.ItemsLeft, "items")
 	count(&left, r.ArchiveLeft, "messages of the archive")
@@ -185,6 +194,8 @@ type person struct {
 	contacts []xmpp.Contact
 	asks     []xmpp.Contact
 
+	temp      []byte // the vCard without its picture, where it was taken
+	cards     bool   // the account brings its vCard as a node
 	photo     []byte // of the vCard
 	photoType string
 	avatars   bool          // the account brings its avatar as a node
@@ -210,6 +221,9 @@ func (i *importer) user(ctx context.Context, name string) (Report, error) {
 		return p.Report, err
 	}
 	if err := i.avatar(ctx, p); err != nil {
+		return p.Report, err
+	}
+	if err := i.card(ctx, p); err != nil {
 		return p.Report, err
 	}
 	if err := i.bookmarks(ctx, p); err != nil {
@@ -247,7 +261,7 @@ func (i *importer) part(ctx context.Context, p *person, e xml.StartElement) (err
 		}
 		return i.children(func(e xml.StartElement) error { return i.node(ctx, p, e) })
 	case xml.Name{Space: nsRoster, Local: "query"}, xml.Name{Space: nsPrivate, Local: "query"}, xml.Name{Space: nsBlocking, Local: "blocklist"},
-		xml.Name{Space: "vcard-temp", Local: "vCard"}, xml.Name{Space: nsClient, Local: "presence"}:
+		xml.Name{Space: nsVCard, Local: "vCard"}, xml.Name{Space: nsClient, Local: "presence"}, xml.Name{Space: nsPrefs, Local: "prefs"}:
 	default:
 		p.leave(e.Name.Local)
 		_, err := i.skip("")
@@ -267,8 +281,31 @@ func (i *importer) part(ctx context.Context, p *person, e xml.StartElement) (err
 	case nsClient:
 		p.ask(el)
 		return nil
+	case nsPrefs:
+		return i.prefs(ctx, p, el)
 	}
 	return i.vcard(ctx, p, el)
+}
+
+// ErrNotUnderstood is what a sink says of what it cannot read; the rest of the account is taken.
+var ErrNotUnderstood = errors.New("it is not understood")
+
+// prefs takes the preferences of the archive.
+func (i *importer) prefs(ctx context.Context, p *person, el *xmpp.Element) (err error) {
+	const what = "preferences of the archive"
+	if i.sinks.Prefs == nil {
+		p.leave(what)
+		return nil
+	}
+	p.Prefs, err = i.sinks.Prefs(ctx, p.owner.ID, el, i.dry)
+	switch {
+	case errors.Is(err, ErrNotUnderstood):
+		p.fault(what)
+		return nil
+	case err == nil && !p.Prefs:
+		p.leave(what)
+	}
+	return err
 }
 
 // vcard takes the card without its picture, which lies in the account's nodes (XEP-0398).
@@ -284,6 +321,27 @@ func (i *importer) vcard(ctx context.Context, p *person, el *xmpp.Element) (err 
 	if !i.dry {
 		p.VCard, err = i.sinks.VCard(ctx, p.owner.ID, card)
 	}
+	if p.VCard {
+		p.temp = card
+	}
+	return err
+}
+
+// card publishes the card in the node of XEP-0292, where clients of today look for it. A card that is
+// there stays.
+func (i *importer) card(ctx context.Context, p *person) error {
+	if p.temp == nil || p.cards || p.nodes == nil || i.sinks.VCard4 == nil || i.dry {
+		return nil
+	}
+	el, err := xmpp.ParseElement(p.temp)
+	if err != nil {
+		return err
+	}
+	made, err := p.nodes.Node(ctx, nodeCard, open("open", "1"))
+	if err != nil || !made {
+		return err
+	}
+	_, err = p.nodes.Item(ctx, nodeCard, "current", i.sinks.VCard4(el))
 	return err
 }
 

@@ -160,6 +160,51 @@ k=</BINVAL></PHOTO></vCard>
 <result xmlns='urn:xmpp:mam:2' id='4'/>
 </archive></user></host></server-data>`
 
+// A vCard becomes the card in the node, too, unless the account brings one, and preferences are as they are.
+func TestCardAndPreferences(t *testing.T) {
+	const card = "<vCard xmlns='vcard-temp'><FN>Juliet</FN><PHOTO/></vCard>"
+	for _, tt := range []struct{ name, in, line, node string }{
+		{"a card", card, "vCard; not taken: the picture of the vCard", "<vcard>Juliet</vcard>"},
+		{"a card and its node", card + "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:xmpp:vcard4'><item id='1'><own/></item></items></pubsub>", "vCard, 1 items; not taken: the picture of the vCard", ""},
+		{"preferences", "<prefs xmlns='urn:xmpp:mam:2' default='never'/>", "preferences of the archive", ""},
+		{"preferences where there are some", "<prefs xmlns='urn:xmpp:mam:2' default='roster'/>", "nothing new; not taken: preferences of the archive", ""},
+		{"no preferences", "<prefs xmlns='urn:xmpp:mam:2' default='x'/>", "nothing new; not understood: preferences of the archive", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := &got{}
+			sinks := g.sinks()
+			sinks.Nodes = func(xmpp.Owner) portable.NodeSink { return g }
+			sinks.VCard4 = func(card *xmpp.Element) []byte {
+				fn, _ := card.Only("vcard-temp", "FN")
+				text, _ := fn.Text()
+				return []byte("<vcard>" + text + "</vcard>")
+			}
+			sinks.Prefs = func(_ context.Context, _ identity.UserID, el *xmpp.Element, _ bool) (bool, error) {
+				switch def, _ := el.Attr("default"); def {
+				case "never":
+					return true, nil
+				case "roster":
+					return false, nil
+				}
+				return false, portable.ErrNotUnderstood
+			}
+			var line string
+			if err := portable.Import(t.Context(), strings.NewReader("<server-data xmlns='urn:xmpp:pie:0'><host jid='capulet.com'><user name='juliet'>"+tt.in+"</user></host></server-data>"), sinks, false, func(r portable.Report) error {
+				line = r.String()
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if line != "juliet@capulet.com: "+tt.line {
+				t.Errorf("got %s", line)
+			}
+			if text := strings.Join(g.nodes, ""); tt.node != "" && !strings.Contains(text, tt.node) || tt.node == "" && strings.Contains(text, "<vcard>") {
+				t.Errorf("in nodes: %s", text)
+			}
+		})
+	}
+}
+
 func TestHistory(t *testing.T) {
 	g := &got{}
 	sinks := g.sinks()

@@ -76,7 +76,7 @@ func (i *importer) nodeItems(ctx context.Context, p *person, e xml.StartElement)
 		return err
 	}
 	name := attr(e, "node")
-	p.avatars = p.avatars || name == nsAvatar
+	p.avatars, p.cards = p.avatars || name == nsAvatar, p.cards || name == nodeCard
 	return i.children(func(e xml.StartElement) error {
 		el, err := i.whole(e)
 		if err != nil {

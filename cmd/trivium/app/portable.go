@@ -26,6 +26,7 @@ import (
 	"trivium/xmpp/pubsub"
 	pubsubstore "trivium/xmpp/pubsub/sqlstore"
 	xmppstore "trivium/xmpp/sqlstore"
+	"trivium/xmpp/vcard"
 )
 
 // Errors of ExportChat and ImportChat.
@@ -113,7 +114,13 @@ func ExportChat(ctx context.Context, cfg *config.Config, login string, keys bool
 	s.Archive = func(ctx context.Context, id identity.UserID, each func(string, time.Time, []byte) error) error {
 		return mam.Each(ctx, archive, id, func(m mam.Stored) error { return each(strconv.FormatInt(int64(m.ID), 10), m.ID.Time(), m.Stanza) })
 	}
+	s.Prefs = archivePrefs(archive)
 	return portable.Export(ctx, out, owner, s)
+}
+
+// archivePrefs reads the preferences of archives.
+func archivePrefs(s mam.Store) func(context.Context, identity.UserID) ([]byte, error) {
+	return func(ctx context.Context, id identity.UserID) ([]byte, error) { return mam.ExportPrefs(ctx, s, id) }
 }
 
 // keys are the SCRAM keys of an account.
@@ -193,6 +200,13 @@ func ImportChat(ctx context.Context, cfg *config.Config, in io.Reader, dry bool,
 			}
 			return archive.Import(ctx, id, past)
 		}
+		s.Prefs = func(ctx context.Context, id identity.UserID, el *xmpp.Element, dry bool) (bool, error) {
+			added, err := mam.ImportPrefs(ctx, archive, id, el, dry)
+			if errors.Is(err, mam.ErrPrefs) {
+				err = portable.ErrNotUnderstood
+			}
+			return added, err
+		}
 	}
 	return portable.Import(ctx, in, s, dry, told)
 }
@@ -209,6 +223,7 @@ func (d *chatData) sinks() portable.Sinks {
 			}
 			return true, d.small.PutVCard(ctx, id, card)
 		},
+		VCard4: vcard.Four,
 		Private: func(ctx context.Context, id identity.UserID, name xml.Name, element []byte) (bool, error) {
 			if had, err := d.small.Private(ctx, id, name); err != nil || len(had) > 0 {
 				return false, err

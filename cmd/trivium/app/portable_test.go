@@ -75,6 +75,13 @@ func TestChatDataMovesHouse(t *testing.T) {
 		if err := w.PutItem(ctx, id, n.Name, pubsub.Item{ID: "current", Payload: []byte("<nick xmlns='http://jabber.org/protocol/nick'>Al</nick>"), Published: at}); err != nil {
 			return err
 		}
+		card := pubsub.Node{Owner: id, JID: self, Name: "urn:xmpp:vcard4", Created: at, Config: n.Config}
+		if err := w.PutNode(ctx, card); err != nil {
+			return err
+		}
+		if err := w.PutItem(ctx, id, card.Name, pubsub.Item{ID: "current", Payload: []byte("<vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'><fn><text>Alice</text></fn></vcard>"), Published: at}); err != nil {
+			return err
+		}
 		marks := pubsub.Node{Owner: id, JID: self, Name: "urn:xmpp:bookmarks:1", Created: at}
 		pubsub.Private(&marks.Config)
 		marks.Config.Publish, marks.Config.Full, marks.Config.ItemReply, marks.Config.NotifyType = "publishers", "reject", "none", "headline"
@@ -97,6 +104,7 @@ func TestChatDataMovesHouse(t *testing.T) {
 	_, err = archive.Put(ctx, mam.Message{From: id, FromJID: self, ToJID: "bob@example.net", Stanza: []byte("<message from='" + self + "/a' to='bob@example.net'><body>kept</body></message>")}, func(err error) { kept <- err })
 	must(err)
 	must(<-kept)
+	must(archive.PutSettings(ctx, id, []byte(`{"default":"roster","always":["bob@example.net"],"never":["mallory@example.net","spam.example"]}`)))
 	archive.Close()
 	must(db.Close())
 
@@ -110,6 +118,7 @@ func TestChatDataMovesHouse(t *testing.T) {
 		"<blocklist xmlns='urn:xmpp:blocking'><item jid='mallory@example.net'/><item jid='spam.example'/></blocklist>",
 		"<FN>Alice</FN>", "<query xmlns='jabber:iq:private'><exodus", "<offline-messages>\n<message xmlns='jabber:client'", "stamp='2025-03-04T05:06:07Z'",
 		"<configure node='http://jabber.org/protocol/nick'>", "pubsub#access_model", "<items node='http://jabber.org/protocol/nick'>\n<item id='current'><nick",
+		"<prefs xmlns='urn:xmpp:mam:2' default='roster'><always><jid>bob@example.net</jid></always><never><jid>mallory@example.net</jid><jid>spam.example</jid></never></prefs>",
 		"<archive xmlns='urn:xmpp:pie:0#mam'>\n<result xmlns='urn:xmpp:mam:2' id='", "<body>kept</body></message></forwarded></result>",
 	} {
 		if !strings.Contains(text, want) {
@@ -137,7 +146,7 @@ func TestChatDataMovesHouse(t *testing.T) {
 		t.Error(got)
 	}
 	ask(t, other, http.MethodPost, "/users", `{"login":"alice"}`)
-	const taken = ": 4 contacts, 2 requests, 2 blocked, vCard, 1 private elements, 1 waiting messages, 2 nodes, 3 items, 1 messages of the archive"
+	const taken = ": 4 contacts, 2 requests, 2 blocked, vCard, 1 private elements, 1 waiting messages, 3 nodes, 4 items, 1 messages of the archive, preferences of the archive"
 	for _, dry := range []bool{true, true, false} { // what is dry leaves nothing behind
 		if got := bring(dry); got != self+taken {
 			t.Errorf("dry %v: %s", dry, got)

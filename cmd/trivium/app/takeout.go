@@ -35,13 +35,14 @@ func (c *chatTakeout) write(ctx context.Context, acc identity.Account, out io.Wr
 	a := c.archive.Load()
 	switch {
 	case a != nil:
-		s.Archive = archived(a.Each)
+		s.Archive, s.Prefs = archived(a.Each), a.ExportPrefs
 	case c.cfg.XMPP.Archive:
 		store, err := mamstore.Open(ctx, c.db, mamstore.Options{})
 		if err != nil {
 			return err
 		}
 		defer store.Close()
+		s.Prefs = archivePrefs(store)
 		s.Archive = archived(func(ctx context.Context, id identity.UserID, fn func(mam.Stored) error) error {
 			return mam.Each(ctx, store, id, fn)
 		})
