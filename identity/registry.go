@@ -39,19 +39,21 @@ type Registry struct {
 	locate  func(netip.Addr) string
 
 	watching atomic.Int32 // number of watchers, so that nobody pays for events without one
+	totals   totals
 
-	mu       sync.Mutex // guards what follows and Session.counted
-	sessions map[string]*Session
-	rows     []row // the same, in no order; counted.index is where each stands
-	roads    map[Road]int
-	prefixes map[netip.Prefix]*prefixCount
-	waiting  *list.List // of *Session: connections that are not logged in, oldest first
-	classed  map[classCount]int
-	owners   map[UserID]map[*Session]struct{} // a session stays until its holder knows of its end
-	tokens   map[string]map[*Session]struct{}
-	expiring map[*Session]struct{}
-	watchers map[*watcher]struct{}
-	feed     feed
+	mu        sync.Mutex // guards what follows and Session.counted
+	sessions  map[string]*Session
+	rows      []row // the same, in no order; counted.index is where each stands
+	roads     map[Road]int
+	protocols map[Protocol]int
+	prefixes  map[netip.Prefix]*prefixCount
+	waiting   *list.List // of *Session: connections that are not logged in, oldest first
+	classed   map[classCount]int
+	owners    map[UserID]map[*Session]struct{} // a session stays until its holder knows of its end
+	tokens    map[string]map[*Session]struct{}
+	expiring  map[*Session]struct{}
+	watchers  map[*watcher]struct{}
+	feed      feed
 }
 
 // prefixCount counts the connections of one address block.
@@ -90,7 +92,7 @@ func newRegistry(o Options, classes *classTable) *Registry {
 		node: o.Node, now: o.Now, limits: o.Limits, classes: classes,
 		onEnd:    func([]ended) {},
 		locate:   o.Locate,
-		sessions: map[string]*Session{}, roads: map[Road]int{}, prefixes: map[netip.Prefix]*prefixCount{}, waiting: list.New(),
+		sessions: map[string]*Session{}, roads: map[Road]int{}, protocols: map[Protocol]int{}, prefixes: map[netip.Prefix]*prefixCount{}, waiting: list.New(),
 		classed: map[classCount]int{}, owners: map[UserID]map[*Session]struct{}{},
 		tokens: map[string]map[*Session]struct{}{}, expiring: map[*Session]struct{}{},
 		watchers: map[*watcher]struct{}{},

@@ -17,6 +17,7 @@ func (r *Registry) enlist(s *Session) {
 	r.rows = append(r.rows, row{Session: s})
 	r.sessions[s.id] = s
 	r.roads[s.protocol.Road()]++
+	r.protocols[s.protocol]++
 	r.reread(s)
 }
 
@@ -30,6 +31,9 @@ func (r *Registry) delist(s *Session) {
 	delete(r.sessions, s.id)
 	if r.roads[s.protocol.Road()]--; r.roads[s.protocol.Road()] == 0 {
 		delete(r.roads, s.protocol.Road())
+	}
+	if r.protocols[s.protocol]--; r.protocols[s.protocol] == 0 {
+		delete(r.protocols, s.protocol)
 	}
 }
 

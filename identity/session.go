@@ -259,8 +259,11 @@ func (s *Session) Update(fn func(*Details)) {
 	s.mu.Lock()
 	before := s.details
 	fn(&s.details)
-	changed := before != s.details
+	changed, begun := before != s.details, before.Transfer == nil && s.details.Transfer != nil
 	s.mu.Unlock()
+	if begun {
+		s.registry.totals.transfers.Add(1)
+	}
 	if changed {
 		s.registry.changed(s)
 	}
@@ -280,10 +283,17 @@ func (s *Session) Touch() { s.activity.Store(s.registry.now().UnixNano()) }
 func (s *Session) LastActivity() time.Time { return time.Unix(0, s.activity.Load()) }
 
 // CountIn adds n received bytes and notes activity.
-func (s *Session) CountIn(n int64) { s.in.Add(n); s.Touch() }
+func (s *Session) CountIn(n int64) {
+	s.in.Add(n)
+	s.registry.totals.in.Add(n)
+	s.Touch()
+}
 
 // CountOut adds n sent bytes.
-func (s *Session) CountOut(n int64) { s.out.Add(n) }
+func (s *Session) CountOut(n int64) {
+	s.out.Add(n)
+	s.registry.totals.out.Add(n)
+}
 
 // OnChange calls fn each time that the session goes on with other rights, or as another than before,
 // until stop is called; Holder.SessionChanged is the same for the road as a whole. fn must not block, and

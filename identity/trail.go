@@ -23,6 +23,11 @@ func (s *Service) auditLogin(c *claim, err error) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return // the client went before there was an answer
 	}
+	if t := &s.Registry.totals; err == nil {
+		t.loginsOK.Add(1)
+	} else {
+		t.loginsRefused.Add(1)
+	}
 	e := AuditEvent{Event: EventLoginOK, Subject: c.name, Method: c.login.Method, Result: "ok"}
 	if c.acc != nil {
 		e.Subject = s.display(c.acc.Login, c.acc.Domain)

@@ -51,6 +51,7 @@ func (s *Server) setHeaders(h http.Header, https bool) {
 func (s *Server) harden(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
+		s.requests.Add(1)
 		id := newRequestID()
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
 		rec := &recorder{ResponseWriter: w}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -24,6 +25,7 @@ import (
 	"trivium/identity/oidc"
 	"trivium/identity/provider"
 	"trivium/internal/listen"
+	"trivium/internal/series"
 	"trivium/tokens"
 	"trivium/web/takeout"
 )
@@ -60,6 +62,8 @@ type Options struct {
 	Registry *identity.Registry // nil: Identity.Registry
 	Tokens   *tokens.Service
 	Files    *files.Service
+
+	Series *series.Recorder // what the overview draws; nil: it draws nothing
 
 	API http.Handler // serves /api/…; nil: there is none
 	// Takeout gathers all that is kept of an account; nil: nobody can download it.
@@ -110,6 +114,7 @@ type Server struct {
 	imports  *imports
 	packer   *packer
 	origins  *http.CrossOriginProtection
+	requests atomic.Int64
 	stopping chan struct{} // closed when Shutdown begins: streams end
 
 	mu    sync.Mutex // guards what follows
@@ -295,6 +300,9 @@ func (s *Server) httpServer(h http.Handler, tc *tls.Config) *http.Server {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 }
+
+// Requests counts what has been asked since the start: pages, files, WebDAV and the API.
+func (s *Server) Requests() int64 { return s.requests.Load() }
 
 // Addrs lists the listeners with the ports that they got.
 func (s *Server) Addrs() []Bound {

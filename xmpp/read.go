@@ -102,6 +102,10 @@ func (c *client) stanza(s *Stream, el *Element) error {
 		return c.other(s, el)
 	}
 	defer s.handled()
+	c.srv.counts.stanzas.Add(1)
+	if st.Kind == KindMessage {
+		c.srv.counts.messages.Add(1)
+	}
 	st.From = s.full
 	if st.Lang == "" {
 		st.Lang = s.lang

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	xstream "mellium.im/xmpp/stream"
@@ -84,6 +85,8 @@ type Server struct {
 	fast        *fastTokens
 	store       Store
 
+	counts counts
+
 	ctx    context.Context // of the work for all clients
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // the connections
@@ -92,6 +95,15 @@ type Server struct {
 	listeners []listener
 	clients   map[*client]struct{}
 	closing   bool
+}
+
+// counts are what clients have sent since the start.
+type counts struct{ stanzas, messages atomic.Int64 }
+
+// Counts is how many stanzas clients have sent on bound streams since the start, and how many of them
+// were messages.
+func (s *Server) Counts() (stanzas, messages int64) {
+	return s.counts.stanzas.Load(), s.counts.messages.Load()
 }
 
 type listener struct {

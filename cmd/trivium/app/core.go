@@ -25,6 +25,7 @@ var errNotHoldable = errors.New("an account cannot hold this level")
 // core is what the server and an offline command share: identity, tokens, files.
 func core() fx.Option {
 	return fx.Module("core",
+		fx.Provide(newSeries),
 		fx.Provide(newChatTakeout, newVerifier, newIdentity, newTokens, newFiles, newDoctor, bus.New,
 			func(s *identity.Service) *identity.Registry { return s.Registry }),
 	)

@@ -9,17 +9,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"trivium/identity"
+	"trivium/internal/series"
 )
 
 // newMetrics is what a monitoring system reads: the process, and who is there. It is read off the
 // list of sessions at each question, so that it can say nothing else than that does.
-func newMetrics(s *identity.Service, log *slog.Logger) (http.Handler, error) {
+func newMetrics(s *identity.Service, rec *series.Recorder, log *slog.Logger) (http.Handler, error) {
 	reg := prometheus.NewRegistry()
 	for _, c := range []prometheus.Collector{
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newPresent(s.Registry),
 		newGuard(s.Guard),
+		newMeasured(rec),
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, err

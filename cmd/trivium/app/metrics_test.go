@@ -50,13 +50,16 @@ func TestPresent(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	h, err := newMetrics(accounts(t), slog.New(slog.DiscardHandler))
+	rec := newSeries()
+	rec.Use(func(values []float64) { values[len(values)-1-6] = 42 }) // requests
+	h, err := newMetrics(accounts(t), rec, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-	for _, want := range []string{"go_goroutines", "process_resident_memory_bytes", `trivium_xmpp_resources{what="connected"} 0`} {
+	for _, want := range []string{"go_goroutines", "process_resident_memory_bytes", `trivium_xmpp_resources{what="connected"} 0`,
+		"trivium_http_requests_total 42", `trivium_logins_total{result="refused"} 0`, `trivium_bytes_total{direction="in"} 0`} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("no %s in %s", want, w.Body.String())
 		}

@@ -17,6 +17,7 @@ import (
 	"trivium/identity"
 	"trivium/identity/provider"
 	"trivium/internal/certs"
+	"trivium/internal/series"
 	"trivium/internal/sqldb"
 	"trivium/tokens"
 	"trivium/web"
@@ -40,6 +41,7 @@ func roads() fx.Option {
 			func(lc fx.Lifecycle, s *ftp.Server, f *failure, log *slog.Logger) { run(lc, f, log, "ftp", s) },
 			func(lc fx.Lifecycle, s *web.Server, f *failure, log *slog.Logger) { run(lc, f, log, "web", s) },
 			func(lc fx.Lifecycle, s *xmpp.Server, f *failure, log *slog.Logger) { run(lc, f, log, "xmpp", s) },
+			measure,
 			func(lc fx.Lifecycle, a *api.API) { // before the servers, which wait for what is open
 				lc.Append(fx.Hook{OnStop: func(context.Context) error { a.Stop(); return nil }})
 			},
@@ -50,12 +52,12 @@ func roads() fx.Option {
 // localActor is the machine's owner: whoever may open the data directory may do everything.
 func localActor() identity.Actor { return identity.Actor{Level: identity.LevelRoot, Via: "cli"} }
 
-func newAPI(cfg *config.Config, s *identity.Service, t *tokens.Service, f *files.Service, ch *chatTakeout, doc *doctor.Service, st *status, v buildVersion, log *slog.Logger) (*api.API, error) {
+func newAPI(cfg *config.Config, rec *series.Recorder, s *identity.Service, t *tokens.Service, f *files.Service, ch *chatTakeout, doc *doctor.Service, st *status, v buildVersion, log *slog.Logger) (*api.API, error) {
 	o := api.Options{Doctor: doc, Chat: ch.write, Identity: s, Tokens: t, Files: f, Config: cfg, Classes: classes(cfg), Version: string(v), Log: log}
 	if st.running {
 		o.Status, o.BaseURL = st.report, st.baseURL
 		var err error
-		if o.Metrics, err = newMetrics(s, log); err != nil {
+		if o.Metrics, err = newMetrics(s, rec, log); err != nil {
 			return nil, err
 		}
 	}
@@ -81,7 +83,7 @@ func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *fi
 	return srv, nil
 }
 
-func newWeb(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, src *certs.Source, doc *doctor.Service, st *status, v buildVersion, log *slog.Logger) (*web.Server, error) {
+func newWeb(lc fx.Lifecycle, cfg *config.Config, rec *series.Recorder, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, src *certs.Source, doc *doctor.Service, st *status, v buildVersion, log *slog.Logger) (*web.Server, error) {
 	webdav, err := newDAV(cfg, s, f, log)
 	if err != nil {
 		return nil, err
@@ -93,6 +95,7 @@ func newWeb(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identit
 	srv, err := web.New(web.Options{Doctor: doc, Config: cfg.Web, Providers: oidc, Provider: newProvider(lc, cfg, s, log), BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
 		AdminContact: cfg.AdminContact, Mail: cfg.Mail.Host != "", Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), Takeout: a.Takeout, Tell: chat.Tell, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, x, a), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
 		TLS: webTLS(src), Entries: cfg.Entries, Log: log,
+		Series:    rec,
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
 	if err != nil {
 		return nil, err
