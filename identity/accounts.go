@@ -11,6 +11,8 @@ type Actor struct {
 	Level  Level
 	Via    string // "web", "cli", "api", "xmpp", "setup"
 	Remote string
+
+	only *Condition // see Provided
 }
 
 // NewUser is what AddUser needs; zero fields take defaults.

@@ -71,6 +71,9 @@ func (s *Service) edit(ctx context.Context, by Actor, fn func(e *edit) error) er
 	var e *edit
 	err := s.audit.write(ctx, func(w StoreWriter) ([]AuditEvent, error) {
 		e = &edit{StoreWriter: w}
+		if err := by.only.check(ctx, w); err != nil {
+			return nil, err
+		}
 		if err := fn(e); err != nil {
 			return nil, err
 		}
@@ -85,6 +88,7 @@ func (s *Service) edit(ctx context.Context, by Actor, fn func(e *edit) error) er
 	if err != nil {
 		return err
 	}
+	by.only.done()
 	if e.rules {
 		s.rulesChanged(ctx)
 	}

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -146,8 +147,22 @@ func (s *Service) routeDefault(r Resource) []Level {
 
 // Rules lists the table in the order in which it is asked: what is narrowed to a user, to a
 // group, to a class, and the rest; in each the most specific first.
-func (s *Service) Rules() []Rule {
-	t := s.rules()
+func (s *Service) Rules() []Rule { return s.rules().list() }
+
+// RulesIn is Rules as a store has them, for a condition of a change.
+func (s *Service) RulesIn(ctx context.Context, r StoreReader) ([]Rule, error) {
+	version, stored, err := r.PolicyRules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.tableOf(version, stored)
+	if err != nil {
+		return nil, err
+	}
+	return t.list(), nil
+}
+
+func (t *policyTable) list() []Rule {
 	out := make([]Rule, 0, len(t.rules))
 	for _, r := range t.rules {
 		out = append(out, r.Rule)

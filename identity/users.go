@@ -208,6 +208,14 @@ func (s *Service) User(ctx context.Context, name string) (Account, error) {
 	return s.find(ctx, s.store, name)
 }
 
+// Reader reads the store as it is, for who shows what a condition looks at.
+func (s *Service) Reader() StoreReader { return s.store }
+
+// UserIn is User as r has it, for a condition of a change.
+func (s *Service) UserIn(ctx context.Context, r StoreReader, name string) (Account, error) {
+	return s.find(ctx, r, name)
+}
+
 // UserByID reads an account by ID.
 func (s *Service) UserByID(ctx context.Context, id UserID) (Account, error) {
 	return s.store.AccountByID(ctx, id)

@@ -53,9 +53,15 @@ func at(segments ...string) string {
 
 // call sends one request and returns the body of a success.
 func (s *shell) call(method, path string, q url.Values, body any) ([]byte, error) {
+	text, _, err := s.exchange(method, path, q, body)
+	return text, err
+}
+
+// exchange is call with the fields of the answer's head.
+func (s *shell) exchange(method, path string, q url.Values, body any) ([]byte, http.Header, error) {
 	c, err := s.connect()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.wait())
 	defer cancel()
@@ -63,7 +69,7 @@ func (s *shell) call(method, path string, q url.Values, body any) ([]byte, error
 	if body != nil {
 		b, err := json.Marshal(body)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		r = bytes.NewReader(b)
 	}
@@ -73,14 +79,14 @@ func (s *shell) call(method, path string, q url.Values, body any) ([]byte, error
 	}
 	req, err := http.NewRequestWithContext(ctx, method, target, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	res, err := c.Do(req)
 	if err != nil {
-		return nil, s.reachError(ctx, err)
+		return nil, nil, s.reachError(ctx, err)
 	}
 	defer func() { _ = res.Body.Close() }() // read to its end, or given up
 	if s.Verbose {
@@ -88,19 +94,19 @@ func (s *shell) call(method, path string, q url.Values, body any) ([]byte, error
 	}
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxResponse))
 	if err != nil {
-		return nil, s.reachError(ctx, err)
+		return nil, nil, s.reachError(ctx, err)
 	}
 	if res.StatusCode < 300 {
-		return text, nil
+		return text, res.Header, nil
 	}
 	var p problem
 	if err := json.Unmarshal(text, &p); err != nil || p.Code == "" {
-		return nil, fmt.Errorf("the server answered %s and no reason", res.Status)
+		return nil, nil, fmt.Errorf("the server answered %s and no reason", res.Status)
 	}
 	if p.Detail == "" {
 		p.Detail = p.Title
 	}
-	return nil, &failure{exit: exitOf(p.Code), code: p.Code, message: p.Detail, hint: p.Hint}
+	return nil, nil, &failure{exit: exitOf(p.Code), code: p.Code, message: p.Detail, hint: p.Hint}
 }
 
 func (s *shell) reachError(ctx context.Context, err error) error {
@@ -123,9 +129,40 @@ func (s *shell) fetch(path string, q url.Values, out any) (shown bool, err error
 	return true, s.json(body)
 }
 
-// get reads one thing into out and returns its JSON as it came.
+// get reads one thing, or a list with all its pages, into out, and returns its JSON as it came. Who
+// gives a limit wants one page; the audit log has no end.
 func (s *shell) get(path string, q url.Values, out any) ([]byte, error) {
-	return s.send(http.MethodGet, path, q, nil, out)
+	text, head, err := s.exchange(http.MethodGet, path, q, nil)
+	for next := nextPage(head); err == nil && next != "" && !q.Has("limit") && path != "/audit"; next = nextPage(head) {
+		var more []byte
+		all := url.Values{"cursor": {next}}
+		for name, values := range q {
+			all[name] = values
+		}
+		if more, head, err = s.exchange(http.MethodGet, path, all, nil); err == nil {
+			text, err = joinArrays(text, more)
+		}
+	}
+	if err != nil || out == nil || len(text) == 0 {
+		return text, err
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return nil, fmt.Errorf("reading the server's answer: %w", err)
+	}
+	return text, nil
+}
+
+// nextPage is the cursor in a Link of the relation next (RFC 8288); "" where there is none.
+func nextPage(head http.Header) string {
+	link, ok := strings.CutSuffix(head.Get("Link"), `>; rel="next"`)
+	if !ok {
+		return ""
+	}
+	u, err := url.Parse(strings.TrimPrefix(link, "<"))
+	if err != nil {
+		return ""
+	}
+	return u.Query().Get("cursor")
 }
 
 // send is call with the answer read into out.

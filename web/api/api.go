@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -75,6 +76,10 @@ type Route struct {
 	Operation    string
 	Level        identity.Level
 	Confirm      bool // asks for a proof that is not lent to every program: see fresh
+
+	Conditional bool // takes If-Match
+	stream      bool // its answer is sent as it is made, and has no tag
+	pages       pages
 }
 
 // New makes the routes; Identity, Tokens and Config must be there.
@@ -130,7 +135,7 @@ func New(o Options) (*API, error) {
 	}
 	if o.Metrics != nil { // outside of the prefix and of the document: monitoring systems know where it is
 		a.mux.Handle("GET /metrics", o.Metrics)
-		a.routes["GET /metrics"] = Route{Method: http.MethodGet, Path: "/metrics", Operation: "metrics", Level: identity.LevelAdmin}
+		a.routes["GET /metrics"] = Route{Method: http.MethodGet, Path: "/metrics", Operation: "metrics", Level: identity.LevelAdmin, stream: true}
 	}
 	a.spec = sync.OnceValues(func() ([]byte, error) {
 		return json.MarshalIndent(a.huma.OpenAPI(), "", " ")
@@ -170,6 +175,15 @@ func (a *API) OpenAPI() ([]byte, error) { return a.spec() }
 // handle declares one operation. Level is the least that the guard lets through; where an
 // operation shows one's own things to everybody and others' to few, its handler asks again.
 func handle[I, O any](a *API, level identity.Level, method, path, id, summary string, fn func(context.Context, *I) (*O, error)) {
+	declare(a, level, method, path, id, summary, nil, fn)
+}
+
+// tagged is handle for a change of what find reads, which may hang on If-Match.
+func tagged[I, O any](a *API, level identity.Level, method, path, id, summary string, find lookup, fn func(context.Context, *I) (*O, error)) {
+	declare(a, level, method, path, id, summary, find, fn)
+}
+
+func declare[I, O any](a *API, level identity.Level, method, path, id, summary string, find lookup, fn func(context.Context, *I) (*O, error)) {
 	op := huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary,
 		MaxBodyBytes: maxBody,
@@ -182,11 +196,40 @@ func handle[I, O any](a *API, level identity.Level, method, path, id, summary st
 	if level > identity.LevelNone {
 		op.Security = []map[string][]string{{"bearer": {}}, {"basic": {}}}
 	}
-	a.routes[method+" "+Prefix+path] = Route{Method: method, Path: path, Operation: id, Level: level, Confirm: confirm}
+	in, out := reflect.TypeFor[I](), reflect.TypeFor[O]()
+	route := Route{Method: method, Path: path, Operation: id, Level: level, Confirm: confirm, Conditional: find != nil,
+		stream: out == reflect.TypeFor[huma.StreamResponse]()}
+	list, isList := listBody(out)
+	switch {
+	case method != http.MethodGet || !isList:
+		isList = false
+	case embeds(in, reflect.TypeFor[PageIn]()):
+		route.pages = pagesOwn
+		isList = false
+	case asks(in, "limit"): // the audit log has cursors of its own, which live as long as its rows
+		isList = false
+	default:
+		route.pages = pagesAfter
+	}
+	a.routes[method+" "+Prefix+path] = route
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		c := who(ctx)
+		if x := c.exchange; find != nil && x.match != nil {
+			c.actor = c.actor.Provided(condition(*x.match, find, targetOf(in)))
+			ctx = context.WithValue(ctx, callerKey{}, c)
+		}
 		out, err := fn(ctx, in)
 		if err != nil {
 			return nil, a.problem(ctx, err)
+		}
+		if out != nil {
+			v := reflect.ValueOf(out).Elem()
+			if isList {
+				v.Field(list).Set(c.exchange.cut(v.Field(list)))
+			}
+			if body := v.FieldByName("Body"); body.IsValid() && !route.stream && !isList {
+				c.exchange.state = stateTag(body.Interface())
+			}
 		}
 		return out, nil
 	})
@@ -198,6 +241,8 @@ type caller struct {
 	session *identity.Session // nil on the control socket
 	owner   identity.UserID   // "" on the control socket
 	grant   *identity.Grant   // nil: with the account's own password, or on the control socket
+
+	exchange *exchange // of this request
 }
 
 type callerKey struct{}

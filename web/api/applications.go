@@ -64,9 +64,10 @@ func (a *API) registerApplications() {
 	const in, admin = identity.LevelLoggedIn, identity.LevelAdmin
 	handle(a, admin, http.MethodGet, "/applications", "list-applications", "List the applications that people log in to by this server", a.listApplications)
 	handle(a, admin, http.MethodPost, "/applications", "add-application", "Add an application; the answer has its secret, once", a.addApplication)
-	handle(a, admin, http.MethodPatch, "/applications/{id}", "set-application", "Change the settings of an application", a.setApplication)
-	handle(a, admin, http.MethodPost, "/applications/{id}/secret", "renew-application-secret", "Give an application another secret; the old one is good no more", a.renewSecret)
-	handle(a, admin, http.MethodDelete, "/applications/{id}", "remove-application", "Remove an application, and log everybody out of it", a.removeApplication)
+	handle(a, admin, http.MethodGet, "/applications/{id}", "show-application", "Show an application without its secret", a.showApplication)
+	tagged(a, admin, http.MethodPatch, "/applications/{id}", "set-application", "Change the settings of an application", a.applicationIn, a.setApplication)
+	tagged(a, admin, http.MethodPost, "/applications/{id}/secret", "renew-application-secret", "Give an application another secret; the old one is good no more", a.applicationIn, a.renewSecret)
+	tagged(a, admin, http.MethodDelete, "/applications/{id}", "remove-application", "Remove an application, and log everybody out of it", a.applicationIn, a.removeApplication)
 	handle(a, in, http.MethodGet, "/application-uses", "list-application-uses", "List the applications that an account has logged in to", a.listApplicationUses)
 	handle(a, in, http.MethodDelete, "/application-uses/{id}", "end-application-use", "Log an account out of an application", a.endApplicationUse)
 }
@@ -136,6 +137,18 @@ func (a *API) addApplication(ctx context.Context, in *struct{ Body NewApplicatio
 // ByID names an application in a path.
 type ByID struct {
 	ID string `path:"id" doc:"the client_id"`
+}
+
+func (a *API) showApplication(ctx context.Context, in *ByID) (*struct{ Body Application }, error) {
+	x, err := a.id.Application(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := a.id.ApplicationUseCounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &struct{ Body Application }{applicationJSON(x, counts[x.ID])}, nil
 }
 
 func (a *API) setApplication(ctx context.Context, in *struct {

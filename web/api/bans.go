@@ -24,7 +24,7 @@ type bansIn struct {
 	Text   string `query:"text" maxLength:"200" doc:"part of prefix, reason or who has set it; or an address that it holds"`
 	Sort   string `query:"sort" doc:"since, until, prefix, count, hits, reason or by; a minus sign before it: the other way round"`
 	Offset int    `query:"offset" minimum:"0" doc:"how many to leave out"`
-	Limit  int    `query:"limit" minimum:"0" doc:"how many at most; 0: all"`
+	PageIn
 }
 
 type bansOut struct {
@@ -37,9 +37,14 @@ func (a *API) listBans(ctx context.Context, in *bansIn) (*bansOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, total, err := a.id.BanPage(ctx, identity.BanFilter{Kind: identity.BanKind(in.Kind), Text: in.Text}, key, down, in.Offset, in.Limit)
+	x := who(ctx).exchange
+	start := max(in.Offset, x.page.from.index)
+	list, total, err := a.id.BanPage(ctx, identity.BanFilter{Kind: identity.BanKind(in.Kind), Text: in.Text}, key, down, start, x.page.limit)
 	if err != nil {
 		return nil, err
+	}
+	if start+len(list) < total {
+		x.next(place{index: start + len(list)})
 	}
 	if list == nil {
 		list = []identity.Ban{}

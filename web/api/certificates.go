@@ -33,8 +33,8 @@ func (a *API) registerCertificates() {
 	handle(a, identity.LevelLoggedIn, http.MethodPost, "/me/certificates", "add-my-certificate", "Add a client certificate of one's own, not with a token", a.addMyCertificate)
 	handle(a, identity.LevelLoggedIn, http.MethodDelete, "/me/certificates/{fingerprint}", "remove-my-certificate", "Remove one of one's own client certificates and end what it opened, not with a token", a.removeMyCertificate)
 	handle(a, identity.LevelAdmin, http.MethodGet, "/users/{name}/certificates", "list-certificates", "List the client certificates of an account", a.listCertificates)
-	handle(a, identity.LevelAdmin, http.MethodPost, "/users/{name}/certificates", "add-certificate", "Add a client certificate to an account", a.addCertificate)
-	handle(a, identity.LevelAdmin, http.MethodDelete, "/users/{name}/certificates/{fingerprint}", "remove-certificate", "Remove a client certificate of an account and end what it opened", a.removeCertificate)
+	tagged(a, identity.LevelAdmin, http.MethodPost, "/users/{name}/certificates", "add-certificate", "Add a client certificate to an account", a.userIn, a.addCertificate)
+	tagged(a, identity.LevelAdmin, http.MethodDelete, "/users/{name}/certificates/{fingerprint}", "remove-certificate", "Remove a client certificate of an account and end what it opened", a.userIn, a.removeCertificate)
 }
 
 func (a *API) myCertificates(ctx context.Context, _ *struct{}) (*certificatesOut, error) {

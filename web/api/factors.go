@@ -19,8 +19,8 @@ type factorIn struct {
 func (a *API) registerFactors() {
 	handle(a, identity.LevelLoggedIn, http.MethodGet, "/me/factors", "my-factors", "List one's own second factors", a.myFactors)
 	handle(a, identity.LevelAdmin, http.MethodGet, "/users/{name}/factors", "list-factors", "List the second factors of an account", a.listFactors)
-	handle(a, identity.LevelAdmin, http.MethodDelete, "/users/{name}/factors", "remove-factors", "Remove all second factors of an account, for who has lost them", a.removeFactors)
-	handle(a, identity.LevelAdmin, http.MethodDelete, "/users/{name}/factors/{id}", "remove-factor", "Remove a second factor of an account", a.removeFactor)
+	tagged(a, identity.LevelAdmin, http.MethodDelete, "/users/{name}/factors", "remove-factors", "Remove all second factors of an account, for who has lost them", a.userIn, a.removeFactors)
+	tagged(a, identity.LevelAdmin, http.MethodDelete, "/users/{name}/factors/{id}", "remove-factor", "Remove a second factor of an account", a.userIn, a.removeFactor)
 }
 
 func (a *API) myFactors(ctx context.Context, _ *struct{}) (*factorsOut, error) {

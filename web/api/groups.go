@@ -60,12 +60,12 @@ func (a *API) registerGroups() {
 	handle(a, identity.LevelStaff, http.MethodGet, "/groups", "list-groups", "List groups by name", a.listGroups)
 	handle(a, identity.LevelAdmin, http.MethodPost, "/groups", "add-group", "Make a group", a.addGroup)
 	handle(a, identity.LevelStaff, http.MethodGet, "/groups/{name}", "show-group", "Show a group", a.showGroup)
-	handle(a, identity.LevelAdmin, http.MethodPatch, "/groups/{name}", "set-group", "Change a group: its name, gid, quota, what it is, and what accounts get that are made in it", a.setGroup)
-	handle(a, identity.LevelAdmin, http.MethodDelete, "/groups/{name}", "remove-group", "Remove a group that is nobody's primary one", a.removeGroup)
+	tagged(a, identity.LevelAdmin, http.MethodPatch, "/groups/{name}", "set-group", "Change a group: its name, gid, quota, what it is, and what accounts get that are made in it", a.groupIn, a.setGroup)
+	tagged(a, identity.LevelAdmin, http.MethodDelete, "/groups/{name}", "remove-group", "Remove a group that is nobody's primary one", a.groupIn, a.removeGroup)
 	// Managers are asked by the operations themselves.
-	handle(a, identity.LevelLoggedIn, http.MethodPost, "/groups/{name}/members", "add-members", "Add members, as an administrator or a manager of the group", a.addMembers)
-	handle(a, identity.LevelLoggedIn, http.MethodPost, "/groups/{name}/members/remove", "remove-members", "Remove members, likewise", a.removeMembers)
-	handle(a, identity.LevelLoggedIn, http.MethodDelete, "/groups/{name}/members/{user}", "remove-member", "Remove one member, likewise", a.removeMember)
+	tagged(a, identity.LevelLoggedIn, http.MethodPost, "/groups/{name}/members", "add-members", "Add members, as an administrator or a manager of the group", a.groupIn, a.addMembers)
+	tagged(a, identity.LevelLoggedIn, http.MethodPost, "/groups/{name}/members/remove", "remove-members", "Remove members, likewise", a.groupIn, a.removeMembers)
+	tagged(a, identity.LevelLoggedIn, http.MethodDelete, "/groups/{name}/members/{user}", "remove-member", "Remove one member, likewise", a.groupIn, a.removeMember)
 	handle(a, identity.LevelLoggedIn, http.MethodGet, "/me/groups", "list-own-groups", "List the groups that the caller is a member of; of those that they manage with members", a.listOwnGroups)
 }
 

@@ -29,7 +29,7 @@ func (a *API) Handler() http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		route, found := a.match(r)
 		if found && a.required(nil, r, route) == identity.LevelNone {
-			a.serve(w, r, caller{})
+			a.serve(w, r, caller{}, route)
 			return
 		}
 		// A browser keeps Basic credentials and would send them with another site's form.
@@ -55,7 +55,7 @@ func (a *API) Handler() http.Handler {
 				"Use a token with scope admin too, or the password itself.").write(w)
 			return
 		}
-		a.serve(w, r, c)
+		a.serve(w, r, c, route)
 	})
 }
 
@@ -84,19 +84,31 @@ func (a *API) Control(actor identity.Actor) http.Handler {
 	c := caller{actor: actor}
 	return a.recovered(func(w http.ResponseWriter, r *http.Request) {
 		// The policy table is not asked: whoever holds the machine repairs it from here.
-		if route, found := a.match(r); !found || !c.allows(route.Level) {
+		route, found := a.match(r)
+		if !found || !c.allows(route.Level) {
 			a.refuse(w, r, c)
 			return
 		}
-		a.serve(w, r, c)
+		a.serve(w, r, c, route)
 	})
 }
 
+func readOnly(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
 // serve bounds the body and hands over to the routes.
-func (a *API) serve(w http.ResponseWriter, r *http.Request, c caller) {
+func (a *API) serve(w http.ResponseWriter, r *http.Request, c caller, route Route) {
 	body, err := readBody(w, r)
 	if err != nil {
 		a.problem(r.Context(), err).write(w)
+		return
+	}
+	if c.exchange, err = newExchange(w, r, route); err != nil {
+		a.problem(r.Context(), err).write(w)
+		return
+	}
+	if c.exchange.match != nil && !route.Conditional && !readOnly(r.Method) {
+		newProblem(http.StatusPreconditionFailed, codeChanged, "This operation knows no If-Match; nothing was done.",
+			"Send it without, where it is to be done whatever the state is.").write(w)
 		return
 	}
 	if c.session != nil {
@@ -105,7 +117,14 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, c caller) {
 	}
 	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	a.mux.ServeHTTP(w, r)
+	r = withoutPage(r, c.exchange, route)
+	if route.stream {
+		a.mux.ServeHTTP(w, r)
+		return
+	}
+	t := &tagWriter{ResponseWriter: w, x: c.exchange, r: r}
+	a.mux.ServeHTTP(t, r)
+	t.finish()
 }
 
 // match finds the operation of a request without running anything.

@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"trivium/identity"
@@ -53,11 +55,50 @@ type NewInvitation struct {
 func (a *API) registerInvites() {
 	handle(a, identity.LevelStaff, http.MethodGet, "/invites", "list-invites", "List invitations, the newest first: all for administrators, else one's own", a.listInvites)
 	handle(a, identity.LevelStaff, http.MethodPost, "/invites", "add-invite", "Invite somebody, or make a link that sets a password", a.addInvite)
-	handle(a, identity.LevelStaff, http.MethodDelete, "/invites/{id}", "revoke-invite", "Revoke an invitation", a.revokeInvite)
-	handle(a, identity.LevelAdmin, http.MethodPut, "/users/{name}/must-change", "must-change", "Demand another password of an account, or take that back", a.mustChange)
+	handle(a, identity.LevelStaff, http.MethodGet, "/invites/{id}", "show-invite", "Show an invitation without its link", a.showInvite)
+	tagged(a, identity.LevelStaff, http.MethodDelete, "/invites/{id}", "revoke-invite", "Revoke an invitation", a.inviteIn, a.revokeInvite)
+	tagged(a, identity.LevelAdmin, http.MethodPut, "/users/{name}/must-change", "must-change", "Demand another password of an account, or take that back", a.userIn, a.mustChange)
 }
 
 func (a *API) invitation(ctx context.Context, inv identity.Invitation, uses []identity.InviteUse) Invitation {
+	return a.inviteFrom(inv, uses, func(id identity.UserID) (identity.Account, error) { return a.id.UserByID(ctx, id) })
+}
+
+// inviteIn reads an invitation that the caller may see.
+func (a *API) inviteIn(ctx context.Context, r identity.StoreReader, id string) (any, error) {
+	inv, err := r.Invitation(ctx, strings.ToLower(id))
+	if err != nil {
+		return nil, err
+	}
+	if c := who(ctx); !c.allows(identity.LevelAdmin) && (c.actor.User == "" || inv.CreatedBy != c.actor.User) {
+		return nil, identity.ErrNotFound
+	}
+	uses, err := r.InviteUses(ctx, inv.ID)
+	if err != nil {
+		return nil, err
+	}
+	return a.inviteFrom(inv, uses, func(id identity.UserID) (identity.Account, error) { return r.AccountByID(ctx, id) }), nil
+}
+
+func (a *API) showInvite(ctx context.Context, in *inviteNamed) (*struct{ Body Invitation }, error) {
+	x, err := a.read(ctx, a.inviteIn, in.ID)
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil, notFound("invitation", in.ID, "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	inv, _ := x.(Invitation)
+	return &struct{ Body Invitation }{inv}, nil
+}
+
+type inviteNamed struct {
+	ID string `path:"id" doc:"as listed"`
+}
+
+func (n inviteNamed) target() string { return n.ID }
+
+func (a *API) inviteFrom(inv identity.Invitation, uses []identity.InviteUse, account func(identity.UserID) (identity.Account, error)) Invitation {
 	out := Invitation{ID: inv.ID, Kind: string(inv.Kind), State: inv.State(time.Now()), Groups: append([]string{}, inv.Groups...), Contact: inv.Contact,
 		Note: inv.Note, Uses: inv.Uses, Used: inv.Used, UsedBy: []InviteUse{}, CreatedBy: inv.CreatedBy, CreatedAt: inv.CreatedAt,
 		ExpiresAt: inv.ExpiresAt, RevokedAt: moment(inv.RevokedAt)}
@@ -66,7 +107,7 @@ func (a *API) invitation(ctx context.Context, inv identity.Invitation, uses []id
 		out.Level = &level
 	}
 	if inv.User != "" {
-		if acc, err := a.id.UserByID(ctx, inv.User); err == nil {
+		if acc, err := account(inv.User); err == nil {
 			name := a.display(acc.Login, acc.Domain)
 			out.User = &name
 		}
@@ -134,9 +175,13 @@ func (a *API) addInvite(ctx context.Context, in *struct{ Body NewInvitation }) (
 	return &addInviteOut{http.StatusCreated, out}, nil
 }
 
-func (a *API) revokeInvite(ctx context.Context, in *struct {
+type revokeInviteIn struct {
 	ID string `path:"id" doc:"as listed, or the whole code"`
-}) (*nothing, error) {
+}
+
+func (n revokeInviteIn) target() string { return n.ID }
+
+func (a *API) revokeInvite(ctx context.Context, in *revokeInviteIn) (*nothing, error) {
 	return nil, a.id.RevokeInvite(ctx, who(ctx).actor, in.ID)
 }
 

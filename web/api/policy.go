@@ -28,20 +28,25 @@ type Class struct {
 func (a *API) registerPolicy() {
 	handle(a, identity.LevelStaff, http.MethodGet, "/policy", "list-policy", "List the policy table, the most specific rule first", a.listPolicy)
 	handle(a, identity.LevelStaff, http.MethodGet, "/policy/catalogue", "list-resources", "List every resource that rules can be about, with its present level and the rule that says so", a.listResources)
-	handle(a, identity.LevelAdmin, http.MethodPost, "/policy/changes", "change-policy", "Set and remove rules of the store, all or none; with dry_run say what that would do", a.changePolicy)
-	handle(a, identity.LevelAdmin, http.MethodPost, "/policy/import", "import-policy", "Read the <Limit> sections of a ProFTPD configuration, and with apply set them as rules", a.importPolicy)
-	handle(a, identity.LevelAdmin, http.MethodPost, "/policy/undo", "undo-policy", "Take back the caller's own last change of rules, within 10 minutes", a.undoPolicy)
+	tagged(a, identity.LevelAdmin, http.MethodPost, "/policy/changes", "change-policy", "Set and remove rules of the store, all or none; with dry_run say what that would do", a.rulesIn, a.changePolicy)
+	tagged(a, identity.LevelAdmin, http.MethodPost, "/policy/import", "import-policy", "Read the <Limit> sections of a ProFTPD configuration, and with apply set them as rules", a.rulesIn, a.importPolicy)
+	tagged(a, identity.LevelAdmin, http.MethodPost, "/policy/undo", "undo-policy", "Take back the caller's own last change of rules, within 10 minutes", a.rulesIn, a.undoPolicy)
 	handle(a, identity.LevelStaff, http.MethodGet, "/policy/explain", "explain-policy", "Say which rule decides about a resource for a user or level", a.explain)
 	handle(a, identity.LevelStaff, http.MethodGet, "/classes/test", "test-class", "Say which class an address is in", a.testClass)
 	handle(a, identity.LevelStaff, http.MethodGet, "/classes", "list-classes", "List the classes in the order in which they are tried", a.listClasses)
 }
 
-func (a *API) listPolicy(context.Context, *struct{}) (*struct{ Body []identity.Rule }, error) {
-	rules := a.id.Rules()
-	if rules == nil {
-		rules = []identity.Rule{}
+// ruleList is the policy table.
+type ruleList []identity.Rule
+
+// listPolicy reads the store, for its tag is good for a change.
+func (a *API) listPolicy(ctx context.Context, _ *struct{}) (*struct{ Body ruleList }, error) {
+	rules, err := a.id.RulesIn(ctx, a.id.Reader())
+	if err != nil {
+		return nil, err
 	}
-	return &struct{ Body []identity.Rule }{rules}, nil
+	who(ctx).exchange.state = stateTag(ruleList(rules)) // of all, whichever page of it is shown
+	return &struct{ Body ruleList }{rules}, nil
 }
 
 func (a *API) listResources(context.Context, *struct{}) (*struct {

@@ -48,6 +48,7 @@ const (
 	codeTimeout      = "timeout"
 	codeUnsupported  = "unsupported"
 	codeQuota        = "quota"
+	codeChanged      = "changed"
 	codeFailed       = "failed"
 )
 

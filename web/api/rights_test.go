@@ -46,9 +46,9 @@ var levels = map[string]identity.Level{
 	"list-links": identity.LevelLoggedIn, "remove-link": identity.LevelLoggedIn,
 	"list-sources": identity.LevelAdmin, "test-source": identity.LevelAdmin, "sync-source": identity.LevelAdmin, "set-user-source": identity.LevelAdmin,
 
-	"list-invites": identity.LevelStaff, "add-invite": identity.LevelStaff, "revoke-invite": identity.LevelStaff, "must-change": identity.LevelAdmin,
+	"list-invites": identity.LevelStaff, "show-invite": identity.LevelStaff, "add-invite": identity.LevelStaff, "revoke-invite": identity.LevelStaff, "must-change": identity.LevelAdmin,
 
-	"list-applications": identity.LevelAdmin, "add-application": identity.LevelAdmin, "set-application": identity.LevelAdmin, "renew-application-secret": identity.LevelAdmin,
+	"list-applications": identity.LevelAdmin, "show-application": identity.LevelAdmin, "add-application": identity.LevelAdmin, "set-application": identity.LevelAdmin, "renew-application-secret": identity.LevelAdmin,
 	"remove-application": identity.LevelAdmin, "list-application-uses": identity.LevelLoggedIn, "end-application-use": identity.LevelLoggedIn,
 
 	"setup-link": identity.LevelRoot,

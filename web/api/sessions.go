@@ -41,7 +41,7 @@ type sessionPage struct {
 	SessionFilter
 	Sort   string `query:"sort" doc:"started, user, level, protocol, client, address, class, state, active, in or out; a minus sign before it: the other way round"`
 	Offset int    `query:"offset" minimum:"0" doc:"how many to leave out"`
-	Limit  int    `query:"limit" minimum:"0" doc:"how many at most; 0: all"`
+	PageIn
 }
 
 // SessionIn is a session in a path.
@@ -121,7 +121,12 @@ func (a *API) listSessions(ctx context.Context, in *sessionPage) (*sessionsOut, 
 	if err != nil {
 		return nil, err
 	}
-	page := a.id.Registry.Page(f, key, down, in.Offset, in.Limit)
+	x := who(ctx).exchange
+	start := max(in.Offset, x.page.from.index)
+	page := a.id.Registry.Page(f, key, down, start, x.page.limit)
+	if start+len(page.Sessions) < page.Total {
+		x.next(place{index: start + len(page.Sessions)})
+	}
 	return &sessionsOut{page.Total, page.Sessions}, nil
 }
 

@@ -12,7 +12,7 @@ func (a *API) registerSources() {
 	handle(a, identity.LevelAdmin, http.MethodGet, "/sources", "list-sources", "List the directories that check passwords", a.listSources)
 	handle(a, identity.LevelAdmin, http.MethodPost, "/sources/{source}/test", "test-source", "Ask a directory whether it can be reached, and who somebody is", a.testSource)
 	handle(a, identity.LevelAdmin, http.MethodPost, "/sources/{source}/sync", "sync-source", "Read everybody of a directory", a.syncSource)
-	handle(a, identity.LevelAdmin, http.MethodPut, "/users/{name}/source", "set-user-source", "Say which directory keeps an account's password", a.setUserSource)
+	tagged(a, identity.LevelAdmin, http.MethodPut, "/users/{name}/source", "set-user-source", "Say which directory keeps an account's password", a.userIn, a.setUserSource)
 	handle(a, identity.LevelLoggedIn, http.MethodGet, "/links", "list-links", "List who an account is at providers of OpenID Connect", a.listLinks)
 	handle(a, identity.LevelLoggedIn, http.MethodPost, "/links/remove", "remove-link", "Remove such a link", a.removeLink)
 }

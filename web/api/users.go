@@ -160,11 +160,11 @@ func (a *API) registerUsers() {
 	handle(a, identity.LevelStaff, http.MethodGet, "/users", "list-users", "List accounts by login", a.listUsers)
 	handle(a, identity.LevelAdmin, http.MethodPost, "/users", "add-user", "Make an account", a.addUser)
 	handle(a, identity.LevelStaff, http.MethodGet, "/users/{name}", "show-user", "Show an account", a.showUser)
-	handle(a, identity.LevelAdmin, http.MethodPatch, "/users/{name}", "set-user", "Change an account", a.setUser)
-	handle(a, identity.LevelAdmin, http.MethodPut, "/users/{name}/password", "set-password", "Set or remove an account's password", a.setPassword)
-	handle(a, identity.LevelModerator, http.MethodPost, "/users/{name}/disable", "disable-user", "Disable an account and end its sessions", a.state(identity.UserDisabled))
-	handle(a, identity.LevelModerator, http.MethodPost, "/users/{name}/enable", "enable-user", "Enable an account", a.state(identity.UserActive))
-	handle(a, identity.LevelAdmin, http.MethodDelete, "/users/{name}", "remove-user", "Remove an account; its login stays reserved, its files stay", a.removeUser)
+	tagged(a, identity.LevelAdmin, http.MethodPatch, "/users/{name}", "set-user", "Change an account", a.userIn, a.setUser)
+	tagged(a, identity.LevelAdmin, http.MethodPut, "/users/{name}/password", "set-password", "Set or remove an account's password", a.userIn, a.setPassword)
+	tagged(a, identity.LevelModerator, http.MethodPost, "/users/{name}/disable", "disable-user", "Disable an account and end its sessions", a.userIn, a.state(identity.UserDisabled))
+	tagged(a, identity.LevelModerator, http.MethodPost, "/users/{name}/enable", "enable-user", "Enable an account", a.userIn, a.state(identity.UserActive))
+	tagged(a, identity.LevelAdmin, http.MethodDelete, "/users/{name}", "remove-user", "Remove an account; its login stays reserved, its files stay", a.userIn, a.removeUser)
 }
 
 func (a *API) me(ctx context.Context, _ *struct{}) (*userOut, error) {
@@ -190,9 +190,9 @@ type userFilter struct {
 	Group  string `query:"group"`
 	State  string `query:"state" enum:"invited,active,disabled"`
 	Factor string `query:"second_factor" enum:"yes,no" doc:"whether it has one"`
-	Limit  int    `query:"limit" minimum:"0" maximum:"1000" doc:"0: 1,000"`
 	Offset int    `query:"offset" minimum:"0" doc:"how many to leave out; of a long list it costs less to ask for those after the last one"`
 	After  string `query:"after" doc:"a login, or login@domain: those that come after it"`
+	PageIn
 }
 
 func (a *API) listUsers(ctx context.Context, in *userFilter) (*usersOut, error) {
@@ -205,15 +205,25 @@ func (a *API) listUsers(ctx context.Context, in *userFilter) (*usersOut, error) 
 		has := in.Factor == "yes"
 		factor = &has
 	}
-	f := identity.UserFilter{Factor: factor, Text: in.Text, Level: level, Group: in.Group, State: identity.UserState(in.State), Limit: in.Limit, Offset: in.Offset}
-	if in.After != "" {
-		if f.After, err = a.id.PlaceOf(in.After); err != nil {
+	x := who(ctx).exchange
+	f := identity.UserFilter{Factor: factor, Text: in.Text, Level: level, Group: in.Group, State: identity.UserState(in.State), Limit: x.page.limit + 1, Offset: in.Offset}
+	after := in.After
+	if in.Cursor != "" {
+		after, f.Offset = string(x.page.from.key), 0
+	}
+	if after != "" {
+		if f.After, err = a.id.PlaceOf(after); err != nil {
 			return nil, err
 		}
 	}
 	list, err := a.id.Users(ctx, f)
 	if err != nil {
 		return nil, err
+	}
+	if len(list) > x.page.limit {
+		list = list[:x.page.limit]
+		last := list[len(list)-1]
+		x.next(place{key: []byte(string(last.Login) + "@" + last.Domain)})
 	}
 	out := &usersOut{Body: make([]User, 0, len(list))}
 	for _, acc := range list {
