@@ -61,6 +61,8 @@ type Web struct {
 	ClientCertificates bool `toml:"client_certificates" default:"false" doc:"browsers and programs are asked for certificates on tls_listen, and may log in by them" note:"A browser that has any certificate asks each visitor which one to show. A proxy in front that ends TLS takes them away."`
 
 	ProxyFrom []netip.Prefix `toml:"proxy_from" type:"cidr" example:"10.0.0.5" doc:"proxies that begin each connection with a PROXY header (version 1 or 2), which names the client" note:"What comes from there without one is closed; from anywhere else such a header is never believed. Not for proxies that send X-Forwarded-* instead."`
+
+	Lang string `toml:"lang" default:"en" doc:"language of the pages for those whose browser asks for none that there is" note:"English (en) and German (de) are built in. Further ones are catalogues in the folder lang of the data directory, such as lang/pl.toml."`
 }
 
 // FTP is the section [ftp].

@@ -60,7 +60,7 @@ func newApplicationForm(a identity.Application) applicationForm {
 	levels := []option{{Value: "0", Label: "any"}}
 	for _, l := range identity.Levels() {
 		if l.Holdable() {
-			levels = append(levels, option{Value: levelNumber(l), Label: levelLabel(l)})
+			levels = append(levels, option{Value: levelNumber(l), Label: levelLabel(nil, l)})
 		}
 	}
 	f.Level = field{ID: "level", Name: "level", Label: "Level needed", Options: levels}.choose(levelNumber(a.Level))

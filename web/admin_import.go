@@ -203,7 +203,7 @@ func (in *importForm) take(v *visit, part *multipart.Part, body io.Reader, trust
 	case err != nil:
 		return bodyError(err)
 	case len(b) > importFile:
-		return &importFault{"The file " + quoted(part.FileName()) + " is larger than " + formatBytes(importFile) + ". Import it with trivium user import on the server."}
+		return &importFault{"The file " + quoted(part.FileName()) + " is larger than " + "8 MB" + ". Import it with trivium user import on the server."}
 	}
 	in.files[part.FormName()] = b
 	if part.FormName() == "main" {

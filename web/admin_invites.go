@@ -49,7 +49,7 @@ func (s *Server) newInvitesView(v *visit) *invitesView {
 func (s *Server) inviteLevels(v *visit) (list []option) {
 	for _, l := range identity.Levels() {
 		if l.Holdable() && s.opt.Identity.MayInvite(v.actor(), l) == nil {
-			list = append(list, option{Value: levelNumber(l), Label: levelLabel(l)})
+			list = append(list, option{Value: levelNumber(l), Label: levelLabel(v.words, l)})
 		}
 	}
 	return list

@@ -49,7 +49,7 @@ func (s *Server) showSession(v *visit, status int, i *identity.Info, text field)
 	v.fill(&view.page, "admin.sessions", "Session of "+whoOf(i))
 	view.Row = s.sessionRows(v, &view.page, []identity.Info{*i}, "/admin/sessions")[0]
 	view.EndPath = view.Row.EndPath
-	view.Facts = s.sessionFacts(i)
+	view.Facts = s.sessionFacts(v, i)
 	if s.canTell(i) {
 		view.MessagePath = pathOf("admin", "sessions", i.ID, "message")
 	}
@@ -73,7 +73,7 @@ func (s *Server) showSession(v *visit, status int, i *identity.Info, text field)
 }
 
 // sessionFacts lists what a session says of itself; what it does not say is left out.
-func (s *Server) sessionFacts(i *identity.Info) (list []fact) {
+func (s *Server) sessionFacts(v *visit, i *identity.Info) (list []fact) {
 	add := func(label, value string) {
 		if value != "" {
 			list = append(list, fact{label, value})
@@ -112,8 +112,8 @@ func (s *Server) sessionFacts(i *identity.Info) (list []fact) {
 	if i.Interested != nil && *i.Interested {
 		add("Contact list", "asked for")
 	}
-	add("Doing", sessionRow{Info: *i}.At())
-	add("Received, sent", formatBytes(i.BytesIn)+" / "+formatBytes(i.BytesOut))
+	add("Doing", sessionRow{Info: *i, words: v.words}.At())
+	add("Received, sent", v.words.Bytes(i.BytesIn)+" / "+v.words.Bytes(i.BytesOut))
 	add("Node", i.Node)
 	add("ID", i.ID)
 	return list

@@ -135,7 +135,7 @@ func (view *allSessionsView) choices(f identity.Filter, by string) {
 	}
 	levels := []string{"", "All levels"}
 	for _, l := range matrixLevels() {
-		levels = append(levels, levelNumber(l), levelLabel(l))
+		levels = append(levels, levelNumber(l), levelLabel(view.words, l))
 	}
 	view.Levels = options(level, levels...)
 	states := []string{"", "All states"}

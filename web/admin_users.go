@@ -44,7 +44,7 @@ func (s *Server) newUsersView(v *visit) *usersView {
 func levelOptions(own identity.Level) (list []option) {
 	for _, l := range identity.Levels() {
 		if l.Holdable() && (l < own || own == identity.LevelRoot) {
-			list = append(list, option{Value: levelNumber(l), Label: levelLabel(l)})
+			list = append(list, option{Value: levelNumber(l), Label: levelLabel(nil, l)})
 		}
 	}
 	return list
@@ -290,7 +290,7 @@ func (s *Server) postUserLevel(v *visit) error {
 	if err != nil {
 		return v.refused(userPath(name), "The level was not changed.", err)
 	}
-	return v.done(userPath(name), "%s now has the level %s.", name, levelLabel(level))
+	return v.done(userPath(name), "%s now has the level %s.", name, levelLabel(v.words, level))
 }
 
 func (s *Server) postUserProfile(v *visit) error {

@@ -7,27 +7,15 @@ import (
 	"time"
 
 	"trivium/identity"
+	"trivium/web/text"
 )
-
-// formatBytes writes a size in decimal units with one digit behind the point: 1.2 MB.
-func formatBytes(n int64) string {
-	if n < 1000 {
-		return strconv.FormatInt(n, 10) + " B"
-	}
-	f, unit := float64(n), 0
-	units := []string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}
-	for f >= 999.95 && unit < len(units)-1 {
-		f, unit = f/1000, unit+1
-	}
-	return strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0") + " " + units[unit]
-}
 
 // relative writes how far t is from now. What is to come is rounded: 30 days do not become 29 in the
 // moment in which they are set. What is far away is a date, in t's own zone.
-func relative(now, t time.Time, date string) string {
-	d, before, after := now.Sub(t), "", " ago"
+func relative(words *text.Language, now, t time.Time, date string) string {
+	d, key := now.Sub(t), "ago"
 	if d < 0 {
-		d, before, after = -d, "in ", ""
+		d, key = -d, "in"
 		for _, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute} {
 			if d > 2*unit {
 				d = d.Round(unit)
@@ -37,15 +25,15 @@ func relative(now, t time.Time, date string) string {
 	}
 	switch {
 	case d < 5*time.Second:
-		return "just now"
+		return words.T("time.just_now")
 	case d < time.Minute:
-		return before + strconv.Itoa(int(d/time.Second)) + " s" + after
+		return words.T("time."+key+"_seconds", int(d/time.Second))
 	case d < time.Hour:
-		return before + strconv.Itoa(int(d/time.Minute)) + " min" + after
+		return words.T("time."+key+"_minutes", int(d/time.Minute))
 	case d < 48*time.Hour:
-		return before + strconv.Itoa(int(d/time.Hour)) + " h" + after
+		return words.T("time."+key+"_hours", int(d/time.Hour))
 	case d < 60*24*time.Hour:
-		return before + strconv.Itoa(int(d/(24*time.Hour))) + " days" + after
+		return words.T("time."+key+"_days", int(d/(24*time.Hour)))
 	}
 	return t.Format(date)
 }
@@ -88,9 +76,9 @@ func icon(name string) template.HTML {
 func levelNumber(l identity.Level) string { return strconv.Itoa(int(l)) }
 
 // levelLabel is a level as people read it: staff (30).
-func levelLabel(l identity.Level) string {
-	if l == identity.LevelLoggedIn {
-		return "logged in (2)"
+func levelLabel(words *text.Language, l identity.Level) string {
+	if key := "level." + strings.ReplaceAll(l.String(), "-", "_"); words.Has(key) {
+		return words.T(key) + " (" + levelNumber(l) + ")"
 	}
 	return l.String() + " (" + levelNumber(l) + ")"
 }

@@ -100,6 +100,7 @@ func (s *Server) visit(c echo.Context) *visit {
 		return v
 	}
 	v := &visit{Context: c, server: s}
+	v.words = v.language("")
 	c.Set("visit", v)
 	return v
 }

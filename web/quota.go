@@ -1,9 +1,8 @@
 package web
 
 import (
-	"strconv"
-
 	"trivium/files"
+	"trivium/web/text"
 )
 
 // quota is the bar of used space.
@@ -13,6 +12,7 @@ type quota struct {
 	Grace   stamp // when the soft limit becomes the limit; zero: it is not passed
 	Ended   bool  // it has
 	Held    int64 // of it, in trash and old versions
+	words   *text.Language
 }
 
 // Limited reports whether there is a bar to show.
@@ -21,28 +21,26 @@ func (q quota) Limited() bool { return q.LimitBytes > 0 || q.LimitFiles > 0 }
 // Words says what is used, of how much.
 func (q quota) Words() string {
 	if q.LimitBytes <= 0 {
-		return formatBytes(q.Bytes) + " used"
+		return q.words.T("quota.used", q.words.Bytes(q.Bytes))
 	}
-	return formatBytes(q.Bytes) + " of " + formatBytes(q.LimitBytes) + " used (" + strconv.Itoa(percent(q.Bytes, q.LimitBytes)) + " %)"
+	return q.words.T("quota.used_of", q.words.Bytes(q.Bytes), q.words.Bytes(q.LimitBytes), percent(q.Bytes, q.LimitBytes))
 }
 
 // FileWords says how many files and folders there are.
 func (q quota) FileWords() string {
 	if q.LimitFiles <= 0 {
-		return entries(q.Files)
+		return q.words.T("quota.entries", q.Files)
 	}
-	return strconv.FormatInt(q.Files, 10) + " of " + entries(q.LimitFiles) + " (" + strconv.Itoa(percent(q.Files, q.LimitFiles)) + " %)"
+	return q.words.T("quota.entries_of", q.words.Number(q.Files), q.LimitFiles, percent(q.Files, q.LimitFiles))
 }
 
 // SoftWords is the soft limit that is passed.
 func (q quota) SoftWords() string {
 	if q.SoftBytes >= 0 && q.Bytes > q.SoftBytes {
-		return formatBytes(q.SoftBytes)
+		return q.words.Bytes(q.SoftBytes)
 	}
-	return entries(q.SoftFiles)
+	return q.words.T("quota.entries", q.SoftFiles)
 }
-
-func entries(n int64) string { return plural(int(n), "file or folder", "files and folders") }
 
 // quota is the quota of the tree in which p lies; nil where there is none to show.
 func (s *Server) quota(v *visit, at *page, p string) *quota {
@@ -53,7 +51,7 @@ func (s *Server) quota(v *visit, at *page, p string) *quota {
 	if err != nil || held.Free < 0 && held.LimitBytes < 0 && held.Bytes == 0 {
 		return nil // only mounts
 	}
-	q := &quota{Quota: held, Percent: max(percent(held.Bytes, held.LimitBytes), percent(held.Files, held.LimitFiles))}
+	q := &quota{Quota: held, words: v.words, Percent: max(percent(held.Bytes, held.LimitBytes), percent(held.Files, held.LimitFiles))}
 	if !held.GraceEnds.IsZero() {
 		q.Grace, q.Ended = at.Stamp(held.GraceEnds), !s.now().Before(held.GraceEnds)
 	}

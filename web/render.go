@@ -3,60 +3,126 @@ package web
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"trivium/identity"
+	"trivium/web/text"
 )
 
 //go:embed templates/*.html
 var templateFS embed.FS
 
-// renderer holds one template per page: the layout, the parts, and the page's own `main`. Each is a copy
-// of them all, so a page is parsed when it is first shown: most pages never are, and all of them
-// together take more memory than the rest of a server that rests.
+// renderer holds one template per page and language: the layout, the parts, and the page's own `main`. Each
+// is a copy of them all, so a page is parsed when it is first shown in a language: most pages never are, and
+// all of them together take more memory than the rest of a server that rests.
 type renderer struct {
-	pages map[string]func() (*template.Template, error)
+	english *text.Language
+	sets    map[*text.Language]pageSet
 }
 
-func newRenderer(assets *assetSet) (*renderer, error) {
-	base, err := template.New("").Funcs(template.FuncMap{
-		"asset": assets.url, "vendor": assets.vendor, "icon": icon, "bytes": formatBytes, "add": func(a, b int) int { return a + b },
-		"level": levelLabel, "initial": initial, "audit": newAuditTable, "lower": strings.ToLower, "withCSRF": withCSRF, "sprint": fmt.Sprint,
-	}).Option("missingkey=error").ParseFS(templateFS, "templates/layout.html", "templates/parts.html")
-	if err != nil {
-		return nil, fmt.Errorf("parsing the templates: %w", err)
-	}
-	r := &renderer{pages: map[string]func() (*template.Template, error){}}
+// pageSet is the pages in one language, by name.
+type pageSet map[string]func() (*template.Template, error)
+
+func newRenderer(assets *assetSet, languages *text.Set) (*renderer, error) {
 	names, err := fs.Glob(templateFS, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("listing the templates: %w", err)
 	}
-	for _, file := range names {
-		name := strings.TrimSuffix(path.Base(file), ".html")
-		if name == "layout" || name == "parts" {
-			continue
+	r := &renderer{sets: map[*text.Language]pageSet{}}
+	for _, words := range languages.Languages() {
+		if r.english == nil {
+			r.english = words
 		}
-		r.pages[name] = sync.OnceValues(func() (*template.Template, error) {
-			t, err := base.Clone()
-			if err == nil {
-				t, err = t.ParseFS(templateFS, file)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("parsing the page %s: %w", name, err)
+		base := sync.OnceValues(func() (*template.Template, error) {
+			t := template.New("").Funcs(template.FuncMap{
+				"asset": assets.url, "vendor": assets.vendor, "icon": icon, "bytes": words.Bytes, "add": func(a, b int) int { return a + b },
+				"level": func(l identity.Level) string { return levelLabel(words, l) }, "initial": initial, "audit": newAuditTable, "lower": strings.ToLower,
+				"withCSRF": withCSRF, "sprint": fmt.Sprint, "t": words.T, "w": func(s string) string { return words.T(s) }, "h": words.H, "number": words.Number, "when": whenIn(words), "languages": languages.Languages,
+			}).Option("missingkey=error")
+			for _, name := range []string{"layout", "parts"} {
+				if err := parseIn(t, words, "templates/"+name+".html"); err != nil {
+					return nil, err
+				}
 			}
 			return t, nil
 		})
+		pages := pageSet{}
+		for _, file := range names {
+			name := strings.TrimSuffix(path.Base(file), ".html")
+			if name == "layout" || name == "parts" {
+				continue
+			}
+			pages[name] = sync.OnceValues(func() (*template.Template, error) {
+				t, err := base()
+				if err != nil {
+					return nil, err
+				}
+				if t, err = t.Clone(); err != nil {
+					return nil, fmt.Errorf("preparing the page %s: %w", name, err)
+				}
+				if err := parseIn(t, words, file); err != nil {
+					return nil, err
+				}
+				return t, nil
+			})
+		}
+		r.sets[words] = pages
 	}
-	return r, nil
+	// A fault of the parts stops the start.
+	_, err = r.page(r.english, "error")
+	return r, err
+}
+
+// constant is a text that needs no arguments.
+var constant = regexp.MustCompile(`\{\{([th]) "([a-z0-9_.-]+)"\}\}`)
+
+// parseIn adds the templates of a file. Texts without arguments become part of them, so that a page in many
+// words costs no more than one in few.
+func parseIn(t *template.Template, words *text.Language, file string) error {
+	b, err := templateFS.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("reading the template %s: %w", file, err)
+	}
+	var missing error
+	b = bytes.ReplaceAll(bytes.ReplaceAll(b, []byte(`{{lang}}`), []byte(words.Tag)), []byte(`{{dir}}`), []byte(words.Dir))
+	source := constant.ReplaceAllStringFunc(string(b), func(action string) string {
+		m := constant.FindStringSubmatch(action)
+		plain, marked, ok := words.Plain(m[2])
+		if !ok || marked != (m[1] == "h") {
+			missing = errors.Join(missing, fmt.Errorf("there is no text %s for %s without arguments", m[2], m[1]))
+		}
+		return plain
+	})
+	if missing == nil {
+		_, missing = t.New(path.Base(file)).Parse(source)
+	}
+	if missing != nil {
+		return fmt.Errorf("parsing the template %s: %w", file, missing)
+	}
+	return nil
+}
+
+// page finds a page's template in a language; nil is English.
+func (r *renderer) page(words *text.Language, name string) (*template.Template, error) {
+	if words == nil {
+		words = r.english
+	}
+	page, ok := r.sets[words][name]
+	if !ok {
+		return nil, fmt.Errorf("no page %q", name)
+	}
+	return page()
 }
 
 // execute renders a whole page into memory, so that a fault never leaves half of one.
@@ -64,13 +130,13 @@ func (r *renderer) execute(name string, view any) ([]byte, error) {
 	return r.executePart(name, "layout", view)
 }
 
-// executePart is execute for a piece of a page.
+// executePart is execute for a piece of a page, in the language of the view.
 func (r *renderer) executePart(name, part string, view any) ([]byte, error) {
-	page, ok := r.pages[name]
-	if !ok {
-		return nil, fmt.Errorf("no page %q", name)
+	var words *text.Language
+	if p, ok := view.(interface{ base() *page }); ok {
+		words = p.base().words
 	}
-	t, err := page()
+	t, err := r.page(words, name)
 	if err != nil {
 		return nil, err
 	}
@@ -115,13 +181,21 @@ type page struct {
 	zone                     *time.Location
 	times                    timeForm
 	now                      time.Time
+	words                    *text.Language
 }
+
+// T is a text in the visitor's language.
+func (p *page) T(key string, args ...any) string { return p.words.T(key, args...) }
+
+// Language is the one of the page, for the attributes lang and dir.
+func (p *page) Language() *text.Language { return p.words }
 
 // problem is a row of the error summary; Field is the ID of the input that it is about.
 type problem struct{ Field, Text string }
 
 type navGroup struct {
 	Name  navGroupName
+	Label string
 	Items []navItem
 }
 
@@ -133,8 +207,8 @@ type navItem struct {
 // fill makes the layout's part of a view.
 func (v *visit) fill(p *page, id, title string) {
 	s := v.server
-	p.ID, p.Title, p.Site, p.Version, p.Held = id, title, s.opt.SiteName, s.opt.Version, v.level
-	p.Me, p.RequestID, p.zone, p.times, p.now = v.creds.User, requestID(v.Request()), v.zone, v.times, s.now()
+	p.ID, p.Title, p.Site, p.Version, p.Held = id, v.T(title), s.opt.SiteName, s.opt.Version, v.level
+	p.Me, p.RequestID, p.zone, p.times, p.now, p.words = v.creds.User, requestID(v.Request()), v.zone, v.times, s.now(), v.words
 	if p.MyName = v.creds.Profile.Name; p.MyName == "" {
 		p.MyName = p.Me
 	}
@@ -195,12 +269,21 @@ func (s *Server) navigation(v *visit) []navGroup {
 			continue
 		}
 		if len(groups) == 0 || groups[len(groups)-1].Name != r.group {
-			groups = append(groups, navGroup{Name: r.group})
+			groups = append(groups, navGroup{Name: r.group, Label: v.T("nav.group_" + strings.ToLower(string(r.group)))})
 		}
 		g := &groups[len(groups)-1]
-		g.Items = append(g.Items, navItem{Label: r.nav, Href: strings.TrimSuffix(r.Path, "*"), Icon: r.icon, Here: r.Page == here})
+		g.Items = append(g.Items, navItem{Label: v.navLabel(r), Href: strings.TrimSuffix(r.Path, "*"), Icon: r.icon, Here: r.Page == here})
 	}
 	return groups
+}
+
+// navLabel is what the navigation calls a page: nav.admin_users for the page admin.users.
+func (v *visit) navLabel(r *route) string {
+	key := "nav." + strings.ReplaceAll(r.Page, ".", "_")
+	if !v.words.Has(key) {
+		return r.nav
+	}
+	return v.T(key)
 }
 
 // May reports whether the navigation leads to a page, for links to it elsewhere.
@@ -250,7 +333,7 @@ func (p *page) Stamp(t time.Time) stamp {
 	if form == (timeForm{}) {
 		form = isoForm
 	}
-	return stamp{ISO: t.UTC().Format(time.RFC3339), Exact: t.In(zone).Format(form.moment), Relative: relative(p.now, t.In(zone), form.date)}
+	return stamp{ISO: t.UTC().Format(time.RFC3339), Exact: t.In(zone).Format(form.moment), Relative: relative(p.words, p.now, t.In(zone), form.date)}
 }
 
 // StampOf is Stamp for times that may be absent.
@@ -262,6 +345,16 @@ func (p *page) StampOf(t *time.Time) stamp {
 }
 
 type stamp struct{ ISO, Exact, Relative string }
+
+// whenIn is the template "time" as a value, for texts that have one in their middle.
+func whenIn(words *text.Language) func(stamp) template.HTML {
+	return func(s stamp) template.HTML {
+		if s.ISO == "" {
+			return template.HTML(`<span class="muted">` + template.HTMLEscapeString(words.T("common.never")) + `</span>`) //nolint:gosec // escaped
+		}
+		return template.HTML(`<time datetime="` + s.ISO + `" title="` + template.HTMLEscapeString(s.Exact) + `">` + template.HTMLEscapeString(s.Relative) + `</time>`) //nolint:gosec // escaped
+	}
+}
 
 // trouble adds a row to the error summary and to the field it is about.
 func (p *page) trouble(f *field, text string) {

@@ -12,6 +12,7 @@ import (
 	"trivium/files"
 	"trivium/identity"
 	"trivium/tokens"
+	"trivium/web/text"
 )
 
 // nasty is a name as an attacker chooses it.
@@ -28,6 +29,16 @@ func fullPage() page {
 
 func fullField(id string) field {
 	return field{ID: id, Name: id, Label: nasty, Type: "text", Value: nasty, Help: nasty, Error: nasty, Autocomplete: "off", List: "zones", Required: true, Focus: true, Strength: true}
+}
+
+// english is the English texts.
+func english(t *testing.T) *text.Language {
+	t.Helper()
+	s, _, err := text.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Match("en")
 }
 
 func str(s string) *string { return &s }
@@ -141,20 +152,27 @@ func TestPagesRender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := newRenderer(assets)
+	languages, _, err := text.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRenderer(assets, languages)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := views()
 	maps.Copy(all, factorViews(fullPage()))
-	for name := range r.pages {
+	for name := range r.sets[r.english] {
 		if _, ok := all[name]; !ok {
 			t.Errorf("the page %s is in no test", name)
 		}
 	}
 	for name, pair := range all {
-		for i, kind := range []string{"zero", "full"} {
-			t.Run(name+"/"+kind, func(t *testing.T) {
+		for i, kind := range []string{"zero", "full", "zero", "full"} {
+			words := languages.Languages()[i/2]
+			i %= 2
+			t.Run(name+"/"+kind+"/"+words.Tag, func(t *testing.T) {
+				pair[i].(interface{ base() *page }).base().words = words
 				b, err := r.execute(name, pair[i])
 				if err != nil {
 					t.Fatal(err)
@@ -221,7 +239,7 @@ func stripValues(tag string) string {
 
 func TestFormat(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1 kB", 1234567: "1.2 MB", 999_999: "1 MB", 5_000_000_000: "5 GB"} {
-		if got := formatBytes(n); got != want {
+		if got := english(t).Bytes(n); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
 	}
@@ -230,7 +248,7 @@ func TestFormat(t *testing.T) {
 		want string
 	}{{0, "just now"}, {30 * time.Second, "30 s ago"}, {5 * time.Minute, "5 min ago"}, {3 * time.Hour, "3 h ago"}, {72 * time.Hour, "3 days ago"}, {-10 * time.Minute, "in 10 min"},
 		{-30*24*time.Hour + time.Second, "in 30 days"}, {-3*time.Hour + time.Second, "in 3 h"}, {-90 * time.Minute, "in 1 h"}} {
-		if got := relative(noon, noon.Add(-tt.d), time.DateOnly); got != tt.want {
+		if got := relative(english(t), noon, noon.Add(-tt.d), time.DateOnly); got != tt.want {
 			t.Errorf("%v: %q, want %q", tt.d, got, tt.want)
 		}
 	}
@@ -248,7 +266,7 @@ func TestSessionAt(t *testing.T) {
 		{identity.Info{Transfer: &identity.TransferInfo{Verb: "STOR", Path: "/a", Bytes: 3, Size: 2}}, "STOR /a, 3 B of 2 B (100 %), 0 B/s"},
 		{identity.Info{Transfer: &identity.TransferInfo{Verb: "LIST", Path: "/", Bytes: 5, Size: -1, Rate: 5}}, "LIST /, 5 B, 5 B/s"},
 	} {
-		if got := (sessionRow{Info: tt.i}).At(); got != tt.want {
+		if got := (sessionRow{Info: tt.i, words: english(t)}).At(); got != tt.want {
 			t.Errorf("%+v: %q, want %q", tt.i, got, tt.want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -28,6 +29,7 @@ import (
 	"trivium/internal/series"
 	"trivium/tokens"
 	"trivium/web/takeout"
+	"trivium/web/text"
 )
 
 // Limits that SECURITY gives no key.
@@ -55,6 +57,7 @@ type Options struct {
 	Domain       string   // the default domain
 	Domains      []string // further ones
 	Mail         bool     // mails are sent: a forgotten password can be reset
+	Languages    fs.FS    // catalogues of further languages, as package text reads them; nil: none
 	AdminContact string   // shown where a person is to ask an administrator
 	Version      string
 
@@ -99,23 +102,24 @@ type Options struct {
 
 // Server is the web's three verbs. Its methods are safe for any goroutine.
 type Server struct {
-	opt      Options
-	log      *slog.Logger
-	now      func() time.Time
-	routes   []route
-	nav      []*route // those of them that the navigation has, in its order
-	echo     *echo.Echo
-	render   *renderer
-	assets   *assetSet
-	flashes  *flashes
-	streams  *streams
-	uploads  *uploads
-	hub      *hub
-	imports  *imports
-	packer   *packer
-	origins  *http.CrossOriginProtection
-	requests atomic.Int64
-	stopping chan struct{} // closed when Shutdown begins: streams end
+	opt       Options
+	log       *slog.Logger
+	now       func() time.Time
+	routes    []route
+	nav       []*route // those of them that the navigation has, in its order
+	echo      *echo.Echo
+	render    *renderer
+	languages *text.Set
+	assets    *assetSet
+	flashes   *flashes
+	streams   *streams
+	uploads   *uploads
+	hub       *hub
+	imports   *imports
+	packer    *packer
+	origins   *http.CrossOriginProtection
+	requests  atomic.Int64
+	stopping  chan struct{} // closed when Shutdown begins: streams end
 
 	mu    sync.Mutex // guards what follows
 	bound []Bound
@@ -170,7 +174,17 @@ func New(o Options) (*Server, error) {
 	if s.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
-	if s.render, err = newRenderer(s.assets); err != nil {
+	var faults []error
+	if s.languages, faults, err = text.New(o.Languages); err != nil {
+		return nil, err
+	}
+	for _, f := range faults {
+		s.log.Warn("a catalogue of texts is left out", "err", f)
+	}
+	if o.Config.Lang != "" && s.languages.Find(o.Config.Lang) == nil {
+		s.log.Warn("there is no catalogue of web.lang; the pages are in English", "lang", o.Config.Lang)
+	}
+	if s.render, err = newRenderer(s.assets, s.languages); err != nil {
 		return nil, err
 	}
 	s.routes = s.table()

@@ -3,10 +3,10 @@ package web
 import (
 	"net/http"
 	"sort"
-	"strconv"
 	"time"
 
 	"trivium/identity"
+	"trivium/web/text"
 )
 
 // attemptsFor is how far back a person's log-in attempts are shown.
@@ -32,6 +32,7 @@ type sessionRow struct {
 	EndPath    string // where its End button leads; "" where one may not
 	Since      stamp
 	Heard      stamp
+	words      *text.Language
 }
 
 var stateWords = map[identity.State][2]string{
@@ -45,7 +46,7 @@ var stateWords = map[identity.State][2]string{
 func (s *Server) sessionRows(v *visit, p *page, list []identity.Info, prefix string) []sessionRow {
 	rows := make([]sessionRow, 0, len(list))
 	for _, i := range list {
-		r := sessionRow{Info: i, Who: deref(i.User), Client: identity.ClientName(deref(i.UserAgent)), Since: p.Stamp(i.StartedAt), Heard: p.Stamp(i.LastActivity)}
+		r := sessionRow{Info: i, words: v.words, Who: deref(i.User), Client: identity.ClientName(deref(i.UserAgent)), Since: p.Stamp(i.StartedAt), Heard: p.Stamp(i.LastActivity)}
 		if r.Who == "" && i.Level == identity.LevelAnonymous {
 			r.Who = "anonymous"
 		}
@@ -89,11 +90,11 @@ func (r sessionRow) At() string {
 	if x == nil {
 		return r.Doing
 	}
-	text := x.Verb + " " + x.Path + ", " + formatBytes(x.Bytes)
+	done := r.words.Bytes(x.Bytes)
 	if x.Size > 0 {
-		text += " of " + formatBytes(x.Size) + " (" + strconv.FormatInt(min(int64(float64(x.Bytes)/float64(x.Size)*100), 100), 10) + " %)"
+		done = r.words.T("sessions.bytes_of", done, r.words.Bytes(x.Size), percent(x.Bytes, x.Size))
 	}
-	return text + ", " + formatBytes(x.Rate) + "/s"
+	return x.Verb + " " + x.Path + ", " + done + ", " + r.words.Bytes(x.Rate) + "/s"
 }
 
 // UserPath is the page of the session's account.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -15,6 +14,7 @@ import (
 
 	"trivium/identity"
 	"trivium/identity/provider"
+	"trivium/web/text"
 )
 
 // visit is one request with what the guard found out about it.
@@ -28,14 +28,18 @@ type visit struct {
 	level   identity.Level
 	zone    *time.Location // nil: UTC
 	times   timeForm
+	words   *text.Language // never nil
 }
+
+// T is a text of the catalogue in the visitor's language; package text says how its arguments stand.
+func (v *visit) T(key string, args ...any) string { return v.words.T(key, args...) }
 
 func (v *visit) ctx() context.Context { return v.Request().Context() }
 
 // attach takes over who the session is, as of now.
 func (v *visit) attach(b *identity.Browser) {
 	v.browser, v.level, v.known, v.creds = b, identity.LevelNone, false, identity.Credentials{}
-	v.zone, v.times = nil, isoForm
+	v.zone, v.times, v.words = nil, isoForm, v.language("")
 	if b == nil {
 		return
 	}
@@ -78,9 +82,9 @@ func (v *visit) see(path string) error {
 	return v.Redirect(http.StatusSeeOther, path)
 }
 
-// done is see with a flash of success.
-func (v *visit) done(path, format string, args ...any) error {
-	v.flash(flash{Kind: flashSuccess, Text: fmt.Sprintf(format, args...)})
+// done is see with a flash of success, a text of the catalogue.
+func (v *visit) done(path, key string, args ...any) error {
+	v.flash(flash{Kind: flashSuccess, Text: v.T(key, args...)})
 	return v.see(path)
 }
 
@@ -90,7 +94,7 @@ func (v *visit) refused(path, what string, err error) error {
 	if a.status == http.StatusNotFound && !errors.Is(err, fs.ErrNotExist) || a.status >= 500 && a.fallback {
 		return err
 	}
-	v.flash(flash{Kind: flashError, Text: what + " " + a.words(err) + " (request " + requestID(v.Request()) + ")"})
+	v.flash(flash{Kind: flashError, Text: v.T(what) + " " + a.words(err) + " (request " + requestID(v.Request()) + ")"})
 	return v.see(path)
 }
 

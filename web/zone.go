@@ -48,7 +48,7 @@ func formOf(formats string) timeForm {
 
 // readTimes notes where and how the visitor reads times: what the account says, else what the browser has said.
 func (v *visit) readTimes(b *identity.Browser, p identity.Profile) {
-	v.zone, v.times = nil, formOf(clip(b.Engine().Formats, 64))
+	v.zone, v.times, v.words = nil, formOf(clip(b.Engine().Formats, 64)), v.language(p.Lang)
 	if z, err := time.LoadLocation(p.TimeZone); err == nil && p.TimeZone != "" {
 		v.zone = z
 	} else if minutes, ok := b.TimeZone(); ok {

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"go.uber.org/fx"
@@ -94,7 +96,7 @@ func newWeb(lc fx.Lifecycle, cfg *config.Config, rec *series.Recorder, s *identi
 	}
 	srv, err := web.New(web.Options{Doctor: doc, Config: cfg.Web, Providers: oidc, Provider: newProvider(lc, cfg, s, log), BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
 		AdminContact: cfg.AdminContact, Mail: cfg.Mail.Host != "", Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), Takeout: a.Takeout, Tell: chat.Tell, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, x, a), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
-		TLS: webTLS(src), Entries: cfg.Entries, Log: log,
+		TLS: webTLS(src), Entries: cfg.Entries, Log: log, Languages: os.DirFS(filepath.Join(cfg.DataDir, "lang")),
 		Series:    rec,
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
 	if err != nil {
