@@ -72,6 +72,7 @@ var mayImport = []struct {
 	{"xmpp/last", []string{"xmpp", "identity"}},
 	{"xmpp/portable", []string{"xmpp", "identity"}},
 	{"xmpp/devices", []string{"xmpp", "identity"}},
+	{"xmpp/greet", []string{"xmpp", "identity"}},
 	{"xmpp/groups", []string{"xmpp", "identity"}},
 	{"xmpp/carbons", []string{"xmpp", "identity"}},
 	{"xmpp/offline", []string{"xmpp", "identity"}},

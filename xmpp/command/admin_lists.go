@@ -156,20 +156,9 @@ func (d *admin) announce(context.Context, *Call) (*Page, error) {
 		case len(text) > maxAnnouncement:
 			return nil, invalid(fmt.Sprintf("The announcement is longer than %d bytes.", maxAnnouncement))
 		}
-		from, told := c.To.Domain().String(), 0
-		for _, to := range d.bare() {
-			b := xmpp.AppendAttr([]byte("<message type='headline'"), "from", from)
-			b = xmpp.AppendAttr(b, "to", to)
-			b = append(append(b, "><subject>Announcement</subject><body>"...), xmpp.Escape(xmpp.CleanText(text))...)
-			b = append(b, "</body></message>"...)
-			st, err := xmpp.ParseStanza(b)
-			if err == nil {
-				err = c.Router.Send(ctx, st)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("telling %s: %w", to, err)
-			}
-			told++
+		told, err := d.tell(ctx, c, text)
+		if err != nil {
+			return nil, err
 		}
 		return done(fmt.Sprintf("%d users were told.", told))
 	}, xmpp.Field{Var: "announcement", Type: "text-multi", Label: "Announcement", Required: true}), nil

@@ -6,6 +6,7 @@ import (
 	"trivium/internal/sqldb/sqltest"
 	"trivium/xmpp"
 	"trivium/xmpp/blocking"
+	"trivium/xmpp/greet"
 	"trivium/xmpp/offline"
 	"trivium/xmpp/private"
 	"trivium/xmpp/push"
@@ -43,6 +44,10 @@ func TestVCard(t *testing.T) {
 
 func TestPrivate(t *testing.T) {
 	each(t, storetest.Private, func(s *sqlstore.Store) private.Store { return s })
+}
+
+func TestGreet(t *testing.T) {
+	each(t, storetest.Greet, func(s *sqlstore.Store) greet.Store { return s })
 }
 
 func TestDialectsAgree(t *testing.T) { sqltest.CheckDialects(t, ".") }
