@@ -13,6 +13,8 @@ import (
 	"trivium/xmpp/blocking"
 	"trivium/xmpp/caps"
 	"trivium/xmpp/carbons"
+	"trivium/xmpp/command"
+	"trivium/xmpp/greet"
 	"trivium/xmpp/mam"
 	away "trivium/xmpp/offline"
 	"trivium/xmpp/private"
@@ -25,7 +27,7 @@ import (
 
 // chatModules are the parts of the chat road with packages of their own, in the order in which they
 // are asked about a stanza. base is where the pages are.
-func chatModules(cfg *config.Config, s *identity.Service, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, base func() string, log *slog.Logger) []xmpp.Module {
+func chatModules(cfg *config.Config, s *identity.Service, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, base func() string, end *ending, log *slog.Logger) []xmpp.Module {
 	small := xmppstore.New(db)
 	// What clients announce is noted before others ask for it.
 	clients := caps.New()
@@ -34,7 +36,10 @@ func chatModules(cfg *config.Config, s *identity.Service, t *tokens.Service, db 
 	if archive != nil {
 		first = append(first, archive) // what it has already goes no further
 	}
-	return append(append(first, accountModules(cfg, s, t, base)...),
+	greetings := greet.New(small, s, s.Registry)
+	service := command.Service(s, s.Registry, greetings, stopper{end, s, log})
+	return append(append(first, accountModules(cfg, s, t, base, service)...),
+		greetings,
 		blocking.New(blocking.Options{Store: small, Report: auditReport(s, log)}),
 		carbons.New(),
 		away.New(away.Options{Store: small, Max: cfg.XMPP.OfflineMessages}),

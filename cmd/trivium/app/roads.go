@@ -155,10 +155,10 @@ func newDAV(cfg *config.Config, s *identity.Service, f *files.Service, log *slog
 	return dav.New(dav.Options{Identity: s, Files: f, Pause: cfg.Limits.HTTPBodyTimeout, Hosts: hosts, Log: log})
 }
 
-func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, chat *notice.Notices, src *certs.Source, st *status, v buildVersion, log *slog.Logger) (*xmpp.Server, error) {
+func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, chat *notice.Notices, src *certs.Source, st *status, v buildVersion, end *ending, log *slog.Logger) (*xmpp.Server, error) {
 	srv, err := xmpp.New(xmpp.Options{Config: cfg.XMPP, Limits: cfg.Limits, Domains: append([]string{cfg.Domain}, cfg.Domains...),
 		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v),
-		Modules: append(chatModules(cfg, s, t, db, archive, st.baseURL, log), chat),
+		Modules: append(chatModules(cfg, s, t, db, archive, st.baseURL, end, log), chat),
 		NoSCRAM: noSCRAM(cfg), Anonymous: cfg.XMPP.Anonymous})
 	if err != nil {
 		return nil, err

@@ -40,8 +40,9 @@ type ServeOptions struct {
 	Reload func() (*config.Config, error)
 }
 
-// Serve runs the server until ctx ends, SIGTERM or SIGINT comes, or a listener fails, and drains
-// it then. An error at start is one line for a person.
+// Serve runs the server until ctx ends, SIGTERM or SIGINT comes, somebody stops it from within, or a
+// listener fails, and drains it then. An error at start is one line for a person. ErrRestart where it is
+// to be started anew.
 func Serve(ctx context.Context, cfg *config.Config, o ServeOptions) (err error) {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -98,6 +99,7 @@ type process struct {
 	cfg  *config.Config
 	log  *slog.Logger
 	fail *failure
+	end  *ending
 
 	identity *identity.Service
 	certs    *certs.Source
@@ -108,9 +110,9 @@ type process struct {
 }
 
 func newProcess(cfg *config.Config, log *slog.Logger, db *sqldb.DB, version string) *process {
-	p := &process{cfg: cfg, log: log, fail: newFailure()}
+	p := &process{cfg: cfg, log: log, fail: newFailure(), end: newEnding()}
 	p.app = fx.New(
-		fx.Supply(cfg, log, db, p.fail, buildVersion(version), serving(true)),
+		fx.Supply(cfg, log, db, p.fail, p.end, buildVersion(version), serving(true)),
 		fx.WithLogger(func() fxevent.Logger {
 			l := &fxevent.SlogLogger{Logger: log}
 			l.UseLogLevel(levelTrace)
@@ -137,6 +139,7 @@ func (p *process) run(ctx context.Context, o ServeOptions, lv *slog.LevelVar) er
 	p.announce(o)
 	settleMemory()
 	err := p.wait(ctx, o, lv)
+	p.end.done()
 	return errors.Join(err, p.stop())
 }
 
@@ -170,6 +173,11 @@ func (p *process) wait(ctx context.Context, o ServeOptions, lv *slog.LevelVar) e
 			return nil
 		case err := <-p.fail.once:
 			return err
+		case again := <-p.end.asked:
+			if again {
+				return ErrRestart
+			}
+			return nil
 		case <-hup:
 			p.reload(o, lv)
 		}
