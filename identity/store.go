@@ -109,6 +109,9 @@ type StoreReader interface {
 	Certificates(ctx context.Context, user UserID) ([]CertificateRow, error)
 	Certificate(ctx context.Context, user UserID, fingerprint string) (CertificateRow, error)
 	CertificateOwners(ctx context.Context, fingerprint string, limit int) ([]UserID, error)
+	// Once reads a request that came with a key; CountOnce is how many one asker has.
+	Once(ctx context.Context, asker, key string) (Once, error)
+	CountOnce(ctx context.Context, asker string) (int, error)
 	// Setting reads a small named value, such as the set-up code.
 	Setting(ctx context.Context, name string) (string, error)
 	// Choices lists what people have set in the running server, by key; Choice reads one value. Their
@@ -208,8 +211,12 @@ type StoreWriter interface {
 	PutBan(ctx context.Context, b Ban) error // by Prefix, with the next sequence
 	// ForgetBans removes those that ended or were lifted before a time.
 	ForgetBans(ctx context.Context, before time.Time) error
-	PutBanAllow(ctx context.Context, a BanAllow) error        // by Prefix; the sequence of bans goes on
-	RemoveBanAllow(ctx context.Context, prefix string) error  // likewise
+	PutBanAllow(ctx context.Context, a BanAllow) error       // by Prefix; the sequence of bans goes on
+	RemoveBanAllow(ctx context.Context, prefix string) error // likewise
+	AddOnce(ctx context.Context, o Once) error               // ErrExists where the asker has the key already
+	AnswerOnce(ctx context.Context, asker, key string, answer []byte) error
+	RemoveOnce(ctx context.Context, asker, key string) error
+	ForgetOnce(ctx context.Context, before time.Time) error   // those that came before a time
 	PutSetting(ctx context.Context, name, value string) error // "" removes
 	PutChoice(ctx context.Context, c Setting) error           // by Key; "" is a value
 	RemoveChoice(ctx context.Context, key string) error       // ErrNotFound where there is none

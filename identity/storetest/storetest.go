@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) identity.Store) {
 		{"log-ins at applications, and keys", applicationGrants},
 		{"bans", bans},
 		{"settings", settings},
+		{"requests that are done once", onceRows},
 		{"choices", choices},
 		{"a context that is over", contexts},
 	} {

@@ -66,6 +66,7 @@ type API struct {
 	log    *slog.Logger
 	now    func() time.Time
 
+	keeper  *onceKeeper
 	misses  *misses
 	streams *openStreams
 }
@@ -93,6 +94,10 @@ func New(o Options) (*API, error) {
 	}
 	if a.now == nil {
 		a.now = time.Now
+	}
+	var err error
+	if a.keeper, err = newOnceKeeper(o.Identity); err != nil {
+		return nil, err
 	}
 	conf := huma.DefaultConfig("Trivium", o.Version)
 	conf.Info.Description = "Accounts, sessions, tokens and policy of one Trivium server."

@@ -255,7 +255,8 @@ func (w *tagWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// finish sends the answer with its tag, or that it is as it was (RFC 9110 section 15.4.5).
+// finish gives the answer its tag, or makes it one that says that it is as it was (RFC 9110 section
+// 15.4.5). Nothing is sent yet.
 func (w *tagWriter) finish() {
 	if w.passed {
 		return
@@ -264,20 +265,30 @@ func (w *tagWriter) finish() {
 		w.status = http.StatusOK
 	}
 	h := w.Header()
-	read := w.r.Method == http.MethodGet || w.r.Method == http.MethodHead
-	if w.status == http.StatusOK && (read || w.x.state != "") {
-		opaque := hashTag(w.body.Bytes(), []byte(h.Get("Link")))
-		if w.x.state != "" {
-			opaque = w.x.state + "." + opaque
-		}
-		h.Set("ETag", `"`+opaque+`"`)
-		if read && w.x.noneMatch != nil && w.x.noneMatch.same(opaque) {
-			h.Del("Content-Type")
-			h.Del("Content-Length")
-			w.ResponseWriter.WriteHeader(http.StatusNotModified)
-			return
-		}
+	read := readOnly(w.r.Method)
+	if w.status != http.StatusOK || !read && w.x.state == "" {
+		return
+	}
+	opaque := hashTag(w.body.Bytes(), []byte(h.Get("Link")))
+	if w.x.state != "" {
+		opaque = w.x.state + "." + opaque
+	}
+	h.Set("ETag", `"`+opaque+`"`)
+	if read && w.x.noneMatch != nil && w.x.noneMatch.same(opaque) {
+		h.Del("Content-Type")
+		h.Del("Content-Length")
+		w.status = http.StatusNotModified
+		w.body.Reset()
+	}
+}
+
+// send sends what was held back.
+func (w *tagWriter) send() {
+	if w.passed {
+		return
 	}
 	w.ResponseWriter.WriteHeader(w.status)
-	_, _ = w.ResponseWriter.Write(w.body.Bytes()) // the client is gone, or not
+	if w.body.Len() > 0 {
+		_, _ = w.ResponseWriter.Write(w.body.Bytes()) // the client is gone, or not
+	}
 }

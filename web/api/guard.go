@@ -122,9 +122,17 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, c caller, route Rout
 		a.mux.ServeHTTP(w, r)
 		return
 	}
-	t := &tagWriter{ResponseWriter: w, x: c.exchange, r: r}
-	a.mux.ServeHTTP(t, r)
-	t.finish()
+	do := func(r *http.Request) *tagWriter {
+		t := &tagWriter{ResponseWriter: w, x: c.exchange, r: r}
+		a.mux.ServeHTTP(t, r)
+		t.finish()
+		return t
+	}
+	if r.Method == http.MethodPost && r.Header["Idempotency-Key"] != nil {
+		a.keeper.once(a, w, r, c, body, do)
+		return
+	}
+	do(r).send()
 }
 
 // match finds the operation of a request without running anything.

@@ -1,9 +1,14 @@
 package api
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	"trivium/identity"
 )
 
 func FuzzParseTags(f *testing.F) {
@@ -58,4 +63,42 @@ func FuzzParseCursor(f *testing.F) {
 			t.Errorf("a page of %d", n)
 		}
 	})
+}
+
+func FuzzParseOnceKey(f *testing.F) {
+	for _, s := range []string{`"a"`, `a`, `""`, `"`, `"\""`, `"\\"`, `"\x"`, `a b`, "\"\x00\"", strings.Repeat("a", 256)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		key, ok := parseOnceKey([]string{text})
+		if !ok {
+			return
+		}
+		if key == "" || len(key) > maxOnceKey {
+			t.Errorf("%q is the key %q", text, key)
+		}
+		quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(key) + `"`
+		if again, ok := parseOnceKey([]string{quoted}); !ok || again != key {
+			t.Errorf("%q: %q is read as %q", text, quoted, again)
+		}
+		if _, ok := parseOnceKey([]string{text, text}); ok {
+			t.Error("two keys")
+		}
+	})
+}
+
+// What was begun and never answered has an unknown outcome, and is never done again.
+func TestOnceUnknown(t *testing.T) {
+	a := &API{now: func() time.Time { return time.Unix(10_000, 0) }}
+	k := &onceKeeper{}
+	for name, tt := range map[string]struct {
+		at   int64
+		code string
+	}{"a moment ago": {9_999, codeBusy}, "long ago": {1_000, codeUnknown}} {
+		rec := httptest.NewRecorder()
+		k.again(a, rec, identity.Once{Print: []byte{1}}, identity.Once{Print: []byte{1}, At: time.Unix(tt.at, 0)})
+		if rec.Code != http.StatusConflict || !strings.Contains(rec.Body.String(), tt.code) {
+			t.Errorf("%s: %d %s", name, rec.Code, rec.Body)
+		}
+	}
 }

@@ -49,6 +49,8 @@ const (
 	codeUnsupported  = "unsupported"
 	codeQuota        = "quota"
 	codeChanged      = "changed"
+	codeReused       = "key_reused"
+	codeUnknown      = "outcome_unknown"
 	codeFailed       = "failed"
 )
 
