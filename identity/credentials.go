@@ -100,6 +100,9 @@ type Grant struct {
 	Files      FileScope
 	Path       string    // canonical path that bounds the file tree; "" = no bound
 	ExpiresAt  time.Time // zero: never
+
+	// Passing says that the token tries a road for a moment: who logs in by it is no new device.
+	Passing bool
 }
 
 // TokenKey is one token's SCRAM-SHA-256 keys, made with the account's own salt and iterations.

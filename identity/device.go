@@ -123,6 +123,9 @@ func (s *Service) sighted(ses *Session, method Method, creds *Credentials) {
 	if !remote.IsValid() {
 		return // the machine's owner
 	}
+	if creds.Grant != nil && creds.Grant.Passing {
+		return
+	}
 	k := deviceKey{user: creds.UserID, road: ses.protocol.Road(), agent: agent, prefix: place(remote, nearBits4, nearBits6)}
 	if creds.Grant != nil {
 		k.token = creds.Grant.TokenID

@@ -79,6 +79,29 @@ type Token struct {
 // Actors issue for themselves and for accounts below their level; identity.ErrRefused otherwise.
 func (s *Service) Issue(ctx context.Context, by identity.Actor, r Request) (Token, identity.Secret, error) {
 	fail := func(err error) (Token, identity.Secret, error) { return Token{}, identity.Secret{}, err }
+	row, text, err := s.make(ctx, by, r)
+	if err != nil {
+		return fail(err)
+	}
+	have, err := s.store.List(ctx, row.User)
+	if err != nil {
+		return fail(err)
+	}
+	if len(have) >= maxPerUser {
+		return fail(fmt.Errorf("%s has %d tokens already; revoke some that are not used: %w", r.User, len(have), identity.ErrRefused))
+	}
+	if err := s.store.Put(ctx, row); err != nil {
+		return fail(fmt.Errorf("storing the token: %w", err))
+	}
+	if err := s.audit(ctx, by, "token.issue", row); err != nil {
+		return fail(err)
+	}
+	return s.shown(row), identity.NewSecret(text), nil
+}
+
+// make checks a request, and makes the row and the wire form of its token.
+func (s *Service) make(ctx context.Context, by identity.Actor, r Request) (Row, string, error) {
+	fail := func(err error) (Row, string, error) { return Row{}, "", err }
 	a, err := s.accounts.User(ctx, r.User)
 	if err != nil {
 		return fail(err)
@@ -97,14 +120,6 @@ func (s *Service) Issue(ctx context.Context, by identity.Actor, r Request) (Toke
 		return fail(fmt.Errorf("the scope introspect tells of everybody's sessions: only a token of an administrator has it, and %s is %s: %w", r.User, a.Level, identity.ErrRefused))
 	}
 	from := unmapped(r.From)
-	have, err := s.store.List(ctx, a.ID)
-	if err != nil {
-		return fail(err)
-	}
-	if len(have) >= maxPerUser {
-		return fail(fmt.Errorf("%s has %d tokens already; revoke some that are not used: %w", r.User, len(have), identity.ErrRefused))
-	}
-
 	w := newWire(string(a.Login) + "@" + a.Domain)
 	text := w.String()
 	sum := sha256.Sum256(w.secret[:])
@@ -118,13 +133,7 @@ func (s *Service) Issue(ctx context.Context, by identity.Actor, r Request) (Toke
 			return fail(err)
 		}
 	}
-	if err := s.store.Put(ctx, row); err != nil {
-		return fail(fmt.Errorf("storing the token: %w", err))
-	}
-	if err := s.audit(ctx, by, "token.issue", row); err != nil {
-		return fail(err)
-	}
-	return s.shown(row), identity.NewSecret(text), nil
+	return row, text, nil
 }
 
 func checkRequest(r Request) error {

@@ -23,6 +23,8 @@ type Row struct {
 	CreatedAt  time.Time
 	ExpiresAt  time.Time // zero: never
 	Use        Use
+
+	passing bool // it is in memory alone (Passing); no store sees it
 }
 
 // Use is when, from where and by what a token was last used.

@@ -24,6 +24,8 @@ type Verifier struct {
 	store Store
 	now   func() time.Time
 
+	passing passing
+
 	mu   sync.Mutex     // guards uses
 	uses map[string]Use // last uses that are not in the store yet
 }
@@ -49,7 +51,7 @@ func (v *Verifier) VerifyToken(ctx context.Context, text identity.Secret, remote
 	if !ok {
 		return identity.Grant{}, identity.ErrCredentials
 	}
-	row, err := v.store.Get(ctx, w.ID())
+	row, err := v.get(ctx, w.ID())
 	if err != nil && !errors.Is(err, identity.ErrNotFound) {
 		return identity.Grant{}, err
 	}
@@ -71,6 +73,7 @@ func (v *Verifier) TokenKeys(ctx context.Context, user identity.UserID, remote s
 	if err != nil {
 		return nil, err
 	}
+	rows = append(rows, v.passing.of(user)...)
 	var keys []identity.TokenKey
 	for i := len(rows) - 1; i >= 0 && len(keys) < maxSCRAMKeys; i-- { // the newest are the likeliest
 		if r := rows[i]; len(r.StoredKey) > 0 && r.usable(v.now(), remote) {
@@ -82,7 +85,7 @@ func (v *Verifier) TokenKeys(ctx context.Context, user identity.UserID, remote s
 
 // TokenValid implements identity.TokenVerifier.
 func (v *Verifier) TokenValid(ctx context.Context, id string) error {
-	r, err := v.store.Get(ctx, id)
+	r, err := v.get(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -92,8 +95,19 @@ func (v *Verifier) TokenValid(ctx context.Context, id string) error {
 	return nil
 }
 
+// get finds a token, be it one that memory alone has.
+func (v *Verifier) get(ctx context.Context, id string) (Row, error) {
+	if r, ok := v.passing.get(id); ok {
+		return r, nil
+	}
+	return v.store.Get(ctx, id)
+}
+
 // TokenUsed implements identity.TokenVerifier; Run writes it behind.
 func (v *Verifier) TokenUsed(_ context.Context, id string, at time.Time, ses *identity.Session) {
+	if _, passes := v.passing.get(id); passes {
+		return
+	}
 	u := Use{At: at}
 	if ses != nil {
 		u.Remote, u.Protocol, u.Agent = ses.Remote().Addr().Unmap().String(), ses.Protocol(), ses.Details().UserAgent

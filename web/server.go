@@ -26,6 +26,7 @@ import (
 	"trivium/identity/oidc"
 	"trivium/identity/provider"
 	"trivium/internal/listen"
+	"trivium/internal/probe"
 	"trivium/internal/series"
 	"trivium/tokens"
 	"trivium/web/takeout"
@@ -92,6 +93,10 @@ type Options struct {
 	Mounts map[string]http.Handler // further foreign handlers by path prefix, such as "/xmpp-websocket"
 
 	Doctor *doctor.Service // looks at the server; nil: nobody does
+
+	// TestConnection tries a road ("ftp", "dav", "xmpp", "api") as a client of the account does, and
+	// reports each step; identity.ErrThrottled where tests run already. nil: there is no such test.
+	TestConnection func(ctx context.Context, by identity.Actor, user, road, at string, report func(probe.Step)) error
 
 	TLS       *tls.Config           // NextProtos h2 and http/1.1; nil: no TLS listeners
 	Entries   func() []config.Entry // of the configuration page; nil: the page is empty

@@ -152,6 +152,9 @@ func (s *Source) Config(alpn ...string) *tls.Config {
 // Leaf is the main certificate in use, without its chain. It must not be changed.
 func (s *Source) Leaf() *x509.Certificate { return s.set.Load().main.Leaf }
 
+// Has reports whether a certificate is one of those in use.
+func (s *Source) Has(leaf *x509.Certificate) bool { return s.set.Load().has(leaf) }
+
 // Fingerprint is the SHA-256 of the main certificate in use as clients show it: AB:CD:…
 func (s *Source) Fingerprint() string { return fingerprint(s.Leaf()) }
 

@@ -59,14 +59,17 @@ type Target struct {
 	Mine     func(*x509.Certificate) bool // whether a certificate is this server's; nil: none is
 	Roots    *x509.CertPool               // nil: the system's
 	Resolver Resolver                     // nil: the system's
+
+	warned *x509.Certificate // what people were told of already
 }
 
 // FTPTarget is a server of FTP.
 type FTPTarget struct {
 	Target
-	TLS         string // "explicit", "implicit" (of Port itself) or "none"
-	Implicit    string // port of a second listener, with implicit TLS; "" has none
-	ImplicitOwn string // as Own, for it
+	TLS          string // "explicit", "implicit" (of Port itself) or "none"
+	PassivePorts string // as configured, for advice; "" is unknown
+	Implicit     string // port of a second listener, with implicit TLS; "" has none
+	ImplicitOwn  string // as Own, for it
 }
 
 // XMPPTarget is a server of XMPP for clients. Host is the domain of the account; SRV records decide where

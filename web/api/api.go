@@ -21,6 +21,7 @@ import (
 	"trivium/doctor"
 	"trivium/files"
 	"trivium/identity"
+	"trivium/internal/probe"
 	"trivium/tokens"
 )
 
@@ -46,6 +47,9 @@ type Options struct {
 
 	// Doctor looks at the server; nil: nobody does.
 	Doctor *doctor.Service
+
+	// TestConnection tries a road as an account's client does, and reports each step; nil: nothing runs.
+	TestConnection func(ctx context.Context, by identity.Actor, user, road, at string, report func(probe.Step)) error
 
 	// Metrics answers GET /metrics; nil: there is no such path.
 	Metrics http.Handler
@@ -135,6 +139,7 @@ func New(o Options) (*API, error) {
 	a.registerAudit()
 	a.registerSources()
 	a.registerApplications()
+	a.registerConnect()
 	if err := a.known(dangerous()); err != nil {
 		return nil, err
 	}

@@ -25,7 +25,8 @@ var levels = map[string]identity.Level{
 	"list-trash": identity.LevelLoggedIn, "empty-trash": identity.LevelLoggedIn, "restore-trash": identity.LevelLoggedIn, "purge-trash": identity.LevelLoggedIn,
 	"list-shares": identity.LevelLoggedIn, "add-share": identity.LevelLoggedIn, "end-share": identity.LevelLoggedIn,
 	"list-versions": identity.LevelLoggedIn, "restore-version": identity.LevelLoggedIn,
-	"revoke-token": identity.LevelLoggedIn, "revoke-tokens": identity.LevelLoggedIn,
+	"test-connection": identity.LevelLoggedIn,
+	"revoke-token":    identity.LevelLoggedIn, "revoke-tokens": identity.LevelLoggedIn,
 
 	"status": identity.LevelStaff, "list-users": identity.LevelStaff, "show-user": identity.LevelStaff, "show-quota": identity.LevelStaff,
 	"list-groups": identity.LevelStaff, "show-group": identity.LevelStaff, "list-aliases": identity.LevelStaff,

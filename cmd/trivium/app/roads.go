@@ -34,7 +34,7 @@ import (
 // roads are the three servers and the control socket, in the order in which they open.
 func roads() fx.Option {
 	return fx.Module("roads",
-		fx.Provide(notice.New, newMail, newTeller, newCerts, newStatus, newAPI, newFTP, newWeb, newArchive, newXMPP),
+		fx.Provide(notice.New, newMail, newTeller, newCerts, newStatus, newTester, newAPI, newFTP, newWeb, newArchive, newXMPP),
 		fx.Invoke(
 			func(s *identity.Service, t *teller) { s.AddNotifier(t) },
 			func(lc fx.Lifecycle, cfg *config.Config, a *api.API, f *failure, log *slog.Logger) {
@@ -54,10 +54,10 @@ func roads() fx.Option {
 // localActor is the machine's owner: whoever may open the data directory may do everything.
 func localActor() identity.Actor { return identity.Actor{Level: identity.LevelRoot, Via: "cli"} }
 
-func newAPI(cfg *config.Config, rec *series.Recorder, s *identity.Service, t *tokens.Service, f *files.Service, ch *chatTakeout, doc *doctor.Service, st *status, v buildVersion, log *slog.Logger) (*api.API, error) {
+func newAPI(cfg *config.Config, rec *series.Recorder, s *identity.Service, t *tokens.Service, f *files.Service, ch *chatTakeout, doc *doctor.Service, st *status, test *tester, v buildVersion, log *slog.Logger) (*api.API, error) {
 	o := api.Options{Doctor: doc, Chat: ch.write, Identity: s, Tokens: t, Files: f, Config: cfg, Classes: classes(cfg), Version: string(v), Log: log}
 	if st.running {
-		o.Status, o.BaseURL = st.report, st.baseURL
+		o.Status, o.BaseURL, o.TestConnection = st.report, st.baseURL, test.Test
 		var err error
 		if o.Metrics, err = newMetrics(s, rec, log); err != nil {
 			return nil, err
@@ -85,7 +85,7 @@ func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *fi
 	return srv, nil
 }
 
-func newWeb(lc fx.Lifecycle, cfg *config.Config, rec *series.Recorder, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, src *certs.Source, doc *doctor.Service, st *status, v buildVersion, log *slog.Logger) (*web.Server, error) {
+func newWeb(lc fx.Lifecycle, cfg *config.Config, rec *series.Recorder, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, src *certs.Source, doc *doctor.Service, st *status, test *tester, v buildVersion, log *slog.Logger) (*web.Server, error) {
 	webdav, err := newDAV(cfg, s, f, log)
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func newWeb(lc fx.Lifecycle, cfg *config.Config, rec *series.Recorder, s *identi
 	srv, err := web.New(web.Options{Doctor: doc, Config: cfg.Web, Providers: oidc, Provider: newProvider(lc, cfg, s, log), BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
 		AdminContact: cfg.AdminContact, Mail: cfg.Mail.Host != "", Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), Takeout: a.Takeout, Tell: chat.Tell, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, x, a), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
 		TLS: webTLS(src), Entries: cfg.Entries, Log: log, Languages: os.DirFS(filepath.Join(cfg.DataDir, "lang")),
-		Series:    rec,
+		Series: rec, TestConnection: test.Test,
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
 	if err != nil {
 		return nil, err
