@@ -63,6 +63,12 @@ type Web struct {
 	ProxyFrom []netip.Prefix `toml:"proxy_from" type:"cidr" example:"10.0.0.5" doc:"proxies that begin each connection with a PROXY header (version 1 or 2), which names the client" note:"What comes from there without one is closed; from anywhere else such a header is never believed. Not for proxies that send X-Forwarded-* instead."`
 
 	Lang string `toml:"lang" default:"en" doc:"language of the pages for those whose browser asks for none that there is" note:"English (en) and German (de) are built in. Further ones are catalogues in the folder lang of the data directory, such as lang/pl.toml."`
+
+	APIRate        int `toml:"api_rate" default:"100" min:"0" doc:"requests a second to the REST interface with one token or password; 0: no limit" note:"The control socket has none."`
+	APIBurst       int `toml:"api_burst" default:"1000" min:"0" doc:"how many may come at once after a pause"`
+	APIAccountRate int `toml:"api_account_rate" default:"300" min:"0" doc:"requests a second of all tokens of an account together, with three times the burst; 0: no limit"`
+
+	WebhooksPrivate bool `toml:"webhooks_private" default:"false" doc:"webhooks may go to addresses of private networks and of this machine, and by plain HTTP" note:"Whoever administers this server can then reach what only this machine can reach."`
 }
 
 // FTP is the section [ftp].

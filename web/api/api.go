@@ -71,6 +71,7 @@ type API struct {
 	now    func() time.Time
 
 	keeper  *onceKeeper
+	limits  limits
 	misses  *misses
 	streams *openStreams
 }
@@ -100,6 +101,7 @@ func New(o Options) (*API, error) {
 		a.now = time.Now
 	}
 	var err error
+	a.limits = limits{newBuckets(o.Config.Web.APIRate, o.Config.Web.APIBurst), newBuckets(o.Config.Web.APIAccountRate, 3*o.Config.Web.APIBurst)}
 	if a.keeper, err = newOnceKeeper(o.Identity); err != nil {
 		return nil, err
 	}

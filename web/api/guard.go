@@ -46,6 +46,10 @@ func (a *API) Handler() http.Handler {
 			p.write(w)
 			return
 		}
+		if p := a.limits.limit(w.Header(), c, route, a.now()); p != nil {
+			p.write(w)
+			return
+		}
 		if !found || !c.allows(a.required(c.session, r, route)) {
 			a.refuse(w, r, c)
 			return
