@@ -22,7 +22,7 @@ endif
 # The race detector needs a C compiler; without one the tests run without it, and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 
-.PHONY: help build run test e2e check lint fmt shots fuzz bench bench-core generate web converse axe cover clean
+.PHONY: help build run test e2e check lint fmt screenshots fuzz bench bench-core generate web converse axe cover clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -87,7 +87,7 @@ bin/tools/converse-$(CONVERSE)/dist/converse.min.js:
 	echo "$(CONVERSE_SHA512)  converse.js-$(CONVERSE).tgz" | sha512sum --check --quiet && \
 	tar xzf converse.js-$(CONVERSE).tgz --strip-components=1 --touch package/dist && rm converse.js-$(CONVERSE).tgz
 
-shots: ## the pictures of the README
+screenshots: ## the pictures of README and manual
 	TRIVIUM_SHOTS=$(CURDIR)/docs/img $(GO) test -count=1 -run TestScreenshots ./e2e
 
 fuzz: ## each fuzz target for FUZZTIME (1m)

@@ -11,8 +11,13 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browse opens a headless Chromium, or skips the test.
+// browse opens a headless Chromium for a minute and a half, or skips the test.
 func browse(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
+	t.Helper()
+	return browseFor(t, 90*time.Second, more...)
+}
+
+func browseFor(t *testing.T, limit time.Duration, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -29,7 +34,7 @@ func browse(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context 
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil { // starts the browser
 		t.Fatal(err)
 	}
-	ctx, cancel = context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel = context.WithTimeout(ctx, limit)
 	t.Cleanup(cancel)
 	return ctx
 }

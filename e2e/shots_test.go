@@ -2,104 +2,186 @@ package e2e
 
 import (
 	"bytes"
+	"context"
+	"image"
+	"image/color"
 	"image/png"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
-// TestScreenshots makes the pictures of the README: `make shots`. It is a test so that it uses
-// what the stories use; it runs where TRIVIUM_SHOTS names the folder for them.
+// TestScreenshots makes the pictures of README and manual: `make screenshots`. It is a test so that it uses
+// what the stories use; it runs where TRIVIUM_SHOTS names the folder for them. TRIVIUM_SHOTS_ALL=1 takes the
+// pages that no document shows, too.
 func TestScreenshots(t *testing.T) {
 	dir := os.Getenv("TRIVIUM_SHOTS")
 	if dir == "" {
 		t.Skip("TRIVIUM_SHOTS names no folder for the pictures")
 	}
-	ctx := browse(t)
 	s := serve(t, "--set", "site_name=Sailing Club")
-	base, _, _ := strings.Cut(s.setup, "/setup?")
-	// The counterparts keep their sessions while the pictures are taken.
+	p := &photographer{t: t, dir: dir, all: os.Getenv("TRIVIUM_SHOTS_ALL") != ""}
+	p.ctx = browseFor(t, 20*time.Minute)
+	p.base, _, _ = strings.Cut(s.setup, "/setup?")
+	u, err := url.Parse(s.setup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.take("setup", u.RequestURI(), true)
+	club(t, s)
+	p.take("login", "/login", true)
+
+	do(t, p.ctx, "set-up", chromedp.Navigate(s.setup), chromedp.SendKeys(chromedp.CSS(`input[name="login"]`), "root1"),
+		chromedp.SendKeys(chromedp.CSS(`input[name="password"]`), password),
+		chromedp.Click(chromedp.CSS(`main form[action="/setup"] button`)), chromedp.WaitVisible(chromedp.CSS(`body[data-level="100"]`)))
+	for _, shot := range []struct {
+		name, path string
+		shown      bool // in the documents
+	}{
+		{"admin", "/admin", true}, {"admin-users", "/admin/users", true}, {"admin-user", "/admin/users/alice", false},
+		{"admin-groups", "/admin/groups", false}, {"admin-sessions", "/admin/sessions", true}, {"admin-policy", "/admin/policy", true},
+		{"admin-audit", "/admin/audit", true}, {"admin-config", "/admin/config", false}, {"admin-invites", "/admin/invites", false},
+		{"admin-bans", "/admin/bans", false}, {"admin-sources", "/admin/sources", false}, {"admin-applications", "/admin/applications", false},
+		{"admin-import", "/admin/import", false}, {"admin-transfers", "/admin/transfers", false}, {"admin-doctor", "/admin/doctor", true},
+		{"admin-backups", "/admin/backups", false}, {"admin-announcements", "/admin/announcements", false}, {"admin-webhooks", "/admin/webhooks", false},
+		{"admin-certificates", "/admin/certificates", false}, {"admin-about", "/admin/about", false},
+	} {
+		p.take(shot.name, shot.path, shot.shown)
+	}
+	do(t, p.ctx, "log out", chromedp.Click(chromedp.CSS(`details.dropdown summary`)), chromedp.Click(chromedp.CSS(`form[action="/logout"] button`)),
+		chromedp.WaitVisible(chromedp.CSS(`body:not([data-user="root1"])`)), chromedp.Navigate(p.base+"/login"), pageReady())
+	do(t, p.ctx, "log in", chromedp.SendKeys(chromedp.CSS(`input[name="login"]`), "alice"), chromedp.SendKeys(chromedp.CSS(`input[name="password"]`), password+"\r"),
+		chromedp.WaitVisible(chromedp.CSS(`body[data-page="home"]`)))
+	for _, shot := range []struct {
+		name, path string
+		shown      bool
+	}{
+		{"home", "/", true}, {"files", "/files/", true}, {"photos", "/files/photos", false}, {"preview", "/files/photos/harbour.png?view", false},
+		{"share", "/shares/new?path=/photos", true}, {"shares", "/shares", false}, {"sessions", "/sessions", true}, {"tokens", "/tokens", false},
+		{"security", "/security", true}, {"account", "/account", false}, {"profile", "/profile", false}, {"contacts", "/contacts", false}, {"chat", "/chat", true},
+	} {
+		p.take(shot.name, shot.path, shot.shown)
+	}
+}
+
+// photographer takes each page in light and dark, on a desk and on a phone.
+type photographer struct {
+	t         *testing.T
+	ctx       context.Context
+	base, dir string
+	all       bool
+}
+
+func pageReady() chromedp.Action[chromedp.Void] {
+	return chromedp.WaitReady(chromedp.CSS(`html[data-ready="1"]`))
+}
+
+// take writes NAME-light.webp, NAME-dark.webp and both with -phone.
+func (p *photographer) take(name, path string, shown bool) {
+	p.t.Helper()
+	if !shown && !p.all {
+		return
+	}
+	for _, window := range []struct {
+		suffix        string
+		width, height int64
+		scale         float64
+	}{{"", 1280, 800, 1}, {"-phone", 390, 844, 2}} {
+		for _, theme := range []string{"light", "dark"} {
+			do(p.t, p.ctx, name, chromedp.EmulateViewport(window.width, window.height, chromedp.EmulateScale(window.scale)), prefers(theme),
+				chromedp.Navigate(p.base+path), pageReady())
+			b, err := chromedp.Run(p.ctx, webp())
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(p.dir, name+"-"+theme+window.suffix+".webp"), b, 0o644); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+	}
+	do(p.t, p.ctx, name, chromedp.EmulateViewport(1280, 800), prefers("light"))
+}
+
+func prefers(theme string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
+		return err
+	})
+}
+
+func webp() chromedp.Action[[]byte] {
+	return func(ctx context.Context, t *chromedp.Target) ([]byte, error) {
+		quality := int64(80)
+		r, err := cdp.Call(ctx, t, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp, Quality: &quality})
+		if err != nil {
+			return nil, err
+		}
+		return r.Data, nil
+	}
+}
+
+// club is a small club with people on all roads, whose sessions stay while the pictures are taken.
+func club(t *testing.T, s *server) {
 	for _, u := range [][]string{{"alice", "customer"}, {"bob", "user"}, {"carol", "staff"}} {
 		s.run(t, password+"\n", "user", "add", u[0], "--level", u[1], "--display", strings.ToUpper(u[0][:1])+u[0][1:], "--password-stdin")
 	}
 	s.run(t, "", "group", "add", "crew")
 	s.run(t, "", "group", "member", "add", "crew", "alice", "bob")
+	s.run(t, "", "token", "issue", "alice", "--scope", "ftp", "--label", "FileZilla at home")
+	s.run(t, "", "token", "issue", "alice", "--scope", "xmpp", "--label", "Phone")
 	ftp := dialFTP(t, s.addr["ftp"])
 	ftp.do("CLNT FileZilla 3.69", "200")
 	ftp.login("alice", password)
 	ftp.do("TYPE I", "200")
-	const film = 2_000_000
+	ftp.do("MKD photos", "257")
 	for _, f := range []struct {
 		name string
-		size int
-	}{{"plan.pdf", 8_000}, {"regatta 2026.ods", 16_000}, {"harbour.jpg", 11_000}, {"start.mp4", film}} {
+		data []byte
+	}{{"plan.pdf", make([]byte, 8_000)}, {"regatta 2026.ods", make([]byte, 16_000)}, {"start.mp4", make([]byte, 2_000_000)},
+		{"photos/harbour.png", picture(40, 90, 160)}, {"photos/sunset.png", picture(220, 120, 60)}, {"photos/boats.png", picture(60, 140, 110)}} {
 		data := ftp.passive()
 		ftp.do("STOR "+f.name, "150")
-		if _, err := data.Write(bytes.Repeat([]byte("x"), f.size)); err != nil {
+		if _, err := data.Write(f.data); err != nil {
 			t.Fatal(err)
 		}
 		_ = data.Close()
 		ftp.expect("226")
 	}
-	ftp.do("MKD photos", "257")
 	// A transfer that is still running when the list of sessions is taken.
-	s.run(t, "", "user", "set", "alice", "--download-rate", "100kB")
+	s.run(t, "", "user", "set", "alice", "--download-rate", "2kB")
 	data := ftp.passive()
 	ftp.do("RETR start.mp4", "150")
-	defer data.Close()
-	phone := dialXMPP(t, s.addr["xmpps"], "localhost")
-	phone.login("alice", password, "localhost", "phone")
-	phone.send(`<presence><show>away</show></presence>`)
-	phone.until(`<presence[^>]*>`)
-	laptop := dialXMPP(t, s.addr["xmpps"], "localhost")
-	laptop.login("bob", password, "localhost", "laptop")
-	laptop.send(`<presence/>`)
-	laptop.until(`<presence[^>]*>`)
-	carol := newWeb(t, s.addr["web"])
-	carol.login("carol", password)
+	t.Cleanup(func() { _ = data.Close() })
+	for _, u := range [][]string{{"alice", "phone", `<presence><show>away</show></presence>`}, {"bob", "laptop", `<presence/>`}} {
+		x := dialXMPP(t, s.addr["xmpps"], "localhost")
+		x.login(u[0], password, "localhost", u[1])
+		x.send(u[2])
+		x.until(`<presence[^>]*>`)
+	}
+	newWeb(t, s.addr["web"]).login("carol", password)
+}
 
-	size := func(w, h int64) chromedp.Action[chromedp.Void] { return chromedp.EmulateViewport(w, h) }
-	ready := chromedp.WaitReady(chromedp.CSS(`html[data-ready="1"]`))
-	shot := func(name, path string) {
-		t.Helper()
-		do(t, ctx, name, chromedp.Navigate(base+path), ready)
-		b, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-		if err != nil {
-			t.Fatal(err)
+// picture is a sky of one colour that grows lighter to the horizon, over water.
+func picture(r, g, b uint8) []byte {
+	img := image.NewRGBA(image.Rect(0, 0, 480, 320))
+	for y := range 320 {
+		light := uint8(min(y, 200) / 4)
+		if y > 200 {
+			light = uint8((320 - y) / 6)
 		}
-		if _, err := png.DecodeConfig(bytes.NewReader(b)); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name+".png"), b, 0o644); err != nil {
-			t.Fatal(err)
+		for x := range 480 {
+			img.Set(x, y, color.RGBA{r/2 + r/3 + light, g/2 + g/3 + light, b/2 + b/3 + light, 255})
 		}
 	}
-	u, err := url.Parse(s.setup)
-	if err != nil {
-		t.Fatal(err)
-	}
-	do(t, ctx, "size", size(1280, 800))
-	shot("setup", u.RequestURI())
-	do(t, ctx, "set-up", chromedp.SendKeys(chromedp.CSS(`input[name="login"]`), "root1"),
-		chromedp.SendKeys(chromedp.CSS(`input[name="password"]`), password),
-		chromedp.Click(chromedp.CSS(`main form[action="/setup"] button`)), chromedp.WaitVisible(chromedp.CSS(`body[data-level="100"]`)))
-	for _, p := range [][2]string{{"admin", "/admin"}, {"admin-users", "/admin/users"}, {"admin-user", "/admin/users/alice"}, {"admin-groups", "/admin/groups"},
-		{"admin-sessions", "/admin/sessions"}, {"admin-audit", "/admin/audit"}, {"admin-policy", "/admin/policy"}, {"admin-config", "/admin/config"}} {
-		shot(p[0], p[1])
-	}
-	do(t, ctx, "log out", chromedp.Click(chromedp.CSS(`details.dropdown summary`)), chromedp.Click(chromedp.CSS(`form[action="/logout"] button`)),
-		chromedp.WaitVisible(chromedp.CSS(`body:not([data-user="root1"])`)), chromedp.Navigate(base+"/login"), ready)
-	shot("login", "/login")
-	do(t, ctx, "log in", chromedp.SendKeys(chromedp.CSS(`input[name="login"]`), "alice"), chromedp.SendKeys(chromedp.CSS(`input[name="password"]`), password+"\r"),
-		chromedp.WaitVisible(chromedp.CSS(`body[data-page="home"]`)))
-	for _, p := range [][2]string{{"home", "/"}, {"files", "/files/"}, {"sessions", "/sessions"}, {"tokens", "/tokens"}, {"account", "/account"}} {
-		shot(p[0], p[1])
-	}
-	do(t, ctx, "phone", size(390, 844))
-	shot("home-phone", "/")
-	shot("files-phone", "/files/")
+	var buf bytes.Buffer
+	_ = png.Encode(&buf, img) // into memory
+	return buf.Bytes()
 }
