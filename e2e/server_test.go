@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,13 +52,14 @@ type server struct {
 
 	addr  map[string]string // listener name → host:port
 	setup string            // link, "" once an administrator exists
+	anew  chan []byte       // the ready line of a server that was started anew in its process
 	ended chan struct{}
 	err   error // of Wait, after ended
 }
 
 // start runs the server on free ports with its data in dir.
 func start(b binary, dir string, flags ...string) (*server, error) {
-	s := &server{bin: b, data: dir, log: &logBuffer{}, addr: map[string]string{}, ended: make(chan struct{})}
+	s := &server{bin: b, data: dir, log: &logBuffer{}, addr: map[string]string{}, anew: make(chan []byte, 1), ended: make(chan struct{})}
 	args := append([]string{"serve", "--dev", "--data-dir", dir, "--log-format", "json",
 		"--set", "ftp.listen=127.0.0.1:0", "--set", "web.listen=127.0.0.1:0",
 		"--set", "xmpp.listen=127.0.0.1:0", "--set", "xmpp.tls_listen=127.0.0.1:0"}, flags...)
@@ -82,7 +82,16 @@ func start(b binary, dir string, flags ...string) (*server, error) {
 			err = s.ready(line)
 		}
 		ready <- err
-		_, _ = io.Copy(io.Discard, r)
+		for {
+			line, err := r.ReadBytes('\n')
+			if err != nil {
+				break
+			}
+			select {
+			case s.anew <- line:
+			default: // nobody waits for a second one
+			}
+		}
 		s.err = s.cmd.Wait()
 	}()
 	select {
@@ -96,6 +105,21 @@ func start(b binary, dir string, flags ...string) (*server, error) {
 	case <-time.After(startLimit):
 		_ = s.cmd.Process.Kill()
 		return nil, fmt.Errorf("not ready after %s; stderr:\n%s", startLimit, s.log)
+	}
+}
+
+// again waits for a server that starts anew in its process, and takes its new addresses.
+func (s *server) again(t *testing.T) {
+	t.Helper()
+	select {
+	case line := <-s.anew:
+		if err := s.ready(line); err != nil {
+			t.Fatal(err)
+		}
+	case <-s.ended:
+		t.Fatalf("the server ended: %v; stderr:\n%s", s.err, s.log)
+	case <-time.After(startLimit):
+		t.Fatalf("not there again after %s; stderr:\n%s", startLimit, s.log)
 	}
 }
 

@@ -43,7 +43,7 @@
 // | XEP-0048 | 1.2 | complete | bookmarks in the old form, made of those of XEP-0402 |
 // | XEP-0049 | 1.2 | complete | private XML; at most 200 elements of 128 KiB |
 // | XEP-0050 | 1.3.0 | complete | ad-hoc commands of the server; one form each, no way back; what one may not use is not there |
-// | XEP-0054 | 1.3.0 | complete | vcard-temp; its picture is the avatar of XEP-0084 |
+// | XEP-0054 | 1.3.0 | complete | vcard-temp; it is the card of XEP-0292, and its picture the avatar of XEP-0084 |
 // | XEP-0059 | 1.0 | complete | result set management, in queries of the archive and of nodes; no page by number |
 // | XEP-0060 | 1.30.0 | complete | nodes of accounts, with all access models, affiliations and publishing options; no collections, options of subscriptions, or nodes of the server |
 // | XEP-0070 | 1.0.2 | complete | log-ins on the web are confirmed, by IQ or by a message with the code; no HTTP authentication of its own |
@@ -57,7 +57,7 @@
 // | XEP-0115 | 1.6.0 | complete | capabilities of clients, which count for others where the hash fits; those of the server; SHA-1 and stronger |
 // | XEP-0118 | 1.3.0 | complete | tune, in nodes |
 // | XEP-0128 | 1.0.1 | complete | forms in service discovery |
-// | XEP-0133 | 1.3.1 | partial | adding, removing, disabling, enabling users, their passwords, sessions, contacts and numbers, announcements; no lists of blocked or allowed domains, messages of the day, restart |
+// | XEP-0133 | 1.3.1 | complete | users, their passwords, sessions, contacts, numbers and lists, announcements, message of the day, welcome, administrators as a level, restart and shutdown; no lists of blocked or allowed addresses |
 // | XEP-0153 | 1.1.1 | complete | the avatar's hash in presence, by the server |
 // | XEP-0156 | 1.4.0 | complete | host-meta in XML and JSON, for WebSocket; no BOSH |
 // | XEP-0157 | 1.1.1 | complete | contact addresses |
@@ -75,10 +75,10 @@
 // | XEP-0215 | 1.0.0 | complete | STUN and TURN servers with credentials for 12 hours; no pushes |
 // | XEP-0222 | 1.0 | complete | public data in nodes |
 // | XEP-0223 | 1.1.1 | complete | private data in nodes; publish-options are kept to |
-// | XEP-0227 | 1.1 | partial | accounts out of a stopped server and into one, whole but for preferences of the archive and rooms; SCRAM keys where the administrator asks for them, other passwords never; no XInclude, privacy lists |
+// | XEP-0227 | 1.1 | partial | accounts out of a stopped server and into one, whole but for rooms; preferences of the archive in the form of XEP-0441; SCRAM keys where the administrator asks for them, other passwords never; no XInclude, privacy lists |
 // | XEP-0257 | 0.3 | complete | own client certificates, at most 20, each good until it is revoked, whatever the password; who logged in by one changes neither password nor account; off unless config has it |
 // | XEP-0280 | 1.0.1 | complete | carbons, by the rules of rules:0 |
-// | XEP-0292 | 0.12.0 | partial | vCard4 in nodes; no requests by IQ, and vcard-temp is a card of its own |
+// | XEP-0292 | 0.12.0 | complete | vCard4 in nodes, made into vcard-temp and of it; by IQ, too, as it was until 0.11 |
 // | XEP-0297 | 1.0 | complete | forwarding, in carbons and the archive |
 // | XEP-0308 | 1.2.1 | complete | corrections go on and are archived as they are |
 // | XEP-0313 | 1.1.3 | complete | message archive with the extended queries, metadata and flipped pages; what is said in rooms is not in the archives of persons |

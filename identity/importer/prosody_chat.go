@@ -25,7 +25,7 @@ const (
 
 // ProsodyChat writes what a data directory of Prosody (internal storage) has of each account as
 // XEP-0227: contacts and requests, blocked addresses, vCard, private XML, messages that wait, nodes with
-// their configuration and items, and the archive. What cannot be read of one account is left out, and
+// their configuration and items, and the archive with its preferences. What cannot be read of one account is left out, and
 // fault is told which file it was.
 func ProsodyChat(data fs.FS, out io.Writer, fault func(name string, err error)) error {
 	w := &chatWriter{b: bufio.NewWriter(out), data: data, fault: fault}
@@ -98,6 +98,7 @@ func (w *chatWriter) account(host, dir, login, file string) error {
 	p.private()
 	p.offline()
 	p.nodes()
+	p.prefs()
 	p.archive()
 	w.text("</user>\n")
 	return w.err
@@ -262,6 +263,38 @@ func (p *prosodyUser) offline() {
 		p.text("\n")
 	})
 	p.text("</offline-messages>\n")
+}
+
+// prefs are those of the archive: of each address whether its messages are kept, and of all others by
+// the key false whether they are, or those of contacts alone.
+func (p *prosodyUser) prefs() {
+	t := p.load("archive_prefs")
+	if t == nil {
+		return
+	}
+	def := "always"
+	switch {
+	case t.no == "roster":
+		def = "roster"
+	case t.no == false:
+		def = "never"
+	}
+	p.tag("prefs", ">", "xmlns", "urn:xmpp:mam:2", "default", def)
+	for _, part := range []struct {
+		name string
+		kept bool
+	}{{"always", true}, {"never", false}} {
+		p.tag(part.name, ">")
+		for _, jid := range slices.Sorted(maps.Keys(t.keys)) {
+			if t.keys[jid] == part.kept {
+				p.text("<jid>")
+				p.escaped(jid)
+				p.text("</jid>")
+			}
+		}
+		p.text("</", part.name, ">")
+	}
+	p.text("</prefs>\n")
 }
 
 func (p *prosodyUser) archive() {

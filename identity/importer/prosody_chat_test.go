@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -102,6 +103,39 @@ func wellFormed(text string) error {
 			return nil
 		} else if err != nil {
 			return err
+		}
+	}
+}
+
+// What Prosody 0.12 wrote of a conversation.
+func TestProsodyConversation(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if err := ProsodyChat(os.DirFS("testdata/prosody_chat"), &out, func(name string, err error) { t.Errorf("%s: %v", name, err) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"<prefs xmlns='urn:xmpp:mam:2' default='roster'><always></always><never><jid>tybalt@example.org</jid></never></prefs>",
+		"<item jid='romeo@example.org' name='Romeo &amp; co' subscription='both'><group>Friends</group></item>",
+		"Wherefore art thou &lt;Romeo&gt;?", "<items node='urn:xmpp:vcard4'>",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %s in %s", want, out.String())
+		}
+	}
+}
+
+func TestProsodyPreferences(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ lua, want string }{
+		{"return { [false] = false; };", "default='never'><always></always><never></never>"},
+		{"return { [false] = true; [\"a@b\"] = true; [\"c<@d\"] = true; };", "default='always'><always><jid>a@b</jid><jid>c&lt;@d</jid></always><never></never>"},
+		{"return { [\"a@b\"] = \"x\"; };", "default='always'><always></always><never></never>"},
+	} {
+		var out bytes.Buffer
+		files := fstest.MapFS{"h/accounts/a.dat": {Data: []byte("return { password = 'x' };")}, "h/archive_prefs/a.dat": {Data: []byte(tt.lua)}}
+		if err := ProsodyChat(files, &out, func(name string, err error) { t.Errorf("%s: %v", name, err) }); err != nil || !strings.Contains(out.String(), tt.want) {
+			t.Errorf("of %s: %v, %s", tt.lua, err, out.String())
 		}
 	}
 }
