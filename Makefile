@@ -12,6 +12,8 @@ AXE := 4.14.1
 AXE_SHA512 := 1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
 CONVERSE := 14.0.0
 CONVERSE_SHA512 := 2c5520d37d230da955e3bbc8fefc953ea60f65f2585c56ee6eaf2fd1c1437b6cd735e786124dd4a74163fd64f34fab7ee9da3e700213a32ef77808fb44d0e3d9
+UPLOT := 1.6.32
+UPLOT_SHA512 := 2883159c6ebccefbb95d751b0b82d010f9e1c0ec41b8bc96d401eda66e882935c89a46cb824332fa369b8cb8122cc6ac36e186cd09bf7a9ded3a4c93c6989023
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 need_go := $(shell command -v $(GO) >/dev/null 2>&1 || echo missing)
@@ -63,13 +65,20 @@ fmt: ## gofmt
 generate: ## what is made from the code: docs/config.md, docs/cli.md
 	$(GO) generate ./...
 
-web: web/assets/vendor/tus.min.js ## third-party scripts of the pages, from npm
+web: web/assets/vendor/tus.min.js web/assets/vendor/uplot.min.js ## third-party scripts of the pages, from npm
 
 web/assets/vendor/tus.min.js:
 	@mkdir -p bin/npm $(@D)
 	cd bin/npm && npm pack --silent tus-js-client@$(TUS) && \
 	echo "$(TUS_SHA512)  tus-js-client-$(TUS).tgz" | sha512sum --check --quiet && \
 	tar xzOf tus-js-client-$(TUS).tgz package/dist/tus.min.js | sed '/^\/\/# sourceMappingURL=/d' > $(CURDIR)/$@.new && mv $(CURDIR)/$@.new $(CURDIR)/$@
+
+web/assets/vendor/uplot.min.js:
+	@mkdir -p bin/npm $(@D)
+	cd bin/npm && npm pack --silent uplot@$(UPLOT) && \
+	echo "$(UPLOT_SHA512)  uplot-$(UPLOT).tgz" | sha512sum --check --quiet && \
+	tar xzOf uplot-$(UPLOT).tgz package/dist/uPlot.min.css > $(CURDIR)/$(@D)/uplot.min.css && \
+	tar xzOf uplot-$(UPLOT).tgz package/dist/uPlot.iife.min.js > $(CURDIR)/$@.new && mv $(CURDIR)/$@.new $(CURDIR)/$@
 
 axe: bin/tools/axe-$(AXE)/axe.min.js ## axe-core from npm, with which a test looks at the pages
 

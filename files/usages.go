@@ -53,6 +53,33 @@ func (s *Service) Usages(ctx context.Context) ([]TreeUsage, error) {
 	return out, err
 }
 
+// Stored is what all trees together hold, as far as they have been counted.
+func (s *Service) Stored(ctx context.Context) (bytes, files int64, err error) {
+	if s.o.Usage == nil {
+		return 0, 0, nil
+	}
+	rows, err := s.o.Usage.Usages(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("adding up what is stored: %w", err)
+	}
+	add := func(b, f int64) { bytes, files = bytes+b, files+f }
+	seen := make(map[string]bool, len(rows))
+	for _, r := range rows {
+		seen[r.Key] = true
+		if a := s.ledger.known(r.Key); a != nil {
+			add(a.usage())
+		} else {
+			add(r.Bytes, r.Files)
+		}
+	}
+	for _, a := range s.ledger.all() { // whose rows are yet to be written
+		if !seen[a.key] && a.ready() {
+			add(a.usage())
+		}
+	}
+	return bytes, files, nil
+}
+
 // TreeUsage says what one tree holds, counting it if nobody has; fs.ErrNotExist where there is none.
 func (s *Service) TreeUsage(ctx context.Context, key string) (TreeUsage, error) {
 	if err := s.exists(ctx, key); err != nil {

@@ -151,6 +151,8 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/groups/:name/remove", Level: in, Page: "groups", confirm: true, handle: s.postOwnGroupRemove},
 
 		{Method: get, Path: "/admin", Level: admin, Page: "admin", nav: "Overview", icon: "gauge", group: navAdmin, handle: s.getAdmin},
+		{Method: get, Path: "/admin/events", Level: admin, Page: "admin", handle: s.getOverviewEvents},
+		{Method: get, Path: "/admin/series", Level: admin, Page: "admin", handle: s.getSeries},
 		{Method: get, Path: "/admin/users", Level: admin, Page: "admin.users", nav: "Users", icon: "person", group: navAdmin, handle: s.getUsers},
 		{Method: post, Path: "/admin/users/new", Level: admin, Page: "admin.users", confirm: true, handle: s.postNewUser},
 		{Method: get, Path: "/admin/users/:name", Level: admin, Page: "admin.users", handle: s.getUser},

@@ -120,6 +120,7 @@ type Server struct {
 	streams   *streams
 	uploads   *uploads
 	hub       *hub
+	overview  overview
 	imports   *imports
 	packer    *packer
 	origins   *http.CrossOriginProtection
@@ -158,6 +159,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{opt: o, log: o.Log, now: o.Now, stopping: make(chan struct{}), flashes: newFlashes(o.Now), streams: newStreams(), uploads: newUploads(),
 		packer: newPacker(), hub: newHub(o.Registry), imports: &imports{now: o.Now},
 		origins: http.NewCrossOriginProtection()}
+	s.overview.series = o.Series
 	if s.opt.Listeners == nil {
 		s.opt.Listeners = s.Addrs
 	}

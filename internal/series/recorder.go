@@ -30,6 +30,8 @@ type Recorder struct {
 	raw     []float64 // what was read last; nil: nothing yet
 	at      time.Time // when that was
 	tiers   []*tier
+	last    []float64 // the newest point; replaced, never changed
+	lastAt  int64
 	readers map[chan struct{}]struct{}
 }
 
@@ -126,6 +128,7 @@ func (r *Recorder) Sample(now time.Time) {
 	for _, t := range r.tiers {
 		t.add(now, point)
 	}
+	r.last, r.lastAt = point, now.Unix()-now.Unix()%int64(Every/time.Second)
 	for c := range r.readers {
 		select {
 		case c <- struct{}{}:
@@ -202,4 +205,40 @@ func mean(values []float64) float64 {
 		return math.NaN()
 	}
 	return sum / float64(n)
+}
+
+// Range is a stretch of time that people look at.
+type Range struct {
+	Name string // in addresses: "15m", "24h", "7d"
+	Span time.Duration
+	Step time.Duration // of a drawing: a few hundred points at most
+	Row  time.Duration // of a table
+}
+
+// Ranges are what there is to look at, the shortest first.
+func Ranges() []Range {
+	const day = 24 * time.Hour
+	return []Range{
+		{"15m", 15 * time.Minute, Every, time.Minute},
+		{"24h", day, 2 * time.Minute, time.Hour},
+		{"7d", 7 * day, 15 * time.Minute, 6 * time.Hour},
+	}
+}
+
+// RangeOf finds a range by its name; the first where there is none of it.
+func RangeOf(name string) Range {
+	all := Ranges()
+	for _, g := range all {
+		if g.Name == name {
+			return g
+		}
+	}
+	return all[0]
+}
+
+// Last is the newest point, and when its step began; nil: there is none yet.
+func (r *Recorder) Last() (at int64, values []float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lastAt, r.last
 }

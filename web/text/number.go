@@ -66,6 +66,22 @@ func (l *Language) Number(n int64) string {
 	return b.String()
 }
 
+// Decimal writes a number with so many digits behind the point.
+func (l *Language) Decimal(v float64, digits int) string {
+	if l != nil && l.numbers.printer != nil {
+		return l.numbers.printer.Sprint(number.Decimal(v, number.Scale(digits)))
+	}
+	s := strconv.FormatFloat(v, 'f', digits, 64)
+	whole, rest, ok := strings.Cut(s, ".")
+	if l == nil || !ok {
+		return s
+	}
+	if n, err := strconv.ParseInt(whole, 10, 64); err == nil && n >= 1000 {
+		whole = l.Number(n)
+	}
+	return whole + l.numbers.point + rest
+}
+
 // Bytes writes a size in decimal units with one digit behind the point: 1.2 MB.
 func (l *Language) Bytes(n int64) string {
 	if l == nil || n < 1000 {
