@@ -52,6 +52,8 @@ type Result struct {
 	Fixable bool      `json:"fixable" doc:"the server can do it itself, and it can be undone"`
 	Since   time.Time `json:"since" doc:"of the state, since the server began to look"`
 	Took    int64     `json:"took_ms" doc:"of its check, in milliseconds"`
+
+	from string // the ID of its check
 }
 
 // Bad reports whether somebody should look.
@@ -173,8 +175,18 @@ func order(a, b string) int {
 
 // Run makes the checks of these IDs, or of the groups that they begin with ("ftp" is ftp.control and
 // ftp.passive); without any, all of them, and Latest is what it found. It makes one run at a time; where
-// ctx ends before, what is not done is skipped.
+// ctx ends before, what is not done is skipped. What is found of some is in Latest too.
 func (s *Service) Run(ctx context.Context, ids ...string) Report { return s.run(ctx, false, ids) }
+
+// Refresh is Run for what is shown anyway and should be new: where a run is going on it does nothing.
+func (s *Service) Refresh(ctx context.Context, ids ...string) {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+		s.examine(ctx, false, ids)
+	default:
+	}
+}
 
 // Offline is Run without the checks that ask other machines.
 func (s *Service) Offline(ctx context.Context, ids ...string) Report { return s.run(ctx, true, ids) }
@@ -230,6 +242,11 @@ func (s *Service) run(ctx context.Context, offline bool, ids []string) Report {
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
 	}
+	return s.examine(ctx, offline, ids)
+}
+
+// examine makes the checks; it is the caller's turn.
+func (s *Service) examine(ctx context.Context, offline bool, ids []string) Report {
 	began := s.now()
 	var checks []Check
 	for _, c := range s.Checks() {
@@ -251,14 +268,14 @@ func (s *Service) run(ctx context.Context, offline bool, ids []string) Report {
 	r := Report{At: began.UTC(), Offline: offline, Results: []Result{}}
 	r.Results = append(r.Results, slices.Concat(found...)...)
 	r.Took = s.now().Sub(began).Milliseconds()
-	s.keep(&r, len(ids) == 0 && ctx.Err() == nil && !offline)
+	s.keep(&r, checks, len(ids) == 0, ctx.Err() == nil && !offline)
 	return r
 }
 
 // one makes one check, and gives its results what they all have.
 func (s *Service) one(ctx context.Context, c Check, offline, named bool) []Result {
 	skip := func(why string) []Result {
-		return []Result{{ID: c.ID, Group: c.Group, Title: c.About, State: Skipped, Why: why}}
+		return []Result{{ID: c.ID, Group: c.Group, Title: c.About, State: Skipped, Why: why, from: c.ID}}
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -283,7 +300,7 @@ func (s *Service) one(ctx context.Context, c Check, offline, named bool) []Resul
 	took := s.now().Sub(began).Milliseconds()
 	for i := range list {
 		r := &list[i]
-		r.ID, r.Group, r.Took = cmp.Or(r.ID, c.ID), cmp.Or(r.Group, c.Group), took
+		r.ID, r.Group, r.Took, r.from = cmp.Or(r.ID, c.ID), cmp.Or(r.Group, c.Group), took, c.ID
 		r.Fixable = r.Fixable && c.Fix != nil
 	}
 	if c.Slow && ctx.Err() == nil {
@@ -294,8 +311,9 @@ func (s *Service) one(ctx context.Context, c Check, offline, named bool) []Resul
 	return list
 }
 
-// keep notes since when each result has its state, and the report where it is of all checks.
-func (s *Service) keep(r *Report, all bool) {
+// keep notes since when each result has its state. Where the run counts, a report of all checks is the
+// latest, and what one of some checks found takes the place of what they had found before.
+func (s *Service) keep(r *Report, checks []Check, all, counts bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range r.Results {
@@ -309,9 +327,25 @@ func (s *Service) keep(r *Report, all bool) {
 			s.since[x.ID] = seen{x.State, r.At}
 		}
 	}
-	if all {
+	switch {
+	case !counts:
+	case all:
 		s.latest = *r
+	case !s.latest.At.IsZero():
+		rest := slices.DeleteFunc(slices.Clone(s.latest.Results), func(x Result) bool {
+			return slices.ContainsFunc(checks, func(c Check) bool { return x.from == c.ID })
+		})
+		rest = append(rest, r.Results...)
+		slices.SortStableFunc(rest, func(a, b Result) int {
+			return cmp.Or(order(a.Group, b.Group), cmp.Compare(s.place(a.from), s.place(b.from)))
+		})
+		s.latest.Results = rest
 	}
+}
+
+// place is where a check stands; s.mu is held.
+func (s *Service) place(check string) int {
+	return slices.IndexFunc(s.checks, func(c Check) bool { return c.ID == check })
 }
 
 // maxSeen bounds the IDs that are remembered; there are a few dozens.

@@ -96,9 +96,15 @@ func TestLatest(t *testing.T) {
 	if runs != 2 {
 		t.Errorf("the slow check ran %d times when asked for", runs)
 	}
-	if len(s.Latest().Results) != 2 {
-		t.Error("a run of some checks counts as one of all")
+	if got := strings.Join(ids(s.Latest()), " "); got != "a b" || !s.Latest().At.Equal(at) {
+		t.Errorf("a run of some checks counts as one of all: %s", got)
 	}
+	state = Warning
+	s.Run(t.Context(), "a")
+	if x, _ := s.Latest().Find("a"); x.State != Warning || strings.Join(ids(s.Latest()), " ") != "a b" {
+		t.Errorf("what a run of one check found is not in the latest: %+v", s.Latest())
+	}
+	s.Offline(t.Context())
 	state = Failed
 	at = at.Add(time.Hour)
 	s.Run(t.Context())

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trivium/config"
+	"trivium/doctor"
 	"trivium/files"
 	"trivium/identity"
 	"trivium/tokens"
@@ -68,6 +69,8 @@ func views() map[string][2]any {
 	path := nasty
 	app := identity.Application{ID: "a", Name: nasty, SecretHash: []byte{1}, Redirects: []string{"https://app.example.org/" + nasty}, Groups: []string{nasty}, Level: staff, Factor: true, Scopes: identity.ApplicationScopes()}
 	return map[string][2]any{
+		"admin_doctor": {&doctorView{}, &doctorView{page: p, At: p.Stamp(noon), Took: "1 s", Failed: 1, Warnings: 2, Text: nasty, MayFix: true, Now: "2026-11-01T12:00:00Z", Remote: nasty, Scheme: "https", Proxied: nasty, Socket: "/xmpp-websocket",
+			Groups: []checkGroup{{Name: nasty, Rows: []checkRow{{Result: doctor.Result{ID: "a.b", Title: nasty, State: doctor.Failed, Why: nasty, Fix: nasty, Fixable: true}, Word: "failed", Icon: "stop", Tone: "bad", Began: p.Stamp(noon)}, {Word: "ok", Icon: "check", Tone: "ok"}}}}}},
 		"error":    {&errorView{}, &errorView{page: p, Status: 404, Text: nasty, Contact: nasty, Login: "/login?next=%2F"}},
 		"login":    {&loginView{}, &loginView{page: p, Login: fullField("login"), Password: fullField("password"), Passkey: passkeyPart{Options: "/o", Auto: true, Button: nasty, Off: nasty, Next: nasty}, Next: nasty, Stay: true, NoAdmin: true, Certificate: true, Providers: []providerButton{{nasty, nasty, "/login/oidc/a?next=%2F"}}}},
 		"provider": {&linkView{}, &linkView{page: p, Label: nasty, To: "https://id.example.org/authorize?x=1&y=2"}},

@@ -185,6 +185,12 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/policy/undo", Level: admin, Page: "admin.policy", confirm: true, handle: s.postPolicyUndo},
 		{Method: get, Path: "/admin/config", Level: admin, Page: "admin.config", nav: "Configuration", icon: "gear", group: navAdmin, handle: s.getConfig},
 
+		// The server looks at itself.
+		{Method: get, Path: "/admin/doctor", Level: admin, Page: "admin.doctor", nav: "Doctor", icon: "pulse", group: navAdmin, handle: s.getDoctor},
+		{Method: post, Path: "/admin/doctor/run", Level: admin, Page: "admin.doctor", handle: s.postDoctor},
+		{Method: http.MethodPatch, Path: "/admin/doctor/echo", Level: admin, Page: "admin.doctor", handle: s.patchEcho},
+		{Method: post, Path: "/admin/doctor/fix", Level: identity.LevelRoot, Page: "admin.doctor", confirm: true, handle: s.postDoctorFix},
+
 		// People who come by a link, and the links.
 		{Method: get, Path: "/join/:code", Level: none, Page: "join", handle: s.getJoin},
 		{Method: post, Path: "/join/:code", Level: none, Page: "join", handle: s.postJoin},

@@ -25,6 +25,7 @@ const (
 	exitExists      = 5
 	exitRefused     = 6
 	exitNotRunning  = 7
+	exitWarnings    = 8 // of doctor: it works, and somebody should look
 	exitInterrupted = 130
 )
 
@@ -35,7 +36,9 @@ type failure struct {
 	message string
 	hint    string
 	// own says that message is a whole report with its own beginning.
-	own    bool
+	own bool
+	// said: the command has printed already what there is to say.
+	said   bool
 	faults []config.Fault
 }
 
@@ -95,6 +98,9 @@ func (s *shell) report(err error) int {
 	}
 	f := &failure{exit: exitFailed, code: "failed", message: err.Error()}
 	_ = errors.As(err, &f)
+	if f.said {
+		return f.exit
+	}
 	if s.JSON {
 		type object struct {
 			Code    string         `json:"code"`

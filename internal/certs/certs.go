@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -78,7 +79,7 @@ func (s *Source) Reload() error {
 	now := newSet(cert, others)
 	old := s.set.Swap(now)
 	news := false
-	for _, c := range append([]*tls.Certificate{cert}, others...) {
+	for _, c := range append([]*pair{cert}, others...) {
 		if !old.has(c.Leaf) {
 			s.remark(c.Leaf)
 			news = true
@@ -92,7 +93,8 @@ func (s *Source) Reload() error {
 	return nil
 }
 
-func (s *Source) fetch() (*tls.Certificate, error) {
+// fetch reads the main pair: that of the files, else the uploaded one, else the self-signed.
+func (s *Source) fetch() (*pair, error) {
 	o := s.opt
 	switch {
 	case o.CertFile != "" && o.KeyFile != "":
@@ -104,7 +106,7 @@ func (s *Source) fetch() (*tls.Certificate, error) {
 			return nil, fmt.Errorf("the certificate in %s expired on %s. Renew it, or unset tls.cert and tls.key to use a self-signed one",
 				o.CertFile, end.UTC().Format(time.DateOnly))
 		}
-		return cert, nil
+		return &pair{cert, mainName, o.CertFile}, nil
 	case o.CertFile != "":
 		return nil, errors.New("tls.cert is set and tls.key is not: set both, or neither for a self-signed certificate")
 	case o.KeyFile != "":
@@ -112,7 +114,14 @@ func (s *Source) fetch() (*tls.Certificate, error) {
 	case o.Dir == "":
 		return nil, errors.New("there is no certificate and no folder to keep a self-signed one in: set tls.cert and tls.key, or data_dir")
 	}
-	return s.selfSigned()
+	if up := s.uploadedMain(); up != nil {
+		return up, nil
+	}
+	cert, err := s.selfSigned()
+	if err != nil {
+		return nil, err
+	}
+	return &pair{cert, mainName, filepath.Join(o.Dir, certName)}, nil
 }
 
 // remark logs what a person should know of a certificate that came into use.
@@ -144,7 +153,7 @@ func (s *Source) Config(alpn ...string) *tls.Config {
 		// A name that no certificate has gets the main one: a client that asked for it finds out by
 		// itself, with a better message than an alert.
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return s.set.Load().of(hello.ServerName), nil
+			return s.set.Load().of(hello.ServerName).Certificate, nil
 		},
 	}
 }

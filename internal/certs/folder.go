@@ -11,16 +11,23 @@ import (
 	"strings"
 )
 
-// set is the certificates in use.
-type set struct {
-	main   *tls.Certificate
-	others []*tls.Certificate          // of the folder
-	byName map[string]*tls.Certificate // by DNS name in lower case, such as "*.example.org" too
+// pair is a certificate with its key, and where it stands.
+type pair struct {
+	*tls.Certificate
+	name string // main, or what its entry of the folder is called
+	file string
 }
 
-func newSet(main *tls.Certificate, others []*tls.Certificate) *set {
-	s := &set{main: main, others: others, byName: map[string]*tls.Certificate{}}
-	for _, c := range append([]*tls.Certificate{main}, others...) {
+// set is the certificates in use.
+type set struct {
+	main   *pair
+	others []*pair          // of the folder, and uploaded ones
+	byName map[string]*pair // by DNS name in lower case, such as "*.example.org" too
+}
+
+func newSet(main *pair, others []*pair) *set {
+	s := &set{main: main, others: others, byName: map[string]*pair{}}
+	for _, c := range append([]*pair{main}, others...) {
 		for _, name := range c.Leaf.DNSNames {
 			name = strings.ToLower(name)
 			// Of two in the folder, the one that holds longer; before the main one, each.
@@ -34,7 +41,7 @@ func newSet(main *tls.Certificate, others []*tls.Certificate) *set {
 
 // of is the certificate for a name that a client asks for (RFC 6066 section 3), and the main one where
 // none has it.
-func (s *set) of(name string) *tls.Certificate {
+func (s *set) of(name string) *pair {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if c := s.byName[name]; c != nil {
 		return c
@@ -49,27 +56,38 @@ func (s *set) of(name string) *tls.Certificate {
 
 // has reports whether a certificate is one of the set.
 func (s *set) has(leaf *x509.Certificate) bool {
-	return s != nil && (s.main.Leaf.Equal(leaf) || slices.ContainsFunc(s.others, func(c *tls.Certificate) bool { return c.Leaf.Equal(leaf) }))
+	return s != nil && (s.main.Leaf.Equal(leaf) || slices.ContainsFunc(s.others, func(c *pair) bool { return c.Leaf.Equal(leaf) }))
 }
 
-// folder reads the pairs of Options.Folder. One that is broken is said and left out: the other
-// domains are not to fall with it.
-func (s *Source) folder() ([]*tls.Certificate, error) {
-	dir := s.opt.Folder
-	if dir == "" {
-		return nil, nil
+// folder reads the pairs of Options.Folder, and those that were uploaded. One that is broken is said and
+// left out: the other domains are not to fall with it.
+func (s *Source) folder() ([]*pair, error) {
+	var all []*pair
+	if dir := s.opt.Folder; dir != "" {
+		entries, err := os.ReadDir(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, &fault{"the folder " + dir + " does not exist. Make it, or unset tls.folder", err}
+		case errors.Is(err, fs.ErrPermission):
+			return nil, &fault{"the folder " + dir + " cannot be read: permission denied. Let the server's user read it, or unset tls.folder", err}
+		case err != nil:
+			return nil, err
+		}
+		all = s.pairs(dir, entries)
 	}
-	entries, err := os.ReadDir(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, &fault{"the folder " + dir + " does not exist. Make it, or unset tls.folder", err}
-	case errors.Is(err, fs.ErrPermission):
-		return nil, &fault{"the folder " + dir + " cannot be read: permission denied. Let the server's user read it, or unset tls.folder", err}
-	case err != nil:
+	entries, err := os.ReadDir(s.uploads())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	var all []*tls.Certificate
+	return append(all, s.pairs(s.uploads(), entries)...), nil
+}
+
+// pairs reads those of a folder that can be used.
+func (s *Source) pairs(dir string, entries []fs.DirEntry) (all []*pair) {
 	for _, e := range entries {
+		if dir == s.uploads() && (e.Name() == mainName+".crt" || strings.HasPrefix(e.Name(), ".")) {
+			continue // it stands in the place of the main one, or is half written
+		}
 		certFile, keyFile := pairOf(filepath.Join(dir, e.Name()))
 		if certFile == "" {
 			continue
@@ -83,9 +101,9 @@ func (s *Source) folder() ([]*tls.Certificate, error) {
 			s.opt.Log.Error("a certificate of tls.folder has expired and is not used", "file", certFile, "not_after", cert.Leaf.NotAfter.UTC())
 			continue
 		}
-		all = append(all, cert)
+		all = append(all, &pair{cert, strings.TrimSuffix(e.Name(), ".crt"), certFile})
 	}
-	return all, nil
+	return all
 }
 
 // pairOf says what certificate and key an entry of the folder stands for: NAME.crt for itself and

@@ -48,7 +48,7 @@ func (s *Source) selfSigned() (*tls.Certificate, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		s.opt.Log.Warn("self-signed certificate is unusable and made anew", "error", err)
 	}
-	if err := s.make(certFile, keyFile); err != nil {
+	if err := s.make(s.opt.Domains, certFile, keyFile); err != nil {
 		return nil, fmt.Errorf("making a self-signed certificate in %s: %w. Make the folder writable, or set tls.cert and tls.key", dir, err)
 	}
 	s.opt.Log.Info("self-signed certificate made", "file", certFile, "domains", s.opt.Domains)
@@ -90,10 +90,10 @@ func ascii(domain string) string {
 	return domain // the configuration's check speaks of bad names
 }
 
-// make writes a new pair, the key first: a crash between the two leaves a pair that does not
+// make writes a new pair for domains, the key first: a crash between the two leaves a pair that does not
 // match, which the next start replaces.
-func (s *Source) make(certFile, keyFile string) error {
-	dns, ips := names(s.opt.Domains)
+func (s *Source) make(domains []string, certFile, keyFile string) error {
+	dns, ips := names(domains)
 	if len(dns)+len(ips) == 0 {
 		return errors.New("there is no domain to make it for")
 	}

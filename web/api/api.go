@@ -45,7 +45,7 @@ type Options struct {
 	// Chat writes what chat keeps of an account (XEP-0227); nil: exports have none.
 	Chat func(ctx context.Context, acc identity.Account, out io.Writer) error
 
-	// Doctor looks at the server; nil: nobody does.
+	// Doctor looks at the server; nil: one without checks.
 	Doctor *doctor.Service
 
 	// TestConnection tries a road as an account's client does, and reports each step; nil: nothing runs.
@@ -93,6 +93,9 @@ func New(o Options) (*API, error) {
 	if o.Identity == nil || o.Tokens == nil || o.Config == nil {
 		return nil, errors.New("the API needs identity, tokens and config")
 	}
+	if o.Doctor == nil {
+		o.Doctor = doctor.New()
+	}
 	a := &API{o: o, id: o.Identity, mux: http.NewServeMux(), routes: map[string]Route{}, log: o.Log, now: o.Now, misses: newMisses(), streams: newOpenStreams()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -120,6 +123,7 @@ func New(o Options) (*API, error) {
 	}
 	a.huma = humago.NewWithPrefix(a.mux, Prefix, conf)
 	a.registerServer()
+	a.registerDoctor()
 	a.registerUsers()
 	a.registerImport()
 	a.registerExport()

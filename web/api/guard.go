@@ -73,6 +73,7 @@ func dangerous() []string {
 		"remove-factor", "remove-factors", "add-alias", "remove-alias",
 		"add-group", "set-group", "remove-group", "add-members", "remove-members", "remove-member",
 		"sync-source", "set-user-source", "remove-link",
+		"fix-check",
 		"add-application", "set-application", "renew-application-secret", "remove-application",
 	}
 }

@@ -53,6 +53,8 @@ var levels = map[string]identity.Level{
 	"remove-application": identity.LevelAdmin, "list-application-uses": identity.LevelLoggedIn, "end-application-use": identity.LevelLoggedIn,
 
 	"setup-link": identity.LevelRoot,
+
+	"doctor": identity.LevelAdmin, "list-checks": identity.LevelAdmin, "fix-check": identity.LevelRoot,
 }
 
 // filled gives a path's parameters names of things that do not exist.

@@ -85,13 +85,11 @@ func (a *API) status(ctx context.Context, _ *struct{}) (*struct{ Body Status }, 
 		s = a.o.Status()
 	}
 	s.Version, s.Domain = a.o.Version, a.domain()
-	s.Listeners, s.Problems = slices.Clone(s.Listeners), slices.Clone(s.Problems)
+	s.Listeners = slices.Clone(s.Listeners)
 	if s.Listeners == nil {
 		s.Listeners = []Listener{}
 	}
-	if s.Problems == nil {
-		s.Problems = []Trouble{}
-	}
+	s.Problems = append(append([]Trouble{}, s.Problems...), a.troubles(ctx)...)
 	if s.StartedAt != nil {
 		s.Uptime = int64(a.now().Sub(*s.StartedAt) / time.Second)
 	}

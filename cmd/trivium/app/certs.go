@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"go.uber.org/fx"
@@ -39,6 +41,23 @@ func newCerts(lc fx.Lifecycle, cfg *config.Config, log *slog.Logger) (*certs.Sou
 		}
 	})
 	return src, nil
+}
+
+// givenCerts are those of the running server.
+func givenCerts(src *certs.Source) certificates {
+	return func() (*certs.Source, error) { return src, nil }
+}
+
+// offlineCerts are those that a server would use; nil where the first start would make one.
+func offlineCerts(cfg *config.Config) certificates {
+	return sync.OnceValues(func() (*certs.Source, error) {
+		cert, key := cfg.TLS.Paths()
+		dir := filepath.Join(cfg.DataDir, "tls")
+		if _, err := os.Stat(dir); err != nil && cert == "" {
+			return nil, nil
+		}
+		return certs.Load(certs.Options{CertFile: cert, KeyFile: key, Dir: dir, Folder: cfg.TLS.Folder, Domains: append([]string{cfg.Domain}, cfg.Domains...)})
+	})
 }
 
 // The three roads share one certificate and are kept apart by ALPN: each listener refuses the

@@ -3,11 +3,16 @@ package app
 import (
 	"context"
 	"log/slog"
+	"net"
 	"time"
 
 	"go.uber.org/fx"
 
+	"trivium/config"
 	"trivium/doctor"
+	"trivium/identity"
+	"trivium/internal/certs"
+	"trivium/internal/sqldb"
 )
 
 // doctorEvery is how often the server looks at itself; doctorAfter how soon after its start, when the
@@ -17,9 +22,24 @@ const (
 	doctorAfter = 2 * time.Second
 )
 
+// patient is what the checks look at.
+type patient struct {
+	cfg      *config.Config
+	identity *identity.Service
+	db       *sqldb.DB
+	status   *status
+	certs    certificates
+	live     bool // the server is running, not only looked at
+	names    *net.Resolver
+}
+
+// certificates gives those in use; of a server that is not running, those that it would use.
+type certificates func() (*certs.Source, error)
+
 // newDoctor is the list of checks; the parts of the server join theirs with Add.
-func newDoctor(lc fx.Lifecycle, log *slog.Logger, live serving) *doctor.Service {
-	s := doctor.New()
+func newDoctor(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, db *sqldb.DB, st *status, c certificates, log *slog.Logger, live serving) *doctor.Service {
+	p := &patient{cfg: cfg, identity: s, db: db, status: st, certs: c, live: bool(live), names: net.DefaultResolver}
+	d := doctor.New(p.checks()...)
 	if live {
 		background(lc, func(ctx context.Context) {
 			select {
@@ -27,19 +47,66 @@ func newDoctor(lc fx.Lifecycle, log *slog.Logger, live serving) *doctor.Service 
 			case <-ctx.Done():
 				return
 			}
-			s.Background(ctx, doctorEvery, func(r doctor.Report) { tellReport(log, r) })
+			d.Background(ctx, doctorEvery, func(r doctor.Report) { tellReport(log, r) })
 		})
 	}
-	return s
+	return d
+}
+
+// checks are those that this package makes itself.
+func (p *patient) checks() []doctor.Check {
+	list := []doctor.Check{
+		{ID: "config.file", Group: doctor.Configuration, About: "the configuration is valid", Run: p.configFile},
+		{ID: "config.modes", Group: doctor.Configuration, About: "nobody else reads keys and secrets", Run: p.modes, Fix: p.fixMode},
+		{ID: "names.address", Group: doctor.Names, About: "the names lead here", Network: true, Run: p.addresses},
+		{ID: "names.srv", Group: doctor.Names, About: "chat clients find the server (SRV)", Network: true, Run: p.services},
+		{ID: "certificate", Group: doctor.Certificates, About: "the certificates are for these names, and for now", Run: p.certificates},
+		{ID: "ftp.address", Group: doctor.FTP, About: "the address that PASV announces", Run: p.passiveAddress},
+		{ID: "ftp.address.name", Group: doctor.FTP, About: "the name leads to the address that PASV announces", Network: true, Run: p.passiveName},
+		{ID: "ftp.ports", Group: doctor.FTP, About: "ports for passive data connections", Run: p.passivePorts},
+		{ID: "web.https", Group: doctor.Web, About: "the pages are served over https", Run: p.https},
+		{ID: "web.public", Group: doctor.Web, About: "the public address leads to this server", Network: true, Run: p.publicURL},
+		{ID: "web.proxy", Group: doctor.Web, About: "what proxies say of clients", Run: p.proxies},
+		{ID: "storage.space", Group: doctor.Storage, About: "room on the disks", Run: p.space},
+		{ID: "storage.files", Group: doctor.Storage, About: "files can be written, with their owners", Run: p.filesRoot},
+		{ID: "storage.sync", Group: doctor.Storage, About: "what is written reaches the disk", Run: p.sync},
+		{ID: "storage.database", Group: doctor.Storage, About: "the database is whole", Slow: true, Run: p.database},
+		{ID: "accounts.administrators", Group: doctor.Accounts, About: "more than one administrator", Run: p.administrators},
+		{ID: "accounts.factors", Group: doctor.Accounts, About: "administrators with a second factor", Run: p.factors},
+		{ID: "system.clock", Group: doctor.System, About: "the clock is kept right", Run: p.clock},
+		{ID: "system.files", Group: doctor.System, About: "open files for all sessions", Run: p.openFiles},
+		{ID: "audit.chain", Group: doctor.Audit, About: "nobody has changed the audit log", Slow: true, Run: p.auditChain},
+	}
+	return append(list, p.roadChecks()...)
 }
 
 // tellReport puts what somebody should see into the log.
 func tellReport(log *slog.Logger, r doctor.Report) {
 	for _, x := range r.Attention() {
-		level := slog.LevelWarn
+		level := slog.LevelInfo
 		if x.State == doctor.Failed {
-			level = slog.LevelError
+			level = slog.LevelWarn
 		}
 		log.Log(context.Background(), level, "a check of the server did not pass", "event", "doctor", "check", x.ID, "found", x.Title, "fix", x.Fix)
 	}
 }
+
+// The results, in short.
+func good(id, title string) doctor.Result {
+	return doctor.Result{ID: id, Title: title, State: doctor.OK}
+}
+
+func skipped(id, title, why string) doctor.Result {
+	return doctor.Result{ID: id, Title: title, State: doctor.Skipped, Why: why}
+}
+
+func warning(id, title, why, fix string) doctor.Result {
+	return doctor.Result{ID: id, Title: title, State: doctor.Warning, Why: why, Fix: fix}
+}
+
+func failed(id, title, why, fix string) doctor.Result {
+	return doctor.Result{ID: id, Title: title, State: doctor.Failed, Why: why, Fix: fix}
+}
+
+// one is a list of a single result.
+func one(r doctor.Result) []doctor.Result { return []doctor.Result{r} }

@@ -87,7 +87,7 @@ func offline(ctx context.Context, cfg *config.Config, version string) (*Client, 
 	var a *api.API
 	app := fx.New(
 		fx.Supply(cfg, log, db, newFailure(), buildVersion(version), serving(false)), fx.NopLogger,
-		core(), fx.Provide(newOfflineStatus, noTester, newAPI), fx.Populate(&a),
+		core(), fx.Provide(newOfflineStatus, offlineCerts, noTester, newAPI), fx.Populate(&a),
 	)
 	undo := func(err error) error {
 		err = errors.Join(err, db.Close())

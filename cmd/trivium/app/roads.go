@@ -34,7 +34,7 @@ import (
 // roads are the three servers and the control socket, in the order in which they open.
 func roads() fx.Option {
 	return fx.Module("roads",
-		fx.Provide(notice.New, newMail, newTeller, newCerts, newStatus, newTester, newAPI, newFTP, newWeb, newArchive, newXMPP),
+		fx.Provide(notice.New, newMail, newTeller, newCerts, givenCerts, newStatus, newTester, newAPI, newFTP, newWeb, newArchive, newXMPP),
 		fx.Invoke(
 			func(s *identity.Service, t *teller) { s.AddNotifier(t) },
 			func(lc fx.Lifecycle, cfg *config.Config, a *api.API, f *failure, log *slog.Logger) {

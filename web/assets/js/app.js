@@ -5,6 +5,7 @@ import { upload } from "./upload.js";
 import { selections } from "./selection.js";
 import { zone } from "./zone.js";
 import { passkeys, chatAnswers } from "./passkey.js";
+import { doctor } from "./doctor.js";
 
 const say = (text) => {
 	const region = document.getElementById("announce");
@@ -163,6 +164,7 @@ confirmations();
 once();
 strength();
 passkeys();
+doctor();
 chatAnswers();
 selections();
 zone();
