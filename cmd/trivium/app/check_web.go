@@ -72,7 +72,7 @@ func (p *patient) publicURL(ctx context.Context) []doctor.Result {
 	}
 	defer done()
 	var list []doctor.Result
-	res, err := request(ctx, client, http.MethodGet, base+"/healthz")
+	res, err := askOwn(ctx, client, http.MethodGet, base+"/healthz")
 	switch {
 	case err != nil:
 		why := "no browser on this machine reaches it; behind a NAT that may be so for this machine alone"
@@ -87,7 +87,7 @@ func (p *patient) publicURL(ctx context.Context) []doctor.Result {
 	list = append(list, good(id, base+" leads here"))
 	for _, m := range []struct{ method, path string }{{http.MethodHead, "/healthz"}, {http.MethodPatch, "/files/"}} {
 		mid := id + "." + strings.ToLower(m.method)
-		res, err := request(ctx, client, m.method, base+m.path)
+		res, err := askOwn(ctx, client, m.method, base+m.path)
 		switch {
 		case err != nil:
 			list = append(list, warning(mid, m.method+" does not reach the server", err.Error(), "let the proxy pass it on"))
@@ -119,7 +119,7 @@ func (p *patient) ownClient(base string) (*http.Client, func(), error) {
 	return c, t.CloseIdleConnections, nil
 }
 
-func request(ctx context.Context, c *http.Client, method, at string) (*http.Response, error) {
+func askOwn(ctx context.Context, c *http.Client, method, at string) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, at, http.NoBody)
 	if err != nil {
 		return nil, err
