@@ -38,6 +38,8 @@ var mayImport = []struct {
 	{"identity/oidc", []string{"identity"}},
 	{"identity/oidc/oidctest", nil},
 	{"identity/provider", []string{"identity"}},
+	{"webhooks", []string{"identity"}},
+	{"webhooks/sqlstore", []string{"webhooks", "identity", "internal/sqldb"}},
 	// 2
 	{"identity/sqlstore", []string{"identity", "internal/sqldb", "internal/mail"}},
 	{"identity/storetest", []string{"identity"}},
@@ -58,7 +60,7 @@ var mayImport = []struct {
 	{"web/text", nil},
 	{"web/auth", []string{"identity"}},
 	{"web/takeout", []string{"identity", "files"}},
-	{"web/api", []string{"doctor", "identity", "identity/proftpd", "identity/importer", "tokens", "files", "config", "internal/...", "web/auth", "web/takeout"}},
+	{"web/api", []string{"webhooks", "doctor", "identity", "identity/proftpd", "identity/importer", "tokens", "files", "config", "internal/...", "web/auth", "web/takeout"}},
 	{"web/dav", []string{"identity", "files", "internal/...", "web/auth"}},
 	{"xmpp", []string{"identity", "config", "internal/..."}},
 	{"xmpp/gendoap", nil},
@@ -97,7 +99,7 @@ var mayImport = []struct {
 // fxOnly and sqldbOnly are what two imports are confined to.
 var (
 	fxOnly    = []string{"cmd/trivium/app"}
-	sqldbOnly = []string{"cmd/trivium/app", "identity/sqlstore", "tokens/sqlstore", "files/sqlstore", "xmpp/sqlstore", "internal/sqldb/sqltest", "xmpp/xmpptest", "xmpp/mam/sqlstore", "xmpp/pubsub/sqlstore"}
+	sqldbOnly = []string{"cmd/trivium/app", "webhooks/sqlstore", "identity/sqlstore", "tokens/sqlstore", "files/sqlstore", "xmpp/sqlstore", "internal/sqldb/sqltest", "xmpp/xmpptest", "xmpp/mam/sqlstore", "xmpp/pubsub/sqlstore"}
 	roads     = []string{"ftp", "web", "xmpp"}
 )
 

@@ -28,6 +28,8 @@ type commands struct {
 	Ban      banCmd      `cmd:"" group:"live" help:"Addresses that may not connect."`
 	Audit    auditCmd    `cmd:"" group:"live" help:"Log-ins and changes, newest first."`
 
+	Webhook webhookCmd `cmd:"" group:"server" help:"Addresses that are told what happens here."`
+
 	Share   shareCmd   `cmd:"" group:"server" help:"Links to files that people have given out."`
 	Quota   quotaCmd   `cmd:"" group:"server" help:"What homes, group folders and /pub hold and may hold."`
 	Status  statusCmd  `cmd:"" group:"server" help:"Problems first, then listeners and sessions."`

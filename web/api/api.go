@@ -23,6 +23,7 @@ import (
 	"trivium/identity"
 	"trivium/internal/probe"
 	"trivium/tokens"
+	"trivium/webhooks"
 )
 
 // Prefix begins every path.
@@ -50,6 +51,8 @@ type Options struct {
 
 	// TestConnection tries a road as an account's client does, and reports each step; nil: nothing runs.
 	TestConnection func(ctx context.Context, by identity.Actor, user, road, at string, report func(probe.Step)) error
+
+	Webhooks *webhooks.Service // nil: questions about webhooks are answered with unsupported
 
 	// Metrics answers GET /metrics; nil: there is no such path.
 	Metrics http.Handler
@@ -145,6 +148,8 @@ func New(o Options) (*API, error) {
 	a.registerAudit()
 	a.registerSources()
 	a.registerApplications()
+	a.registerWebhooks()
+	a.registerEvents()
 	a.registerConnect()
 	if err := a.known(dangerous()); err != nil {
 		return nil, err

@@ -75,6 +75,7 @@ func dangerous() []string {
 		"sync-source", "set-user-source", "remove-link",
 		"fix-check",
 		"add-application", "set-application", "renew-application-secret", "remove-application",
+		"add-webhook", "set-webhook", "remove-webhook",
 	}
 }
 

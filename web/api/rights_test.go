@@ -52,6 +52,9 @@ var levels = map[string]identity.Level{
 	"list-applications": identity.LevelAdmin, "show-application": identity.LevelAdmin, "add-application": identity.LevelAdmin, "set-application": identity.LevelAdmin, "renew-application-secret": identity.LevelAdmin,
 	"remove-application": identity.LevelAdmin, "list-application-uses": identity.LevelLoggedIn, "end-application-use": identity.LevelLoggedIn,
 
+	"list-webhooks": identity.LevelAdmin, "add-webhook": identity.LevelAdmin, "show-webhook": identity.LevelAdmin, "set-webhook": identity.LevelAdmin, "remove-webhook": identity.LevelAdmin,
+	"test-webhook": identity.LevelAdmin, "list-deliveries": identity.LevelAdmin, "watch-events": identity.LevelLoggedIn,
+
 	"setup-link": identity.LevelRoot,
 
 	"doctor": identity.LevelAdmin, "list-checks": identity.LevelAdmin, "fix-check": identity.LevelRoot,
@@ -91,7 +94,7 @@ func TestEveryOperationHasItsLevel(t *testing.T) {
 		if got.status != http.StatusUnauthorized || got.header.Get("WWW-Authenticate") == "" {
 			t.Errorf("%s without a credential: %d", r.Operation, got.status)
 		}
-		if r.Operation == "watch-sessions" || r.Operation == "introspect" {
+		if r.Operation == "watch-sessions" || r.Operation == "watch-events" || r.Operation == "introspect" {
 			continue // a stream that does not end, and what only some tokens may: tests of their own
 		}
 		for _, l := range held {

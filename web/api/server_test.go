@@ -26,6 +26,8 @@ import (
 	"trivium/tokens"
 	tokenstore "trivium/tokens/sqlstore"
 	"trivium/web/api"
+	"trivium/webhooks"
+	hookstore "trivium/webhooks/sqlstore"
 )
 
 const password = "correct horse battery staple"
@@ -40,6 +42,7 @@ type server struct {
 	log     *log
 	files   string // folder of the file tree
 	tree    *files.Service
+	hooks   *webhooks.Service
 }
 
 // log keeps what the handler logs.
@@ -106,7 +109,10 @@ func startWith(t testing.TB, policy map[string]string, accounts ...identity.Leve
 		Bin: filestore.New(db), Trash: files.TrashAll, Versions: 3, Shares: filestore.New(db)})
 	check(t, err)
 	s.tree = tree
-	s.api, err = api.New(api.Options{Identity: s.id, Tokens: s.tokens, Files: tree, Config: cfg, Version: "1.2.3", Log: logger})
+	check(t, hookstore.Migrate(ctx, db))
+	s.hooks, err = webhooks.New(webhooks.Options{Store: hookstore.New(db), Log: s.id, Private: true, Backoff: func(int) time.Duration { return time.Millisecond }})
+	check(t, err)
+	s.api, err = api.New(api.Options{Webhooks: s.hooks, Identity: s.id, Tokens: s.tokens, Files: tree, Config: cfg, Version: "1.2.3", Log: logger})
 	check(t, err)
 	s.control = s.api.Control(root())
 	for _, l := range accounts {

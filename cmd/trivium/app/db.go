@@ -10,6 +10,7 @@ import (
 	identitystore "trivium/identity/sqlstore"
 	"trivium/internal/sqldb"
 	tokenstore "trivium/tokens/sqlstore"
+	hookstore "trivium/webhooks/sqlstore"
 	mamstore "trivium/xmpp/mam/sqlstore"
 	pubsubstore "trivium/xmpp/pubsub/sqlstore"
 	xmppstore "trivium/xmpp/sqlstore"
@@ -50,6 +51,7 @@ func migrateStore(ctx context.Context, db *sqldb.DB) error {
 		{"identity", identitystore.Migrate},
 		{"tokens", tokenstore.Migrate},
 		{"files", filestore.Migrate},
+		{"webhooks", hookstore.Migrate},
 		{"xmpp", xmppstore.Migrate},
 		{"mam", mamstore.Migrate},
 		{"pubsub", pubsubstore.Migrate},

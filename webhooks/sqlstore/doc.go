@@ -1,0 +1,2 @@
+// Package sqlstore keeps subscriptions of webhooks in a database.
+package sqlstore
