@@ -19,4 +19,5 @@ func settleMemory() {
 	}
 	runtime.GC()
 	debug.FreeOSMemory()
+	releaseProgram()
 }
