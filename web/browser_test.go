@@ -124,6 +124,7 @@ func TestBrowser(t *testing.T) {
 		w.Listeners = func() []web.Bound {
 			return []web.Bound{{Name: "ftp", Addr: "127.0.0.1:2121", TLS: "explicit"}, {Name: "xmpp", Addr: "127.0.0.1:5222", TLS: "starttls"}}
 		}
+		w.TestConnection = brokenPassive
 	})
 	code, err := s.identity.SetupCode(t.Context())
 	if err != nil {
@@ -168,6 +169,8 @@ func TestBrowser(t *testing.T) {
 	if got := other.get("/").StatusCode; got != 303 {
 		t.Errorf("the ended session gets %d", got)
 	}
+
+	tryConnection(t, b)
 
 	paths := []string{"/", "/files/", "/files/?q=a", "/files/" + url.PathEscape(filepath.Base(plain)) + "?view", "/files/?share=pub", "/shares", "/sessions", "/tokens", "/account", "/admin", "/admin/users", "/admin/users/user1", "/admin/groups", "/admin/sessions", "/admin/audit", "/admin/policy", "/admin/policy?group=ftp", "/groups", "/admin/config", "/no-such-page"}
 	for _, width := range []int64{320, 390, 768, 1280} {

@@ -1,13 +1,16 @@
 package web
 
 import (
+	"html/template"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"trivium/identity"
+	"trivium/internal/qr"
 )
 
 type homeView struct {
@@ -17,93 +20,199 @@ type homeView struct {
 	Quota   *quota
 	Cards   []connectCard
 	Contact string
+	Factor  bool // the account has a second factor: most ways want an app password
+	Testing bool // connections can be tested
 }
 
-// connectCard says how to use the account over one road.
+// connectCard says how to use the account in one way.
 type connectCard struct {
-	ID, Title, Icon, Security string
-	Rows                      []copyField
-	Plain                     bool // no TLS: worth a warning
+	ID, Road, Title, Icon, Security string      // Security is a key of the catalogue until the card is added
+	Rows, Lines                     []copyField // what clients ask for; commands
+	Plain                           bool        // no TLS: worth a warning
+	Open                            template.URL
+	QR                              template.HTML
+	Code                            string // what the QR code says
+	Clients                         []clientHelp
+	Site                            bool // there is a file for FileZilla
+	Share                           string
+	Steps                           []stepRow // of a test that was made without script
+	Refused                         string    // why there was none
 }
 
 // copyField is a value to copy: a readonly input, and a button where script runs.
 type copyField struct{ ID, Label, Value string }
 
-func (s *Server) getHome(v *visit) error {
+// clientHelp says what to type where in a program; Text is a key of the catalogue.
+type clientHelp struct{ Name, Text string }
+
+func (s *Server) getHome(v *visit) error { return s.showHome(v, "", nil, "") }
+
+// showHome shows the page, with the steps of a test in the card of its road.
+func (s *Server) showHome(v *visit, road string, steps []stepRow, refused string) error {
 	a, err := s.opt.Identity.UserByID(v.ctx(), v.creds.UserID)
 	if err != nil {
 		return err
 	}
+	factors, err := s.opt.Identity.Factors(v.ctx(), v.creds.User)
+	if err != nil {
+		return err
+	}
 	view := &homeView{Account: s.card(a), Address: v.creds.BareJID(), Contact: s.opt.AdminContact,
-		Cards: s.cards(v)}
+		Factor: len(factors) > 0, Testing: s.opt.TestConnection != nil}
+	if view.Cards, err = s.cards(v, a); err != nil {
+		return err
+	}
+	for i := range view.Cards {
+		if c := &view.Cards[i]; c.Road == road {
+			c.Steps, c.Refused = steps, refused
+		}
+	}
 	v.fill(&view.page, "home", "Connect")
 	view.Quota = s.quota(v, &view.page, "/")
-	return s.write(v, http.StatusOK, "home", view)
+	status := http.StatusOK
+	if refused != "" {
+		status = http.StatusTooManyRequests
+	}
+	return s.write(v, status, "home", view)
 }
 
-// cards makes one card per road that is on, in a fixed order; of several listeners of a road the
-// encrypted one is shown first.
-func (s *Server) cards(v *visit) []connectCard {
+// ways are the roads that are open to the visitor's account.
+func (s *Server) ways(v *visit, a identity.Account) (ftp, web, xmpp bool) {
+	open := func(r identity.Road) bool {
+		return (len(a.Roads) == 0 || slices.Contains(a.Roads, r)) && s.opt.Identity.Allowed(v.session(), identity.Resource("login:"+string(r)))
+	}
+	return open(identity.RoadFTP), open(identity.RoadWeb), open(identity.RoadXMPP)
+}
+
+// cards makes one card per way that is on and open to the account, in a fixed order.
+func (s *Server) cards(v *visit, a identity.Account) ([]connectCard, error) {
 	by := map[string]Bound{}
 	for _, b := range s.opt.Listeners() {
 		if _, ok := by[b.Name]; !ok {
 			by[b.Name] = b
 		}
 	}
-	user := v.creds.User
+	ftp, web, xmpp := s.ways(v, a)
 	var cards []connectCard
-	add := func(c connectCard, rows ...copyField) {
-		for i := range rows {
-			rows[i].ID = c.ID + "-" + strings.ToLower(strings.ReplaceAll(rows[i].Label, " ", "-"))
+	add := func(c connectCard, ok bool) {
+		if !ok {
+			return
 		}
-		c.Rows = rows
+		for _, list := range [][]copyField{c.Rows, c.Lines} {
+			for i := range list {
+				name := strings.ToLower(strings.ReplaceAll(list[i].Label, " ", "-"))
+				list[i].ID = c.ID + "-" + name
+				if key := "home.label_" + strings.ReplaceAll(name, "-", "_"); v.words.Has(key) {
+					list[i].Label = v.T(key)
+				}
+			}
+		}
+		c.Title, c.Security = v.T("home.way_"+c.ID), v.T("home.security_"+c.Security)
 		cards = append(cards, c)
 	}
-	if b, ok := by["ftp"]; ok {
-		host, port := s.endpoint(b.Addr)
-		c := connectCard{ID: "ftp", Title: "Files: FTP", Icon: "folder", Security: "Explicit FTP over TLS", Plain: b.TLS == "none"}
-		if c.Plain {
-			c.Security = inTheClear
-		}
-		add(c, copyField{Label: "Server", Value: host}, copyField{Label: "Port", Value: port}, copyField{Label: "User", Value: user},
-			copyField{Label: "One line", Value: "lftp -u " + user + " " + address("ftp", host, port, "21")})
+	if ftp {
+		c, ok := s.ftpCard(v, by)
+		add(c, ok)
 	}
-	if b, ok := by["ftps"]; ok {
-		host, port := s.endpoint(b.Addr)
-		add(connectCard{ID: "ftps", Title: "Files: FTPS", Icon: "folder", Security: "Implicit TLS"},
-			copyField{Label: "Server", Value: host}, copyField{Label: "Port", Value: port}, copyField{Label: "User", Value: user},
-			copyField{Label: "One line", Value: "lftp -u " + user + " " + address("ftps", host, port, "990")})
+	if web && s.opt.DAV != nil {
+		add(s.davCard(v), true)
 	}
-	if s.opt.DAV != nil {
+	if xmpp {
+		c, ok := s.xmppCard(v, by)
+		add(c, ok)
+	}
+	if web && s.opt.API != nil {
 		base := s.base(v.Request())
-		add(overHTTP(connectCard{ID: "dav", Title: "Files: WebDAV", Icon: "folder", Security: "HTTPS"}, base), copyField{Label: "Address", Value: base + "/dav/"}, copyField{Label: "User", Value: user},
-			copyField{Label: "One line", Value: "curl -u " + user + " -T FILE " + base + "/dav/"})
+		add(overHTTP(connectCard{ID: "api", Road: "api", Icon: "code", Security: "https",
+			Rows:  []copyField{{Label: "Address", Value: base + "/api/v1"}, {Label: "Document", Value: base + "/api/v1/openapi.json"}},
+			Lines: []copyField{{Label: "curl", Value: `curl -H "Authorization: Bearer $TOKEN" ` + base + "/api/v1/me"}}}, base), true)
 	}
-	for _, n := range []struct{ name, title, security string }{
-		{"xmpp", "Chat: XMPP", "STARTTLS"}, {"xmpps", "Chat: XMPP", "Direct TLS"},
-	} {
-		b, ok := by[n.name]
-		if _, first := by["xmpp"]; !ok || n.name == "xmpps" && first {
+	for i, c := range cards {
+		if c.Code == "" {
 			continue
 		}
-		host, port := s.endpoint(b.Addr)
-		rows := []copyField{{Label: "Address", Value: v.creds.BareJID()}, {Label: "Server", Value: host}, {Label: "Port", Value: port}}
-		if d, ok := by["xmpps"]; ok && n.name == "xmpp" {
-			_, direct := s.endpoint(d.Addr)
-			rows = append(rows, copyField{Label: "Direct TLS port", Value: direct})
+		svg, err := qr.SVG(c.Code)
+		if err != nil {
+			return nil, err
 		}
-		add(connectCard{ID: "xmpp", Title: n.title, Icon: "chat", Security: n.security}, rows...)
+		cards[i].QR = template.HTML(svg) //nolint:gosec // drawn here, of nothing but numbers
 	}
-	if s.opt.API != nil {
-		base := s.base(v.Request())
-		add(overHTTP(connectCard{ID: "api", Title: "Scripts: API", Icon: "code", Security: "HTTPS; an app password of scope API is the bearer token"}, base),
-			copyField{Label: "Address", Value: base + "/api/v1"},
-			copyField{Label: "One line", Value: `curl -H "Authorization: Bearer $TOKEN" ` + base + "/api/v1/sessions"})
-	}
-	return cards
+	return cards, nil
 }
 
-const inTheClear = "None: the password travels in the clear"
+// ftpCard is about explicit TLS, and implicit where that is on alone; where both are, it has both ports.
+func (s *Server) ftpCard(v *visit, by map[string]Bound) (connectCard, bool) {
+	b, explicit := by["ftp"]
+	i, implicit := by["ftps"]
+	user := v.creds.User
+	c := connectCard{ID: "ftp", Road: "ftp", Icon: "folder", Security: "explicit", Site: true,
+		Clients: []clientHelp{{"FileZilla", "home.client_filezilla"}, {"WinSCP", "home.client_winscp"}, {"Cyberduck", "home.client_cyberduck"}, {"lftp", "home.client_lftp"}}}
+	scheme, usual := "ftp", "21"
+	switch {
+	case !explicit && !implicit:
+		return c, false
+	case !explicit:
+		b, scheme, usual, c.Security = i, "ftps", "990", "implicit"
+	case b.TLS == "none":
+		c.Plain, c.Security = true, inTheClear
+	}
+	host, port := s.endpoint(b.Addr)
+	at := address(scheme, host, port, usual)
+	c.Rows = []copyField{{Label: "Server", Value: host}, {Label: "Port", Value: port}, {Label: "User", Value: user}}
+	if explicit && implicit {
+		_, other := s.endpoint(i.Addr)
+		c.Rows = append(c.Rows, copyField{Label: "Implicit TLS port", Value: other})
+	}
+	curl := "curl --ssl-reqd -u " + user + " " + at + "/"
+	if c.Plain || scheme == "ftps" {
+		curl = "curl -u " + user + " " + at + "/"
+	}
+	c.Lines = []copyField{{Label: "One line", Value: "lftp -u " + user + " " + at}, {Label: "curl", Value: curl}}
+	c.Code = (&url.URL{Scheme: scheme, User: url.User(user), Host: strings.TrimPrefix(at, scheme+"://"), Path: "/"}).String()
+	c.Open = template.URL(c.Code) //nolint:gosec // made here, by net/url
+	return c, true
+}
+
+func (s *Server) davCard(v *visit) connectCard {
+	base, user := s.base(v.Request()), v.creds.User
+	at := base + "/dav/"
+	c := connectCard{ID: "dav", Road: "dav", Icon: "folder", Security: "https", Code: at,
+		Rows: []copyField{{Label: "Address", Value: at}, {Label: "User", Value: user}},
+		Lines: []copyField{
+			{Label: "curl", Value: "curl -u " + user + " -T FILE " + at},
+			{Label: "rclone", Value: "rclone config create trivium webdav url " + at + " vendor other user " + user},
+			{Label: "Linux", Value: "sudo mount -t davfs " + at + " /mnt"},
+			{Label: "Windows", Value: "net use T: " + at + " /user:" + user + " *"},
+		},
+		Clients: []clientHelp{{"Windows", "home.client_windows"}, {"macOS", "home.client_macos"}, {"GNOME, KDE", "home.client_linux"}, {"Cyberduck, WinSCP", "home.client_davapps"}}}
+	return overHTTP(c, base)
+}
+
+func (s *Server) xmppCard(v *visit, by map[string]Bound) (connectCard, bool) {
+	b, open := by["xmpp"]
+	d, direct := by["xmpps"]
+	c := connectCard{ID: "xmpp", Road: "xmpp", Icon: "chat", Security: "starttls",
+		Clients: []clientHelp{{"Conversations, Monal", "home.client_phone"}, {"Gajim, Dino", "home.client_desktop"}, {"Psi, Pidgin", "home.client_psi"}}}
+	switch {
+	case !open && !direct:
+		return c, false
+	case !open:
+		b, c.Security = d, "direct"
+	}
+	host, port := s.endpoint(b.Addr)
+	jid := v.creds.BareJID()
+	c.Rows = []copyField{{Label: "Address", Value: jid}, {Label: "Server", Value: host}, {Label: "Port", Value: port}}
+	if open && direct {
+		_, other := s.endpoint(d.Addr)
+		c.Rows = append(c.Rows, copyField{Label: "Direct TLS port", Value: other})
+	}
+	c.Code = "xmpp:" + (&url.URL{Path: jid}).EscapedPath() // RFC 5122 section 2.2
+	c.Open, c.Share = template.URL(c.Code), c.Code         //nolint:gosec // the parts are escaped
+	return c, true
+}
+
+// inTheClear is what the security of a card without TLS is.
+const inTheClear = "none"
 
 // overHTTP warns where the address of a card has no TLS.
 func overHTTP(c connectCard, base string) connectCard {

@@ -207,6 +207,9 @@ func (s *Server) table() []route {
 		{Method: get, Path: "/admin/import", Level: admin, Page: "admin.import", nav: "Import", icon: "down", group: navAdmin, confirm: true, handle: s.getImport},
 		{Method: post, Path: "/admin/import", Level: admin, Page: "admin.import", upload: true, confirm: true, handle: s.postImport},
 		{Method: post, Path: "/admin/import/:id/apply", Level: admin, Page: "admin.import", confirm: true, handle: s.postImportApply},
+		// How to use the account: tests of it, and a file for FileZilla.
+		{Method: post, Path: "/connect/:road/test", Level: in, Page: "home", handle: s.postConnectTest},
+		{Method: get, Path: "/connect/filezilla.xml", Level: in, Page: "home", handle: s.getFileZilla},
 		// Bans.
 		{Method: get, Path: "/admin/bans", Level: identity.LevelStaff, Page: "admin.bans", nav: "Bans", icon: "stop", group: navAdmin, handle: s.getBans},
 		{Method: post, Path: "/admin/bans/new", Level: identity.LevelModerator, Page: "admin.bans", confirm: true, handle: s.postNewBan},

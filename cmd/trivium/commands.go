@@ -34,6 +34,7 @@ type commands struct {
 	Quota   quotaCmd   `cmd:"" group:"server" help:"What homes, group folders and /pub hold and may hold."`
 	Status  statusCmd  `cmd:"" group:"server" help:"Problems first, then listeners and sessions."`
 	Doctor  doctorCmd  `cmd:"" group:"server" help:"Look at the server, and say what to do about what is wrong."`
+	Client  clientCmd  `cmd:"" group:"server" help:"Built-in clients that test each road."`
 	Policy  policyCmd  `cmd:"" group:"server" help:"Which level a resource needs, and why."`
 	Class   classCmd   `cmd:"" group:"server" help:"Classes of client addresses."`
 	Store   storeCmd   `cmd:"" group:"server" help:"Where accounts, tokens and messages are kept."`

@@ -4,6 +4,7 @@ import { live } from "./live.js";
 import { upload } from "./upload.js";
 import { selections } from "./selection.js";
 import { zone } from "./zone.js";
+import { connect } from "./connect.js";
 import { passkeys, chatAnswers } from "./passkey.js";
 import { doctor } from "./doctor.js";
 
@@ -163,6 +164,7 @@ messages();
 confirmations();
 once();
 strength();
+connect();
 passkeys();
 doctor();
 chatAnswers();
