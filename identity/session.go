@@ -170,6 +170,7 @@ type Session struct {
 	reason   Reason
 	done     bool
 	changes  map[*func()]struct{} // of OnChange
+	stops    map[*func()]struct{} // of OnStop
 }
 
 // ID is opaque, no secret, and never changes; it begins with the node's name.

@@ -11,8 +11,7 @@ func (s *Service) StopTransfer(by Actor, id string) error {
 		return ErrNotFound
 	}
 	i := ses.Info()
-	h, ok := ses.holder.(TransferHolder)
-	if !ok || !h.StopTransfer() {
+	if !ses.stopTransfers() {
 		return ErrNotFound
 	}
 	e := AuditEvent{Event: EventTransferStop, Actor: by.User, Via: by.Via, Subject: "anonymous", Result: "ok"}

@@ -51,17 +51,9 @@ func (s *Server) sendFile(v *visit, f *files.File, p string) error {
 		content = o // lets the kernel send it
 	}
 	v.long()
-	done := v.doing("GET " + p)
-	defer done()
-	r := v.run(f.Still, httpio.CutWrites)
-	defer r.end()
+	r := v.run("GET", p, info.Size, 0, f.Still, httpio.CutWrites)
+	defer func() { _ = r.end() }()
 	w := &httpio.Sender{ResponseWriter: v.Response().Writer, Session: r, Ended: identity.ErrEnded}
 	http.ServeContent(w, req, name, info.ModTime, content)
 	return nil
-}
-
-// doing shows in the list of sessions what goes on, until the returned func is called.
-func (v *visit) doing(what string) (done func()) {
-	v.browser.Update(func(d *identity.Details) { d.Doing = what })
-	return func() { v.browser.Update(func(d *identity.Details) { d.Doing = "" }) }
 }

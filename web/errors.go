@@ -78,6 +78,7 @@ var answers = []answer{
 	{err: files.ErrUnsupported, status: http.StatusNotImplemented, title: "Not possible here", text: "The storage of this folder cannot do that."},
 	{err: fs.ErrNotExist, status: http.StatusNotFound, title: notFoundTitle, text: notFoundText},
 	{err: fs.ErrPermission, status: http.StatusForbidden, title: "Not allowed", text: "Your account has no permission for this: the owner, group and mode shown in the list decide. Ask the owner."},
+	{err: errStopped, status: http.StatusForbidden, title: "Stopped", text: "An administrator stopped this transfer. Ask why before you begin it again."},
 	{err: errTaken, status: http.StatusConflict, title: "Taken already", text: "Something of this name is there already. Choose another name, or delete the old one first."},
 	{err: fs.ErrExist, status: http.StatusConflict, title: "Taken already", text: "Something of this name is there already. Choose another name, or delete the old one first."},
 

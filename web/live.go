@@ -20,7 +20,7 @@ const (
 // getSessionEvents streams which sessions of a page's list have changed, by their IDs.
 func (s *Server) getSessionEvents(v *visit) error {
 	owner := v.creds.UserID
-	if v.route.Path == "/admin/sessions/events" {
+	if v.route.Page != "sessions" { // of administrators
 		owner = ""
 	}
 	return s.stream(v, func(ctx context.Context) (<-chan struct{}, func() string, error) {

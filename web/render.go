@@ -241,7 +241,7 @@ const (
 // comes from.
 func navOrder() []string {
 	return []string{"home", "files", "trash", "shares", "groups", "sessions", "tokens", "security", "account",
-		"admin", "admin.users", "admin.invites", "admin.groups", "admin.import", "admin.sessions", "admin.bans", "admin.policy",
+		"admin", "admin.users", "admin.invites", "admin.groups", "admin.import", "admin.sessions", "admin.transfers", "admin.bans", "admin.policy",
 		"admin.sources", "admin.applications", "admin.audit", "admin.doctor", "admin.config"}
 }
 

@@ -275,15 +275,14 @@ func (s *Server) patchUpload(v *visit) error {
 // returns how much there is then.
 func (s *Server) receive(v *visit, r resumable, u *files.Upload, at int64) (int64, error) {
 	v.long()
-	defer v.doing("PUT " + r.path)()
 	body := &httpio.Body{Reader: &io.LimitedReader{R: v.Request().Body, N: r.size - at}, Conn: http.NewResponseController(v.Response().Writer),
 		Pause: s.opt.Limits.HTTPBodyTimeout, Session: v.browser.Session, Ended: identity.ErrEnded, Explain: bodyError}
-	run := v.run(u.Still, httpio.CutReads)
+	run := v.run("PUT", r.path, r.size, at, u.Still, httpio.CutReads)
 	body.Session = run
 	n, err := u.ReadFrom(body)
 	at += n
-	if run.end() {
-		body.Broken = fs.ErrPermission
+	if why := run.end(); why != nil {
+		body.Broken = why
 	}
 	if body.Broken != nil {
 		err = body.Broken

@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"io"
-	"io/fs"
 	"net/http"
 	"strings"
 
@@ -103,13 +102,11 @@ func (s *Server) store(v *visit, tree *files.Tree, in intake, name string, repla
 	if err != nil {
 		return err
 	}
-	done := v.doing("PUT " + target)
-	defer done()
-	r := v.run(u.Still, httpio.CutReads)
+	r := v.run("PUT", target, -1, 0, u.Still, httpio.CutReads)
 	body.Session = r
 	_, err = u.ReadFrom(body)
-	if r.end() {
-		body.Broken = fs.ErrPermission // and nothing more of the form is read
+	if why := r.end(); why != nil {
+		body.Broken = why // and nothing more of the form is read
 	}
 	body.Session = v.browser.Session
 	if err != nil && body.Broken == nil {

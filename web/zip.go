@@ -48,9 +48,9 @@ func (s *Server) sendZip(v *visit, tree *files.Tree, sel selection) error {
 	h.Set("Content-Disposition", httpio.Attachment(zipName(sel)))
 	h.Set("Content-Type", "application/zip")
 	v.long()
-	done := v.doing("ZIP " + sel.dir)
-	defer done()
-	sender := &httpio.Sender{ResponseWriter: v.Response().Writer, Session: v.browser.Session, Ended: identity.ErrEnded}
+	r := v.run("ZIP", sel.dir, -1, 0, nil, httpio.CutWrites)
+	defer func() { _ = r.end() }()
+	sender := &httpio.Sender{ResponseWriter: v.Response().Writer, Session: r, Ended: identity.ErrEnded}
 	out := bufio.NewWriterSize(sender, zipBuffer)
 	z := &zipper{tree: tree, w: zip.NewWriter(out)}
 	err := z.all(v.ctx(), tops)

@@ -50,9 +50,9 @@ func (q *request) get() error {
 		content = o // lets the kernel send it
 	}
 	q.patient()
-	meter := q.meter(http.MethodGet, i.Size)
-	defer meter.end()
-	q.w.(*httpio.Sender).Moved = meter.moved
+	meter := q.ses.Meter(http.MethodGet, q.path, i.Size, 0)
+	defer meter.End()
+	q.w.(*httpio.Sender).Moved = meter.Moved
 	t := q.begin(f.Still, httpio.CutWrites)
 	defer t.end()
 	q.w.(*httpio.Sender).Session = t.watch

@@ -87,8 +87,8 @@ func (q *request) store(body *httpio.Body) (i files.Info, created bool, err erro
 
 // receive reads the body into the upload.
 func (q *request) receive(u *files.Upload, body *httpio.Body) error {
-	meter := q.meter(http.MethodPut, q.r.ContentLength)
-	defer meter.end()
+	meter := q.ses.Meter(http.MethodPut, q.path, q.r.ContentLength, 0)
+	defer meter.End()
 	t := q.begin(u.Still, httpio.CutReads)
 	defer t.end()
 	body.Session = t.watch
@@ -111,12 +111,12 @@ func (q *request) receive(u *files.Upload, body *httpio.Body) error {
 // metered tells the meter of what is read.
 type metered struct {
 	io.Reader
-	meter *meter
+	meter *identity.Meter
 }
 
 func (m *metered) Read(p []byte) (int, error) {
 	n, err := m.Reader.Read(p)
-	m.meter.moved(int64(n))
+	m.meter.Moved(int64(n))
 	return n, err
 }
 

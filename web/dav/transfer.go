@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"trivium/identity"
 	"trivium/internal/httpio"
@@ -105,47 +104,4 @@ func (o *holder) SessionChanged() {
 func (o *holder) StopTransfer() bool {
 	ses := o.ses.Load()
 	return ses != nil && o.all.stop(ses, false)
-}
-
-// meter shows a transfer in the list of sessions.
-type meter struct {
-	ses   *identity.Session
-	info  identity.TransferInfo
-	shown time.Time
-	last  int64 // bytes as of shown
-}
-
-// meterEvery is how often the list of sessions hears of a transfer.
-const meterEvery = time.Second
-
-func (q *request) meter(verb string, size int64) *meter {
-	now := time.Now()
-	m := &meter{ses: q.ses, shown: now, info: identity.TransferInfo{Verb: verb, Path: q.path, Size: size, StartedAt: now.UTC()}}
-	m.show()
-	return m
-}
-
-func (m *meter) show() {
-	info := m.info
-	m.ses.Update(func(d *identity.Details) { d.Transfer = &info })
-}
-
-// moved adds bytes.
-func (m *meter) moved(n int64) {
-	m.info.Bytes += n
-	now := time.Now()
-	if gone := now.Sub(m.shown); gone >= meterEvery {
-		m.info.Rate = int64(float64(m.info.Bytes-m.last) / gone.Seconds())
-		m.shown, m.last = now, m.info.Bytes
-		m.show()
-	}
-}
-
-// end takes the transfer out of the list, unless another of the session stands there by now.
-func (m *meter) end() {
-	m.ses.Update(func(d *identity.Details) {
-		if t := d.Transfer; t != nil && t.Path == m.info.Path && t.StartedAt.Equal(m.info.StartedAt) {
-			d.Transfer = nil
-		}
-	})
 }

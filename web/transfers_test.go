@@ -1,0 +1,76 @@
+package web_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"trivium/identity"
+)
+
+// A transfer over the pages is listed, and stopping it cuts that alone: the session goes on.
+func TestStopTransfer(t *testing.T) {
+	s := newSite(t)
+	s.user("admin1", identity.LevelAdmin)
+	s.user("user1", identity.LevelUser)
+	s.user("staff1", identity.LevelStaff)
+	admin, u := s.browser().login("admin1"), s.browser().login("user1")
+	admin.get("/admin/transfers").expect(t, http.StatusOK, "No transfers right now.")
+	u.get("/admin/transfers").expect(t, http.StatusNotFound)
+
+	// An upload whose body does not end by itself.
+	token := u.token("/files/")
+	create := u.request("POST", "/files/", http.NoBody)
+	for k, v := range map[string]string{"Tus-Resumable": "1.0.0", "Upload-Length": "1000000", "Upload-Metadata": "filename Ym9hdC5pc28=", "X-CSRF-Token": token} {
+		create.Header.Set(k, v)
+	}
+	at := u.do(create)
+	if at.StatusCode != http.StatusCreated {
+		t.Fatalf("an upload begins with %d", at.StatusCode)
+	}
+	body, more := io.Pipe()
+	patch := u.request("PATCH", at.Header.Get("Location"), body)
+	for k, v := range map[string]string{"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream", "X-CSRF-Token": token} {
+		patch.Header.Set(k, v)
+	}
+	done := make(chan int, 1)
+	go func() {
+		res, err := u.Do(patch)
+		if err != nil {
+			done <- 0
+			return
+		}
+		_ = res.Body.Close()
+		done <- res.StatusCode
+	}()
+	go func() { _, _ = more.Write([]byte(strings.Repeat("x", 1000))) }()
+	var id string
+	until(t, "the upload among the transfers", func() bool {
+		for _, i := range s.identity.Registry.List(identity.Filter{User: "user1"}) {
+			if x := i.Transfer; x != nil && x.Path == "/boat.iso" && x.Size == 1_000_000 {
+				id = i.ID
+				return true
+			}
+		}
+		return false
+	})
+	admin.get("/admin/transfers").expect(t, http.StatusOK, `data-testid="transfer-row"`, "/boat.iso", "user1")
+	staff := s.browser().login("staff1")
+	if page := staff.get("/admin/transfers").expect(t, http.StatusOK, "/boat.iso"); strings.Contains(page.body, "/stop") {
+		t.Error("staff get a Stop button")
+	}
+	admin.post("/admin/transfers", "/admin/transfers/"+id+"/stop").expect(t, http.StatusSeeOther)
+	if got := <-done; got != http.StatusForbidden && got != 0 {
+		t.Errorf("the stopped upload gets %d", got)
+	}
+	_ = more.Close()
+	admin.get("/admin/transfers").expect(t, http.StatusOK, "The transfer of user1 was stopped.", "No transfers right now.")
+	u.get("/files/").expect(t, http.StatusOK)
+	admin.post("/admin/transfers", "/admin/transfers/"+id+"/stop").expect(t, http.StatusSeeOther)
+	admin.get("/admin/transfers").expect(t, http.StatusOK, "The transfer was not stopped.")
+	rows, err := s.identity.Audit(t.Context(), identity.AuditFilter{Event: identity.EventTransferStop})
+	if err != nil || len(rows) != 1 || rows[0].Actor != "admin1" || rows[0].Subject != "user1" || rows[0].Detail != "PUT /boat.iso" {
+		t.Errorf("the audit log has %+v, %v", rows, err)
+	}
+}
