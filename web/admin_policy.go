@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -26,6 +27,9 @@ type policyView struct {
 	CanUndo  bool
 	Extra    field // further rules, a line each
 	Note     field
+
+	Address     field // whose class is asked for
+	ClassAnswer string
 
 	Resource, User, Class field
 	Decision              *identity.Decision
@@ -99,7 +103,36 @@ func (s *Server) getPolicy(v *visit) error {
 			view.User.Error = text
 		}
 	}
+	if view.Address.Value = v.QueryParam("address"); view.Address.Value != "" {
+		if a, err := netip.ParseAddr(strings.TrimSpace(view.Address.Value)); err != nil {
+			status, view.Address.Error = http.StatusUnprocessableEntity, v.T("classes.no_address")
+		} else {
+			view.ClassAnswer = s.classAnswer(v, a)
+		}
+	}
 	return s.showPolicy(v, status, view)
+}
+
+// classAnswer says in words which class an address is in, and why.
+func (s *Server) classAnswer(v *visit, a netip.Addr) string {
+	why, ok := s.opt.Registry.ExplainClass(v.ctx(), a)
+	if !ok {
+		return v.T("classes.in_none", a.String())
+	}
+	reason := ""
+	switch why.By {
+	case "network":
+		reason = v.T("classes.by_network", why.Match)
+	case "class":
+		reason = v.T("classes.by_class", why.Match)
+	case "classes":
+		reason = v.T("classes.by_classes", why.Match)
+	case "host":
+		reason = v.T("classes.by_host", why.Host, why.Match)
+	default:
+		reason = v.T("classes.by_none")
+	}
+	return v.T("classes.in", a.String(), why.Class, reason)
 }
 
 // explain takes the subject for a level where it is the name of one, else for an account.
@@ -119,10 +152,11 @@ func (s *Server) showPolicy(v *visit, status int, view *policyView) error {
 	view.Resource = field{ID: "resource", Name: "resource", Label: "Resource", Type: "text", Value: view.Resource.Value, Error: view.Resource.Error, Required: true, Help: "Such as web:/admin/users, ftp:SITE CHMOD, file:/pub/a or login:ftp."}
 	view.User = field{ID: "user", Name: "user", Label: "User or level", Type: "text", Value: view.User.Value, Error: view.User.Error, Required: true, Help: "A user name, or a level such as staff."}
 	view.Class = field{ID: "class", Name: "class", Label: "Class", Type: "text", Value: view.Class.Value, Help: "Of addresses; empty: none."}
+	view.Address = field{ID: "address", Name: "address", Label: v.T("classes.address"), Type: "text", Value: view.Address.Value, Error: view.Address.Error, Required: true, Help: v.T("classes.help")}
 	view.Extra = field{ID: "extra", Name: "extra", Label: "Further rules", Type: "text", Rows: 3, Value: view.Extra.Value, Error: view.Extra.Error,
 		Help: "A line each: ftp:WRITE:/pub/** for group:staff = user. The level may be never; an empty one removes the rule."}
 	view.Note = field{ID: "note", Name: "note", Label: "Note", Type: "text", Value: view.Note.Value, Help: "Why, for those who read the list."}
-	for _, f := range []*field{&view.User, &view.Extra} {
+	for _, f := range []*field{&view.User, &view.Extra, &view.Address} {
 		if f.Error != "" {
 			view.trouble(f, f.Error)
 		}

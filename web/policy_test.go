@@ -3,6 +3,7 @@ package web_test
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -175,4 +176,15 @@ func TestPolicyPage(t *testing.T) {
 	user.post("/account", "/admin/policy/apply", "extra", "web:/admin/** = user").expect(t, http.StatusNotFound)
 
 	root.get("/admin/policy?resource="+url.QueryEscape("web:/trash")+"&user=user1").expect(t, http.StatusOK, "<strong>No.</strong>", "customer (20)", "The client sees: 404", "The level customer (20) would be needed")
+}
+
+func TestWhichClass(t *testing.T) {
+	s := newSite(t, func(_ *web.Options, o *identity.Options) {
+		o.Classes = []identity.Class{{Name: "lan", From: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}
+	})
+	s.user("admin1", identity.LevelAdmin)
+	b := s.browser().login("admin1")
+	b.get("/admin/policy?address=192.0.2.7").expect(t, http.StatusOK, `data-testid="class-answer"`, "192.0.2.7 is in class lan: it lies in 192.0.2.0/24.")
+	b.get("/admin/policy?address=198.51.100.1").expect(t, http.StatusOK, "198.51.100.1 is in no class.")
+	b.get("/admin/policy?address=x").expect(t, http.StatusUnprocessableEntity, "That is no IP address.")
 }

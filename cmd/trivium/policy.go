@@ -451,6 +451,9 @@ func (c *classTestCmd) Run(s *shell) error {
 	}
 	var found struct {
 		Class *string `json:"class"`
+		By    string  `json:"by"`
+		Match string  `json:"match"`
+		Host  string  `json:"host"`
 	}
 	if shown, err := s.fetch("/classes/test", query("address", c.Address), &found); shown || err != nil {
 		return err
@@ -458,5 +461,7 @@ func (c *classTestCmd) Run(s *shell) error {
 	if found.Class == nil {
 		return s.result(c.Address + " is in no class.")
 	}
-	return s.result(c.Address + " is in class " + *found.Class + ".")
+	why := map[string]string{"network": "it lies in " + found.Match, "class": "it is in the class " + found.Match, "classes": "it is in all of the classes " + found.Match,
+		"host": "its name is " + found.Host + ", which " + found.Match + " matches", "none": "nothing that the class leaves out applies to it"}[found.By]
+	return s.result(c.Address + " is in class " + *found.Class + ": " + why + ".")
 }

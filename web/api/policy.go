@@ -165,6 +165,9 @@ func (a *API) listClasses(context.Context, *struct{}) (*struct{ Body []Class }, 
 type ClassOf struct {
 	Address netip.Addr `json:"address"`
 	Class   *string    `json:"class" doc:"null: in none"`
+	By      string     `json:"by,omitempty" enum:"network,class,classes,host,none" doc:"what decided; none: the class is of those to whom nothing that it names applies"`
+	Match   string     `json:"match,omitempty" doc:"the network, class or pattern of names that applied"`
+	Host    string     `json:"host,omitempty" doc:"with host: the name of the address"`
 }
 
 func (a *API) testClass(ctx context.Context, in *struct {
@@ -175,8 +178,8 @@ func (a *API) testClass(ctx context.Context, in *struct {
 		return nil, invalid("%q is not an IP address", in.Address)
 	}
 	out := &struct{ Body ClassOf }{ClassOf{Address: addr.Unmap()}}
-	if name := a.id.Registry.ClassOf(ctx, addr); name != "" {
-		out.Body.Class = &name
+	if why, ok := a.id.Registry.ExplainClass(ctx, addr); ok {
+		out.Body.Class, out.Body.By, out.Body.Match, out.Body.Host = &why.Class, why.By, why.Match, why.Host
 	}
 	return out, nil
 }
