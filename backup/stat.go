@@ -1,0 +1,5 @@
+package backup
+
+import "syscall"
+
+type syscallStat = syscall.Stat_t
