@@ -30,6 +30,7 @@ var mayImport = []struct {
 	// 1
 	{"tokens", []string{"identity"}},
 	{"files", []string{"identity"}},
+	{"backup", nil},
 	{"files/local", []string{"files"}},
 	{"files/s3", []string{"files"}},
 	{"files/backendtest", []string{"files"}},
@@ -56,11 +57,11 @@ var mayImport = []struct {
 	{"xmpp/xmpptest", []string{"xmpp", "xmpp/sqlstore", "identity", "identity/sqlstore", "tokens", "tokens/sqlstore", "config", "internal/..."}},
 	// 3: the roads never import one another
 	{"ftp", []string{"identity", "files", "config", "internal/..."}},
-	{"web", []string{"doctor", "identity", "identity/importer", "identity/oidc", "identity/provider", "tokens", "files", "config", "internal/...", "web/takeout", "web/text"}},
+	{"web", []string{"backup", "doctor", "identity", "identity/importer", "identity/oidc", "identity/provider", "tokens", "files", "config", "internal/...", "web/takeout", "web/text"}},
 	{"web/text", nil},
 	{"web/auth", []string{"identity"}},
 	{"web/takeout", []string{"identity", "files"}},
-	{"web/api", []string{"webhooks", "doctor", "identity", "identity/proftpd", "identity/importer", "tokens", "files", "config", "internal/...", "web/auth", "web/takeout"}},
+	{"web/api", []string{"backup", "webhooks", "doctor", "identity", "identity/proftpd", "identity/importer", "tokens", "files", "config", "internal/...", "web/auth", "web/takeout"}},
 	{"web/dav", []string{"identity", "files", "internal/...", "web/auth"}},
 	{"xmpp", []string{"identity", "config", "internal/..."}},
 	{"xmpp/gendoap", nil},
@@ -91,7 +92,7 @@ var mayImport = []struct {
 	{"xmpp/pubsub/storetest", []string{"xmpp/pubsub", "identity"}},
 	// 4 and 5
 	{"cmd/trivium/app", []string{"..."}},
-	{"cmd/trivium", []string{"internal/qr", "cmd/trivium/app", "config"}},
+	{"cmd/trivium", []string{"backup", "internal/qr", "cmd/trivium/app", "config"}},
 	{"e2e", nil},
 	{"e2e/...", nil},
 }

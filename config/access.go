@@ -50,6 +50,9 @@ func (f Files) Mask() fs.FileMode {
 // FilesRoot is the absolute path of the folder that holds people's files.
 func (c *Config) FilesRoot() string { return absolute(c.DataDir, c.Files.Root) }
 
+// BackupDir is the absolute path of the folder of backups.
+func (c *Config) BackupDir() string { return absolute(c.DataDir, c.Backup.To) }
+
 // DatabaseURL is database.url with an absolute path, or with the password: it is as secret as that.
 func (c *Config) DatabaseURL() string {
 	if password := c.Database.Password.Reveal(); password != "" {

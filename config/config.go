@@ -29,6 +29,7 @@ type Config struct {
 	Limits   Limits            `toml:"limits" doc:"what one client, one account and everybody together may use; a number of 0 means no limit"`
 	Database Database          `toml:"database" doc:"where accounts, tokens and messages are kept"`
 	Log      Log               `toml:"log" doc:"the log"`
+	Backup   Backup            `toml:"backup" doc:"copies of all that the server keeps (docs/backup.md)"`
 	Provider Provider          `toml:"provider" doc:"log-in to other applications by an account here (OpenID Connect)"`
 	Policy   map[string]string `toml:"policy" type:"level" doc:"the level that a resource requires" note:"One line per resource pattern: kind:segments, * is one segment, ** the rest. A level, or never. No environment form."`
 	Mount    []Mount           `toml:"mount" doc:"a folder of this machine that shows in everybody's tree, beside /groups and /pub" note:"No environment form."`
@@ -269,6 +270,14 @@ type Limits struct {
 type Database struct {
 	URL      string `toml:"url" default:"sqlite:trivium.db" type:"database" doc:"sqlite:FILE, relative to data_dir, or postgres://ROLE@HOST/DATABASE (docs/database.md)"`
 	Password Secret `toml:"password" type:"text" example:"@file:/etc/trivium/database.password" doc:"of the role at a PostgreSQL server; empty: what PGPASSFILE or ~/.pgpass says"`
+}
+
+// Backup is the section [backup].
+type Backup struct {
+	Schedule  string   `toml:"schedule" default:"03:00" dev:"off" type:"clock" doc:"when a backup is made each day, by the clock of this machine; off: never" note:"One that was missed, as the server did not run, is made soon after its start. None is made where it would fill the disk."`
+	Keep      int      `toml:"keep" default:"7" min:"1" doc:"how many of those stay; what was made by hand stays until it is removed"`
+	To        string   `toml:"to" default:"backups" type:"path" doc:"the folder of backups, relative to data_dir; better one on another disk"`
+	EncryptTo []string `toml:"encrypt_to" type:"recipient" example:"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudt3nlasvt6a8g" doc:"public keys of age, any of whose private ones opens a backup; empty: not encrypted" note:"age-keygen -o backup.key makes a pair. Keep the private key elsewhere: a backup that is lost with its key is lost."`
 }
 
 // Log is the section [log].

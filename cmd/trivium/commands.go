@@ -37,6 +37,7 @@ type commands struct {
 	Client  clientCmd  `cmd:"" group:"server" help:"Built-in clients that test each road."`
 	Policy  policyCmd  `cmd:"" group:"server" help:"Which level a resource needs, and why."`
 	Class   classCmd   `cmd:"" group:"server" help:"Classes of client addresses."`
+	Backup  backupCmd  `cmd:"" group:"server" help:"Backups of all that the server keeps: make, check, restore."`
 	Store   storeCmd   `cmd:"" group:"server" help:"Where accounts, tokens and messages are kept."`
 	Version versionCmd `cmd:"" group:"server" help:"Print the version."`
 

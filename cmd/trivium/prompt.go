@@ -140,3 +140,24 @@ func (s *shell) confirm(question, undone string) error {
 	}
 	return refusal
 }
+
+// confirmWord asks for a word before something that is hard to take back.
+func (s *shell) confirmWord(text, word, undone string) error {
+	if s.Yes {
+		return nil
+	}
+	refusal := &failure{exit: exitRefused, code: "not_confirmed", message: undone}
+	if s.NoInput || !terminal(s.stdin) {
+		refusal.hint = "--yes confirms it"
+		return refusal
+	}
+	fmt.Fprintf(s.stderr, "%s\nType %s to do it: ", printable(text), printable(word))
+	answer, err := s.line()
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(answer) != word {
+		return refusal
+	}
+	return nil
+}

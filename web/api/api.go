@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"trivium/backup"
 	"trivium/config"
 	"trivium/doctor"
 	"trivium/files"
@@ -53,6 +54,9 @@ type Options struct {
 	TestConnection func(ctx context.Context, by identity.Actor, user, road, at string, report func(probe.Step)) error
 
 	Webhooks *webhooks.Service // nil: questions about webhooks are answered with unsupported
+
+	// Backups makes backups and looks after them; nil: questions about them are answered with unsupported.
+	Backups *backup.Service
 
 	// Metrics answers GET /metrics; nil: there is no such path.
 	Metrics http.Handler
@@ -151,6 +155,7 @@ func New(o Options) (*API, error) {
 	a.registerWebhooks()
 	a.registerEvents()
 	a.registerConnect()
+	a.registerBackups()
 	if err := a.known(dangerous()); err != nil {
 		return nil, err
 	}

@@ -76,6 +76,7 @@ func dangerous() []string {
 		"fix-check",
 		"add-application", "set-application", "renew-application-secret", "remove-application",
 		"add-webhook", "set-webhook", "remove-webhook",
+		"remove-backup", "download-backup", "stream-backup",
 	}
 }
 

@@ -54,6 +54,8 @@ var levels = map[string]identity.Level{
 
 	"list-webhooks": identity.LevelAdmin, "add-webhook": identity.LevelAdmin, "show-webhook": identity.LevelAdmin, "set-webhook": identity.LevelAdmin, "remove-webhook": identity.LevelAdmin,
 	"test-webhook": identity.LevelAdmin, "list-deliveries": identity.LevelAdmin, "watch-events": identity.LevelLoggedIn,
+	"list-backups": identity.LevelAdmin, "create-backup": identity.LevelAdmin, "running-backup": identity.LevelAdmin, "stop-backup": identity.LevelAdmin, "show-backup": identity.LevelAdmin,
+	"verify-backup": identity.LevelAdmin, "remove-backup": identity.LevelAdmin, "download-backup": identity.LevelRoot, "stream-backup": identity.LevelRoot,
 
 	"setup-link": identity.LevelRoot,
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"trivium/backup"
 	"trivium/config"
 	"trivium/files"
 	"trivium/ftp"
@@ -38,6 +39,17 @@ func LoadConfig(o config.Options) (*config.Config, error) {
 			return err
 		},
 		"mount": files.CheckMountPath,
+		"clock": func(s string) error {
+			if s == "off" || s == "" {
+				return nil
+			}
+			_, err := backup.ParseClock(s)
+			return err
+		},
+		"recipient": func(s string) error {
+			_, err := backup.ParseRecipient(s)
+			return err
+		},
 
 		"identity.ldap.user_filter":     ldap.CheckFilter,
 		"identity.ldap.group_filter":    ldap.CheckFilter,

@@ -26,7 +26,7 @@ var errNotHoldable = errors.New("an account cannot hold this level")
 func core() fx.Option {
 	return fx.Module("core",
 		fx.Provide(newSeries),
-		fx.Provide(newChatTakeout, newVerifier, newIdentity, newTokens, newFiles, newDoctor, newWebhooks, bus.New,
+		fx.Provide(newChatTakeout, newVerifier, newIdentity, newTokens, newFiles, newBackups, newDoctor, newWebhooks, bus.New,
 			func(s *identity.Service) *identity.Registry { return s.Registry }),
 	)
 }

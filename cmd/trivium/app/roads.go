@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"trivium/backup"
 	"trivium/config"
 	"trivium/doctor"
 	"trivium/files"
@@ -55,8 +56,9 @@ func roads() fx.Option {
 // localActor is the machine's owner: whoever may open the data directory may do everything.
 func localActor() identity.Actor { return identity.Actor{Level: identity.LevelRoot, Via: "cli"} }
 
-func newAPI(cfg *config.Config, rec *series.Recorder, s *identity.Service, t *tokens.Service, f *files.Service, ch *chatTakeout, doc *doctor.Service, hooks *webhooks.Service, st *status, test *tester, v buildVersion, log *slog.Logger) (*api.API, error) {
-	o := api.Options{Webhooks: hooks, Doctor: doc, Chat: ch.write, Identity: s, Tokens: t, Files: f, Config: cfg, Classes: classes(cfg), Version: string(v), Log: log}
+func newAPI(cfg *config.Config, rec *series.Recorder, s *identity.Service, t *tokens.Service, f *files.Service, ch *chatTakeout, doc *doctor.Service, hooks *webhooks.Service, bk *backup.Service, st *status, test *tester, v buildVersion, log *slog.Logger) (*api.API, error) {
+	doc.Add(backupCheck(cfg, bk))
+	o := api.Options{Webhooks: hooks, Backups: bk, Doctor: doc, Chat: ch.write, Identity: s, Tokens: t, Files: f, Config: cfg, Classes: classes(cfg), Version: string(v), Log: log}
 	if st.running {
 		o.Status, o.BaseURL, o.TestConnection = st.report, st.baseURL, test.Test
 		var err error

@@ -54,6 +54,9 @@ func Serve(ctx context.Context, cfg *config.Config, o ServeOptions) (err error) 
 		return err
 	}
 	defer release()
+	if err := broken(cfg.DataDir); err != nil {
+		return err
+	}
 	log, lv, closer, err := newLog(cfg.Log, o.Stdout, o.Stderr, o.StderrTerminal)
 	if err != nil {
 		return err
