@@ -104,7 +104,7 @@ func (c *backupCreateCmd) Run(s *shell) error {
 	b := list.Backups[0]
 	file := filepath.Join(list.Folder, b.Name)
 	return s.done(map[string]any{"name": b.Name, "file": file, "size": b.Size, "files": b.Files, "bytes": b.Bytes},
-		"Made and verified %s: %s, with %s of %s.", file, size(b.Size), count(b.Files, "file"), size(b.Bytes))
+		"Made and verified %s: %s, with %s in it (%s before they were packed).", file, size(b.Size), count(b.Files, "file"), size(b.Bytes))
 }
 
 // stop gives up what was begun; the context of the command is over by then.
@@ -256,8 +256,8 @@ func (c *backupVerifyCmd) Run(s *shell) error {
 	if s.JSON {
 		return s.object(m)
 	}
-	if err := s.result(fmt.Sprintf("%s is good: made %s by Trivium %s for %s, %s of %s, a database of %s.", file, m.Began.Local().Format("2006-01-02 15:04"),
-		m.Version, m.Domain, count(m.Files, "file"), size(m.Bytes), size(m.Database))); err != nil {
+	if err := s.result(fmt.Sprintf("%s is good: made %s by Trivium %s for %s, %s, a database of %s, %s in all.", file, m.Began.Local().Format("2006-01-02 15:04"),
+		m.Version, m.Domain, count(m.Files, "file"), size(m.Database), size(m.Bytes))); err != nil {
 		return err
 	}
 	c.without(s, m)
@@ -371,7 +371,7 @@ func (c *backupRestoreCmd) Run(s *shell) error {
 		s.note("What was there before lies in %s; remove it when all is well.", dir)
 	}
 	return s.done(map[string]any{"data_dir": cfg.DataDir, "database": r.Into, "began_at": r.Began, "files": r.Files, "aside": append([]string{}, r.Aside...)},
-		"Restored %s of %s and the database %s, as they were on %s. Start it with: trivium serve", count(r.Files, "file"), size(r.Bytes), r.Into, head.Began.Local().Format("2006-01-02 15:04"))
+		"Restored %s and the database %s, as they were on %s. Start it with: trivium serve", count(r.Files, "file"), r.Into, head.Began.Local().Format("2006-01-02 15:04"))
 }
 
 // count is "1 file" or "3 files".
