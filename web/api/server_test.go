@@ -10,12 +10,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"trivium/backup"
 	"trivium/config"
 	"trivium/files"
 	disk "trivium/files/local"
@@ -112,7 +114,12 @@ func startWith(t testing.TB, policy map[string]string, accounts ...identity.Leve
 	check(t, hookstore.Migrate(ctx, db))
 	s.hooks, err = webhooks.New(webhooks.Options{Store: hookstore.New(db), Log: s.id, Private: true, Backoff: func(int) time.Duration { return time.Millisecond }})
 	check(t, err)
-	s.api, err = api.New(api.Options{Webhooks: s.hooks, Identity: s.id, Tokens: s.tokens, Files: tree, Config: cfg, Version: "1.2.3", Log: logger})
+	backups := backup.NewService(backup.Options{Source: backup.Source{Store: noStore{}, Temp: t.TempDir(), Now: time.Now}, Dir: t.TempDir(), Keep: 1, Log: logger})
+	t.Cleanup(func() {
+		_ = backups.Cancel() // ErrIdle is as good
+		_ = backups.Wait(context.WithoutCancel(t.Context()))
+	})
+	s.api, err = api.New(api.Options{Webhooks: s.hooks, Backups: backups, Identity: s.id, Tokens: s.tokens, Files: tree, Config: cfg, Version: "1.2.3", Log: logger})
 	check(t, err)
 	s.control = s.api.Control(root())
 	for _, l := range accounts {
@@ -220,4 +227,16 @@ func do(t testing.TB, req *http.Request) answer {
 	b, err := io.ReadAll(res.Body)
 	check(t, err)
 	return answer{res.StatusCode, res.Header, string(b)}
+}
+
+// noStore is a database of one word: what is asked here is who may ask.
+type noStore struct{}
+
+func (noStore) Engine() string                      { return "sqlite" }
+func (noStore) Size(context.Context) (int64, error) { return 1, nil }
+func (noStore) Snapshot(_ context.Context, f string) error {
+	return os.WriteFile(f, []byte("database"), 0o600)
+}
+func (noStore) Check(context.Context, string) (backup.Contents, error) {
+	return backup.Contents{}, nil
 }
