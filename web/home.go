@@ -180,7 +180,7 @@ func (s *Server) davCard(v *visit) connectCard {
 		Rows: []copyField{{Label: "Address", Value: at}, {Label: "User", Value: user}},
 		Lines: []copyField{
 			{Label: "curl", Value: "curl -u " + user + " -T FILE " + at},
-			{Label: "rclone", Value: "rclone config create trivium webdav url " + at + " vendor other user " + user},
+			{Label: "rclone", Value: "rclone config create trivium webdav url=" + at + " vendor=other user=" + user},
 			{Label: "Linux", Value: "sudo mount -t davfs " + at + " /mnt"},
 			{Label: "Windows", Value: "net use T: " + at + " /user:" + user + " *"},
 		},

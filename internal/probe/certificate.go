@@ -38,7 +38,7 @@ func (t *Target) handshake(ctx context.Context, s *Step, c net.Conn, conf *tls.C
 	tc := tls.Client(c, conf)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		s.fail("the TLS handshake failed: "+reason(err), "Clients cannot make the connection safe, and give up.",
-			"See that the port is not taken by another program, and that tls.cert and tls.key belong together (trivium cert).")
+			"See that the port is not taken by another program, and that tls.cert and tls.key belong together (trivium config check).")
 		return nil, trust{}, err
 	}
 	tr := t.judge(s, tc.ConnectionState(), name)
@@ -69,7 +69,7 @@ func (t *Target) judge(s *Step, state tls.ConnectionState, name string) trust {
 	switch nameErr := leaf.VerifyHostname(serverName(name)); {
 	case now.After(leaf.NotAfter):
 		s.fail(seen, "The certificate has expired: clients refuse the connection, or ask people to trust it.",
-			"Renew the certificate, then: trivium server reload.")
+			"Renew the certificate, then reload the server (SIGHUP).")
 		return tr
 	case now.Before(leaf.NotBefore):
 		s.fail(seen, "The certificate is not good yet, or a clock is wrong.", "Look at the clocks, and at tls.cert.")
@@ -85,7 +85,7 @@ func (t *Target) judge(s *Step, state tls.ConnectionState, name string) trust {
 	case err == nil:
 		tr.good = true
 		if leaf.NotAfter.Sub(now) < soon {
-			s.warn("The certificate ends soon.", "Renew it, then: trivium server reload.")
+			s.warn("The certificate ends soon.", "Renew it, then reload the server (SIGHUP).")
 		}
 	case t.warned != nil && t.warned.Equal(leaf): // once is enough
 	case errors.As(err, &unknown) && leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil:
