@@ -14,6 +14,8 @@ CONVERSE := 14.0.0
 CONVERSE_SHA512 := 2c5520d37d230da955e3bbc8fefc953ea60f65f2585c56ee6eaf2fd1c1437b6cd735e786124dd4a74163fd64f34fab7ee9da3e700213a32ef77808fb44d0e3d9
 UPLOT := 1.6.32
 UPLOT_SHA512 := 2883159c6ebccefbb95d751b0b82d010f9e1c0ec41b8bc96d401eda66e882935c89a46cb824332fa369b8cb8122cc6ac36e186cd09bf7a9ded3a4c93c6989023
+# What the page of chat loads; the script comes last, as make asks for it.
+CONVERSE_FILES := converse.min.css emoji.json webfonts/baumans.ttf webfonts/muli.ttf chunkjs/locales/de-LC_MESSAGES-converse-po.js chunkjs/locales/dayjs/de-js.js converse.min.js
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 need_go := $(shell command -v $(GO) >/dev/null 2>&1 || echo missing)
@@ -65,7 +67,7 @@ fmt: ## gofmt
 generate: ## what is made from the code: docs/config.md, docs/cli.md
 	$(GO) generate ./...
 
-web: web/assets/vendor/tus.min.js web/assets/vendor/uplot.min.js ## third-party scripts of the pages, from npm
+web: web/assets/vendor/tus.min.js web/assets/vendor/uplot.min.js converse ## third-party scripts of the pages, from npm
 
 web/assets/vendor/tus.min.js:
 	@mkdir -p bin/npm $(@D)
@@ -88,13 +90,16 @@ bin/tools/axe-$(AXE)/axe.min.js:
 	echo "$(AXE_SHA512)  axe-core-$(AXE).tgz" | sha512sum --check --quiet && \
 	tar xzOf axe-core-$(AXE).tgz package/axe.min.js > axe.min.js && rm axe-core-$(AXE).tgz
 
-converse: bin/tools/converse-$(CONVERSE)/dist/converse.min.js ## converse.js from npm, with which a test chats in a browser
+converse: web/assets/vendor/converse/converse.min.js.gz ## converse.js from npm, the chat in the browser: of its 24 MB what the page loads, packed
 
-bin/tools/converse-$(CONVERSE)/dist/converse.min.js:
-	@mkdir -p bin/tools/converse-$(CONVERSE)
-	cd bin/tools/converse-$(CONVERSE) && npm pack --silent converse.js@$(CONVERSE) && \
+web/assets/vendor/converse/converse.min.js.gz:
+	@rm -rf bin/npm/converse && mkdir -p bin/npm/converse $(@D)/webfonts $(@D)/chunkjs/locales/dayjs
+	cd bin/npm && npm pack --silent converse.js@$(CONVERSE) && \
 	echo "$(CONVERSE_SHA512)  converse.js-$(CONVERSE).tgz" | sha512sum --check --quiet && \
-	tar xzf converse.js-$(CONVERSE).tgz --strip-components=1 --touch package/dist && rm converse.js-$(CONVERSE).tgz
+	tar xzf converse.js-$(CONVERSE).tgz --strip-components=2 -C converse package/dist && rm converse.js-$(CONVERSE).tgz
+	@set -e; cd bin/npm/converse; for f in $(CONVERSE_FILES); do \
+	  sed '/^\/[*\/]# sourceMappingURL=/d' $$f | gzip -9n > $(CURDIR)/$(@D)/$$f.gz.new && mv $(CURDIR)/$(@D)/$$f.gz.new $(CURDIR)/$(@D)/$$f.gz; done
+	@rm -rf bin/npm/converse
 
 screenshots: ## the pictures of README and manual
 	TRIVIUM_SHOTS=$(CURDIR)/docs/img $(GO) test -count=1 -run TestScreenshots ./e2e

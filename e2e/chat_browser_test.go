@@ -1,54 +1,35 @@
 package e2e
 
 import (
-	"fmt"
-	"net/http"
-	"net/http/httptest"
+	"context"
+	"net/url"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
-// conversePage is what a site puts around converse.js. %s: its own address, the WebSocket.
-const conversePage = `<!doctype html><meta charset="utf-8"><title>chat</title>
-<link rel="stylesheet" href="/converse.min.css">
-<body class="converse-fullscreen"><script type="module">
-import converse from '/converse.min.js';
-converse.plugins.add('probe', { initialize() { window.chat = this._converse.api; } });
-converse.initialize({ authentication: 'login', assets_path: '/', websocket_url: '%s', discover_connection_methods: false,
-	view_mode: 'fullscreen', allow_non_roster_messaging: true, auto_subscribe: true, i18n: 'en', show_desktop_notifications: false,
-	omemo_default: false, whitelisted_plugins: ['probe'], persistent_store: 'sessionStorage', loglevel: 'warn' });
-</script>`
-
-// TestChatByConverse is a person in a browser: SCRAM over WebSocket, messages both ways, what came
-// while the page was closed, the list of OMEMO devices, and a network that breaks.
+// TestChatByConverse is a person on the page of chat: logged in by the site alone, messages both ways,
+// what came while the page was closed, a network that breaks, the session in the list, and its end with
+// the log-in. Nothing is asked of another host.
 func TestChatByConverse(t *testing.T) {
-	dist, err := filepath.Glob("../bin/tools/converse-*/dist")
-	if err != nil || len(dist) == 0 {
-		t.Skip("converse.js is not there: make converse fetches it")
+	if _, err := os.Stat("../web/assets/vendor/converse/converse.min.js.gz"); err != nil {
+		t.Skip("converse.js is not there: make web fetches it")
 	}
 	ctx := browse(t, chromedp.Flag("ignore-certificate-errors", true))
-	way := new(cable) // laid when the server is there
-	var page string
-	files := http.FileServerFS(os.DirFS(dist[0]))
-	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/" {
-			files.ServeHTTP(w, r)
-			return
-		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = fmt.Fprint(w, page)
-	}))
-	t.Cleanup(site.Close)
-	s := couple(t, "--set", "web.tls_listen=127.0.0.1:0", "--set", "xmpp.websocket_origins="+site.URL)
-	way = lay(t, s.addr["https"])
-	page = fmt.Sprintf(conversePage, "wss://"+strings.Replace(way.addr, "127.0.0.1", "localhost", 1)+"/xmpp-websocket")
+	s := couple(t, "--set", "web.tls_listen=127.0.0.1:0")
+	way := lay(t, s.addr["https"])
+	site := "https://" + strings.Replace(way.addr, "127.0.0.1", "localhost", 1)
+	seen := watch(t, ctx, site)
 
 	bob, phone := online(t, s, "bob", "raw"), online(t, s, "alice", "raw")
-	phone.send(`<message to='bob@localhost' type='chat' id='p1'><body>from my phone</body></message>`)
+	phone.asks(`<iq type='set' id='a1'><query xmlns='jabber:iq:roster'><item jid='bob@localhost' name='Bob'/></query></iq>` +
+		`<message to='bob@localhost' type='chat' id='p1'><body>from my phone</body></message>`)
 	bob.until("from my phone")
 	phone.send(`</stream:stream>`)
 	phone.until(`</stream:stream>`)
@@ -57,15 +38,11 @@ func TestChatByConverse(t *testing.T) {
 	text := func(body string) chromedp.Action[chromedp.Void] {
 		return eventually(`[...document.querySelectorAll('.chat-msg__text')].filter(e => e.textContent.trim() === '` + body + `').length === 1`)
 	}
-	do(t, ctx, "log in", chromedp.Navigate(site.URL),
-		chromedp.SendKeys(chromedp.CSS(`#converse-login-jid`), "alice@localhost"),
-		chromedp.SendKeys(chromedp.CSS(`#converse-login-password`), password),
-		chromedp.Click(chromedp.CSS(`#converse-login button[type="submit"]`)),
-		eventually(`window.chat && chat.connection.authenticated()`))
-	if !strings.Contains(s.log.String(), `"method":"scram-sha-256"`) {
-		t.Error("not logged in by SCRAM")
-	}
-	do(t, ctx, "open a chat", eventually(`chat.chats.open('bob@localhost', {}, true).then(() => true)`))
+	open := chromedp.WaitReady(chromedp.CSS(`#chat[data-state="open"]`))
+	do(t, ctx, "log in", chromedp.Navigate(site+"/login?next=/chat"),
+		chromedp.SendKeys(chromedp.CSS(`input[name="login"]`), "alice"), chromedp.SendKeys(chromedp.CSS(`input[name="password"]`), password+"\r"),
+		chromedp.WaitVisible(chromedp.CSS(`body[data-page="chat"]`)), open)
+	do(t, ctx, "open a chat", chromedp.Click(chromedp.CSS(`a.open-chat[data-jid="bob@localhost"]`)))
 	do(t, ctx, "the archive", text("from my phone"), text("while you were away"))
 	do(t, ctx, "write", chromedp.SendKeys(chromedp.CSS(`textarea.chat-textarea`), "hello from the browser\r"), text("hello from the browser"))
 	bob.until(`<message[^>]*>.*<body>hello from the browser</body>.*<request xmlns=["']urn:xmpp:receipts["']`)
@@ -73,19 +50,92 @@ func TestChatByConverse(t *testing.T) {
 	do(t, ctx, "read", text("grüße <&> ☃"))
 	bob.until(`<received[^>]*id=['"]b2['"]`)
 
-	// Its devices are there for everybody, as OMEMO needs them.
-	do(t, ctx, "OMEMO devices", eventually(`chat.omemo && chat.omemo.bundle.generate().then(() => true)`))
-	bob.send(`<iq type='get' id='d1' to='alice@localhost'><pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='eu.siacs.conversations.axolotl.devicelist'/></pubsub></iq>`)
-	bob.until(`<iq[^>]*id='d1'[^>]*>.*<device id=['"][0-9]+['"]`)
-
-	before := s.sessions(t, "--user", "alice")
+	chats := func() (list []session) {
+		for _, x := range s.sessions(t, "--user", "alice") {
+			if x.Protocol == "xmpp" {
+				list = append(list, x)
+			}
+		}
+		return list
+	}
+	before := chats()
+	if len(before) != 1 || before[0].UserAgent == nil || *before[0].UserAgent != "converse.js/Web" || before[0].TokenID != nil {
+		t.Fatalf("the list has %+v", before)
+	}
 	if n := way.cut(); n == 0 {
 		t.Fatal("no connection was cut")
 	}
 	bob.send(`<message to='alice@localhost' type='chat' id='b3'><body>in the dark</body></message>`)
-	do(t, ctx, "back", eventually(`chat.connection.authenticated()`), text("in the dark"))
-	if after := s.sessions(t, "--user", "alice"); len(after) != 1 || after[0].ID != before[0].ID {
+	do(t, ctx, "back", text("in the dark"), open)
+	if after := chats(); len(after) != 1 || after[0].ID != before[0].ID {
 		t.Errorf("not resumed: before %+v, after %+v", before, after)
+	}
+
+	// Whoever ends the session in the list ends the chat; whoever ends the log-in on the site does, too.
+	for _, x := range s.sessions(t, "--user", "alice") {
+		if x.Protocol == "web" {
+			s.run(t, "", "session", "end", x.ID)
+		}
+	}
+	do(t, ctx, "the end", chromedp.WaitReady(chromedp.CSS(`#chat[data-state="ended"]`)), chromedp.WaitVisible(chromedp.CSS(`[data-chat-over]`)))
+	if left := chats(); len(left) != 0 {
+		t.Errorf("the chat goes on: %+v", left)
+	}
+	seen.none(t)
+}
+
+// watched notes what a page asks of other origins, and what its policy has stopped.
+type watched struct {
+	mu     sync.Mutex // guards faults
+	faults []string
+}
+
+func watch(t *testing.T, ctx context.Context, site string) *watched {
+	t.Helper()
+	w := &watched{}
+	note := func(text string) { w.mu.Lock(); defer w.mu.Unlock(); w.faults = append(w.faults, text) }
+	requests, sockets, entries := chromedp.Events(ctx, network.RequestWillBeSent), chromedp.Events(ctx, network.WebSocketCreated), chromedp.Events(ctx, log.EntryAdded)
+	foreign := func(address string) {
+		u, err := url.Parse(address)
+		if err != nil || !slices.Contains([]string{"data", "blob", "about"}, u.Scheme) && !strings.HasSuffix(site, "//"+u.Host) {
+			note("asked for " + address)
+		}
+	}
+	go func() {
+		for e, err := range requests {
+			if err != nil {
+				return
+			}
+			foreign(e.Request.URL)
+		}
+	}()
+	go func() {
+		for e, err := range sockets {
+			if err != nil {
+				return
+			}
+			foreign(e.URL)
+		}
+	}()
+	go func() {
+		for e, err := range entries {
+			if err != nil {
+				return
+			}
+			if strings.Contains(e.Entry.Text, "Content Security Policy") {
+				note(e.Entry.Text)
+			}
+		}
+	}()
+	return w
+}
+
+func (w *watched) none(t *testing.T) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range w.faults {
+		t.Error(f)
 	}
 }
 

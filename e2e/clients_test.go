@@ -259,6 +259,7 @@ type session struct {
 	Priority            *int
 	Interested          *bool
 	TokenID             *string `json:"token_id"`
+	UserAgent           *string `json:"user_agent"`
 	LoginAt             *string `json:"login_at"`
 }
 

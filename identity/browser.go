@@ -207,7 +207,7 @@ func (s *Service) Upgrade(ctx context.Context, b *Browser, l Login, stay bool) (
 	rec := b.record
 	rec.change.Lock()
 	defer rec.change.Unlock()
-	if s.tokens != nil && s.tokens.IsToken(l.Secret) {
+	if s.tokens.IsToken(l.Secret) {
 		l.Method = MethodForm
 	}
 	return s.upgradeBy(ctx, rec, &claim{ses: rec.session, login: l}, stay, s.check)
@@ -292,6 +292,7 @@ func (s *Service) lower(rec *browserRecord, why Reason) {
 	rec.session.Update(func(d *Details) { d.State = StateAnonymous })
 	surplus := s.browsers.lower(rec)
 	s.removeRows(rec.session.id)
+	s.endPasses(rec.session.id, why)
 	s.sessionGrants(rec.session.id, was.creds.UserID, why)
 	s.auditEnd(EventLogout, rec.session, was, why)
 	s.downgraded(rec.session)

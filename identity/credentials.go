@@ -103,6 +103,8 @@ type Grant struct {
 
 	// Passing says that the token tries a road for a moment: who logs in by it is no new device.
 	Passing bool
+
+	pass *[32]byte // of a pass: the hash of its text; nil: a token
 }
 
 // TokenKey is one token's SCRAM-SHA-256 keys, made with the account's own salt and iterations.

@@ -50,7 +50,7 @@ func (s *Service) Introspect(ctx context.Context, value Secret, from netip.Addr)
 	if text == "" || len(text) > maxIntrospected {
 		return nil, ErrNotFound
 	}
-	if s.tokens != nil && s.tokens.IsToken(value) {
+	if s.tokens.IsToken(value) {
 		return s.introspectToken(ctx, value, from)
 	}
 	if s.opts.Applications.On && (strings.HasPrefix(text, accessToken.prefix()) || strings.HasPrefix(text, refreshToken.prefix())) {

@@ -104,7 +104,7 @@ func (s *Service) check(ctx context.Context, c *claim) (*attachment, error) {
 		return nil, err
 	}
 	c.key, c.name = s.throttleKey(c.login)
-	token := c.login.Method != MethodForm && s.tokens != nil && s.tokens.IsToken(c.login.Secret)
+	token := c.login.Method != MethodForm && s.tokens.IsToken(c.login.Secret)
 	try, err := s.enter(ctx, c, token || c.login.Method == MethodFAST || c.login.Method == MethodExternal)
 	if err != nil {
 		return nil, err
@@ -288,7 +288,7 @@ func (s *Service) provePassword(ctx context.Context, c *claim, try *attempted) e
 	if err := try.wait(ctx); err != nil {
 		return err
 	}
-	token := s.tokens != nil && s.tokens.IsToken(c.login.Secret)
+	token := s.tokens.IsToken(c.login.Secret)
 	if !token {
 		if c.acc = s.recall(c.login); c.acc != nil {
 			return nil
@@ -352,7 +352,7 @@ func (s *Service) proveToken(ctx context.Context, c *claim, isToken bool) error 
 		c.acc, c.grant = nil, nil
 		return ErrCredentials
 	}
-	return nil
+	return s.passes.redeem(c.grant)
 }
 
 // proveOther asks the road's own evidence. That is no guess of a secret that a person made up, so

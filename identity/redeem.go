@@ -280,6 +280,38 @@ func (o *OpenInvitation) reset(ctx context.Context, use InviteUse, password Secr
 	return out, nil
 }
 
+// Accept makes an account that there is a contact of who invites, and uses the invitation for that.
+// ErrInvalid where it makes no contacts, or is one's own.
+func (o *OpenInvitation) Accept(ctx context.Context, by Actor, id UserID) error {
+	s := o.service
+	switch {
+	case !o.Contact || o.Creator == "":
+		return faultf(ErrInvalid, "this invitation makes no contacts")
+	case o.Creator == id:
+		return faultf(ErrInvalid, "this invitation is your own; send its link to whom you want to invite")
+	}
+	var inviter *Account
+	var joined Account
+	err := s.edit(ctx, by, func(e *edit) error {
+		var err error
+		if joined, err = e.AccountByID(ctx, id); err != nil {
+			return err
+		}
+		if inviter, err = s.stillInvites(ctx, e, o.Invitation); err != nil {
+			return err
+		}
+		return o.use(ctx, e, InviteUse{Invitation: o.ID, User: id, Login: s.display(joined.Login, joined.Domain), Via: by.Via, Remote: by.Remote,
+			At: s.now().UTC().Truncate(timeUnit)})
+	})
+	if err != nil {
+		return err
+	}
+	for _, fn := range s.onContact {
+		fn(ctx, *inviter, joined)
+	}
+	return nil
+}
+
 // Approve uses an invitation for becoming a contact (XEP-0379): it returns the account that invites
 // where the code is good for that and belongs to inviter. who is a bare JID, of any server. A wrong code
 // is ErrNotFound or ErrExpired.

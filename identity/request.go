@@ -111,7 +111,7 @@ func (r *requests) drop(key string, e *requestEntry) {
 
 func (s *Service) openRequest(ctx context.Context, p Protocol, v Visit, l Login) (*Session, error) {
 	o := v.opening(p)
-	o.Token = s.tokens != nil && s.tokens.IsToken(l.Secret)
+	o.Token = s.tokens.IsToken(l.Secret)
 	ses, err := s.Registry.Open(ctx, o)
 	if err != nil {
 		return nil, err

@@ -113,11 +113,15 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 	now.creds.OrigUser, now.creds.LoginAt = was.creds.OrigUser, was.creds.LoginAt
 	s.age(ses, now)
 	now.creds.CredentialVersion = max(now.creds.CredentialVersion, was.creds.CredentialVersion)
+	same := *was
+	same.roads = now.roads
 	switch {
 	case reflect.DeepEqual(now, was):
 		return nil
 	case !s.Registry.swap(ses, was, now): // it has ended, or what it is by now is another log-in's
 		return s.decide(ses, acc)
+	case reflect.DeepEqual(now, &same): // the other roads are nothing to this one
+		return nil
 	}
 	return func() {
 		ses.tellChanged()
@@ -185,7 +189,7 @@ func (s *Service) TokensRevoked(ctx context.Context, owners []UserID, ids ...str
 // revoked reports whether a session's token is known to be gone. Where the store does not say, the
 // session goes on: it was good, and the poll asks again.
 func (s *Service) revoked(g *Grant) bool {
-	if g == nil || s.tokens == nil {
+	if g == nil {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), truthTimeout)

@@ -190,6 +190,9 @@ func (x *SCRAM) match(ctx context.Context, try *attempted, authMessage, proof []
 		x.claim.grant = nil
 		return nil, ErrCredentials
 	}
+	if err := x.service.passes.redeem(x.claim.grant); err != nil {
+		return nil, err
+	}
 	return server, nil
 }
 
@@ -197,9 +200,6 @@ func (x *SCRAM) match(ctx context.Context, try *attempted, authMessage, proof []
 // that nobody has, as the question takes time.
 func (x *SCRAM) tokenKeys(ctx context.Context) ([]TokenKey, error) {
 	s, c := x.service, x.claim
-	if s.tokens == nil {
-		return nil, nil
-	}
 	id := UserID(nobody)
 	if c.acc != nil {
 		id = c.acc.ID

@@ -108,7 +108,8 @@ type Service struct {
 	opts    Options  // with defaults filled in
 	domains []string // all, the default first
 	store   Store
-	tokens  TokenVerifier // nil: no tokens
+	tokens  TokenVerifier // of real ones and passes
+	passes  *passes
 	log     *slog.Logger
 	now     func() time.Time
 
@@ -139,6 +140,7 @@ type Service struct {
 	joins  *allowance[netip.Prefix]
 
 	grantRate  *allowance[UserID]   // log-ins at applications
+	passRate   *allowance[UserID]   // passes
 	onGrantEnd []func([]EndedGrant) // set before Run
 
 	// truth is held while an account is read and its sessions are set to what it says, by log-ins
@@ -167,13 +169,15 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{opts: o, store: o.Store, tokens: o.Tokens, log: o.Log, now: o.Now,
+	s := &Service{opts: o, store: o.Store, log: o.Log, now: o.Now,
 		domains: append([]string{o.Domain}, o.Domains...), browsers: newBrowsers(), requests: newRequests(),
 		throttle: newThrottle(o.Limits, o.Now),
 		banSeq:   -1, known: newKnownAccounts(o.Now), decoys: &decoys{}, devices: newDevices(), totp: o.TOTP, passkeys: o.Passkeys,
 		asks: newRecent[UserID](maxTracked, func(*askState) {})}
 	s.resets, s.joins = newResets(), newAllowance[netip.Prefix](joinTries, joinWindow)
 	s.grantRate = newAllowance[UserID](grantRate, grantWindow)
+	s.passes, s.passRate = newPasses(o.Tokens, o.Now), newAllowance[UserID](passRate, passWindow)
+	s.tokens = s.passes
 	s.OnChange(s.applicationsOf)
 	s.setRevoked(o.Certificates.Revoked)
 	if s.seal, err = newSealer(o.SealKey); err != nil {
@@ -315,6 +319,7 @@ func (s *Service) sessionsEnded(gone []ended) {
 		s.auditEnd(event, e.session, was, e.reason)
 		if was.creds.UserID != "" {
 			if e.session.browser != nil {
+				s.endPasses(e.session.id, e.reason)
 				s.sessionGrants(e.session.id, was.creds.UserID, e.reason)
 			}
 			s.downgraded(e.session)

@@ -391,7 +391,7 @@ func (s *Session) snapshot() *Info {
 	i.User, i.OrigUser, i.AnonUser = optional(c.User), optional(c.OrigUser), optional(c.AnonUser)
 	i.UID, i.GID, i.Group = &uid, &gid, optional(c.Group)
 	i.GIDs, i.Groups = append([]uint32{}, c.GIDs...), append([]string{}, c.Groups...)
-	if c.Grant != nil {
+	if c.Grant != nil && c.Grant.pass == nil {
 		i.TokenID = optional(c.Grant.TokenID)
 	}
 	return i

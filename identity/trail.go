@@ -46,6 +46,9 @@ func (s *Service) auditLogin(c *claim, err error) {
 	}
 	if c.grant != nil {
 		e.Detail = "token " + c.grant.TokenID
+		if c.grant.pass != nil {
+			e.Detail = "chat page of a browser session"
+		}
 	}
 	e.Detail = details(e.Detail, c.certificateDetail())
 	if err == nil {

@@ -7,12 +7,14 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -26,10 +28,15 @@ type assetSet struct {
 	files  map[string]asset
 }
 
+// asset is one file. One of its two forms is what was embedded, and the other is made when it is first
+// asked for.
 type asset struct {
 	kind          string
-	plain, packed []byte
+	plain, packed func() ([]byte, error)
 }
+
+// packedName ends the names of files that are embedded packed: large ones of others.
+const packedName = ".gz"
 
 func loadAssets() (*assetSet, error) {
 	set := &assetSet{files: map[string]asset{}}
@@ -48,11 +55,12 @@ func loadAssets() (*assetSet, error) {
 		}
 		fmt.Fprintf(sum, "%s %d\n", name, len(b))
 		sum.Write(b)
-		a := asset{kind: assetType(name), plain: b}
-		if a.packed, err = pack(b); err != nil {
-			return err
+		made := func() ([]byte, error) { return b, nil }
+		if bare, ok := strings.CutSuffix(name, packedName); ok {
+			set.files[bare] = asset{kind: assetType(bare), packed: made, plain: sync.OnceValues(func() ([]byte, error) { return unpack(b) })}
+			return nil
 		}
-		set.files[name] = a
+		set.files[name] = asset{kind: assetType(name), plain: made, packed: sync.OnceValues(func() ([]byte, error) { return pack(b) })}
 		return nil
 	})
 	if err != nil {
@@ -71,6 +79,10 @@ func assetType(name string) string {
 		return "text/javascript; charset=utf-8"
 	case ".svg":
 		return "image/svg+xml"
+	case ".json":
+		return "application/json"
+	case ".ttf":
+		return "font/ttf"
 	}
 	return mime.TypeByExtension(path.Ext(name))
 }
@@ -88,6 +100,14 @@ func pack(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	return buf.Bytes(), nil
+}
+
+func unpack(b []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 // url is the address of a file; an unknown name is a fault of ours that the template test sees.
@@ -114,27 +134,32 @@ func (s *Server) getAsset(v *visit) error {
 	}
 	h := v.Response().Header()
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	s.sendAsset(v, a)
-	return nil
+	return s.sendAsset(v, a)
 }
 
-func (s *Server) sendAsset(v *visit, a asset) {
+func (s *Server) sendAsset(v *visit, a asset) error {
+	form := a.plain
+	if takesGzip(v.Request()) {
+		form = a.packed
+	}
+	body, err := form()
+	if err != nil {
+		return err
+	}
 	h := v.Response().Header()
 	h.Set("Content-Type", a.kind)
 	h.Add("Vary", "Accept-Encoding")
-	body := a.plain
 	if takesGzip(v.Request()) {
 		h.Set("Content-Encoding", "gzip")
-		body = a.packed
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	v.Response().WriteHeader(http.StatusOK)
 	_, _ = v.Response().Write(body) // the client went: nothing to do
+	return nil
 }
 
 // getFavicon serves the picture that browsers ask for unasked.
 func (s *Server) getFavicon(v *visit) error {
 	v.Response().Header().Set("Cache-Control", "public, max-age="+strconv.Itoa(int(24*time.Hour/time.Second)))
-	s.sendAsset(v, s.assets.files["img/mark.svg"])
-	return nil
+	return s.sendAsset(v, s.assets.files["img/mark.svg"])
 }

@@ -136,6 +136,9 @@ func (s *Server) admit(v *visit, r *route) error {
 	}
 	switch {
 	case need == identity.LevelNone || v.level.Allows(need):
+		if r.only != nil && v.known && !r.only(v) {
+			return errAbsent
+		}
 		return nil
 	case need == identity.LevelLoggedIn && !v.known && v.byScript():
 		return errLoggedOut
@@ -161,5 +164,5 @@ func (v *visit) back() string {
 // may reports whether the visitor may open another route, for the navigation.
 func (v *visit) may(r *route) bool {
 	need := v.server.need(v.session(), r, r.Path)
-	return need == identity.LevelNone || v.level.Allows(need)
+	return (need == identity.LevelNone || v.level.Allows(need)) && (r.only == nil || r.only(v))
 }

@@ -15,6 +15,7 @@ type joinView struct {
 	Gone            string // why the link is of no use; "" it is
 	Account         string // whose password it sets; "" a new account's
 	First, Contact  bool   // the first password of an account; no account here at all
+	Accept          bool   // the visitor is logged in, and can become a contact of who invites
 	Inviter         string
 	Domain          string
 	Login, Password field
@@ -51,6 +52,7 @@ func (s *Server) openLink(v *visit, view *joinView) (o *identity.OpenInvitation,
 		return nil, false, err
 	}
 	view.Inviter, view.Domain, view.Contact = o.Inviter, o.Domain, o.Kind == identity.InviteContact
+	view.Accept = v.known && o.Contact && o.Creator != v.creds.UserID
 	if o.Account != nil {
 		view.Account, view.First = s.display(o.Account.Login, o.Account.Domain), o.Kind == identity.InviteFirst
 		view.Password.Label, view.Password.Focus = "New password", true
@@ -107,6 +109,9 @@ func (s *Server) postJoin(v *visit) error {
 	o, done, err := s.openLink(v, view)
 	if done || err != nil {
 		return err
+	}
+	if view.Accept && v.form("accept") == "1" {
+		return s.acceptContact(v, view, o)
 	}
 	password := identity.NewSecret(v.form("password"))
 	login := view.Login.Value

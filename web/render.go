@@ -240,7 +240,7 @@ const (
 // navOrder is how the navigation stands, by the IDs of its pages: what belongs together, whoever's rows it
 // comes from.
 func navOrder() []string {
-	return []string{"home", "files", "trash", "shares", "groups", "sessions", "tokens", "security", "account",
+	return []string{"home", "files", "trash", "shares", "chat", "contacts", "groups", "sessions", "tokens", "security", "account",
 		"admin", "admin.users", "admin.invites", "admin.groups", "admin.import", "admin.sessions", "admin.transfers", "admin.bans", "admin.policy",
 		"admin.sources", "admin.applications", "admin.audit", "admin.doctor", "admin.config"}
 }

@@ -25,6 +25,9 @@ type route struct {
 	// The form that was sent is not lost.
 	confirm bool
 
+	// only says who, of those that hold the level, has the page at all; nil: all of them.
+	only func(*visit) bool
+
 	handle  func(*visit) error
 	foreign http.Handler // does its own guarding
 	unasked bool         // foreign, and does not ask the policy: a rule of never, or a default of nobody, hides it
@@ -236,6 +239,7 @@ func (s *Server) table() []route {
 		{Method: get, Path: "/.well-known/host-meta.json", Level: none, static: true, handle: s.getHostMetaJSON},
 	}
 	t = append(t, s.logoutRoutes()...)
+	t = append(t, s.chatRoutes()...)
 	t = append(t, s.providerRoutes()...)
 	return append(t, s.mounts()...)
 }

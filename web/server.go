@@ -74,6 +74,8 @@ type Options struct {
 	Takeout func(ctx context.Context, acc identity.Account) (takeout.Person, error)
 	// Tell sends a chat message from the server to an account; nil: there is no chat.
 	Tell func(ctx context.Context, domain, login, subject, text string) error
+	// Chat is how the pages reach the chat road; nil: there is none.
+	Chat *Chat
 	// DAV serves /dav/…, and tells at / that it is there; nil: there is none. DAVMethods are what it
 	// takes.
 	DAV        http.Handler

@@ -50,7 +50,7 @@ func (s *Server) sessionRows(v *visit, p *page, list []identity.Info, prefix str
 		if r.Who == "" && i.Level == identity.LevelAnonymous {
 			r.Who = "anonymous"
 		}
-		if res := deref(i.Resource); res != "" {
+		if res := deref(i.Resource); res != "" && clientOf(&i) == "" {
 			r.Client = "/" + res
 		}
 		if w, ok := stateWords[i.State]; ok {

@@ -124,6 +124,23 @@ func (r *Router) Sees(ctx context.Context, who Address, of Owner) bool {
 	return err == nil && c != nil
 }
 
+// Online reports whether the bare JID of an account of ours is online and shows that to an account: it
+// would answer a probe.
+func (r *Router) Online(ctx context.Context, bare string, to Owner) bool {
+	of, ok := r.local(bare)
+	if !ok {
+		return false
+	}
+	r.mu.RLock()
+	var id identity.UserID
+	if list := r.bound[of]; len(list) > 0 {
+		id = list[0].res.owner
+	}
+	r.mu.RUnlock()
+	return id != "" && !r.blocked(to, of, "") && !r.blocked(Owner{of, id}, to.Address, "") &&
+		r.Sees(ctx, to.Address, Owner{of, id}) && len(r.shown(of)) > 0
+}
+
 // InRoster reports whether an account has an address in its roster, by its groups too.
 func (r *Router) InRoster(ctx context.Context, owner Owner, a Address) (bool, error) {
 	if owner.ID == "" {

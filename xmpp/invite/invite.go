@@ -4,8 +4,11 @@
 package invite
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"trivium/identity"
 	"trivium/xmpp"
@@ -48,6 +51,36 @@ func (c *Contacts) Joined(ctx context.Context, inviter, joined identity.Account)
 	if err := c.router.Befriend(ctx, owner(inviter), owner(joined)); err != nil {
 		c.router.Log().Error("who was invited has not become a contact", "user", string(joined.Login), "error", err)
 	}
+}
+
+// Contact is one of an account's, as pages show it.
+type Contact struct {
+	JID    string
+	Name   string // the handle; "" where none was given
+	State  xmpp.Subscription
+	Online bool // as far as the owner of the list may see it, and the contact is one of ours
+}
+
+// List is the contact list of an account, by name. It is empty where chat is off.
+func (c *Contacts) List(ctx context.Context, a identity.Account) ([]Contact, error) {
+	if c.router == nil {
+		return nil, nil
+	}
+	roster, err := c.router.Roster(ctx, owner(a))
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Contact, 0, len(roster.Contacts))
+	for _, x := range roster.Contacts {
+		if x.Listed {
+			list = append(list, Contact{JID: x.JID, Name: x.Name, State: x.State,
+				Online: x.State.Has(xmpp.SubscriptionTo) && c.router.Online(ctx, x.JID, owner(a))})
+		}
+	}
+	slices.SortFunc(list, func(a, b Contact) int {
+		return cmp.Or(strings.Compare(strings.ToLower(cmp.Or(a.Name, a.JID)), strings.ToLower(cmp.Or(b.Name, b.JID))), strings.Compare(a.JID, b.JID))
+	})
+	return list, nil
 }
 
 func owner(a identity.Account) xmpp.Owner {

@@ -18,21 +18,17 @@ import (
 	"trivium/xmpp/devices"
 	"trivium/xmpp/extdisco"
 	"trivium/xmpp/groups"
-	"trivium/xmpp/invite"
 	"trivium/xmpp/last"
 	"trivium/xmpp/register"
 )
 
 // accountModules are what the chat road does for people's accounts; more are further commands.
 func accountModules(cfg *config.Config, s *identity.Service, t *tokens.Service, base func() string, more []command.Command) []xmpp.Module {
-	invited := invite.New(s)
-	s.OnContact(invited.Joined)
 	ways := command.Invitations{Inviter: s, Join: func() string { return base() + "/join/" }, Register: cfg.XMPP.Registration != "off",
 		Least: level(cfg.Identity.InviteLevel)}
 	list := []xmpp.Module{
 		devices.New(s.Registry, appPasswords{t}),
 		command.New(slices.Concat(command.Own(s.Registry, appPasswords{t}), command.Invites(ways), command.Admin(s, s.Registry), more)...),
-		invited,
 	}
 	list = append(list, register.New(register.Options{Accounts: s, Open: cfg.XMPP.Registration == "open", Invites: invites(cfg, s), Remove: cfg.XMPP.AccountRemoval}))
 	asks := confirm.New()

@@ -32,6 +32,14 @@ function copyButtons() {
 	}
 }
 
+function sharers() {
+	if (!navigator.share) return;
+	for (const b of document.querySelectorAll("button[data-share]")) {
+		b.hidden = false;
+		b.addEventListener("click", () => navigator.share({ url: document.getElementById(b.dataset.share).value }).catch(() => {}));
+	}
+}
+
 function printers() {
 	for (const b of document.querySelectorAll("button[data-print]")) {
 		b.hidden = false;
@@ -158,6 +166,7 @@ function readers() {
 copyButtons();
 readers();
 printers();
+sharers();
 menu();
 dropdowns();
 messages();
