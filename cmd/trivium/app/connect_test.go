@@ -93,3 +93,27 @@ func TestConnectionTests(t *testing.T) {
 		t.Errorf("a foreign address: %d", status)
 	}
 }
+
+// A wrong address in the answer to PASV is found, and the step says which setting is wrong.
+func TestWrongPassiveAddress(t *testing.T) {
+	cfg := loadTest(t, filepath.Join(t.TempDir(), "data"), "ftp.public_address=127.0.0.77", "identity.scram_iterations=4096")
+	_, stop := serveTest(t, cfg)
+	defer func() { _ = stop() }()
+	c, err := Control(context.Background(), cfg, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if got := request(t, c, http.MethodPost, "/users", map[string]any{"login": "alice", "password": "correct horse battery staple"}, nil); got != http.StatusCreated {
+		t.Fatalf("adding an account: %d", got)
+	}
+	var got api.ConnectionTest
+	if status := request(t, c, http.MethodPost, "/connect/ftp/test", map[string]any{"user": "alice"}, &got); status != http.StatusOK || got.State != "failed" {
+		t.Fatalf("%d, %+v", status, got)
+	}
+	for _, s := range got.Steps {
+		if s.ID == "passive" && (s.State != "failed" || !strings.Contains(s.Fix, "ftp.public_address")) || s.ID == "extended" && s.State != "ok" {
+			t.Errorf("%+v", s)
+		}
+	}
+}
