@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -258,4 +260,12 @@ func shoot(t *testing.T, b *tab, path string) {
 			}
 		}
 	}
+}
+
+func TestAbout(t *testing.T) {
+	s := newSite(t, func(o *web.Options, _ *identity.Options) {
+		o.Database = func(context.Context) (string, int64, error) { return "SQLite 3.50", 12_300_000, nil }
+	})
+	s.user("admin1", identity.LevelAdmin)
+	s.browser().login("admin1").get("/admin/about").expect(t, 200, "SQLite 3.50, 12.3 MB", "modernc.org/sqlite", "BSD-3-Clause", "uplot", runtime.Version())
 }

@@ -179,6 +179,7 @@ func (s *Server) table() []route {
 		{Method: get, Path: "/admin/sessions/:id", Level: admin, Page: "admin.sessions", handle: s.getSession},
 		{Method: post, Path: "/admin/sessions/:id/message", Level: admin, Page: "admin.sessions", handle: s.postMessage},
 		{Method: post, Path: "/admin/sessions/:id/end", Level: admin, Page: "admin.sessions", handle: s.postAdminEnd},
+		{Method: get, Path: "/admin/about", Level: admin, Page: "admin.about", nav: "About", icon: "list", group: navAdmin, handle: s.getAbout},
 		{Method: get, Path: "/admin/transfers", Level: identity.LevelStaff, Page: "admin.transfers", nav: "Transfers", icon: "up", group: navAdmin, handle: s.getTransfers},
 		{Method: get, Path: "/admin/transfers/events", Level: identity.LevelStaff, Page: "admin.transfers", handle: s.getSessionEvents},
 		{Method: post, Path: "/admin/transfers/:id/stop", Level: admin, Page: "admin.transfers", handle: s.postStopTransfer},

@@ -67,6 +67,9 @@ type Options struct {
 	Tokens   *tokens.Service
 	Files    *files.Service
 
+	// Database says which engine holds the accounts, and how many bytes that takes; nil: nobody says.
+	Database func(ctx context.Context) (engine string, bytes int64, err error)
+
 	Series *series.Recorder // what the overview draws; nil: it draws nothing
 
 	API http.Handler // serves /api/…; nil: there is none

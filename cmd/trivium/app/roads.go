@@ -89,7 +89,7 @@ func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *fi
 	return srv, nil
 }
 
-func newWeb(lc fx.Lifecycle, cfg *config.Config, rec *series.Recorder, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, friends *invite.Contacts, src *certs.Source, doc *doctor.Service, st *status, test *tester, v buildVersion, log *slog.Logger) (*web.Server, error) {
+func newWeb(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, rec *series.Recorder, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, friends *invite.Contacts, src *certs.Source, doc *doctor.Service, st *status, test *tester, v buildVersion, log *slog.Logger) (*web.Server, error) {
 	webdav, err := newDAV(cfg, s, f, log)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func newWeb(lc fx.Lifecycle, cfg *config.Config, rec *series.Recorder, s *identi
 	srv, err := web.New(web.Options{Doctor: doc, Config: cfg.Web, Providers: oidc, Provider: newProvider(lc, cfg, s, log), BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
 		AdminContact: cfg.AdminContact, Mail: cfg.Mail.Host != "", Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), Takeout: a.Takeout, Tell: chat.Tell, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, x, a), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
 		TLS: webTLS(src), Entries: cfg.Entries, Log: log, Languages: os.DirFS(filepath.Join(cfg.DataDir, "lang")),
-		Series: rec, TestConnection: test.Test,
+		Series: rec, TestConnection: test.Test, Database: db.Size,
 		Chat:      chatPage(cfg, friends),
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
 	if err != nil {
