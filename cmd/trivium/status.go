@@ -39,7 +39,7 @@ func (c *statusCmd) Help() string {
 	return "Examples:\n\n  trivium status\n  trivium status --watch\n  trivium status --json"
 }
 
-// watchPause is how long a status stands before it is asked for again.
+// watchPause is how long what is watched stands before it is asked for again.
 const watchPause = 2 * time.Second
 
 // Run prints problems first.
@@ -47,26 +47,14 @@ func (c *statusCmd) Run(s *shell) error {
 	if err := s.live(); err != nil {
 		return err
 	}
-	for {
+	return s.anew(c.Watch, func() error {
 		var st status
 		body, err := s.get("/status", nil, &st)
 		if err != nil {
 			return err
 		}
-		if c.Watch && terminal(s.stdout) {
-			if _, err := fmt.Fprint(s.stdout, "\x1b[H\x1b[2J"); err != nil {
-				return err
-			}
-		}
-		if err := s.showStatus(st, body); err != nil || !c.Watch {
-			return err
-		}
-		select {
-		case <-time.After(watchPause):
-		case <-s.ctx.Done():
-			return nil
-		}
-	}
+		return s.showStatus(st, body)
+	})
 }
 
 func (s *shell) showStatus(st status, body []byte) error {

@@ -25,6 +25,14 @@ func (t *transfer) done() string {
 	return strconv.FormatInt(min(int64(float64(t.Bytes)/float64(t.Size)*100), 100), 10) + "%"
 }
 
+// left is how long it may still take; "-" where nobody knows.
+func (t *transfer) left() string {
+	if t.Size <= 0 || t.Rate <= 0 {
+		return "-"
+	}
+	return span(time.Duration(max(t.Size-t.Bytes, 0)/t.Rate) * time.Second)
+}
+
 // doing is a transfer in one column: "STOR /a.iso 43% 10.5 MB/s"; "" for none.
 func (t *transfer) doing() string {
 	if t == nil {
@@ -43,7 +51,8 @@ type transferCmd struct {
 }
 
 type transferListCmd struct {
-	User string `name:"user" placeholder:"LOGIN" help:"Only those of this account."`
+	User  string `name:"user" placeholder:"LOGIN" help:"Only those of this account."`
+	Watch bool   `name:"watch" help:"Show them anew every two seconds, until Ctrl-C."`
 }
 
 // Run lists transfers.
@@ -51,6 +60,10 @@ func (c *transferListCmd) Run(s *shell) error {
 	if err := s.live(); err != nil {
 		return err
 	}
+	return s.anew(c.Watch, func() error { return c.show(s) })
+}
+
+func (c *transferListCmd) show(s *shell) error {
 	var list []struct {
 		Session    string  `json:"session"`
 		User       *string `json:"user"`
@@ -63,9 +76,9 @@ func (c *transferListCmd) Run(s *shell) error {
 	}
 	var rows [][]string
 	for _, x := range list {
-		rows = append(rows, []string{x.Session, text(x.User), x.Protocol, host(x.RemoteAddr), x.Verb, x.Path, x.done(), size(x.Bytes), size(x.Rate) + "/s", span(time.Since(x.StartedAt))})
+		rows = append(rows, []string{x.Session, text(x.User), x.Protocol, host(x.RemoteAddr), x.Verb, x.Path, x.done(), size(x.Bytes), size(x.Rate) + "/s", x.left(), span(time.Since(x.StartedAt))})
 	}
-	return s.table("No transfers.", []string{"ID", "USER", "PROTO", "ADDRESS", "VERB", "PATH", "DONE", "BYTES", "RATE", "SINCE"}, rows, "DONE", "BYTES", "RATE")
+	return s.table("No transfers.", []string{"ID", "USER", "PROTO", "ADDRESS", "VERB", "PATH", "DONE", "BYTES", "RATE", "LEFT", "SINCE"}, rows, "DONE", "BYTES", "RATE", "LEFT")
 }
 
 type transferStopCmd struct {

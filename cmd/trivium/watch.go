@@ -24,6 +24,25 @@ type sessionEvent struct {
 	Text    string          `json:"text"`
 }
 
+// anew shows something; with watch again and again, over itself on a terminal, until the person ends it.
+func (s *shell) anew(watch bool, show func() error) error {
+	for {
+		if watch && terminal(s.stdout) {
+			if _, err := fmt.Fprint(s.stdout, "\x1b[H\x1b[2J"); err != nil {
+				return err
+			}
+		}
+		if err := show(); err != nil || !watch {
+			return err
+		}
+		select {
+		case <-time.After(watchPause):
+		case <-s.ctx.Done():
+			return nil
+		}
+	}
+}
+
 // watchSessions prints the sessions that there are and then what happens to them, until the server or
 // the person ends it. The stream is begun before the list is read, so that nothing falls between.
 func (s *shell) watchSessions(c *sessionListCmd, q url.Values) error {
