@@ -12,6 +12,7 @@ import (
 	"trivium/config"
 	"trivium/identity"
 	"trivium/internal/series"
+	"trivium/internal/sqldb"
 	"trivium/web"
 	"trivium/xmpp"
 )
@@ -106,5 +107,17 @@ func (m *measured) Collect(to chan<- prometheus.Metric) {
 		if c, ok := m.descs[d.ID]; ok && i < len(now) {
 			to <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, now[i], c.label...)
 		}
+	}
+}
+
+// described says for the page About which engine the store is, and how many bytes it takes.
+func described(db *sqldb.DB) func(context.Context) (string, int64, error) {
+	return func(ctx context.Context) (string, int64, error) {
+		engine, err := db.Engine(ctx)
+		if err != nil {
+			return engine, 0, err
+		}
+		n, err := db.Size(ctx)
+		return engine, n, err
 	}
 }

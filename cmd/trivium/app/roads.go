@@ -101,7 +101,7 @@ func newWeb(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, rec *series.Recor
 	srv, err := web.New(web.Options{Doctor: doc, Config: cfg.Web, Providers: oidc, Provider: newProvider(lc, cfg, s, log), BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
 		AdminContact: cfg.AdminContact, Mail: cfg.Mail.Host != "", Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), Takeout: a.Takeout, Tell: chat.Tell, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, x, a), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
 		TLS: webTLS(src), Entries: cfg.Entries, Log: log, Languages: os.DirFS(filepath.Join(cfg.DataDir, "lang")),
-		Series: rec, TestConnection: test.Test, Database: db.Size,
+		Series: rec, TestConnection: test.Test, Database: described(db),
 		Chat:      chatPage(cfg, friends),
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
 	if err != nil {
