@@ -86,7 +86,7 @@ func scripts(makefile string) ([]licences.Part, error) {
 		return nil, err
 	}
 	var list []licences.Part
-	for _, p := range []struct{ name, variable, licence string }{{"tus-js-client", "TUS", "MIT"}, {"uplot", "UPLOT", "MIT"}} {
+	for _, p := range []struct{ name, variable, licence string }{{"tus-js-client", "TUS", "MIT"}, {"uplot", "UPLOT", "MIT"}, {"converse.js", "CONVERSE", "MPL-2.0"}} {
 		m := regexp.MustCompile(`(?m)^` + p.variable + ` := (\S+)$`).FindSubmatch(text)
 		if m == nil {
 			return nil, fmt.Errorf("the Makefile does not say the version of %s", p.name)
