@@ -74,6 +74,7 @@ type API struct {
 	huma   huma.API
 	routes map[string]Route // by the mux's pattern
 	spec   func() ([]byte, error)
+	page   func() ([]byte, error) // the reference
 	log    *slog.Logger
 	now    func() time.Time
 
@@ -156,6 +157,8 @@ func New(o Options) (*API, error) {
 	a.registerEvents()
 	a.registerConnect()
 	a.registerBackups()
+	a.document()
+	a.page = sync.OnceValues(a.refHTML)
 	if err := a.known(dangerous()); err != nil {
 		return nil, err
 	}

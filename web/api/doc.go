@@ -12,3 +12,5 @@
 //	RFC 9110  sections 11.6.1 (401 and WWW-Authenticate), 15.5.6 (405 and Allow)
 //	OpenAPI 3.1 at /api/v1/openapi.json
 package api
+
+//go:generate env TRIVIUM_WRITE_REFERENCE=1 go test -run TestManualIsFresh -count=1 .

@@ -54,7 +54,7 @@ func peopled(t *testing.T) (s *server, auth string, targets map[string]string) {
 func TestIfMatchOfEveryOperation(t *testing.T) {
 	s, auth, targets := peopled(t)
 	bodies := map[string]string{
-		"set-user": `{"display":"X"}`, "set-password": `{"password":"another long password"}`, "set-user-source": `{"source":""}`,
+		"set-me": `{"display":"X"}`, "set-user": `{"display":"X"}`, "set-password": `{"password":"another long password"}`, "set-user-source": `{"source":""}`,
 		"must-change": `{"must_change":true}`, "add-certificate": `{"pem":"x"}`, "set-group": `{"room":true}`,
 		"add-members": `{"users":["admin"]}`, "remove-members": `{"users":["alice"]}`, "set-application": `{"name":"X"}`,
 		"change-policy": `{"changes":[{"pattern":"web:/trash","level":"user"}]}`,

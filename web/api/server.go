@@ -56,6 +56,7 @@ type Version struct {
 
 func (a *API) registerServer() {
 	handle(a, identity.LevelNone, http.MethodGet, "/openapi.json", "openapi", "This document", a.openapi)
+	handle(a, identity.LevelNone, http.MethodGet, "/reference", "reference", "All operations for people, as one page", a.showReference)
 	handle(a, identity.LevelLoggedIn, http.MethodGet, "/version", "version", "The server's version", a.version)
 	handle(a, identity.LevelStaff, http.MethodGet, "/status", "status", "Problems first, then listeners and sessions", a.status)
 	handle(a, identity.LevelAdmin, http.MethodGet, "/config", "list-config", "List the settings in effect and where each came from; secrets are only said to be set", a.config)

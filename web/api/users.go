@@ -157,6 +157,7 @@ type UserPatch struct {
 
 func (a *API) registerUsers() {
 	handle(a, identity.LevelLoggedIn, http.MethodGet, "/me", "me", "One's own account", a.me)
+	tagged(a, identity.LevelLoggedIn, http.MethodPatch, "/me", "set-me", "Change one's own profile; not with a token without scope admin", a.meIn, a.setMe)
 	handle(a, identity.LevelStaff, http.MethodGet, "/users", "list-users", "List accounts by login", a.listUsers)
 	handle(a, identity.LevelAdmin, http.MethodPost, "/users", "add-user", "Make an account", a.addUser)
 	handle(a, identity.LevelStaff, http.MethodGet, "/users/{name}", "show-user", "Show an account", a.showUser)
@@ -170,6 +171,47 @@ func (a *API) registerUsers() {
 func (a *API) me(ctx context.Context, _ *struct{}) (*userOut, error) {
 	acc, err := a.own(ctx)
 	if err != nil {
+		return nil, err
+	}
+	return &userOut{a.user(acc)}, nil
+}
+
+// ProfilePatch changes what is present.
+type ProfilePatch struct {
+	Email    *string `json:"email,omitempty"`
+	Display  *string `json:"display,omitempty"`
+	Phone    *string `json:"phone,omitempty"`
+	About    *string `json:"about,omitempty"`
+	Lang     *string `json:"lang,omitempty"`
+	Formats  *string `json:"formats,omitempty"`
+	TimeZone *string `json:"time_zone,omitempty"`
+}
+
+// meIn is the caller's own account, whatever the path says.
+func (a *API) meIn(ctx context.Context, r identity.StoreReader, _ string) (any, error) {
+	acc, err := r.AccountByID(ctx, who(ctx).owner)
+	if err != nil {
+		return nil, err
+	}
+	return a.user(acc), nil
+}
+
+// setMe is not for tokens that were lent: links that set a password go to the e-mail address.
+func (a *API) setMe(ctx context.Context, in *struct{ Body ProfilePatch }) (*userOut, error) {
+	acc, err := a.own(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := who(ctx)
+	if c.grant != nil && !c.grant.Admin {
+		return nil, wider("the profile of its owner")
+	}
+	b := in.Body
+	p, changed := UserPatch{Email: b.Email, Display: b.Display, Phone: b.Phone, About: b.About, Lang: b.Lang, Formats: b.Formats, TimeZone: b.TimeZone}.profile(acc.Profile)
+	if !changed {
+		return &userOut{a.user(acc)}, nil
+	}
+	if acc, err = a.id.SetUser(ctx, c.actor, string(acc.Login)+"@"+acc.Domain, identity.UserChange{Profile: &p}); err != nil {
 		return nil, err
 	}
 	return &userOut{a.user(acc)}, nil
