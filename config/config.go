@@ -202,7 +202,7 @@ type Identity struct {
 	Hook []Hook `toml:"hook" sample:"members" doc:"a program that is asked over HTTP in the place of a directory" note:"NAME as above. No environment form."`
 	OIDC []OIDC `toml:"oidc" sample:"company" doc:"a provider of OpenID Connect, by which people log in on the web" note:"NAME stands in addresses: the provider is told https://…/login/oidc/NAME/callback, and https://…/login/oidc/NAME/logout for the end of sessions. No environment form."`
 
-	PasswordStrength int    `toml:"password_strength" default:"2" min:"0" max:"4" doc:"how hard a new password must be to guess: 0 no matter, 1 10^3 guesses, 2 10^6, 3 10^8, 4 10^10" note:"Passwords that there are stay good. At least 8 characters are asked for in any case."`
+	PasswordStrength int    `toml:"password_strength" default:"2" min:"0" max:"4" live:"true" doc:"how hard a new password must be to guess: 0 no matter, 1 10^3 guesses, 2 10^6, 3 10^8, 4 10^10" note:"Passwords that there are stay good. At least 8 characters are asked for in any case."`
 	BadPasswords     string `toml:"bad_passwords" type:"path" example:"/etc/trivium/bad-passwords.txt" doc:"a file of passwords that nobody may choose, one to a line, beside the common ones that are built in" note:"Read at the start; 8 bytes of memory for each line."`
 	InviteLevel      string `toml:"invite_level" default:"staff" type:"level" doc:"who may invite people to make an account, of a level not above user" note:"From moderator on people invite up to below their own level."`
 }
@@ -228,13 +228,13 @@ type Provider struct {
 
 // Limits is the section [limits]; SECURITY documents what each defends against.
 type Limits struct {
-	ConnectionsPerAddress     int           `toml:"connections_per_address" default:"0" doc:"connections of one address, all listeners together"`
-	UnauthenticatedPerAddress int           `toml:"unauthenticated_per_address" default:"20" doc:"of them not logged in"`
+	ConnectionsPerAddress     int           `toml:"connections_per_address" default:"0" live:"true" doc:"connections of one address, all listeners together"`
+	UnauthenticatedPerAddress int           `toml:"unauthenticated_per_address" default:"20" live:"true" doc:"of them not logged in"`
 	Unauthenticated           int           `toml:"unauthenticated" default:"2000" doc:"connections not logged in, whole server; the oldest is closed first"`
-	Sessions                  int           `toml:"sessions" default:"50000" doc:"sessions, whole server"`
-	SessionsPerUserFTP        int           `toml:"sessions_per_user_ftp" default:"10" doc:"FTP sessions of one account"`
-	SessionsPerUserWeb        int           `toml:"sessions_per_user_web" default:"50" doc:"web sessions of one account"`
-	SessionsPerUserXMPP       int           `toml:"sessions_per_user_xmpp" default:"20" doc:"XMPP sessions of one account"`
+	Sessions                  int           `toml:"sessions" default:"50000" live:"true" doc:"sessions, whole server"`
+	SessionsPerUserFTP        int           `toml:"sessions_per_user_ftp" default:"10" live:"true" doc:"FTP sessions of one account"`
+	SessionsPerUserWeb        int           `toml:"sessions_per_user_web" default:"50" live:"true" doc:"web sessions of one account"`
+	SessionsPerUserXMPP       int           `toml:"sessions_per_user_xmpp" default:"20" live:"true" doc:"XMPP sessions of one account"`
 	LoginTimeout              time.Duration `toml:"login_timeout" default:"30s" min:"1" doc:"from accept to logged in, FTP and XMPP; nothing renews it"`
 	TLSTimeout                time.Duration `toml:"tls_timeout" default:"10s" min:"1" doc:"TLS handshake"`
 	HTTPHeaderTimeout         time.Duration `toml:"http_header_timeout" default:"10s" min:"1" doc:"HTTP request header"`
@@ -245,24 +245,24 @@ type Limits struct {
 	FTPStallTimeout           time.Duration `toml:"ftp_stall_timeout" default:"60s" min:"1" doc:"FTP transfer in which no byte moves"`
 	FTPNoTransferTimeout      time.Duration `toml:"ftp_no_transfer_timeout" default:"0" doc:"FTP session without a transfer or listing; 0: no limit"`
 	FTPSessionTimeout         time.Duration `toml:"ftp_session_timeout" default:"0" doc:"FTP session as a whole; 0: no limit"`
-	FTPUploadRate             Size          `toml:"ftp_upload_rate" default:"0" doc:"bytes a second of all FTP uploads of one account together"`
-	FTPDownloadRate           Size          `toml:"ftp_download_rate" default:"0" doc:"bytes a second of all FTP downloads of one account together"`
-	FTPTransfers              int           `toml:"ftp_transfers" default:"0" doc:"FTP transfers of one account at once"`
+	FTPUploadRate             Size          `toml:"ftp_upload_rate" default:"0" live:"true" doc:"bytes a second of all FTP uploads of one account together"`
+	FTPDownloadRate           Size          `toml:"ftp_download_rate" default:"0" live:"true" doc:"bytes a second of all FTP downloads of one account together"`
+	FTPTransfers              int           `toml:"ftp_transfers" default:"0" live:"true" doc:"FTP transfers of one account at once"`
 	LoginAttemptsFTP          int           `toml:"login_attempts_ftp" default:"3" min:"1" doc:"wrong log-ins of one FTP connection"`
 	LoginAttemptsXMPP         int           `toml:"login_attempts_xmpp" default:"5" min:"2" doc:"wrong log-ins of one XMPP stream (RFC 6120 section 6.4.5: 2 to 5)"`
-	BanAfter                  int           `toml:"ban_after" default:"10" doc:"wrong log-ins of one address (/64 for IPv6) until it is banned on every listener; 0: never"`
-	BanWindow                 time.Duration `toml:"ban_window" default:"10m" min:"1" doc:"they count this long"`
-	BanFor                    time.Duration `toml:"ban_for" default:"15m" min:"1" doc:"length of the first ban; each further one is longer"`
+	BanAfter                  int           `toml:"ban_after" default:"10" live:"true" doc:"wrong log-ins of one address (/64 for IPv6) until it is banned on every listener; 0: never"`
+	BanWindow                 time.Duration `toml:"ban_window" default:"10m" min:"1" live:"true" doc:"they count this long"`
+	BanFor                    time.Duration `toml:"ban_for" default:"15m" min:"1" live:"true" doc:"length of the first ban; each further one is longer"`
 	XMPPStanzaSize            Size          `toml:"xmpp_stanza_size" default:"256KiB" min:"10000" max:"67108864" doc:"largest stanza after log-in (RFC 6120 section 13.12: at least 10000 bytes)"`
 	XMPPQueueSize             Size          `toml:"xmpp_queue_size" default:"1MiB" min:"65536" doc:"unsent output of one XMPP session"`
 
-	BanWiden     int           `toml:"ban_widen" default:"8" doc:"so many banned addresses of one /24 (/64 of a /56, /56 of a /48) ban the whole block; 0: never"`
-	SessionsFTP  int           `toml:"sessions_ftp" default:"0" doc:"sessions of the whole FTP road"`
-	SessionsWeb  int           `toml:"sessions_web" default:"0" doc:"sessions of the whole web road, WebDAV and the API among them"`
-	SessionsXMPP int           `toml:"sessions_xmpp" default:"0" doc:"sessions of the whole XMPP road"`
-	WhenFullFTP  string        `toml:"when_full_ftp" default:"refuse" values:"refuse|oldest|idle" doc:"what a log-in beyond sessions_per_user_ftp does: it is refused, or the session of the account that is oldest, or was idle for longest, gives way"`
-	WhenFullWeb  string        `toml:"when_full_web" default:"idle" values:"refuse|oldest|idle" doc:"the same beyond sessions_per_user_web"`
-	WhenFullXMPP string        `toml:"when_full_xmpp" default:"refuse" values:"refuse|oldest|idle" doc:"the same beyond sessions_per_user_xmpp"`
+	BanWiden     int           `toml:"ban_widen" default:"8" live:"true" doc:"so many banned addresses of one /24 (/64 of a /56, /56 of a /48) ban the whole block; 0: never"`
+	SessionsFTP  int           `toml:"sessions_ftp" default:"0" live:"true" doc:"sessions of the whole FTP road"`
+	SessionsWeb  int           `toml:"sessions_web" default:"0" live:"true" doc:"sessions of the whole web road, WebDAV and the API among them"`
+	SessionsXMPP int           `toml:"sessions_xmpp" default:"0" live:"true" doc:"sessions of the whole XMPP road"`
+	WhenFullFTP  string        `toml:"when_full_ftp" default:"refuse" values:"refuse|oldest|idle" live:"true" doc:"what a log-in beyond sessions_per_user_ftp does: it is refused, or the session of the account that is oldest, or was idle for longest, gives way"`
+	WhenFullWeb  string        `toml:"when_full_web" default:"idle" values:"refuse|oldest|idle" live:"true" doc:"the same beyond sessions_per_user_web"`
+	WhenFullXMPP string        `toml:"when_full_xmpp" default:"refuse" values:"refuse|oldest|idle" live:"true" doc:"the same beyond sessions_per_user_xmpp"`
 	XMPPMaxAge   time.Duration `toml:"xmpp_session_timeout" default:"0" doc:"XMPP session as a whole, however busy it is; 0: no limit"`
 }
 

@@ -126,6 +126,14 @@ func literalOf(v any) string {
 		return quote(FormatDuration(v))
 	case string:
 		return quote(v)
+	case float64: // as JSON has numbers and lists
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case []any:
+		items := make([]string, len(v))
+		for i, x := range v {
+			items[i] = literalOf(x)
+		}
+		return "[" + strings.Join(items, ", ") + "]"
 	case Size:
 		return quote(v.String())
 	case []string:

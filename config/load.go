@@ -24,6 +24,9 @@ type Options struct {
 	DataDir string
 	// Set holds the --set flags as section.key=value.
 	Set []string
+	// Chosen are values that people set in the running server, by key: live keys alone, above every
+	// other layer.
+	Chosen map[string]string
 	// Env is the environment in the form of os.Environ. Nothing else of it is read.
 	Env []string
 	// Dir is the working directory; empty: os.Getwd.
@@ -45,6 +48,7 @@ const (
 	LayerFile    Layer = "file"
 	LayerEnv     Layer = "env"
 	LayerFlag    Layer = "flag"
+	LayerSet     Layer = "set" // in the running server
 )
 
 func (l Layer) rank() int {
@@ -55,6 +59,8 @@ func (l Layer) rank() int {
 		return 2
 	case LayerFlag:
 		return 3
+	case LayerSet:
+		return 4
 	}
 	return 0
 }
@@ -224,6 +230,7 @@ func load(o Options, path string, text []byte) (*Config, error) {
 	}
 	l.environment()
 	l.flags()
+	l.chosen()
 	l.decode()
 	l.validate()
 	l.warn()

@@ -164,7 +164,7 @@ func (s *session) variable(letter byte) (string, bool) {
 	case 'N':
 		return strconv.Itoa(s.srv.registry.Count(identity.Filter{Protocol: identity.ProtocolFTP})), true
 	case 'M':
-		most := s.srv.limits.Sessions
+		most := s.srv.registry.Limits().Sessions
 		if c := s.ses.Class(); c.MaxSessions > 0 && (most == 0 || c.MaxSessions < most) {
 			most = c.MaxSessions
 		}

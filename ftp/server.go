@@ -38,6 +38,7 @@ type Policy interface {
 
 // Registry is what this road needs of identity.Registry.
 type Registry interface {
+	Limits() identity.Limits
 	Open(ctx context.Context, o identity.Opening) (*identity.Session, error)
 	List(f identity.Filter) []identity.Info
 	Count(f identity.Filter) int

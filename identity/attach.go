@@ -63,7 +63,7 @@ func (r *Registry) attach(s *Session, a *attachment) (gives *Session, err error)
 
 // room finds a place for one more session of an account on a road.
 func (r *Registry) room(road Road, owner UserID) (gives *Session, err error) {
-	limit, rule := r.limits.SessionsPerUser[road], r.limits.WhenFull[road]
+	limit, rule := r.limits.Load().SessionsPerUser[road], r.limits.Load().WhenFull[road]
 	n := 0
 	for other := range r.owners[owner] {
 		if other.protocol.Road() != road || r.sessions[other.id] != other || other.away.Load() || other.counted.leaving {

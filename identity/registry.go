@@ -32,7 +32,7 @@ type Opening struct {
 type Registry struct {
 	node    string
 	now     func() time.Time
-	limits  Limits
+	limits  atomic.Pointer[Limits]
 	classes *classTable
 	ban     *throttle     // nil: nobody is banned
 	onEnd   func([]ended) // called when the holders know
@@ -88,8 +88,8 @@ func newRegistry(o Options, classes *classTable) *Registry {
 	if o.Locate == nil {
 		o.Locate = func(netip.Addr) string { return "" }
 	}
-	return &Registry{
-		node: o.Node, now: o.Now, limits: o.Limits, classes: classes,
+	r := &Registry{
+		node: o.Node, now: o.Now, classes: classes,
 		onEnd:    func([]ended) {},
 		locate:   o.Locate,
 		sessions: map[string]*Session{}, roads: map[Road]int{}, protocols: map[Protocol]int{}, prefixes: map[netip.Prefix]*prefixCount{}, waiting: list.New(),
@@ -97,7 +97,12 @@ func newRegistry(o Options, classes *classTable) *Registry {
 		tokens: map[string]map[*Session]struct{}{}, expiring: map[*Session]struct{}{},
 		watchers: map[*watcher]struct{}{},
 	}
+	r.limits.Store(&o.Limits)
+	return r
 }
+
+// Limits are those in force now. They must not be changed.
+func (r *Registry) Limits() Limits { return *r.limits.Load() }
 
 // Open lists a new session: the class is decided, level NONE, no credentials. It answers
 // ErrBanned, ErrClassDenied, ErrConnections, ErrSessions or ErrTLSRequired where the connection
@@ -191,7 +196,7 @@ func (r *Registry) add(s *Session) error {
 // in, it names the oldest one, which has to go.
 func (r *Registry) count(s *Session) (victim *Session, err error) {
 	c := counted{prefix: BlockOf(s.remote.Addr()), class: s.class, connection: s.browser == nil}
-	if road := s.protocol.Road(); reached(len(r.sessions), r.limits.Sessions) || reached(r.roads[road], r.limits.SessionsPerRoad[road]) {
+	if road := s.protocol.Road(); reached(len(r.sessions), r.limits.Load().Sessions) || reached(r.roads[road], r.limits.Load().SessionsPerRoad[road]) {
 		return nil, ErrSessions
 	}
 	if err := r.classRoom(c); err != nil {
@@ -202,11 +207,11 @@ func (r *Registry) count(s *Session) (victim *Session, err error) {
 		if n == nil {
 			n = &prefixCount{}
 		}
-		if c.prefix.IsValid() && (reached(n.connections, r.limits.ConnectionsPerAddress) ||
-			reached(n.waiting, r.limits.UnauthenticatedPerAddress)) {
+		if c.prefix.IsValid() && (reached(n.connections, r.limits.Load().ConnectionsPerAddress) ||
+			reached(n.waiting, r.limits.Load().UnauthenticatedPerAddress)) {
 			return nil, ErrConnections
 		}
-		if reached(r.waiting.Len(), r.limits.Unauthenticated) {
+		if reached(r.waiting.Len(), r.limits.Load().Unauthenticated) {
 			victim = r.waiting.Front().Value.(*Session)
 		}
 		n.connections++

@@ -158,6 +158,7 @@ type Service struct {
 	onContact              []func(ctx context.Context, inviter, joined Account)
 	invitesSwept           time.Time // Run's alone
 	onChange               []func(context.Context, []UserID)
+	tunable                atomic.Pointer[Tunable]
 	onSetting              []func(key, value string, set bool)
 	routeLevel             func(Resource) (Level, bool) // set before Run; nil: no road has said
 }
@@ -209,6 +210,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if o.Resolver != nil {
 		classes.dns = o.Resolver
 	}
+	s.tunable.Store(&Tunable{Limits: o.Limits, PasswordStrength: o.PasswordStrength})
 	s.Registry = newRegistry(o, classes)
 	s.Registry.ban, s.Registry.onEnd = s.throttle, s.sessionsEnded
 	s.throttle.onBan = s.keepBan

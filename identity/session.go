@@ -222,7 +222,7 @@ func (s *Session) Limits() SessionLimits {
 	if s.has != nil {
 		r = s.has.creds.Rates
 	}
-	return r.over(s.registry.limits.FileRoad)
+	return r.over(s.registry.limits.Load().FileRoad)
 }
 
 // Level is what the session may do at most now: LevelNone before a log-in and after the end.

@@ -57,10 +57,11 @@ func (s *Service) checkNewPassword(u User, password Secret) error {
 	if judge.Bad(text) {
 		return faultf(ErrInvalid, "the password stands in a list of passwords that are known to be guessed; choose another one")
 	}
-	if s.opts.PasswordStrength <= 0 {
+	least := s.tunable.Load().PasswordStrength
+	if least <= 0 {
 		return nil
 	}
-	if score, why := judge.Judge(text, own...); score < s.opts.PasswordStrength {
+	if score, why := judge.Judge(text, own...); score < least {
 		if why != "" {
 			why = ", as it is " + why
 		}

@@ -28,11 +28,11 @@ const (
 // throttle slows guessing down: by address prefix until a ban, by account with a delay. It never
 // locks an account, and treats names that do not exist as those that do.
 type throttle struct {
-	limits Limits
-	now    func() time.Time
-	onBan  func(Ban)
+	now   func() time.Time
+	onBan func(Ban)
 
 	mu       sync.Mutex // guards what follows
+	limits   Limits
 	prefixes *recent[netip.Prefix, prefixState]
 	accounts *recent[string, accountState]
 	places   *recent[placeKey, placeState]
@@ -78,14 +78,26 @@ type accountState struct {
 	waiting  map[netip.Prefix]int
 }
 
-func newThrottle(l Limits, now func() time.Time) *throttle {
+// banDefaults fills in what bans need.
+func (l Limits) banDefaults() Limits {
 	if l.BanWindow <= 0 {
 		l.BanWindow = failureMemory
 	}
 	if l.BanFor <= 0 {
 		l.BanFor = defaultBanFor
 	}
-	return &throttle{limits: l, now: now, onBan: func(Ban) {},
+	return l
+}
+
+// use lets other limits count from now on; bans that there are stay as long as they were said to be.
+func (t *throttle) use(l Limits) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.limits = l.banDefaults()
+}
+
+func newThrottle(l Limits, now func() time.Time) *throttle {
+	return &throttle{limits: l.banDefaults(), now: now, onBan: func(Ban) {},
 		prefixes: newRecent[netip.Prefix](maxTracked, func(s *prefixState) { wake(&s.freed) }),
 		accounts: newRecent[string](maxTracked, func(s *accountState) { wake(&s.freed) }),
 		places:   newRecent[placeKey](maxTracked, func(s *placeState) { wake(&s.freed) }),

@@ -12,6 +12,7 @@ import (
 	"trivium/doctor"
 	"trivium/files"
 	"trivium/identity"
+	"trivium/internal/certs"
 	"trivium/internal/licences"
 	"trivium/tokens"
 	"trivium/web/text"
@@ -159,7 +160,8 @@ func views() map[string][2]any {
 			Check: &banCheck{BanCheck: identity.BanCheck{Address: nasty, Banned: true, Ban: &identity.Ban{Prefix: nasty, Reason: nasty}, Failures: 2, Familiar: true}, Until: p.Stamp(noon), Failures: failuresHref(nasty)}, Asked: nasty,
 			Prefix: fullField("prefix"), For: withOptions, Reason: fullField("reason"), Again: fullField("again"), Twice: true, MayBan: true, MayLift: true, Allow: fullField("allow"), Why: fullField("why"),
 			Allows: []allowRow{{identity.BanAllow{Prefix: nasty, Reason: nasty, Actor: nasty}, p.Stamp(noon), "/admin/bans/allow/a/remove"}}}},
-		"admin_config": {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Rows: []configRow{{Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
+		"admin_certificates": {&certsView{}, &certsView{page: p, MayChange: true, MainFixed: true, Name: fullField("name"), Cert: withRows, Key: fullField("key"), Rows: []certRow{{Described: certs.Described{Name: "main", Names: []string{nasty}, Issuer: nasty, Key: nasty, Fingerprint: nasty, SelfSigned: true, Chain: []string{nasty, nasty}, ChainError: nasty, File: nasty, ForDomains: []string{nasty}}, Ends: p.Stamp(noon), Soon: true, UsedBy: nasty, SelfSignedPath: "/admin/certificates/selfsigned"}}}},
+		"admin_config":       {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Filtered: true, MayEdit: true, Sections: opts, Fault: nasty, Faults: []config.Fault{{Where: nasty, Message: nasty, Hint: nasty, Source: nasty}}, Edit: &configEdit{Entry: config.Entry{Key: "a.b", Layer: config.LayerSet}, Field: fullField("value")}, Rows: []configRow{{SetHere: true, EditPath: "/admin/config?edit=a.b", Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
 	}
 }
 

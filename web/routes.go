@@ -191,6 +191,12 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/policy/apply", Level: admin, Page: "admin.policy", confirm: true, handle: s.postPolicyApply},
 		{Method: post, Path: "/admin/policy/undo", Level: admin, Page: "admin.policy", confirm: true, handle: s.postPolicyUndo},
 		{Method: get, Path: "/admin/config", Level: admin, Page: "admin.config", nav: "Configuration", icon: "gear", group: navAdmin, handle: s.getConfig},
+		{Method: post, Path: "/admin/config/set", Level: identity.LevelRoot, Page: "admin.config", confirm: true, handle: s.postConfig},
+		{Method: post, Path: "/admin/config/unset", Level: identity.LevelRoot, Page: "admin.config", confirm: true, handle: s.postConfigUnset},
+		{Method: post, Path: "/admin/config/reload", Level: admin, Page: "admin.config", handle: s.postConfigReload},
+		{Method: get, Path: "/admin/certificates", Level: admin, Page: "admin.certificates", nav: "Certificates", icon: "key", group: navAdmin, handle: s.getCertificates},
+		{Method: post, Path: "/admin/certificates/import", Level: identity.LevelRoot, Page: "admin.certificates", confirm: true, handle: s.postCertificate},
+		{Method: post, Path: "/admin/certificates/selfsigned", Level: identity.LevelRoot, Page: "admin.certificates", confirm: true, handle: s.postSelfSigned},
 
 		// The server looks at itself.
 		{Method: get, Path: "/admin/doctor", Level: admin, Page: "admin.doctor", nav: "Doctor", icon: "pulse", group: navAdmin, handle: s.getDoctor},

@@ -25,6 +25,7 @@ import (
 	"trivium/identity"
 	"trivium/identity/oidc"
 	"trivium/identity/provider"
+	"trivium/internal/certs"
 	"trivium/internal/listen"
 	"trivium/internal/probe"
 	"trivium/internal/series"
@@ -99,15 +100,17 @@ type Options struct {
 
 	Doctor *doctor.Service // looks at the server; nil: nobody does
 
+	Live         LiveConfig    // the configuration of the running server; nil: the page is empty
+	Certificates *certs.Source // the server's own; nil: there are none
+
 	// TestConnection tries a road ("ftp", "dav", "xmpp", "api") as a client of the account does, and
 	// reports each step; identity.ErrThrottled where tests run already. nil: there is no such test.
 	TestConnection func(ctx context.Context, by identity.Actor, user, road, at string, report func(probe.Step)) error
 
-	TLS       *tls.Config           // NextProtos h2 and http/1.1; nil: no TLS listeners
-	Entries   func() []config.Entry // of the configuration page; nil: the page is empty
-	Listeners func() []Bound        // of all roads, for the home page; nil: this road's own
-	Log       *slog.Logger          // nil: discarded
-	Now       func() time.Time      // nil: time.Now
+	TLS       *tls.Config      // NextProtos h2 and http/1.1; nil: no TLS listeners
+	Listeners func() []Bound   // of all roads, for the home page; nil: this road's own
+	Log       *slog.Logger     // nil: discarded
+	Now       func() time.Time // nil: time.Now
 }
 
 // Server is the web's three verbs. Its methods are safe for any goroutine.

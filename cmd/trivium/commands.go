@@ -33,6 +33,8 @@ type commands struct {
 	Share   shareCmd   `cmd:"" group:"server" help:"Links to files that people have given out."`
 	Quota   quotaCmd   `cmd:"" group:"server" help:"What homes, group folders and /pub hold and may hold."`
 	Status  statusCmd  `cmd:"" group:"server" help:"Problems first, then listeners and sessions."`
+	Cert    certCmd    `cmd:"" group:"server" help:"The certificates of the server itself."`
+	Log     logCmd     `cmd:"" group:"server" help:"The log."`
 	Doctor  doctorCmd  `cmd:"" group:"server" help:"Look at the server, and say what to do about what is wrong."`
 	Client  clientCmd  `cmd:"" group:"server" help:"Built-in clients that test each road."`
 	Policy  policyCmd  `cmd:"" group:"server" help:"Which level a resource needs, and why."`

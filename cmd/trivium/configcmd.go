@@ -13,6 +13,10 @@ type configCmd struct {
 	Show     configShowCmd     `cmd:"" help:"Show the settings in effect and where each came from."`
 	Example  configExampleCmd  `cmd:"" help:"Print a commented configuration file."`
 	Describe configDescribeCmd `cmd:"" help:"Explain a key or section."`
+	Diff     configDiffCmd     `cmd:"" help:"Compare the running server with the file on disk."`
+	Reload   configReloadCmd   `cmd:"" help:"Let the running server read its configuration again."`
+	Set      configSetCmd      `cmd:"" help:"Set a key in the running server, where it can change at once."`
+	Unset    configUnsetCmd    `cmd:"" help:"Take such a key back to what the file says."`
 }
 
 type configCheckCmd struct {
@@ -48,6 +52,9 @@ func (c *configCheckCmd) Run(s *shell) error {
 type configShowCmd struct {
 	Key     string `arg:"" optional:"" name:"key" help:"Only this key or section."`
 	Changed bool   `name:"changed" help:"Only what differs from the defaults."`
+	Running bool   `name:"running" help:"What the running server uses, with what was set in it, and not what a new one would."`
+	Live    bool   `name:"live" help:"Only what can change while the server runs."`
+	Sources bool   `name:"sources" help:"Show where each value came from; it is shown in any case."`
 }
 
 // Run shows what a server that is started now would use.
@@ -56,9 +63,18 @@ func (c *configShowCmd) Run(s *shell) error {
 	if err != nil {
 		return err
 	}
-	list := []config.Entry{}
-	for _, e := range cfg.Entries() {
-		if c.Key != "" && e.Key != c.Key && !strings.HasPrefix(e.Key, c.Key+".") || c.Changed && !e.Changed() {
+	list, all := []config.Entry{}, cfg.Entries()
+	if c.Running {
+		if err := s.live(); err != nil {
+			return err
+		}
+		all = nil
+		if _, err := s.get("/config", nil, &all); err != nil {
+			return err
+		}
+	}
+	for _, e := range all {
+		if c.Key != "" && e.Key != c.Key && !strings.HasPrefix(e.Key, c.Key+".") || c.Changed && !e.Changed() || c.Live && !e.Live {
 			continue
 		}
 		list = append(list, e)

@@ -36,7 +36,11 @@ func (c *serveCmd) Run(s *shell) error {
 		Version: version, Stdout: s.stdout, Stderr: s.stderr,
 		StdoutTerminal: terminal(s.stdout), StderrTerminal: terminal(s.stderr),
 		Started: s.started,
-		Reload:  func() (*config.Config, error) { return app.LoadConfig(s.configOptions()) },
+		Reload: func(chosen map[string]string) (*config.Config, error) {
+			o := s.configOptions()
+			o.Chosen = chosen
+			return app.LoadConfig(o)
+		},
 	})
 	if errors.Is(err, app.ErrRestart) {
 		return s.again(err)

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Info is what people are told of a certificate.
-type Info struct {
+// Described is what people are told of a certificate.
+type Described struct {
 	Name        string    `json:"name"`  // of the pair: main, or what its entry of the folder is called
 	Names       []string  `json:"names"` // that it is for, addresses among them
 	Subject     string    `json:"subject"`
@@ -32,9 +32,9 @@ type Info struct {
 }
 
 // List describes the certificates in use, the main one first.
-func (s *Source) List() []Info {
+func (s *Source) List() []Described {
 	set := s.set.Load()
-	list := []Info{s.info(set, set.main)}
+	list := []Described{s.info(set, set.main)}
 	for _, c := range set.others {
 		list = append(list, s.info(set, c))
 	}
@@ -45,7 +45,7 @@ func (s *Source) List() []Info {
 const mainName = "main"
 
 // For describes the certificate that a client gets which asks for a name.
-func (s *Source) For(name string) Info {
+func (s *Source) For(name string) Described {
 	set := s.set.Load()
 	return s.info(set, set.of(ascii(name)))
 }
@@ -59,7 +59,7 @@ func (s *Source) Covers(name string) error {
 // Mine reports whether a certificate is one of those in use.
 func (s *Source) Mine(leaf *x509.Certificate) bool { return s.set.Load().has(leaf) }
 
-func (s *Source) info(set *set, c *pair) Info {
+func (s *Source) info(set *set, c *pair) Described {
 	i := Describe(c.Certificate, s.now())
 	i.Name, i.File = c.name, c.file
 	i.Uploaded = c.file != "" && filepath.Dir(c.file) == s.uploads()
@@ -72,9 +72,9 @@ func (s *Source) info(set *set, c *pair) Info {
 }
 
 // Describe says what a certificate is, as clients see it at a time.
-func Describe(c *tls.Certificate, now time.Time) Info {
+func Describe(c *tls.Certificate, now time.Time) Described {
 	leaf := c.Leaf
-	i := Info{Names: slices.Clone(leaf.DNSNames), Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(), From: leaf.NotBefore.UTC(), Until: leaf.NotAfter.UTC(),
+	i := Described{Names: slices.Clone(leaf.DNSNames), Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(), From: leaf.NotBefore.UTC(), Until: leaf.NotAfter.UTC(),
 		Key: keyWords(leaf.PublicKey), Fingerprint: fingerprint(leaf), Chain: []string{}, ForDomains: []string{}}
 	for _, ip := range leaf.IPAddresses {
 		i.Names = append(i.Names, ip.String())

@@ -38,37 +38,37 @@ func (s *Source) uploadedMain() *pair {
 
 // Check reads a pair in PEM that somebody wants to use: key and certificate must belong together, and
 // it must hold now. The error says what to do.
-func (s *Source) Check(certPEM, keyPEM []byte) (Info, error) {
+func (s *Source) Check(certPEM, keyPEM []byte) (Described, error) {
 	_, info, err := s.check(certPEM, keyPEM)
 	return info, err
 }
 
-func (s *Source) check(certPEM, keyPEM []byte) (*tls.Certificate, Info, error) {
+func (s *Source) check(certPEM, keyPEM []byte) (*tls.Certificate, Described, error) {
 	switch {
 	case len(certPEM) > maxPEM || len(keyPEM) > maxPEM:
-		return nil, Info{}, errors.New("this is larger than 1 MiB, so it is no PEM file")
+		return nil, Described{}, errors.New("this is larger than 1 MiB, so it is no PEM file")
 	case !hasBlock(certPEM, "CERTIFICATE"):
-		return nil, Info{}, errors.New("the certificate is not PEM text: it has no BEGIN CERTIFICATE line")
+		return nil, Described{}, errors.New("the certificate is not PEM text: it has no BEGIN CERTIFICATE line")
 	case hasBlock(keyPEM, "ENCRYPTED PRIVATE KEY") || strings.Contains(string(keyPEM), "Proc-Type: 4,ENCRYPTED"):
-		return nil, Info{}, errors.New("the key is locked with a passphrase; write an unlocked copy with `openssl pkey`")
+		return nil, Described{}, errors.New("the key is locked with a passphrase; write an unlocked copy with `openssl pkey`")
 	case !hasBlock(keyPEM, "PRIVATE KEY"):
-		return nil, Info{}, errors.New("the key is not PEM text: it has no BEGIN PRIVATE KEY line")
+		return nil, Described{}, errors.New("the key is not PEM text: it has no BEGIN PRIVATE KEY line")
 	}
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
 	switch {
 	case err != nil && strings.Contains(err.Error(), "does not match"):
-		return nil, Info{}, errors.New("the key does not belong to the certificate; of a chain, the server's own certificate comes first")
+		return nil, Described{}, errors.New("the key does not belong to the certificate; of a chain, the server's own certificate comes first")
 	case err != nil: // what crypto/tls says of a key has no part of it
-		return nil, Info{}, fmt.Errorf("the pair cannot be used: %w", err)
+		return nil, Described{}, fmt.Errorf("the pair cannot be used: %w", err)
 	}
 	now := s.now()
 	switch leaf := cert.Leaf; {
 	case now.After(leaf.NotAfter):
-		return nil, Info{}, fmt.Errorf("the certificate expired on %s", leaf.NotAfter.UTC().Format("2006-01-02"))
+		return nil, Described{}, fmt.Errorf("the certificate expired on %s", leaf.NotAfter.UTC().Format("2006-01-02"))
 	case now.Before(leaf.NotBefore):
-		return nil, Info{}, fmt.Errorf("the certificate is not valid before %s; is the clock right?", leaf.NotBefore.UTC().Format("2006-01-02 15:04 UTC"))
+		return nil, Described{}, fmt.Errorf("the certificate is not valid before %s; is the clock right?", leaf.NotBefore.UTC().Format("2006-01-02 15:04 UTC"))
 	case len(leaf.DNSNames)+len(leaf.IPAddresses) == 0:
-		return nil, Info{}, errors.New("the certificate is for no name (it has no subject alternative names), so every client refuses it")
+		return nil, Described{}, errors.New("the certificate is for no name (it has no subject alternative names), so every client refuses it")
 	}
 	return &cert, Describe(&cert, now), nil
 }
@@ -78,10 +78,10 @@ var ErrConfigured = errors.New("the main certificate is that of tls.cert; replac
 
 // Import checks a pair and lets it take effect on all roads: in the main one's place ("main"), or for
 // the names in it under a name of its own.
-func (s *Source) Import(name string, certPEM, keyPEM []byte) (Info, error) {
+func (s *Source) Import(name string, certPEM, keyPEM []byte) (Described, error) {
 	_, info, err := s.check(certPEM, keyPEM)
 	if err != nil {
-		return Info{}, err
+		return Described{}, err
 	}
 	return info, s.keep(name, certPEM, keyPEM)
 }

@@ -22,6 +22,7 @@ import (
 	"trivium/doctor"
 	"trivium/files"
 	"trivium/identity"
+	"trivium/internal/certs"
 	"trivium/internal/probe"
 	"trivium/tokens"
 	"trivium/webhooks"
@@ -47,6 +48,10 @@ type Options struct {
 	// Chat writes what chat keeps of an account (XEP-0227); nil: exports have none.
 	Chat func(ctx context.Context, acc identity.Account, out io.Writer) error
 
+	// Live is the configuration as the running server has it; nil: Config, which nobody changes.
+	Live LiveConfig
+	// Certificates are the server's own; nil: there are none.
+	Certificates func() (*certs.Source, error)
 	// Doctor looks at the server; nil: one without checks.
 	Doctor *doctor.Service
 
@@ -132,6 +137,7 @@ func New(o Options) (*API, error) {
 	a.huma = humago.NewWithPrefix(a.mux, Prefix, conf)
 	a.registerServer()
 	a.registerDoctor()
+	a.registerSettings()
 	a.registerUsers()
 	a.registerImport()
 	a.registerExport()

@@ -60,12 +60,15 @@ var levels = map[string]identity.Level{
 
 	"setup-link": identity.LevelRoot,
 
+	"pending-config": identity.LevelAdmin, "reload-config": identity.LevelAdmin, "set-config": identity.LevelRoot, "unset-config": identity.LevelRoot,
+	"list-server-certificates": identity.LevelAdmin, "import-server-certificate": identity.LevelRoot, "make-server-certificate": identity.LevelRoot,
+
 	"doctor": identity.LevelAdmin, "list-checks": identity.LevelAdmin, "fix-check": identity.LevelRoot,
 }
 
 // filled gives a path's parameters names of things that do not exist.
 func filled(path string) string {
-	return strings.NewReplacer("{name}", "nosuch", "{user}", "nosuch", "{id}", "nosuch", "{alias}", "nosuch", "{prefix}", "192.0.2.99", "{source}", "nosuch", "{address}", "192.0.2.99").Replace(path)
+	return strings.NewReplacer("{name}", "nosuch", "{user}", "nosuch", "{id}", "nosuch", "{alias}", "nosuch", "{key}", "log.nosuch", "{prefix}", "192.0.2.99", "{source}", "nosuch", "{address}", "192.0.2.99").Replace(path)
 }
 
 func TestEveryOperationHasItsLevel(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"trivium/config"
 	"trivium/identity"
 )
 
@@ -59,7 +58,6 @@ func (a *API) registerServer() {
 	handle(a, identity.LevelNone, http.MethodGet, "/reference", "reference", "All operations for people, as one page", a.showReference)
 	handle(a, identity.LevelLoggedIn, http.MethodGet, "/version", "version", "The server's version", a.version)
 	handle(a, identity.LevelStaff, http.MethodGet, "/status", "status", "Problems first, then listeners and sessions", a.status)
-	handle(a, identity.LevelAdmin, http.MethodGet, "/config", "list-config", "List the settings in effect and where each came from; secrets are only said to be set", a.config)
 	handle(a, identity.LevelRoot, http.MethodGet, "/setup-link", "setup-link", "The first administrator's link, until one exists", a.setupLink)
 }
 
@@ -125,10 +123,6 @@ func portOf(addr string) string {
 		}
 	}
 	return addr
-}
-
-func (a *API) config(context.Context, *struct{}) (*struct{ Body []config.Entry }, error) {
-	return &struct{ Body []config.Entry }{a.o.Config.Entries()}, nil
 }
 
 // SetupLink is where the first administrator is made.

@@ -58,7 +58,7 @@ func certificate(src *certs.Source, domain string, now time.Time) doctor.Result 
 }
 
 // selfSigned says what does not work with a certificate that nobody vouches for.
-func selfSigned(id, domain string, i certs.Info) doctor.Result {
+func selfSigned(id, domain string, i certs.Described) doctor.Result {
 	title := "the certificate of " + domain + " is self-signed"
 	if domain == "localhost" {
 		return good(id, title+", which is right for this machine alone")

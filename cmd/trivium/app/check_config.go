@@ -32,6 +32,11 @@ func (p *patient) configFile(context.Context) []doctor.Result {
 			r = failed(id, name+" is gone", "the server runs with what it read at its start, and would start again with something else", "put the file back: "+p.cfg.File)
 		}
 	}
+	if p.disk != nil {
+		if _, err := p.disk(nil); err != nil {
+			r = failed(id, name+" on disk is not valid", "the server runs with what it read before, and would not start with this: "+firstFault(err), "trivium config check")
+		}
+	}
 	list = append(list, r)
 	if len(p.cfg.Warnings) > 0 {
 		list = append(list, warning(id+".warnings", count(len(p.cfg.Warnings), "warning")+" about the configuration", strings.Join(p.cfg.Warnings, " "), "trivium config check"))

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"trivium/doctor"
+	"trivium/identity"
 )
 
 // passiveOff says why there is nothing to see about passive data; "" where there is.
@@ -154,7 +155,7 @@ func (p *patient) passivePorts(ctx context.Context) []doctor.Result {
 	}
 	n := hi - lo + 1
 	title := fmt.Sprintf("passive ports %s: %d at once", f.PassivePorts, n)
-	if most := p.cfg.Limits.SessionsFTP; most > n {
+	if most := p.limits().SessionsPerRoad[identity.RoadFTP]; most > n {
 		return one(warning(id, title, fmt.Sprintf("limits.sessions_ftp allows %d sessions, each of which may want one: some would be refused", most), "widen ftp.passive_ports, also in the firewall"))
 	}
 	taken := 0

@@ -97,7 +97,7 @@ func (p *patient) openFiles(context.Context) []doctor.Result {
 		return one(skipped(id, "open files", err.Error()))
 	}
 	title := fmt.Sprintf("%d open files allowed", l.Cur)
-	sessions := p.cfg.Limits.Sessions
+	sessions := p.limits().Sessions
 	if sessions == 0 {
 		return one(skipped(id, title, "limits.sessions is 0: there is no number to compare it with"))
 	}

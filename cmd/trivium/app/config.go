@@ -18,7 +18,17 @@ import (
 // LoadConfig is config.Load with the words that only the domain packages know, so that one run
 // reports every fault.
 func LoadConfig(o config.Options) (*config.Config, error) {
-	o.Validators = map[string]func(string) error{
+	o.Validators = validators()
+	cfg, err := config.Load(o)
+	if err != nil {
+		return cfg, err
+	}
+	return cfg, checkPolicy(cfg)
+}
+
+// validators say what text is good for the keys that only the domain packages know.
+func validators() map[string]func(string) error {
+	all := map[string]func(string) error{
 		"level": func(s string) error {
 			_, err := identity.ParseLevel(s)
 			return err
@@ -66,14 +76,10 @@ func LoadConfig(o config.Options) (*config.Config, error) {
 			return err
 		},
 	}
-	for name, check := range o.Validators {
-		o.Validators[name] = func(s string) error { return inWords(check(s), s) }
+	for name, check := range all {
+		all[name] = func(s string) error { return inWords(check(s), s) }
 	}
-	cfg, err := config.Load(o)
-	if err != nil {
-		return cfg, err
-	}
-	return cfg, checkPolicy(cfg)
+	return all
 }
 
 // checkLevelMap looks at the level of GROUP=LEVEL.

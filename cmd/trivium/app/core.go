@@ -26,7 +26,7 @@ var errNotHoldable = errors.New("an account cannot hold this level")
 func core() fx.Option {
 	return fx.Module("core",
 		fx.Provide(newSeries),
-		fx.Provide(newChatTakeout, newVerifier, newIdentity, newTokens, newFiles, newBackups, newDoctor, newWebhooks, bus.New,
+		fx.Provide(newChatTakeout, newVerifier, newIdentity, newTokens, newFiles, newBackups, newDoctor, newLive, newWebhooks, bus.New,
 			func(s *identity.Service) *identity.Registry { return s.Registry }),
 	)
 }
@@ -50,7 +50,6 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 	if err != nil {
 		return nil, err
 	}
-	l := cfg.Limits
 	roads := []identity.Road{}
 	if cfg.Identity.AnonymousWeb {
 		roads = append(roads, identity.RoadWeb)
@@ -78,16 +77,7 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 		Sources:      directories, Providers: providerRules(cfg),
 		Store: identitystore.New(db), Tokens: v, Log: log,
 		Domain: cfg.Domain, Domains: cfg.Domains, Classes: classes(cfg), Policy: cfg.Policy,
-		Limits: identity.Limits{
-			ConnectionsPerAddress: l.ConnectionsPerAddress, UnauthenticatedPerAddress: l.UnauthenticatedPerAddress,
-			Unauthenticated: l.Unauthenticated, Sessions: l.Sessions,
-			SessionsPerUser: map[identity.Road]int{identity.RoadFTP: l.SessionsPerUserFTP, identity.RoadWeb: l.SessionsPerUserWeb, identity.RoadXMPP: l.SessionsPerUserXMPP},
-			SessionsPerRoad: map[identity.Road]int{identity.RoadFTP: l.SessionsFTP, identity.RoadWeb: l.SessionsWeb, identity.RoadXMPP: l.SessionsXMPP},
-			WhenFull: map[identity.Road]identity.WhenFull{identity.RoadFTP: identity.WhenFull(l.WhenFullFTP), identity.RoadWeb: identity.WhenFull(l.WhenFullWeb),
-				identity.RoadXMPP: identity.WhenFull(l.WhenFullXMPP)},
-			FileRoad: identity.SessionLimits{UploadRate: int64(l.FTPUploadRate), DownloadRate: int64(l.FTPDownloadRate), Transfers: l.FTPTransfers},
-			BanAfter: l.BanAfter, BanWindow: l.BanWindow, BanFor: l.BanFor, BanWiden: l.BanWiden,
-		},
+		Limits:    identityLimits(cfg),
 		AuditHead: head, KeepAuditHead: func(head string) error { return keepAuditHead(cfg.DataDir, head) },
 		AuditKeep: cfg.Identity.AuditKeep, AuditKeepLogins: cfg.Identity.AuditKeepLogins,
 		SealKey: key, UIDMin: cfg.Identity.UIDMin,
@@ -97,7 +87,7 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 		AnonymousRoads: roads, AnonymousRequirePassword: cfg.FTP.AnonymousRequirePassword, AnonymousPassword: identity.NewSecret(cfg.FTP.AnonymousPassword.Reveal()),
 		TOTP: factor.TOTP{}, Passkeys: factor.Passkeys{}, SiteName: siteName(cfg), FactorFrom: factorFrom(cfg.Identity.SecondFactor),
 		AnonymousTimeout: cfg.Web.AnonymousTimeout, SessionTimeout: cfg.Web.SessionTimeout,
-		MaxAge: map[identity.Road]time.Duration{identity.RoadWeb: cfg.Web.SessionMaxAge, identity.RoadXMPP: l.XMPPMaxAge},
+		MaxAge: map[identity.Road]time.Duration{identity.RoadWeb: cfg.Web.SessionMaxAge, identity.RoadXMPP: cfg.Limits.XMPPMaxAge},
 		Locate: locate,
 		Applications: identity.Applications{On: cfg.Provider.Enabled, AccessLife: cfg.Provider.AccessLife, RefreshLife: cfg.Provider.RefreshLife,
 			LogoutHosts: cfg.Provider.LogoutHosts},
@@ -111,6 +101,21 @@ func newIdentity(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, v *tokens.Ve
 		}
 	})
 	return s, nil
+}
+
+// identityLimits are the numbers of [limits] that identity keeps.
+func identityLimits(cfg *config.Config) identity.Limits {
+	l := cfg.Limits
+	return identity.Limits{
+		ConnectionsPerAddress: l.ConnectionsPerAddress, UnauthenticatedPerAddress: l.UnauthenticatedPerAddress,
+		Unauthenticated: l.Unauthenticated, Sessions: l.Sessions,
+		SessionsPerUser: map[identity.Road]int{identity.RoadFTP: l.SessionsPerUserFTP, identity.RoadWeb: l.SessionsPerUserWeb, identity.RoadXMPP: l.SessionsPerUserXMPP},
+		SessionsPerRoad: map[identity.Road]int{identity.RoadFTP: l.SessionsFTP, identity.RoadWeb: l.SessionsWeb, identity.RoadXMPP: l.SessionsXMPP},
+		WhenFull: map[identity.Road]identity.WhenFull{identity.RoadFTP: identity.WhenFull(l.WhenFullFTP), identity.RoadWeb: identity.WhenFull(l.WhenFullWeb),
+			identity.RoadXMPP: identity.WhenFull(l.WhenFullXMPP)},
+		FileRoad: identity.SessionLimits{UploadRate: int64(l.FTPUploadRate), DownloadRate: int64(l.FTPDownloadRate), Transfers: l.FTPTransfers},
+		BanAfter: l.BanAfter, BanWindow: l.BanWindow, BanFor: l.BanFor, BanWiden: l.BanWiden,
+	}
 }
 
 // factorFrom is the level from which identity.second_factor asks for one; LevelNone: from none.

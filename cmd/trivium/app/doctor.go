@@ -29,7 +29,8 @@ type patient struct {
 	db       *sqldb.DB
 	status   *status
 	certs    certificates
-	live     bool // the server is running, not only looked at
+	disk     func(map[string]string) (*config.Config, error) // reads the configuration again; nil: it has just been read
+	live     bool                                            // the server is running, not only looked at
 	names    *net.Resolver
 }
 
@@ -37,8 +38,8 @@ type patient struct {
 type certificates func() (*certs.Source, error)
 
 // newDoctor is the list of checks; the parts of the server join theirs with Add.
-func newDoctor(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, db *sqldb.DB, st *status, c certificates, log *slog.Logger, live serving) *doctor.Service {
-	p := &patient{cfg: cfg, identity: s, db: db, status: st, certs: c, live: bool(live), names: net.DefaultResolver}
+func newDoctor(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, db *sqldb.DB, st *status, c certificates, src liveSource, log *slog.Logger, live serving) *doctor.Service {
+	p := &patient{cfg: cfg, identity: s, db: db, status: st, certs: c, disk: src.load, live: bool(live), names: net.DefaultResolver}
 	d := doctor.New(p.checks()...)
 	if live {
 		background(lc, func(ctx context.Context) {
@@ -78,6 +79,14 @@ func (p *patient) checks() []doctor.Check {
 		{ID: "audit.chain", Group: doctor.Audit, About: "nobody has changed the audit log", Slow: true, Run: p.auditChain},
 	}
 	return append(list, p.roadChecks()...)
+}
+
+// limits are those in force.
+func (p *patient) limits() identity.Limits {
+	if p.identity == nil {
+		return identityLimits(p.cfg)
+	}
+	return p.identity.Registry.Limits()
 }
 
 // tellReport puts what somebody should see into the log.

@@ -86,7 +86,7 @@ func offline(ctx context.Context, cfg *config.Config, version string) (*Client, 
 	}
 	var a *api.API
 	app := fx.New(
-		fx.Supply(cfg, log, db, newFailure(), buildVersion(version), serving(false)), fx.NopLogger,
+		fx.Supply(cfg, log, db, newFailure(), liveSource{}, buildVersion(version), serving(false)), fx.NopLogger,
 		core(), fx.Provide(newOfflineStatus, offlineCerts, noTester, newAPI), fx.Populate(&a),
 	)
 	undo := func(err error) error {

@@ -57,9 +57,9 @@ func roads() fx.Option {
 // localActor is the machine's owner: whoever may open the data directory may do everything.
 func localActor() identity.Actor { return identity.Actor{Level: identity.LevelRoot, Via: "cli"} }
 
-func newAPI(cfg *config.Config, rec *series.Recorder, s *identity.Service, t *tokens.Service, f *files.Service, ch *chatTakeout, doc *doctor.Service, hooks *webhooks.Service, bk *backup.Service, st *status, test *tester, v buildVersion, log *slog.Logger) (*api.API, error) {
+func newAPI(cfg *config.Config, rec *series.Recorder, s *identity.Service, t *tokens.Service, f *files.Service, ch *chatTakeout, doc *doctor.Service, live *liveConfig, certs certificates, hooks *webhooks.Service, bk *backup.Service, st *status, test *tester, v buildVersion, log *slog.Logger) (*api.API, error) {
 	doc.Add(backupCheck(cfg, bk))
-	o := api.Options{Webhooks: hooks, Backups: bk, Doctor: doc, Chat: ch.write, Identity: s, Tokens: t, Files: f, Config: cfg, Classes: classes(cfg), Version: string(v), Log: log}
+	o := api.Options{Webhooks: hooks, Backups: bk, Doctor: doc, Live: live, Certificates: certs, Chat: ch.write, Identity: s, Tokens: t, Files: f, Config: cfg, Classes: classes(cfg), Version: string(v), Log: log}
 	if st.running {
 		o.Status, o.BaseURL, o.TestConnection = st.report, st.baseURL, test.Test
 		var err error
@@ -89,7 +89,7 @@ func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *fi
 	return srv, nil
 }
 
-func newWeb(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, rec *series.Recorder, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, friends *invite.Contacts, src *certs.Source, doc *doctor.Service, st *status, test *tester, v buildVersion, log *slog.Logger) (*web.Server, error) {
+func newWeb(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, rec *series.Recorder, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, friends *invite.Contacts, src *certs.Source, doc *doctor.Service, live *liveConfig, st *status, test *tester, v buildVersion, log *slog.Logger) (*web.Server, error) {
 	webdav, err := newDAV(cfg, s, f, log)
 	if err != nil {
 		return nil, err
@@ -98,9 +98,9 @@ func newWeb(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, rec *series.Recor
 	if err != nil {
 		return nil, err
 	}
-	srv, err := web.New(web.Options{Doctor: doc, Config: cfg.Web, Providers: oidc, Provider: newProvider(lc, cfg, s, log), BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
+	srv, err := web.New(web.Options{Doctor: doc, Live: live, Certificates: src, Config: cfg.Web, Providers: oidc, Provider: newProvider(lc, cfg, s, log), BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
 		AdminContact: cfg.AdminContact, Mail: cfg.Mail.Host != "", Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), Takeout: a.Takeout, Tell: chat.Tell, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, x, a), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
-		TLS: webTLS(src), Entries: cfg.Entries, Log: log, Languages: os.DirFS(filepath.Join(cfg.DataDir, "lang")),
+		TLS: webTLS(src), Log: log, Languages: os.DirFS(filepath.Join(cfg.DataDir, "lang")),
 		Series: rec, TestConnection: test.Test, Database: described(db),
 		Chat:      chatPage(cfg, friends),
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})

@@ -36,8 +36,9 @@ type ServeOptions struct {
 	StdoutTerminal bool // a banner for a person instead of the ready line
 	StderrTerminal bool
 	Started        time.Time // of the process, for took_ms
-	// Reload reads the configuration again at SIGHUP; nil: only certificates are read again.
-	Reload func() (*config.Config, error)
+	// Reload reads the configuration again, with what was set in the running server above the rest; nil:
+	// only certificates are read again.
+	Reload func(chosen map[string]string) (*config.Config, error)
 }
 
 // Serve runs the server until ctx ends, SIGTERM or SIGINT comes, somebody stops it from within, or a
@@ -71,8 +72,29 @@ func Serve(ctx context.Context, cfg *config.Config, o ServeOptions) (err error) 
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 
-	p := newProcess(cfg, log, db, o.Version)
-	return p.run(ctx, o, lv)
+	if o.Reload != nil {
+		cfg = withChosen(ctx, cfg, db, o, log)
+		lv.Set(logLevel(cfg.Log.Level))
+	}
+	p := newProcess(cfg, log, db, o.Version, liveSource{o.Reload, lv})
+	return p.run(ctx, o)
+}
+
+// withChosen is the configuration with what was set in the running server before it stopped. What does
+// not fit any more is said and left out.
+func withChosen(ctx context.Context, cfg *config.Config, db *sqldb.DB, o ServeOptions, log *slog.Logger) *config.Config {
+	chosen, err := chosenOf(ctx, db)
+	if err == nil && len(chosen) == 0 {
+		return cfg
+	}
+	if err == nil {
+		var with *config.Config
+		if with, err = o.Reload(chosen); err == nil {
+			return with
+		}
+	}
+	log.Error("what was set in the running server before does not count; trivium config unset takes it back", "event", "config.error", "err", err)
+	return cfg
 }
 
 // lock takes the data directory. A command that works on it without a server is waited for; a
@@ -110,12 +132,13 @@ type process struct {
 	web      *web.Server
 	xmpp     *xmpp.Server
 	status   *status
+	live     *liveConfig
 }
 
-func newProcess(cfg *config.Config, log *slog.Logger, db *sqldb.DB, version string) *process {
+func newProcess(cfg *config.Config, log *slog.Logger, db *sqldb.DB, version string, src liveSource) *process {
 	p := &process{cfg: cfg, log: log, fail: newFailure(), end: newEnding()}
 	p.app = fx.New(
-		fx.Supply(cfg, log, db, p.fail, p.end, buildVersion(version), serving(true)),
+		fx.Supply(cfg, log, db, p.fail, p.end, src, buildVersion(version), serving(true)),
 		fx.WithLogger(func() fxevent.Logger {
 			l := &fxevent.SlogLogger{Logger: log}
 			l.UseLogLevel(levelTrace)
@@ -124,7 +147,7 @@ func newProcess(cfg *config.Config, log *slog.Logger, db *sqldb.DB, version stri
 		}),
 		fx.StartTimeout(startTimeout), fx.StopTimeout(drainTimeout+5*time.Second),
 		core(), roads(),
-		fx.Populate(&p.identity, &p.certs, &p.ftp, &p.web, &p.xmpp, &p.status),
+		fx.Populate(&p.identity, &p.certs, &p.ftp, &p.web, &p.xmpp, &p.status, &p.live),
 	)
 	return p
 }
@@ -132,16 +155,17 @@ func newProcess(cfg *config.Config, log *slog.Logger, db *sqldb.DB, version stri
 // buildVersion is the version of the program.
 type buildVersion string
 
-func (p *process) run(ctx context.Context, o ServeOptions, lv *slog.LevelVar) error {
+func (p *process) run(ctx context.Context, o ServeOptions) error {
 	if err := p.app.Err(); err != nil {
 		return plain(err)
 	}
+	p.live.also = p.readAgain
 	if err := p.start(ctx); err != nil {
 		return err
 	}
 	p.announce(o)
 	settleMemory()
-	err := p.wait(ctx, o, lv)
+	err := p.wait(ctx)
 	p.end.done()
 	return errors.Join(err, p.stop())
 }
@@ -166,7 +190,7 @@ func (p *process) stop() error {
 }
 
 // wait returns when the process is to end: with the error of a server that failed, or nil.
-func (p *process) wait(ctx context.Context, o ServeOptions, lv *slog.LevelVar) error {
+func (p *process) wait(ctx context.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -182,46 +206,27 @@ func (p *process) wait(ctx context.Context, o ServeOptions, lv *slog.LevelVar) e
 			}
 			return nil
 		case <-hup:
-			p.reload(o, lv)
+			_, _, _ = p.live.Reload(ctx, identity.Actor{Level: identity.LevelRoot, Via: identity.ViaServer}) // it has logged what was wrong
 		}
 	}
 }
 
-// reload reads the certificate and the live keys again, and opens the transfer logs anew; what is wrong is said and the old stays.
-func (p *process) reload(o ServeOptions, lv *slog.LevelVar) {
+// readAgain reads beside the configuration what can change: certificates and what was revoked. What is
+// wrong is said, and the old stays.
+func (p *process) readAgain() error {
+	var errs []error
 	if err := p.certs.Reload(); err != nil {
 		p.log.Error("the certificate was not read again; the old one stays in use", "event", "reload", "err", err)
+		errs = append(errs, fmt.Errorf("the certificate was not read again; the old one stays in use: %w", err))
 	}
 	p.ftp.ReopenLogs()
 	if revoked, err := revokedCertificates(p.cfg.Identity.ClientRevoked); err != nil {
 		p.log.Error("the revoked certificates were not read again; the old list stays in use", "event", "reload", "err", err)
+		errs = append(errs, err)
 	} else {
 		p.identity.UseRevoked(revoked)
 	}
-	if o.Reload == nil {
-		return
-	}
-	cfg, err := o.Reload()
-	if err != nil {
-		p.log.Error("the configuration was not read again; the old one stays in use", "event", "config.error", "err", err)
-		return
-	}
-	before := lv.Level()
-	lv.Set(logLevel(cfg.Log.Level))
-	if err := p.identity.Record(context.Background(), reloaded(before, lv.Level())); err != nil {
-		p.log.Error("the reload is not in the audit log", "event", "reload", "err", err)
-	}
-	p.log.Info("reloaded", "event", "reload", "log_level", cfg.Log.Level)
-}
-
-// reloaded is the row of the audit log about a configuration that was read again; the level of the log
-// is all that it changes in a running server.
-func reloaded(before, after slog.Level) identity.AuditEvent {
-	e := identity.AuditEvent{Event: "config.reload", Via: identity.ViaServer, Subject: "configuration", Result: "ok"}
-	if before != after {
-		e.Before, e.After = fmt.Sprintf(`{"log.level":%q}`, before), fmt.Sprintf(`{"log.level":%q}`, after)
-	}
-	return e
+	return errors.Join(errs...)
 }
 
 func (p *process) announce(o ServeOptions) {

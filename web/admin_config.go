@@ -1,0 +1,165 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"trivium/config"
+	"trivium/identity"
+)
+
+// LiveConfig is the configuration of the running server.
+type LiveConfig interface {
+	Entries() []config.Entry
+	Pending(ctx context.Context) ([]config.Change, error)
+	Reload(ctx context.Context, by identity.Actor) (applied, waiting []config.Change, err error)
+	Set(ctx context.Context, by identity.Actor, key, value string) error
+	Unset(ctx context.Context, by identity.Actor, key string) error
+}
+
+type configView struct {
+	page
+	Rows     []configRow
+	Query    string
+	Changed  bool
+	Sections []option
+	Filtered bool
+	Total    int
+	Pending  []config.Change
+	Faults   []config.Fault // of the file on disk
+	Fault    string         // what is wrong there, where no line is to blame
+	MayEdit  bool
+	Edit     *configEdit
+}
+
+type configRow struct {
+	config.Entry
+	Shown    string
+	EditPath string // "" where it is not edited here
+	SetHere  bool
+}
+
+// configEdit is the form for one live key.
+type configEdit struct {
+	config.Entry
+	Field field
+}
+
+// getConfig shows the effective values and where each came from; a secret is only "set".
+func (s *Server) getConfig(v *visit) error {
+	return s.showConfig(v, http.StatusOK, v.QueryParam("edit"), nil, nil)
+}
+
+// showConfig shows the page; refused is what was wrong with the value that the form had.
+func (s *Server) showConfig(v *visit, status int, edit string, refused error, value *string) error {
+	view := &configView{Query: v.QueryParam("q"), Changed: v.QueryParam("changed") == "1", MayEdit: v.level.Allows(identity.LevelRoot)}
+	section := v.QueryParam("section")
+	view.Filtered = view.Query != "" || view.Changed || section != ""
+	v.fill(&view.page, "admin.config", "Configuration")
+	if s.opt.Live != nil {
+		view.list(s.opt.Live.Entries(), section, edit)
+		var err error
+		if view.Pending, err = s.opt.Live.Pending(v.ctx()); err != nil {
+			var faults *config.Faults
+			if errors.As(err, &faults) {
+				view.Faults = faults.List
+			} else {
+				view.Fault = err.Error()
+			}
+		}
+	}
+	if view.Edit != nil && refused != nil {
+		view.Edit.Field.Value = *value
+		view.trouble(&view.Edit.Field, refused.Error())
+	}
+	return s.write(v, status, "admin_config", view)
+}
+
+// list fills in the rows, and the form for the key that is edited.
+func (view *configView) list(entries []config.Entry, section, edit string) {
+	sections := []string{}
+	for _, e := range entries {
+		view.Total++
+		in, _, deep := strings.Cut(e.Key, ".")
+		if deep && !slices.Contains(sections, in) {
+			sections = append(sections, in)
+		}
+		r := configRow{Entry: e, Shown: e.Text(), SetHere: e.Layer == config.LayerSet}
+		if e.Secret {
+			r.Shown = "not set"
+			if e.Value != "" && e.Value != nil {
+				r.Shown = "set"
+			}
+		}
+		if e.Live && !e.Secret && view.MayEdit {
+			r.EditPath = "/admin/config?edit=" + queryEscape(e.Key) + "#edit"
+			if e.Key == edit {
+				view.Edit = newConfigEdit(e)
+			}
+		}
+		if view.Changed && !e.Changed() || section != "" && in != section || !containsFold(e.Key, view.Query) && !containsFold(e.Doc, view.Query) {
+			continue
+		}
+		view.Rows = append(view.Rows, r)
+	}
+	view.Sections = []option{{Label: "All sections"}}
+	for _, in := range sections {
+		view.Sections = append(view.Sections, option{Value: in, Label: in, Selected: in == section})
+	}
+}
+
+func newConfigEdit(e config.Entry) *configEdit {
+	f := field{ID: "value", Name: "value", Label: e.Key, Type: "text", Help: e.Doc + ". It is " + e.Type + "; the default is " + config.Entry{Value: e.Default}.Text() + ".", Autocomplete: "off", Focus: true}
+	f.Value = strings.Trim(e.Text(), `"`)
+	for _, x := range e.Values {
+		f.Options = append(f.Options, option{Value: x, Label: x})
+	}
+	if len(f.Options) > 0 {
+		f = f.choose(f.Value)
+	}
+	return &configEdit{Entry: e, Field: f}
+}
+
+// postConfig sets a live key.
+func (s *Server) postConfig(v *visit) error {
+	if s.opt.Live == nil {
+		return v.see("/admin/config")
+	}
+	key, value := v.form("key"), v.text("value")
+	err := s.opt.Live.Set(v.ctx(), v.actor(), key, value)
+	if errors.Is(err, identity.ErrInvalid) {
+		return s.showConfig(v, http.StatusUnprocessableEntity, key, err, &value)
+	}
+	if err != nil {
+		return err
+	}
+	return v.done("/admin/config?q="+queryEscape(key), "%s is %s from now on.", key, value)
+}
+
+// postConfigUnset goes back to what the file says.
+func (s *Server) postConfigUnset(v *visit) error {
+	if s.opt.Live == nil {
+		return v.see("/admin/config")
+	}
+	key := v.form("key")
+	if err := s.opt.Live.Unset(v.ctx(), v.actor(), key); err != nil {
+		return v.refused("/admin/config", "The key was not taken back.", err)
+	}
+	return v.done("/admin/config?q="+queryEscape(key), "%s is what file, environment and flags say again.", key)
+}
+
+// postConfigReload reads the file again; a broken one is shown with its lines, and the old stays.
+func (s *Server) postConfigReload(v *visit) error {
+	if s.opt.Live == nil {
+		return v.see("/admin/config")
+	}
+	applied, waiting, err := s.opt.Live.Reload(v.ctx(), v.actor())
+	if err != nil {
+		v.flash(flash{Kind: flashError, Text: "Nothing was changed: the running configuration stays. What is wrong stands below, or in the log."})
+		return v.see("/admin/config")
+	}
+	return v.done("/admin/config", "Read again: %d keys took effect, %d wait for a restart.", len(applied), len(waiting))
+}
