@@ -29,6 +29,7 @@ var parity = map[string]string{
 	"/groups/:name/add": "add-members", "/groups/:name/remove": "remove-members",
 	"/security/applications/:id/end": "end-application-use", "/security/certificate": "add-my-certificate", "/security/certificates/:id/remove": "remove-my-certificate",
 	"/sessions/:id/end": "end-session", "/sessions/sign-out": "sign-out", "/shares/:id/end": "end-share", "/shares/end-dead": "end-share", "/shares/new": "add-share",
+	"/contacts/invite": "- chat clients do it on their own road (XEP-0401)", "/contacts/:id/revoke": "- likewise", "/chat/token": "- logs a browser in to chat, once",
 	"/admin/transfers/:id/stop": "stop-transfer", "/connect/:road/test": "test-connection",
 	"/tokens/:id/revoke": "revoke-token", "/tokens/new": "issue-token", "/trash": "restore-trash",
 }
