@@ -56,16 +56,16 @@ func (s *Server) display(login identity.UserName, domain string) string {
 
 func newAccountView(p identity.Profile) *accountView {
 	return &accountView{
-		Name:  field{ID: "name", Name: "name", Label: "Display name", Type: "text", Value: p.Name, Autocomplete: "name"},
-		Email: field{ID: "email", Name: "email", Label: "E-mail", Type: "email", Value: p.Email, Autocomplete: "email"},
-		Phone: field{ID: "phone", Name: "phone", Label: "Phone", Type: "tel", Value: p.Phone, Autocomplete: "tel"},
-		About: field{ID: "about", Name: "about", Label: "About", Value: p.About, Rows: 3},
-		Lang:  field{ID: "lang", Name: "lang", Label: "Language", Type: "text", Value: p.Lang, Help: "Such as en or de-AT. Empty: as your browser asks."},
-		TimeZone: field{ID: "time_zone", Name: "time_zone", Label: "Time zone", Type: "text", Value: p.TimeZone, List: "zones",
-			Help: "Such as Europe/Warsaw. Empty: as your browser's clock."},
-		Formats: field{ID: "formats", Name: "formats", Label: "Dates and times", Type: "text", Value: p.Formats, Help: "As they are written in a language, such as de or en-GB. Empty: as your browser asks."},
-		Old:     field{ID: "old", Name: "old", Label: "Password now", Type: "password", Autocomplete: "current-password", Required: true},
-		New:     newPasswordField("new", "New password"),
+		Name:  field{ID: "name", Name: "name", Label: "account.display_name", Type: "text", Value: p.Name, Autocomplete: "name"},
+		Email: field{ID: "email", Name: "email", Label: "account.e_mail", Type: "email", Value: p.Email, Autocomplete: "email"},
+		Phone: field{ID: "phone", Name: "phone", Label: "account.phone", Type: "tel", Value: p.Phone, Autocomplete: "tel"},
+		About: field{ID: "about", Name: "about", Label: "account.about", Value: p.About, Rows: 3},
+		Lang:  field{ID: "lang", Name: "lang", Label: "account.language", Type: "text", Value: p.Lang, Help: "account.such_as_en_or_de_at"},
+		TimeZone: field{ID: "time_zone", Name: "time_zone", Label: "account.time_zone", Type: "text", Value: p.TimeZone, List: "zones",
+			Help: "account.such_as_europe_warsaw_empty_as"},
+		Formats: field{ID: "formats", Name: "formats", Label: "account.dates_and_times", Type: "text", Value: p.Formats, Help: "account.as_they_are_written_in_a"},
+		Old:     field{ID: "old", Name: "old", Label: "account.password_now", Type: "password", Autocomplete: "current-password", Required: true},
+		New:     newPasswordField("new", "account.new_password"),
 	}
 }
 
@@ -86,7 +86,7 @@ func (s *Server) showAccount(v *visit, status int, a identity.Account, view *acc
 	if view.Links, err = s.links(v); err != nil {
 		return err
 	}
-	v.fill(&view.page, "account", "Account")
+	v.fill(&view.page, "account", "account.account")
 	return s.write(v, status, "account", view)
 }
 
@@ -116,12 +116,12 @@ func (v *visit) readProfile(p *page, view *accountView, old identity.Profile) id
 			most = aboutMost
 		}
 		if !utf8.ValidString(f.Value) || utf8.RuneCountInString(f.Value) > most {
-			p.trouble(f, f.Label+": at most "+plural(most, "character", "characters")+".")
+			p.trouble(f, v.T("account.at_most", v.T(f.Label), most))
 		}
 	}
 	if m := view.Email.Value; m != "" && view.Email.Error == "" {
 		if parsed, err := mail.ParseAddress(m); err != nil || parsed.Address != m {
-			p.trouble(&view.Email, "This is no e-mail address. Write it like user@example.org.")
+			p.trouble(&view.Email, "account.this_is_no_e_mail_address")
 		}
 	}
 	for _, f := range []*field{&view.Lang, &view.Formats} {
@@ -129,12 +129,12 @@ func (v *visit) readProfile(p *page, view *accountView, old identity.Profile) id
 			continue
 		}
 		if _, err := language.Parse(f.Value); err != nil {
-			p.trouble(f, f.Label+": this is no language tag. Write it like en or de-AT.")
+			p.trouble(f, v.T("account.no_tag", v.T(f.Label)))
 		}
 	}
 	if z := view.TimeZone.Value; z != "" {
 		if _, err := time.LoadLocation(z); err != nil || z == "Local" {
-			p.trouble(&view.TimeZone, "There is no such time zone. Write it like Europe/Warsaw.")
+			p.trouble(&view.TimeZone, "account.there_is_no_such_time_zone")
 		}
 	}
 	old.Name, old.Email, old.Phone, old.About = view.Name.Value, view.Email.Value, view.Phone.Value, view.About.Value
@@ -158,9 +158,9 @@ func (s *Server) postAccount(v *visit) error {
 		}
 	}
 	if _, err := s.opt.Identity.SetUser(v.ctx(), v.actor(), v.creds.User, identity.UserChange{Profile: &profile}); err != nil {
-		return v.refused("/account", "The profile was not saved.", err)
+		return v.refused("/account", "account.not_saved", err)
 	}
-	return v.done("/account", "The profile was saved.")
+	return v.done("/account", "account.the_profile_was_saved")
 }
 
 // postPassword asks the old one, so that an open screen does not suffice to take an account.
@@ -181,9 +181,9 @@ func (s *Server) postPassword(v *visit) error {
 			return err
 		}
 		retryAfter(v.Response().Header(), err)
-		text := an.words(err)
+		text := an.words(v.words, err)
 		if errors.Is(err, identity.ErrCredentials) {
-			text, an.status = "The password is wrong.", http.StatusUnprocessableEntity
+			text, an.status = v.T("errors.password_wrong"), http.StatusUnprocessableEntity
 		}
 		view.trouble(&view.Old, text)
 		return s.showAccount(v, an.status, a, view)
@@ -198,17 +198,17 @@ func (s *Server) postPassword(v *visit) error {
 			view.trouble(&view.New, sentence(err.Error()))
 			return s.showAccount(v, http.StatusUnprocessableEntity, a, view)
 		}
-		return v.refused("/account", "The password was not changed.", err)
+		return v.refused("/account", "account.the_password_was_not_changed", err)
 	}
 	if v.form("tokens") == "1" {
 		if _, err := s.revokeTokens(v, v.actor(), v.creds.User); err != nil {
-			return v.refused("/account", "The password was changed, but the app passwords go on.", err)
+			return v.refused("/account", "account.the_password_was_changed_but_the", err)
 		}
 	}
 	if ended == 0 {
-		return v.done("/account", "The password was changed.")
+		return v.done("/account", "account.the_password_was_changed")
 	}
-	return v.done("/account", "The password was changed, and %s ended.", plural(ended, "other session", "other sessions"))
+	return v.done("/account", "account.the_password_was_changed_and_other", ended)
 }
 
 // postTheme keeps light or dark in a cookie, so that the first paint is right.

@@ -48,22 +48,22 @@ type claimBox struct {
 // newApplicationForm shows an application; the zero one is new.
 func newApplicationForm(a identity.Application) applicationForm {
 	f := applicationForm{New: a.ID == "", Consent: a.Consent, Factor: a.Factor,
-		Name:            field{ID: "name", Name: "name", Label: "Name", Type: "text", Value: a.Name, Required: true, Help: "People read it when they log in."},
-		AppID:           field{ID: "app-id", Name: "id", Label: "Client ID", Type: "text", Value: a.ID, Help: "May stay empty: it is made of the name."},
-		Kind:            field{ID: "kind", Name: "kind", Label: "Kind", Options: []option{{Value: "confidential", Label: "with a secret: runs on a server"}, {Value: "public", Label: "public: runs in a browser or on a phone"}}}.choose("confidential"),
-		Redirects:       field{ID: "redirects", Name: "redirects", Label: "Redirect addresses", Rows: 3, Value: strings.Join(a.Redirects, "\n"), Required: true, Help: "One to a line; they count to the letter."},
-		LogoutRedirects: field{ID: "logout-redirects", Name: "logout_redirects", Label: "Addresses after a log-out", Rows: 2, Value: strings.Join(a.LogoutRedirects, "\n"), Help: "One to a line. May stay empty."},
-		LogoutURI:       field{ID: "logout-uri", Name: "logout_uri", Label: "Back-channel log-out", Type: "url", Value: a.LogoutURI, Autocomplete: "off", Help: "Is told at once when somebody's session ends. May stay empty."},
-		Groups:          field{ID: "groups", Name: "groups", Label: "Only for groups", Type: "text", Value: strings.Join(a.Groups, " "), Help: "Names with spaces between: who is in one of them. Empty: everybody."},
-		Algorithm:       field{ID: "algorithm", Name: "algorithm", Label: "Signature", Options: []option{{Value: "RS256", Label: "RS256"}, {Value: "ES256", Label: "ES256"}}}.choose(a.Algorithm),
+		Name:            field{ID: "name", Name: "name", Label: "common.name", Type: "text", Value: a.Name, Required: true, Help: "admin_applications.people_read_it_when_they_log"},
+		AppID:           field{ID: "app-id", Name: "id", Label: "admin_applications.client_id", Type: "text", Value: a.ID, Help: "admin_applications.may_stay_empty_it_is_made"},
+		Kind:            field{ID: "kind", Name: "kind", Label: "admin_applications.kind", Options: []option{{Value: "confidential", Label: "admin_applications.with_a_secret_runs_on_a"}, {Value: "public", Label: "admin_applications.public_runs_in_a_browser_or"}}}.choose("confidential"),
+		Redirects:       field{ID: "redirects", Name: "redirects", Label: "admin_applications.redirect_addresses", Rows: 3, Value: strings.Join(a.Redirects, "\n"), Required: true, Help: "admin_applications.one_to_a_line_they_count"},
+		LogoutRedirects: field{ID: "logout-redirects", Name: "logout_redirects", Label: "admin_applications.addresses_after_a_log_out", Rows: 2, Value: strings.Join(a.LogoutRedirects, "\n"), Help: "admin_applications.one_to_a_line_may_stay"},
+		LogoutURI:       field{ID: "logout-uri", Name: "logout_uri", Label: "admin_applications.back_channel_log_out", Type: "url", Value: a.LogoutURI, Autocomplete: "off", Help: "admin_applications.is_told_at_once_when_somebodys"},
+		Groups:          field{ID: "groups", Name: "groups", Label: "admin_applications.only_for_groups", Type: "text", Value: strings.Join(a.Groups, " "), Help: "admin_applications.names_with_spaces_between_who_is"},
+		Algorithm:       field{ID: "algorithm", Name: "algorithm", Label: "admin_applications.signature", Options: []option{{Value: "RS256", Label: "RS256"}, {Value: "ES256", Label: "ES256"}}}.choose(a.Algorithm),
 	}
-	levels := []option{{Value: "0", Label: "any"}}
+	levels := []option{{Value: "0", Label: "admin_applications.any"}}
 	for _, l := range identity.Levels() {
 		if l.Holdable() {
 			levels = append(levels, option{Value: levelNumber(l), Label: levelLabel(nil, l)})
 		}
 	}
-	f.Level = field{ID: "level", Name: "level", Label: "Level needed", Options: levels}.choose(levelNumber(a.Level))
+	f.Level = field{ID: "level", Name: "level", Label: "admin_applications.level_needed", Options: levels}.choose(levelNumber(a.Level))
 	if f.New {
 		f.Consent, a.Scopes = true, []string{identity.ScopeProfile, identity.ScopeEmail}
 	}
@@ -101,11 +101,11 @@ func (f *applicationForm) wrong(p *page, err error) (int, error) {
 		return 0, err
 	}
 	at := &f.Redirects
-	text := a.words(err)
+	text := a.words(p.words, err)
 	switch own := err.Error(); {
 	case errors.Is(err, identity.ErrNotFound): // a group
 		a, at = answerTo(errNoGroup), &f.Groups
-		text = a.words(errNoGroup)
+		text = a.words(p.words, errNoGroup)
 	case errors.Is(err, identity.ErrExists), strings.Contains(own, "the ID of an application"):
 		at = &f.AppID
 	case strings.Contains(own, "name"):
@@ -131,7 +131,7 @@ func (s *Server) showApplications(v *visit, status int, view *applicationsView) 
 		return err
 	}
 	view.Issuer = s.opt.Provider.Issuer()
-	v.fill(&view.page, "admin.applications", "Applications")
+	v.fill(&view.page, "admin.applications", "admin_applications.applications")
 	for _, a := range list {
 		view.Rows = append(view.Rows, applicationListRow{a, pathOf("admin", "applications", a.ID), counts[a.ID], view.Stamp(a.CreatedAt)})
 	}
@@ -196,7 +196,7 @@ func (s *Server) postApplication(v *visit) error {
 		}
 		return s.showApplication(v, status, view)
 	}
-	return v.done(pathOf("admin", "applications", was.ID), "The application was changed.")
+	return v.done(pathOf("admin", "applications", was.ID), "admin_applications.the_application_was_changed")
 }
 
 func (s *Server) postApplicationSecret(v *visit) error {
@@ -206,14 +206,14 @@ func (s *Server) postApplicationSecret(v *visit) error {
 	}
 	secret, err := s.opt.Identity.RenewApplicationSecret(v.ctx(), v.actor(), a.ID)
 	if err != nil {
-		return v.refused(pathOf("admin", "applications", a.ID), "There is no new secret.", err)
+		return v.refused(pathOf("admin", "applications", a.ID), "admin_applications.there_is_no_new_secret", err)
 	}
 	return s.showApplication(v, http.StatusOK, &applicationView{App: a, Fresh: secret, Form: newApplicationForm(a)})
 }
 
 func (s *Server) postRemoveApplication(v *visit) error {
 	if err := s.opt.Identity.RemoveApplication(v.ctx(), v.actor(), v.param("id")); err != nil {
-		return v.refused("/admin/applications", "The application was not removed.", absentAs(err, errGone))
+		return v.refused("/admin/applications", "admin_applications.the_application_was_not_removed", absentAs(err, errGone))
 	}
-	return v.done("/admin/applications", "The application was removed; nobody is logged in there by this server any more.")
+	return v.done("/admin/applications", "admin_applications.the_application_was_removed_nobody_is")
 }

@@ -49,13 +49,13 @@ func auditFilter(v *visit, p *page) identity.AuditFilter {
 	wrong := func(field, text string) { p.Problems = append(p.Problems, problem{Field: field, Text: text}) }
 	var err error
 	if f.Since, err = momentOf(v.QueryParam("since"), v.server.now(), v.zone); err != nil {
-		wrong("since", "The beginning of the time is not understood. Write 1h, 7d, 2030-01-31 or 2030-01-31 14:30.")
+		wrong("since", "admin_audit.the_beginning_of_the_time_is")
 	}
 	if f.Until, err = momentOf(v.QueryParam("until"), v.server.now(), v.zone); err != nil {
-		wrong("until", "The end of the time is not understood. Write 1h, 7d, 2030-01-31 or 2030-01-31 14:30.")
+		wrong("until", "admin_audit.the_end_of_the_time_is")
 	}
 	if f.From, err = identity.ParseFrom(strings.TrimSpace(v.QueryParam("from"))); err != nil {
-		wrong("from", "The address is not understood. Write one such as 192.0.2.1, or a prefix such as 192.0.2.0/24.")
+		wrong("from", "admin_audit.the_address_is_not_understood_write")
 	}
 	return f
 }
@@ -129,14 +129,14 @@ func (s *Server) getAudit(v *visit) error {
 	}
 	view.Since, view.Until, view.Event, view.Subject, view.Actor = v.QueryParam("since"), v.QueryParam("until"), f.Event, f.Subject, f.Actor
 	view.From, view.Result, view.Query = v.QueryParam("from"), f.Result, f.Text
-	view.Protocols = options(string(f.Protocol), "", "All protocols", "ftp", "FTP", "web", "Web", "dav", "WebDAV", "api", "API", "xmpp", "XMPP")
-	view.Results = options(f.Result, "", "All results", "ok", "ok", "failed", "failed")
+	view.Protocols = options(string(f.Protocol), "", "admin_audit.all_protocols", "ftp", "FTP", "web", "Web", "dav", "WebDAV", "api", "API", "xmpp", "XMPP")
+	view.Results = options(f.Result, "", "admin_audit.all_results", "ok", "ok", "failed", "failed")
 	if view.Events, err = s.auditEvents(v.ctx()); err != nil {
 		return err
 	}
 	view.CSVHref, view.JSONHref = address("/admin/audit/export", "format", "csv"), address("/admin/audit/export", "format", "json")
 	view.Kept = keptWords(s.opt.Identity.AuditKept())
-	v.fill(&view.page, "admin.audit", "Audit log")
+	v.fill(&view.page, "admin.audit", "common.audit_log")
 	switch {
 	case f.Before != (identity.AuditCursor{}):
 		view.Newest = address("/admin/audit")

@@ -57,25 +57,25 @@ type banCheck struct {
 }
 
 var banWords = map[identity.BanKind][2]string{
-	identity.BanGuessing: {"wrong log-ins", "warn"}, identity.BanWidened: {"widened", "warn"}, identity.BanManual: {"by hand", "bad"},
+	identity.BanGuessing: {"admin_bans.wrong_log_ins", "warn"}, identity.BanWidened: {"admin_bans.widened", "warn"}, identity.BanManual: {"admin_bans.by_hand", "bad"},
 }
 
 // banTimes are how long a ban by hand may be; moderators have the short ones.
 var banTimes = []struct {
 	d     time.Duration
 	label string
-}{{15 * time.Minute, "15 minutes"}, {time.Hour, "1 hour"}, {6 * time.Hour, "6 hours"}, {24 * time.Hour, "1 day"},
+}{{15 * time.Minute, "admin_bans.15_minutes"}, {time.Hour, "admin_bans.1_hour"}, {6 * time.Hour, "admin_bans.6_hours"}, {24 * time.Hour, "admin_bans.1_day"},
 	{7 * 24 * time.Hour, "7 days"}, {30 * 24 * time.Hour, "30 days"}, {365 * 24 * time.Hour, "1 year"}}
 
 func (s *Server) newBansView(v *visit) *bansView {
 	view := &bansView{MayBan: v.level.Allows(identity.LevelModerator), MayLift: v.level.Allows(identity.LevelAdmin),
-		Prefix: field{ID: "prefix", Name: "prefix", Label: "Address or prefix", Type: "text", Autocomplete: "off", Required: true,
-			Help: "Such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/48. An IPv6 address stands for its /64."},
-		For:    field{ID: "for", Name: "for", Label: "For how long"},
-		Reason: field{ID: "reason", Name: "reason", Label: "Reason", Type: "text", Autocomplete: "off", Help: "For the list and the audit log."},
-		Again:  field{ID: "again", Name: "again", Label: "Type the prefix again", Type: "text", Autocomplete: "off", Help: "To show that you mean it."},
-		Allow:  field{ID: "allow", Name: "allow", Label: "Address or prefix", Type: "text", Autocomplete: "off", Required: true},
-		Why:    field{ID: "why", Name: "why", Label: "Reason", Type: "text", Autocomplete: "off", Help: "Such as the office."}}
+		Prefix: field{ID: "prefix", Name: "prefix", Label: "admin_bans.address_or_prefix", Type: "text", Autocomplete: "off", Required: true,
+			Help: "admin_bans.such_as_192_0_2_7"},
+		For:    field{ID: "for", Name: "for", Label: "admin_bans.for_how_long"},
+		Reason: field{ID: "reason", Name: "reason", Label: "admin_bans.reason", Type: "text", Autocomplete: "off", Help: "admin_bans.for_the_list_and_the_audit"},
+		Again:  field{ID: "again", Name: "again", Label: "admin_bans.type_the_prefix_again", Type: "text", Autocomplete: "off", Help: "admin_bans.to_show_that_you_mean_it"},
+		Allow:  field{ID: "allow", Name: "allow", Label: "admin_bans.address_or_prefix", Type: "text", Autocomplete: "off", Required: true},
+		Why:    field{ID: "why", Name: "why", Label: "admin_bans.reason", Type: "text", Autocomplete: "off", Help: "admin_bans.such_as_the_office"}}
 	for _, t := range banTimes {
 		if t.d <= 24*time.Hour || view.MayLift {
 			view.For.Options = append(view.For.Options, option{Value: strconv.Itoa(int(t.d / time.Second)), Label: t.label})
@@ -112,11 +112,11 @@ func (s *Server) showBans(v *visit, status int, view *bansView) error {
 	if v.Request().Method != http.MethodPost {
 		view.Prev, view.Next = v.pageLink(at-1, pages), v.pageLink(at+1, pages)
 	}
-	view.Kinds = options(string(f.Kind), "", "All kinds", "guessing", "Wrong log-ins", "widened", "Widened", "manual", "By hand")
-	view.Orders = options(by, "", "Newest first", "since", "Oldest first", "until", "Ends soonest", "-until", "Ends last", "prefix", "Address", "-count", "Most bans", "-hits", "Most turned away", "reason", "Reason", "by", "By whom")
-	view.Columns = v.columns("/admin/bans", cmp.Or(by, "-since"), column{key: "prefix", label: "Address"}, column{key: "reason", label: "Reason"}, column{key: "since", label: "Since", down: true},
-		column{key: "until", label: "Until"}, column{key: "count", label: "Bans", down: true, class: "num"}, column{key: "hits", label: "Turned away", down: true, class: "num"})
-	v.fill(&view.page, "admin.bans", "Bans")
+	view.Kinds = options(string(f.Kind), "", "admin_bans.all_kinds", "guessing", "admin_bans.wrong_log_ins_2", "widened", "admin_bans.widened_2", "manual", "admin_bans.by_hand_2")
+	view.Orders = options(by, "", "admin_bans.newest_first", "since", "admin_bans.oldest_first", "until", "admin_bans.ends_soonest", "-until", "admin_bans.ends_last", "prefix", "common.address", "-count", "admin_bans.most_bans", "-hits", "admin_bans.most_turned_away", "reason", "admin_bans.reason", "by", "admin_bans.by_whom")
+	view.Columns = v.columns("/admin/bans", cmp.Or(by, "-since"), column{key: "prefix", label: "common.address"}, column{key: "reason", label: "admin_bans.reason"}, column{key: "since", label: "common.since", down: true},
+		column{key: "until", label: "common.until"}, column{key: "count", label: "admin_bans.bans", down: true, class: "num"}, column{key: "hits", label: "admin_bans.turned_away", down: true, class: "num"})
+	v.fill(&view.page, "admin.bans", "admin_bans.bans")
 	for _, b := range list[first:last] {
 		r := banRow{Ban: b, Word: banWords[b.Kind][0], Tone: banWords[b.Kind][1], By: b.Actor, Began: view.Stamp(b.Since), Ends: view.Stamp(b.Until),
 			Number: strconv.Itoa(b.Count), Failures: failuresHref(b.Prefix)}
@@ -144,7 +144,7 @@ func (s *Server) showBans(v *visit, status int, view *bansView) error {
 func (s *Server) checkBan(v *visit, status int, view *bansView) (int, error) {
 	c, err := s.opt.Identity.CheckBan(v.ctx(), view.Asked)
 	if errors.Is(err, identity.ErrInvalid) {
-		view.Problems = append(view.Problems, problem{Field: "check", Text: answerTo(err).words(err)})
+		view.Problems = append(view.Problems, problem{Field: "check", Text: answerTo(err).words(v.words, err)})
 		return http.StatusUnprocessableEntity, nil
 	}
 	if err != nil {
@@ -168,13 +168,13 @@ func (s *Server) postNewBan(v *visit) error {
 	view.For = view.For.choose(v.form("for"))
 	seconds, err := strconv.Atoi(v.form("for"))
 	if err != nil || seconds <= 0 {
-		view.trouble(&view.For, "Choose how long.")
+		view.trouble(&view.For, "admin_bans.choose_how_long")
 		return s.showBans(v, http.StatusUnprocessableEntity, view)
 	}
 	b, err := s.opt.Identity.AddBan(v.ctx(), v.actor(), identity.NewBan{Prefix: view.Prefix.Value, For: time.Duration(seconds) * time.Second,
 		Reason: view.Reason.Value, Confirm: view.Again.Value != "" && view.Again.Value == view.Prefix.Value})
 	if err == nil {
-		return v.done("/admin/bans", "%s is banned: nobody from there gets in for %s.", b.Prefix, banLength(time.Duration(seconds)*time.Second))
+		return v.done("/admin/bans", "admin_bans.is_banned_nobody_from_there_gets", b.Prefix, v.banLength(time.Duration(seconds)*time.Second))
 	}
 	a := answerTo(err)
 	if a.fallback {
@@ -184,28 +184,28 @@ func (s *Server) postNewBan(v *visit) error {
 	f := &view.Prefix
 	if view.Twice && view.Again.Value != "" {
 		f = &view.Again
-		view.trouble(f, "This is not the prefix above. Type it again as it stands there.")
+		view.trouble(f, "admin_bans.this_is_not_the_prefix_above")
 	} else {
-		view.trouble(f, a.words(err))
+		view.trouble(f, a.words(v.words, err))
 	}
 	return s.showBans(v, a.status, view)
 }
 
-func banLength(d time.Duration) string {
+func (v *visit) banLength(d time.Duration) string {
 	for _, t := range banTimes {
 		if t.d == d {
-			return t.label
+			return v.T(t.label)
 		}
 	}
-	return spell(d)
+	return spell(v.words, d)
 }
 
 func (s *Server) postLiftBan(v *visit) error {
 	prefix := v.param("prefix")
 	if err := s.opt.Identity.LiftBan(v.ctx(), v.actor(), prefix); err != nil {
-		return v.refused("/admin/bans", "The ban was not lifted.", absentAs(err, errGone))
+		return v.refused("/admin/bans", "admin_bans.the_ban_was_not_lifted", absentAs(err, errGone))
 	}
-	return v.done(v.backTo("/admin/bans"), "The ban of %s is lifted, and forgotten.", prefix)
+	return v.done(v.backTo("/admin/bans"), "admin_bans.the_ban_of_is_lifted_and", prefix)
 }
 
 func (s *Server) postBanAllow(v *visit) error {
@@ -217,19 +217,19 @@ func (s *Server) postBanAllow(v *visit) error {
 		if an.fallback {
 			return err
 		}
-		view.trouble(&view.Allow, an.words(err))
+		view.trouble(&view.Allow, an.words(v.words, err))
 		return s.showBans(v, an.status, view)
 	}
 	if p, err := netip.ParsePrefix(a.Prefix); err == nil && p.IsSingleIP() {
-		return v.done("/admin/bans#allow-list", "%s is never banned from now on.", p.Addr())
+		return v.done("/admin/bans#allow-list", "admin_bans.is_never_banned_from_now_on", p.Addr())
 	}
-	return v.done("/admin/bans#allow-list", "Nobody from %s is banned from now on.", a.Prefix)
+	return v.done("/admin/bans#allow-list", "admin_bans.nobody_from_is_banned_from_now", a.Prefix)
 }
 
 func (s *Server) postBanDisallow(v *visit) error {
 	prefix := v.param("prefix")
 	if err := s.opt.Identity.RemoveBanAllow(v.ctx(), v.actor(), prefix); err != nil {
-		return v.refused("/admin/bans", "Nothing was taken off the list.", absentAs(err, errGone))
+		return v.refused("/admin/bans", "admin_bans.nothing_was_taken_off_the_list", absentAs(err, errGone))
 	}
-	return v.done("/admin/bans#allow-list", "%s may be banned again.", prefix)
+	return v.done("/admin/bans#allow-list", "admin_bans.may_be_banned_again", prefix)
 }

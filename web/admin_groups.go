@@ -37,7 +37,7 @@ func (s *Server) getGroups(v *visit) error {
 }
 
 func newGroupsView() *groupsView {
-	return &groupsView{Name: field{ID: "name", Name: "name", Label: "Group name", Type: "text", Autocomplete: "off", Required: true}}
+	return &groupsView{Name: field{ID: "name", Name: "name", Label: "admin_groups.group_name", Type: "text", Autocomplete: "off", Required: true}}
 }
 
 func (s *Server) showGroups(v *visit, status int, view *groupsView) error {
@@ -64,7 +64,7 @@ func (s *Server) showGroups(v *visit, status int, view *groupsView) error {
 		}
 		view.Rows = append(view.Rows, r)
 	}
-	v.fill(&view.page, "admin.groups", "Groups")
+	v.fill(&view.page, "admin.groups", "common.groups")
 	return s.write(v, status, "admin_groups", view)
 }
 
@@ -77,15 +77,15 @@ func (s *Server) postNewGroup(v *visit) error {
 		if a.fallback {
 			return err
 		}
-		view.trouble(&view.Name, a.words(err))
+		view.trouble(&view.Name, a.words(v.words, err))
 		return s.showGroups(v, a.status, view)
 	}
-	return v.done("/admin/groups", "The group %s was created.", s.display(g.Name, g.Domain))
+	return v.done("/admin/groups", "admin_groups.the_group_was_created", s.display(g.Name, g.Domain))
 }
 
 // memberLevels are the levels that the visitor may have a group give, and the one that it gives.
 func memberLevels(now, by identity.Level) []option {
-	out := []option{{Value: "0", Label: "the server's default", Selected: now == identity.LevelNone}}
+	out := []option{{Value: "0", Label: "admin_groups.the_servers_default", Selected: now == identity.LevelNone}}
 	for _, l := range identity.Levels() {
 		if l.Holdable() && (l < by || by == identity.LevelRoot || l == now) {
 			out = append(out, option{Value: strconv.Itoa(int(l)), Label: l.String() + " " + strconv.Itoa(int(l)), Selected: l == now})
@@ -101,34 +101,34 @@ func (s *Server) postGroupSettings(v *visit) error {
 	if text := v.form("member_level"); text != "" {
 		l, err := identity.ParseLevel(text)
 		if err != nil {
-			return v.refused("/admin/groups", "The group was not changed.", err)
+			return v.refused("/admin/groups", "admin_groups.the_group_was_not_changed", err)
 		}
 		c.MemberLevel = &l
 	}
 	if _, err := s.opt.Identity.SetGroup(v.ctx(), v.actor(), v.param("name"), c); err != nil {
-		return v.refused("/admin/groups", "The group was not changed.", absentAs(err, errNoGroup))
+		return v.refused("/admin/groups", "admin_groups.the_group_was_not_changed", absentAs(err, errNoGroup))
 	}
-	return v.done("/admin/groups", "The group %s was changed.", v.param("name"))
+	return v.done("/admin/groups", "admin_groups.the_group_was_changed", v.param("name"))
 }
 
 func (s *Server) postGroupAdd(v *visit) error {
 	who := names(v.form("users"))
 	if err := s.opt.Identity.AddMembers(v.ctx(), v.actor(), v.param("name"), who, v.form("manager") == "1"); err != nil {
-		return v.refused("/admin/groups", "Nobody was added to "+v.param("name")+".", absentAs(err, errNoUser))
+		return v.refused("/admin/groups", v.T("admin_groups.nobody_was_added_to", v.param("name")), absentAs(err, errNoUser))
 	}
-	return v.done("/admin/groups", "%s joined the group %s.", plural(len(who), "user", "users"), v.param("name"))
+	return v.done("/admin/groups", "admin_groups.users_joined_the_group", len(who), v.param("name"))
 }
 
 func (s *Server) postGroupRemove(v *visit) error {
 	if err := s.opt.Identity.RemoveMembers(v.ctx(), v.actor(), v.param("name"), []string{v.form("user")}); err != nil {
-		return v.refused("/admin/groups", "Nobody left "+v.param("name")+".", absentAs(err, errNoUser))
+		return v.refused("/admin/groups", v.T("admin_groups.nobody_left", v.param("name")), absentAs(err, errNoUser))
 	}
-	return v.done("/admin/groups", "%s left the group %s.", v.form("user"), v.param("name"))
+	return v.done("/admin/groups", "admin_groups.left_the_group", v.form("user"), v.param("name"))
 }
 
 func (s *Server) postGroupDelete(v *visit) error {
 	if err := s.opt.Identity.RemoveGroup(v.ctx(), v.actor(), v.param("name")); err != nil {
-		return v.refused("/admin/groups", "The group was not deleted.", absentAs(err, errNoGroup))
+		return v.refused("/admin/groups", "admin_groups.the_group_was_not_deleted", absentAs(err, errNoGroup))
 	}
-	return v.done("/admin/groups", "The group %s was deleted.", v.param("name"))
+	return v.done("/admin/groups", "admin_groups.the_group_was_deleted", v.param("name"))
 }

@@ -110,10 +110,10 @@ func (w *imports) take(session, id string) *pendingImport {
 }
 
 func (s *Server) newImportView(v *visit) *importView {
-	levels := []option{{Value: "", Label: "The default level"}}
-	formats := []option{{Value: "", Label: "What the file looks like"}}
-	names := map[importer.Format]string{importer.Passwd: "passwd, with shadow and group", importer.ProFTPD: "ProFTPD, AuthUserFile and AuthGroupFile", importer.PureFTPd: "Pure-FTPd, text of the puredb",
-		importer.SFTPGo: "SFTPGo, dump (JSON)", importer.Prosody: "Prosody, data directory as a zip", importer.XEP0227: "ejabberd, Prosody or Trivium (XEP-0227)", importer.CSV: "CSV with a header"}
+	levels := []option{{Value: "", Label: "admin_import.the_default_level"}}
+	formats := []option{{Value: "", Label: "admin_import.what_the_file_looks_like"}}
+	names := map[importer.Format]string{importer.Passwd: "admin_import.passwd_with_shadow_and_group", importer.ProFTPD: "admin_import.proftpd_authuserfile_and_authgroupfile", importer.PureFTPd: "admin_import.pure_ftpd_text_of_the_puredb",
+		importer.SFTPGo: "admin_import.sftpgo_dump_json", importer.Prosody: "admin_import.prosody_data_directory_as_a_zip", importer.XEP0227: "admin_import.ejabberd_prosody_or_trivium_xep_0227", importer.CSV: "admin_import.csv_with_a_header"}
 	for _, f := range importer.Formats() {
 		label := names[f]
 		if label == "" {
@@ -122,14 +122,14 @@ func (s *Server) newImportView(v *visit) *importView {
 		formats = append(formats, option{Value: string(f), Label: label})
 	}
 	return &importView{
-		Format: field{ID: "format", Name: "format", Label: "Format", Options: formats},
-		Conflict: field{ID: "conflict", Name: "conflict", Label: "Where there is such a login", Options: []option{{Value: "skip", Label: "Skip it"},
-			{Value: "update", Label: "Update it; its password stays"}, {Value: "fail", Label: "Do nothing at all"}}},
-		UIDs: field{ID: "uids", Name: "uids", Label: "Numbers of users", Options: []option{{Value: "keep", Label: "Keep; new ones where they are taken"},
-			{Value: "must", Label: "Keep; one that is taken is a conflict"}, {Value: "new", Label: "New ones"}}},
-		MinUID: field{ID: "min_uid", Name: "min_uid", Label: "Lowest uid", Type: "number", Help: "Who has a lower one is left out. Empty: 1000 with passwd, else none."},
-		Level:  field{ID: "level", Name: "level", Label: "Level", Options: append(levels, levelOptions(v.level)...), Help: "Of accounts that say none."},
-		Domain: field{ID: "domain", Name: "domain", Label: "Domain", Type: "text", Autocomplete: "off", Help: "Of logins without one. Empty: " + s.opt.Domain + "."},
+		Format: field{ID: "format", Name: "format", Label: "admin_import.format", Options: formats},
+		Conflict: field{ID: "conflict", Name: "conflict", Label: "admin_import.where_there_is_such_a_login", Options: []option{{Value: "skip", Label: "admin_import.skip_it"},
+			{Value: "update", Label: "admin_import.update_it_its_password_stays"}, {Value: "fail", Label: "admin_import.do_nothing_at_all"}}},
+		UIDs: field{ID: "uids", Name: "uids", Label: "admin_import.numbers_of_users", Options: []option{{Value: "keep", Label: "admin_import.keep_new_ones_where_they_are"},
+			{Value: "must", Label: "admin_import.keep_one_that_is_taken_is"}, {Value: "new", Label: "admin_import.new_ones"}}},
+		MinUID: field{ID: "min_uid", Name: "min_uid", Label: "admin_import.lowest_uid", Type: "number", Help: "admin_import.who_has_a_lower_one_is"},
+		Level:  field{ID: "level", Name: "level", Label: "common.level", Options: append(levels, levelOptions(v.level)...), Help: "admin_import.of_accounts_that_say_none"},
+		Domain: field{ID: "domain", Name: "domain", Label: "admin_import.domain", Type: "text", Autocomplete: "off", Help: v.T("admin_import.of_logins_without", s.opt.Domain)},
 	}
 }
 
@@ -138,7 +138,7 @@ func (s *Server) getImport(v *visit) error {
 }
 
 func (s *Server) showImport(v *visit, status int, view *importView) error {
-	v.fill(&view.page, "admin.import", "Import")
+	v.fill(&view.page, "admin.import", "admin_import.import")
 	return s.write(v, status, "admin_import", view)
 }
 
@@ -257,10 +257,10 @@ func (s *Server) postImport(v *visit) error {
 	}
 	p := &pendingImport{session: v.browser.ID(), name: in.name, format: importer.Format(in.fields["format"])}
 	if len(in.files["main"]) == 0 {
-		view.Problems = append(view.Problems, problem{Field: "accounts", Text: "Choose the file with the accounts."})
+		view.Problems = append(view.Problems, problem{Field: "accounts", Text: "admin_import.choose_the_file_with_the_accounts"})
 	} else if p.format == "" {
 		if p.format = importer.Guess(in.name, in.files["main"]); p.format == "" {
-			view.trouble(&view.Format, "What the file holds cannot be told. Choose its format.")
+			view.trouble(&view.Format, "admin_import.what_the_file_holds_cannot_be")
 		}
 	}
 	p.options = s.importOptions(view, p.format)
@@ -277,7 +277,7 @@ func (s *Server) postImport(v *visit) error {
 		if a.fallback {
 			return err
 		}
-		view.Problems = append(view.Problems, problem{Field: "conflict", Text: a.words(err)})
+		view.Problems = append(view.Problems, problem{Field: "conflict", Text: a.words(v.words, err)})
 		return s.showImport(v, a.status, view)
 	}
 	s.imports.put(p)
@@ -294,21 +294,21 @@ func (s *Server) importOptions(view *importView, format importer.Format) identit
 	if text := view.MinUID.Value; text != "" {
 		n, err := strconv.ParseUint(text, 10, 32)
 		if err != nil {
-			view.trouble(&view.MinUID, "Write a number, such as 1000.")
+			view.trouble(&view.MinUID, "admin_import.write_a_number_such_as_1000")
 		}
 		o.MinUID = uint32(n)
 	}
 	if text := view.Level.Value; text != "" {
 		l, err := identity.ParseLevel(text)
 		if err != nil || !l.Holdable() {
-			view.trouble(&view.Level, "Choose a level.")
+			view.trouble(&view.Level, "admin_import.choose_a_level")
 		}
 		o.Level = l
 	}
 	if text := view.Domain.Value; text != "" {
 		d, err := identity.ParseDomain(text)
 		if err != nil {
-			view.trouble(&view.Domain, answerTo(err).words(err))
+			view.trouble(&view.Domain, answerTo(err).words(view.words, err))
 		}
 		o.Domain = d
 	}
@@ -336,7 +336,7 @@ func (s *Server) runImport(v *visit, p *pendingImport, dry bool) (*importReport,
 			if dry || len(report.Rows) == 0 {
 				return nil, err
 			}
-			report.Stopped = answerTo(err).words(err)
+			report.Stopped = answerTo(err).words(v.words, err)
 			break
 		}
 		done := map[int]identity.Imported{}
@@ -380,7 +380,7 @@ func importPassword(x identity.Imported) string {
 	case identity.PasswordSCRAM:
 		return x.Hash + " keys kept"
 	case identity.PasswordDerived:
-		return "taken over"
+		return "admin_import.taken_over"
 	}
 	return "none"
 }
@@ -394,7 +394,7 @@ func (w *importReport) sum(counts map[identity.ImportAction]int) {
 		}
 	}
 	if w.Sum = strings.Join(parts, ", "); w.Sum == "" {
-		w.Sum = "no accounts"
+		w.Sum = "admin_import.no_accounts"
 	}
 	rank := func(r importRow) int {
 		switch {
@@ -415,13 +415,13 @@ func (w *importReport) sum(counts map[identity.ImportAction]int) {
 func (s *Server) postImportApply(v *visit) error {
 	p := s.imports.take(v.browser.ID(), v.param("id"))
 	if p == nil {
-		return v.sorry("/admin/import", "Nothing was imported: the report is too old, or was applied already. Choose the file again.")
+		return v.sorry("/admin/import", "admin_import.nothing_was_imported_the_report_is")
 	}
 	v.long()
 	view := s.newImportView(v)
 	report, err := s.runImport(v, p, false)
 	if err != nil {
-		return v.refused("/admin/import", "Nothing was imported.", err)
+		return v.refused("/admin/import", "admin_import.nothing_was_imported", err)
 	}
 	view.Report = report
 	return s.showImport(v, http.StatusOK, view)

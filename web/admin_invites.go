@@ -37,12 +37,12 @@ type inviteRow struct {
 
 func (s *Server) newInvitesView(v *visit) *invitesView {
 	return &invitesView{Mail: s.opt.Mail,
-		Level:  field{ID: "level", Name: "level", Label: "Level", Options: s.inviteLevels(v)}.choose("10"),
-		Groups: field{ID: "groups", Name: "groups", Label: "Groups", Type: "text", Help: "Names with spaces between. May stay empty."},
-		Note:   field{ID: "note", Name: "note", Label: "Note", Type: "text", Help: "For this list, such as who it is for."},
-		Uses:   field{ID: "uses", Name: "uses", Label: "How many people", Type: "number", Value: "1"},
-		Days:   field{ID: "days", Name: "days", Label: "Good for days", Type: "number", Value: "7"},
-		To:     field{ID: "to", Name: "to", Label: "Send to", Type: "email", Autocomplete: "off", Help: "An e-mail address that the link goes to. May stay empty."}}
+		Level:  field{ID: "level", Name: "level", Label: "common.level", Options: s.inviteLevels(v)}.choose("10"),
+		Groups: field{ID: "groups", Name: "groups", Label: "common.groups", Type: "text", Help: "admin_invites.names_with_spaces_between_may_stay"},
+		Note:   field{ID: "note", Name: "note", Label: "admin_invites.note", Type: "text", Help: "admin_invites.for_this_list_such_as_who"},
+		Uses:   field{ID: "uses", Name: "uses", Label: "admin_invites.how_many_people", Type: "number", Value: "1"},
+		Days:   field{ID: "days", Name: "days", Label: "admin_invites.good_for_days", Type: "number", Value: "7"},
+		To:     field{ID: "to", Name: "to", Label: "admin_invites.send_to", Type: "email", Autocomplete: "off", Help: "admin_invites.an_e_mail_address_that_the"}}
 }
 
 // inviteLevels are the levels that the visitor may invite people to.
@@ -72,10 +72,10 @@ func (s *Server) showInvites(v *visit, status int, view *invitesView) error {
 	if err != nil {
 		return err
 	}
-	v.fill(&view.page, "admin.invites", "Invitations")
+	v.fill(&view.page, "admin.invites", "admin_invites.invitations")
 	for _, inv := range list {
 		row := inviteRow{Invitation: inv, State: inv.State(s.now()), Base: pathOf("admin", "invites", inv.ID), Created: view.Stamp(inv.CreatedAt),
-			Expires: view.Stamp(inv.ExpiresAt), Uses: uses[inv.ID], What: "new account"}
+			Expires: view.Stamp(inv.ExpiresAt), Uses: uses[inv.ID], What: "admin_invites.new_account"}
 		switch inv.Kind {
 		case identity.InviteFirst, identity.InviteReset:
 			row.What = "password"
@@ -111,15 +111,15 @@ func (s *Server) postNewInvite(v *visit) error {
 	view.Level, view.Contact = view.Level.choose(v.form("level")), v.form("contact") == "1"
 	level, err := identity.ParseLevel(v.form("level"))
 	if err != nil {
-		view.trouble(&view.Level, "Choose a level.")
+		view.trouble(&view.Level, "admin_invites.choose_a_level")
 	}
 	uses, err := strconv.Atoi(view.Uses.Value)
 	if err != nil || uses < 1 {
-		view.trouble(&view.Uses, "Write a number from 1.")
+		view.trouble(&view.Uses, "admin_invites.write_a_number_from_1")
 	}
 	days, err := strconv.Atoi(view.Days.Value)
 	if err != nil || days < 1 || days > 366 {
-		view.trouble(&view.Days, "Write a number of days from 1 to 366.")
+		view.trouble(&view.Days, "admin_invites.write_a_number_of_days_from")
 	}
 	if len(view.Problems) > 0 {
 		return s.showInvites(v, http.StatusUnprocessableEntity, view)
@@ -135,7 +135,7 @@ func (s *Server) postNewInvite(v *visit) error {
 		if errors.Is(err, identity.ErrNotFound) {
 			f, a = &view.Groups, answerTo(errNoGroup)
 		}
-		view.trouble(f, a.words(err))
+		view.trouble(f, a.words(v.words, err))
 		return s.showInvites(v, a.status, view)
 	}
 	done := s.newInvitesView(v)
@@ -147,9 +147,9 @@ func (s *Server) postNewInvite(v *visit) error {
 
 func (s *Server) postRevokeInvite(v *visit) error {
 	if err := s.opt.Identity.RevokeInvite(v.ctx(), v.actor(), v.param("id")); err != nil {
-		return v.refused("/admin/invites", "The invitation was not revoked.", err)
+		return v.refused("/admin/invites", "admin_invites.the_invitation_was_not_revoked", err)
 	}
-	return v.done("/admin/invites", "The invitation was revoked.")
+	return v.done("/admin/invites", "admin_invites.the_invitation_was_revoked")
 }
 
 // postUserLink makes a link that sets the password of an account.
@@ -164,7 +164,7 @@ func (s *Server) postUserLink(v *visit) error {
 	}
 	inv, code, err := s.opt.Identity.Invite(v.ctx(), v.actor(), n)
 	if err != nil {
-		return v.refused(userPath(name), "No link was made.", err)
+		return v.refused(userPath(name), "admin_invites.no_link_was_made", err)
 	}
 	view := s.newInvitesView(v)
 	if view.Fresh, err = s.fresh(v, &view.page, inv, code, name); err != nil {
@@ -181,10 +181,10 @@ func (s *Server) postUserMustChange(v *visit) error {
 	}
 	must := v.form("must") == "1"
 	if err := s.opt.Identity.RequireChange(v.ctx(), v.actor(), name, must); err != nil {
-		return v.refused(userPath(name), "Nothing was changed.", err)
+		return v.refused(userPath(name), "admin_invites.nothing_was_changed", err)
 	}
 	if must {
-		return v.done(userPath(name), "%s has to choose another password at the next log-in on the web; until then no other road takes this one.", name)
+		return v.done(userPath(name), "admin_invites.has_to_choose_another_password_at", name)
 	}
-	return v.done(userPath(name), "%s may go on with the password.", name)
+	return v.done(userPath(name), "admin_invites.may_go_on_with_the_password", name)
 }

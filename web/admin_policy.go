@@ -77,8 +77,8 @@ func matrixLevels() []identity.Level {
 	return all[:len(all)-1]
 }
 
-var policyLabels = map[string]string{identity.GroupDefaults: "Defaults", identity.GroupLogin: "Log-in", identity.GroupPages: "Web pages", identity.GroupAPI: "API",
-	identity.GroupFTP: "FTP commands", identity.GroupXMPP: "XMPP", identity.GroupFiles: "Files"}
+var policyLabels = map[string]string{identity.GroupDefaults: "admin_policy.defaults", identity.GroupLogin: "admin_policy.log_in", identity.GroupPages: "admin_policy.web_pages", identity.GroupAPI: "API",
+	identity.GroupFTP: "admin_policy.ftp_commands", identity.GroupXMPP: "XMPP", identity.GroupFiles: "admin_policy.files"}
 
 // maxShownRules bounds the list of rules on the page; trivium policy list has all.
 const maxShownRules = 300
@@ -96,9 +96,9 @@ func (s *Server) getPolicy(v *visit) error {
 			return err
 		default:
 			status = http.StatusUnprocessableEntity
-			text := a.words(err)
+			text := a.words(v.words, err)
 			if a.status == http.StatusNotFound {
-				text = "There is neither an account nor a level of this name, or no such class."
+				text = "admin_policy.there_is_neither_an_account_nor"
 			}
 			view.User.Error = text
 		}
@@ -149,13 +149,13 @@ func (s *Server) showPolicy(v *visit, status int, view *policyView) error {
 		view.Group = identity.GroupDefaults
 	}
 	view.Columns, view.Lower = matrixLevels(), v.level.Allows(identity.LevelRoot)
-	view.Resource = field{ID: "resource", Name: "resource", Label: "Resource", Type: "text", Value: view.Resource.Value, Error: view.Resource.Error, Required: true, Help: "Such as web:/admin/users, ftp:SITE CHMOD, file:/pub/a or login:ftp."}
-	view.User = field{ID: "user", Name: "user", Label: "User or level", Type: "text", Value: view.User.Value, Error: view.User.Error, Required: true, Help: "A user name, or a level such as staff."}
-	view.Class = field{ID: "class", Name: "class", Label: "Class", Type: "text", Value: view.Class.Value, Help: "Of addresses; empty: none."}
+	view.Resource = field{ID: "resource", Name: "resource", Label: "admin_policy.resource", Type: "text", Value: view.Resource.Value, Error: view.Resource.Error, Required: true, Help: "admin_policy.such_as_web_admin_users_ftp"}
+	view.User = field{ID: "user", Name: "user", Label: "admin_policy.user_or_level", Type: "text", Value: view.User.Value, Error: view.User.Error, Required: true, Help: "admin_policy.a_user_name_or_a_level"}
+	view.Class = field{ID: "class", Name: "class", Label: "admin_policy.class", Type: "text", Value: view.Class.Value, Help: "admin_policy.of_addresses_empty_none"}
 	view.Address = field{ID: "address", Name: "address", Label: v.T("classes.address"), Type: "text", Value: view.Address.Value, Error: view.Address.Error, Required: true, Help: v.T("classes.help")}
-	view.Extra = field{ID: "extra", Name: "extra", Label: "Further rules", Type: "text", Rows: 3, Value: view.Extra.Value, Error: view.Extra.Error,
-		Help: "A line each: ftp:WRITE:/pub/** for group:staff = user. The level may be never; an empty one removes the rule."}
-	view.Note = field{ID: "note", Name: "note", Label: "Note", Type: "text", Value: view.Note.Value, Help: "Why, for those who read the list."}
+	view.Extra = field{ID: "extra", Name: "extra", Label: "admin_policy.further_rules", Type: "text", Rows: 3, Value: view.Extra.Value, Error: view.Extra.Error,
+		Help: "admin_policy.a_line_each_ftp_write_pub"}
+	view.Note = field{ID: "note", Name: "note", Label: "admin_policy.note", Type: "text", Value: view.Note.Value, Help: "admin_policy.why_for_those_who_read_the"}
 	for _, f := range []*field{&view.User, &view.Extra, &view.Address} {
 		if f.Error != "" {
 			view.trouble(f, f.Error)
@@ -192,7 +192,7 @@ func (s *Server) showPolicy(v *visit, status int, view *policyView) error {
 	if err != nil {
 		return err
 	}
-	v.fill(&view.page, "admin.policy", "Policy")
+	v.fill(&view.page, "admin.policy", "admin_policy.policy")
 	view.CanUndo, view.Undo = !until.IsZero(), view.Stamp(until)
 	return s.write(v, status, "admin_policy", view)
 }
@@ -209,7 +209,7 @@ func newPolicyRow(e identity.CatalogueEntry, stored map[string]identity.Level) p
 	case e.Pattern != "":
 		r.By = e.Pattern + " (" + e.Source + ")"
 	case e.Source == "route":
-		r.By = "by itself"
+		r.By = "admin_policy.by_itself"
 	default:
 		r.By = e.Source
 	}
@@ -224,11 +224,11 @@ func newPolicyRow(e identity.CatalogueEntry, stored map[string]identity.Level) p
 		was = strconv.Itoa(int(l))
 	}
 	r.Select = rulePrefix + was + ":" + r.Resource
-	r.Options = append(r.Options, option{Value: "", Label: "no rule here", Selected: was == ""})
+	r.Options = append(r.Options, option{Value: "", Label: "admin_policy.no_rule_here", Selected: was == ""})
 	for _, l := range identity.Levels() {
 		o := option{Value: strconv.Itoa(int(l)), Label: l.String() + " " + strconv.Itoa(int(l))}
 		if l == identity.LevelNobody {
-			o.Label = "never (nobody 125)"
+			o.Label = "admin_policy.never_nobody_125"
 		}
 		o.Selected = o.Value == was
 		r.Options = append(r.Options, o)
@@ -316,7 +316,7 @@ func (s *Server) postPolicyReview(v *visit) error {
 	form := v.Request().PostForm
 	changes, err := policyForm(form)
 	if err == nil && len(changes) == 0 {
-		return v.sorry(policyPath(v.form("group")), "Nothing was changed: choose another level in a row, tick a rule, or write one.")
+		return v.sorry(policyPath(v.form("group")), "admin_policy.nothing_was_changed_choose_another_level")
 	}
 	var r identity.Review
 	if err == nil {
@@ -326,7 +326,7 @@ func (s *Server) postPolicyReview(v *visit) error {
 		return s.wrongPolicy(v, err, ruleLines(changes))
 	}
 	view := &reviewView{Review: r, Group: v.form("group"), Text: ruleLines(changes), Note: v.text("note"), More: r.Affected - len(r.Sessions)}
-	v.fill(&view.page, "admin.policy", "Review")
+	v.fill(&view.page, "admin.policy", "admin_policy.review")
 	return s.write(v, http.StatusOK, "admin_policy_review", view)
 }
 
@@ -339,7 +339,7 @@ func (v *visit) sorry(path, text string) error {
 // wrongPolicy shows the page again with what is wrong; what was chosen in it stands as lines.
 func (s *Server) wrongPolicy(v *visit, err error, lines string) error {
 	a := answerTo(err)
-	text := a.words(err)
+	text := a.words(v.words, err)
 	if errors.Is(err, errRuleLine) {
 		a.status, text = http.StatusUnprocessableEntity, "Further rules: "+err.Error()+"."
 	} else if a.fallback {
@@ -366,18 +366,18 @@ func (s *Server) postPolicyApply(v *visit) error {
 		return s.wrongPolicy(v, err, ruleLines(changes))
 	}
 	if !r.Applied {
-		return v.done(policyPath(v.form("group")), "Nothing changed: the rules were so already.")
+		return v.done(policyPath(v.form("group")), "admin_policy.nothing_changed_the_rules_were_so")
 	}
-	return v.done(policyPath(v.form("group")), "%s changed. You can undo that for 10 minutes.", plural(len(r.Rules), "rule", "rules"))
+	return v.done(policyPath(v.form("group")), "admin_policy.rules_changed_you_can_undo_that", len(r.Rules))
 }
 
 func (s *Server) postPolicyUndo(v *visit) error {
 	r, err := s.opt.Identity.UndoRules(v.ctx(), v.actor())
 	if errors.Is(err, identity.ErrNotFound) {
-		return v.sorry("/admin/policy", "Nothing was taken back: there is no change of yours from the last 10 minutes.")
+		return v.sorry("/admin/policy", "admin_policy.nothing_was_taken_back_there_is")
 	}
 	if err != nil {
-		return v.refused("/admin/policy", "Nothing was taken back.", err)
+		return v.refused("/admin/policy", "admin_policy.nothing_was_taken_back", err)
 	}
-	return v.done("/admin/policy", "%s as before.", plural(len(r.Rules), "rule is", "rules are"))
+	return v.done("/admin/policy", "admin_policy.rules_are_as_before", len(r.Rules))
 }

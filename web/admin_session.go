@@ -35,18 +35,18 @@ const maxMessage = 1000
 func (s *Server) getSession(v *visit) error {
 	i, ok := s.sessionAt(v)
 	if !ok {
-		return v.refused("/admin/sessions", "The session is not shown.", errGone)
+		return v.refused("/admin/sessions", "admin_session.the_session_is_not_shown", errGone)
 	}
 	return s.showSession(v, http.StatusOK, &i, field{})
 }
 
 func (s *Server) showSession(v *visit, status int, i *identity.Info, text field) error {
-	view := &sessionView{Reason: field{ID: "reason", Name: "reason", Label: "Reason", Type: "text", Autocomplete: "off", Help: "May stay empty. It may be shown to the person."}}
-	view.Text = field{ID: "text", Name: "text", Label: "Message", Rows: 3, Value: text.Value, Help: messageHelp(i.Protocol)}
+	view := &sessionView{Reason: field{ID: "reason", Name: "reason", Label: "admin_session.reason", Type: "text", Autocomplete: "off", Help: "admin_session.may_stay_empty_it_may_be"}}
+	view.Text = field{ID: "text", Name: "text", Label: "admin_session.message", Rows: 3, Value: text.Value, Help: messageHelp(i.Protocol)}
 	if text.Error != "" {
 		view.trouble(&view.Text, text.Error)
 	}
-	v.fill(&view.page, "admin.sessions", "Session of "+whoOf(i))
+	v.fill(&view.page, "admin.sessions", v.T("admin_session.session_of", v.whoOf(i)))
 	view.Row = s.sessionRows(v, &view.page, []identity.Info{*i}, "/admin/sessions")[0]
 	view.EndPath = view.Row.EndPath
 	view.Facts = s.sessionFacts(v, i)
@@ -59,14 +59,14 @@ func (s *Server) showSession(v *visit, status int, i *identity.Info, text field)
 		}
 	}
 	if user := deref(i.User); user != "" {
-		more("End all of "+user, "user", user, identity.Filter{User: user})
+		more(v.T("admin_session.end_all_of", user), "user", user, identity.Filter{User: user})
 	}
 	if class := deref(i.Class); class != "" {
-		more("End all of class "+class, "class", class, identity.Filter{Class: class})
+		more(v.T("admin_session.end_all_of_class", class), "class", class, identity.Filter{Class: class})
 	}
 	if a, err := netip.ParseAddrPort(i.RemoteAddr); err == nil {
 		host := a.Addr().Unmap().WithZone("")
-		more("End all from "+host.String(), "from", host.String(), identity.Filter{From: netip.PrefixFrom(host, host.BitLen())})
+		more(v.T("admin_session.end_all_from", host.String()), "from", host.String(), identity.Filter{From: netip.PrefixFrom(host, host.BitLen())})
 		view.Ban = "/admin/bans?" + url.Values{"prefix": {host.String()}}.Encode() + "#new"
 	}
 	return s.write(v, status, "admin_session", view)
@@ -76,7 +76,7 @@ func (s *Server) showSession(v *visit, status int, i *identity.Info, text field)
 func (s *Server) sessionFacts(v *visit, i *identity.Info) (list []fact) {
 	add := func(label, value string) {
 		if value != "" {
-			list = append(list, fact{label, value})
+			list = append(list, fact{v.T(label), v.T(value)})
 		}
 	}
 	number := func(n *uint32) string {
@@ -85,37 +85,37 @@ func (s *Server) sessionFacts(v *visit, i *identity.Info) (list []fact) {
 		}
 		return strconv.FormatUint(uint64(*n), 10)
 	}
-	add("Name as it was sent", deref(i.OrigUser))
-	add("Anonymous as", deref(i.AnonUser))
-	add("Ident says", deref(i.IdentUser))
+	add("admin_session.name_as_it_was_sent", deref(i.OrigUser))
+	add("admin_session.anonymous_as", deref(i.AnonUser))
+	add("admin_session.ident_says", deref(i.IdentUser))
 	if ses, ok := s.opt.Registry.Get(i.ID); ok {
-		add("Logged in by", string(ses.Method()))
+		add("admin_session.logged_in_by", string(ses.Method()))
 	}
-	add("App password", deref(i.TokenID))
+	add("admin_session.app_password", deref(i.TokenID))
 	add("uid", number(i.UID))
 	if i.GID != nil {
 		add("gid", strings.TrimSpace(number(i.GID)+" "+deref(i.Group)))
 	}
-	add("Groups", strings.Join(i.Groups, ", "))
-	add("Class", deref(i.Class))
-	add("Address", i.RemoteAddr)
-	add("Location", deref(i.Location))
-	add("Listener", i.LocalAddr)
-	add("TLS", deref(i.TLS))
-	add("Client", deref(i.UserAgent))
-	add("Language", deref(i.Lang))
-	add("JID", deref(i.JID))
+	add("common.groups", strings.Join(i.Groups, ", "))
+	add("admin_session.class", deref(i.Class))
+	add("common.address", i.RemoteAddr)
+	add("admin_session.location", deref(i.Location))
+	add("admin_session.listener", i.LocalAddr)
+	add("admin_session.tls", deref(i.TLS))
+	add("common.client", deref(i.UserAgent))
+	add("admin_session.language", deref(i.Lang))
+	add("admin_session.jid", deref(i.JID))
 	if i.Priority != nil {
-		add("Priority", strconv.Itoa(int(*i.Priority)))
+		add("admin_session.priority", strconv.Itoa(int(*i.Priority)))
 	}
-	add("Presence", deref(i.Presence))
+	add("admin_session.presence", deref(i.Presence))
 	if i.Interested != nil && *i.Interested {
-		add("Contact list", "asked for")
+		add("admin_session.contact_list", "admin_session.asked_for")
 	}
-	add("Doing", sessionRow{Info: *i, words: v.words}.At())
-	add("Received, sent", v.words.Bytes(i.BytesIn)+" / "+v.words.Bytes(i.BytesOut))
-	add("Node", i.Node)
-	add("ID", i.ID)
+	add("admin_session.doing", sessionRow{Info: *i, words: v.words}.At())
+	add("admin_session.received_sent", v.words.Bytes(i.BytesIn)+" / "+v.words.Bytes(i.BytesOut))
+	add("admin_session.node", i.Node)
+	add("admin_session.id", i.ID)
 	return list
 }
 
@@ -133,15 +133,15 @@ func (s *Server) canTell(i *identity.Info) bool {
 
 func messageHelp(p identity.Protocol) string {
 	if p == identity.ProtocolXMPP {
-		return "It comes as a chat message from the server."
+		return "admin_session.it_comes_as_a_chat_message"
 	}
-	return "It stands on the next page that the browser opens."
+	return "admin_session.it_stands_on_the_next_page"
 }
 
 func (s *Server) postMessage(v *visit) error {
 	i, ok := s.sessionAt(v)
 	if !ok || !s.canTell(&i) {
-		return v.refused("/admin/sessions", "Nothing was said.", errGone)
+		return v.refused("/admin/sessions", "admin_session.nothing_was_said", errGone)
 	}
 	text := v.text("text")
 	if fault := messageFault(text); fault != "" {
@@ -149,17 +149,17 @@ func (s *Server) postMessage(v *visit) error {
 	}
 	here := pathOf("admin", "sessions", i.ID)
 	if err := s.say(v, &i, text); err != nil {
-		return v.refused(here, "The message was not sent.", err)
+		return v.refused(here, "admin_session.the_message_was_not_sent", err)
 	}
-	return v.done(here, "The message to %s was sent.", whoOf(&i))
+	return v.done(here, "admin_session.the_message_to_was_sent", v.whoOf(&i))
 }
 
 func messageFault(text string) string {
 	switch n := utf8.RuneCountInString(text); {
 	case n == 0:
-		return "Write what is to be said."
+		return "admin_session.say"
 	case n > maxMessage || !utf8.ValidString(text):
-		return "A message has at most " + plural(maxMessage, "character", "characters") + "."
+		return "admin_session.too_long"
 	}
 	return ""
 }
@@ -179,5 +179,5 @@ func (s *Server) say(v *visit, i *identity.Info, text string) error {
 		}
 	}
 	return s.opt.Identity.Record(v.ctx(), identity.AuditEvent{Event: "session.message", Actor: by.User, Via: by.Via, Remote: by.Remote,
-		Subject: whoOf(i), Session: i.ID, Protocol: i.Protocol, Result: "ok"})
+		Subject: v.whoOf(i), Session: i.ID, Protocol: i.Protocol, Result: "ok"})
 }

@@ -62,13 +62,13 @@ func (s *Server) sessionFilter(p *page, value func(string) string) identity.Filt
 	if from := strings.TrimSpace(value("from")); from != "" {
 		var err error
 		if f.From, err = identity.ParseFrom(from); err != nil {
-			wrong("from", "The address is not understood. Write one such as 192.0.2.1, or a prefix such as 192.0.2.0/24.")
+			wrong("from", "admin_sessions.the_address_is_not_understood_write")
 		}
 	}
 	if text := value("level"); text != "" {
 		l, err := identity.ParseLevel(text)
 		if err != nil {
-			wrong("level", "There is no such level.")
+			wrong("level", "admin_sessions.there_is_no_such_level")
 		}
 		f.Level = &l
 	}
@@ -98,8 +98,8 @@ func (s *Server) getAllSessions(v *visit) error {
 	view.Prev, view.Next = v.pageLink(at-1, pages), v.pageLink(at+1, pages)
 	view.Query, view.User, view.Class, view.From = f.Text, f.User, f.Class, v.QueryParam("from")
 	view.choices(f, by)
-	view.Columns = v.columns("/admin/sessions", cmp.Or(by, "-active"), column{key: "state", label: "State"}, column{key: "user", label: "User"}, column{key: "protocol", label: "Protocol"}, column{key: "client", label: "Client, doing"},
-		column{key: "address", label: "Address"}, column{key: "started", label: "Since", down: true}, column{key: "active", label: "Active", down: true}, column{key: "in", label: "In / out", down: true, class: "num"})
+	view.Columns = v.columns("/admin/sessions", cmp.Or(by, "-active"), column{key: "state", label: "common.state"}, column{key: "user", label: "common.user"}, column{key: "protocol", label: "common.protocol"}, column{key: "client", label: "admin_sessions.client_doing"},
+		column{key: "address", label: "common.address"}, column{key: "started", label: "common.since", down: true}, column{key: "active", label: "admin_sessions.active", down: true}, column{key: "in", label: "admin_sessions.in_out", down: true, class: "num"})
 	q := url.Values{}
 	for _, name := range filterFields {
 		if x := strings.TrimSpace(v.QueryParam(name)); x != "" {
@@ -110,7 +110,7 @@ func (s *Server) getAllSessions(v *visit) error {
 	if view.Filtered && view.Found > 0 {
 		view.EndAll = "/admin/sessions/end?" + q.Encode()
 	}
-	v.fill(&view.page, "admin.sessions", "Sessions")
+	v.fill(&view.page, "admin.sessions", "common.sessions")
 	view.Live = "/admin/sessions/events"
 	view.Rows, view.Select = s.sessionRows(v, &view.page, found.Sessions, "/admin/sessions"), true
 	if view.cut(v) {
@@ -127,25 +127,25 @@ func (v *visit) elsewhere(list []identity.Info) bool {
 
 // choices are what the selects offer.
 func (view *allSessionsView) choices(f identity.Filter, by string) {
-	view.Protocols = options(string(f.Protocol), "", "All protocols", "ftp", "FTP", "web", "Web", "dav", "WebDAV", "api", "API", "xmpp", "XMPP", "s2s", "XMPP server")
-	view.Roads = options(string(f.Road), "", "All roads", "ftp", "Files (FTP)", "web", "Web, WebDAV, API", "xmpp", "Chat (XMPP)")
+	view.Protocols = options(string(f.Protocol), "", "admin_sessions.all_protocols", "ftp", "FTP", "web", "Web", "dav", "WebDAV", "api", "API", "xmpp", "XMPP", "s2s", "admin_sessions.xmpp_server")
+	view.Roads = options(string(f.Road), "", "admin_sessions.all_roads", "ftp", "admin_sessions.files_ftp", "web", "admin_sessions.web_webdav_api", "xmpp", "admin_sessions.chat_xmpp")
 	level := ""
 	if f.Level != nil {
 		level = levelNumber(*f.Level)
 	}
-	levels := []string{"", "All levels"}
+	levels := []string{"", "admin_sessions.all_levels"}
 	for _, l := range matrixLevels() {
 		levels = append(levels, levelNumber(l), levelLabel(view.words, l))
 	}
 	view.Levels = options(level, levels...)
-	states := []string{"", "All states"}
+	states := []string{"", "admin_sessions.all_states"}
 	for _, st := range []identity.State{identity.StateConnected, identity.StateLogin, identity.StateReady, identity.StateTransfer, identity.StateAnonymous, identity.StateLoggedIn,
 		identity.StateUnauthed, identity.StateAuthenticated, identity.StateAvailable, identity.StateDetached} {
 		states = append(states, string(st), stateWords[st][0])
 	}
 	view.States = options(string(f.State), states...)
-	view.Sorting = options(by, "", "Last active first", "-started", "Newest", "started", "Oldest", "user", "User", "-level", "Level", "protocol", "Protocol", "address", "Address",
-		"class", "Class", "state", "State", "-in", "Most received", "-out", "Most sent")
+	view.Sorting = options(by, "", "admin_sessions.last_active_first", "-started", "admin_sessions.newest", "started", "admin_sessions.oldest", "user", "common.user", "-level", "common.level", "protocol", "common.protocol", "address", "common.address",
+		"class", "admin_sessions.class", "state", "common.state", "-in", "admin_sessions.most_received", "-out", "admin_sessions.most_sent")
 	view.More = f.Road != "" || f.Class != "" || f.From.IsValid() || f.Level != nil || len(view.Problems) > 0
 }
 
@@ -153,22 +153,22 @@ func (view *allSessionsView) choices(f identity.Filter, by string) {
 func (s *Server) postAdminEnd(v *visit) error {
 	i, ok := s.sessionAt(v)
 	if !ok {
-		return v.refused("/admin/sessions", "Nothing was ended.", errGone)
+		return v.refused("/admin/sessions", "admin_sessions.nothing_was_ended", errGone)
 	}
 	if i.ID == v.browser.ID() {
 		return s.postLogout(v)
 	}
 	if !v.mayEnd(&i) {
-		return v.refused("/admin/sessions", "The session was not ended.", identity.ErrRefused)
+		return v.refused("/admin/sessions", "admin_sessions.the_session_was_not_ended", identity.ErrRefused)
 	}
 	if err := s.end(v, i, v.text("reason")); err != nil {
-		return v.refused("/admin/sessions", "The session was not ended.", err)
+		return v.refused("/admin/sessions", "admin_sessions.the_session_was_not_ended", err)
 	}
 	to := v.backTo("/admin/sessions")
 	if strings.HasPrefix(to, pathOf("admin", "sessions", i.ID)) {
 		to = "/admin/sessions" // its own page is gone
 	}
-	return v.done(to, "Session of %s over %s ended.", whoOf(&i), sessionRow{Info: i}.Label())
+	return v.done(to, "admin_sessions.session_of_over_ended", v.whoOf(&i), sessionRow{Info: i}.Label())
 }
 
 // sessionAt is the session that the path names.
@@ -186,12 +186,12 @@ func (v *visit) mayEnd(i *identity.Info) bool {
 }
 
 // whoOf names whose session it is: by its address where nobody has logged in.
-func whoOf(i *identity.Info) string {
+func (v *visit) whoOf(i *identity.Info) string {
 	switch {
 	case i.User != nil:
 		return *i.User
 	case i.Level == identity.LevelAnonymous:
-		return "somebody anonymous"
+		return v.T("admin_sessions.somebody_anonymous")
 	}
 	return i.RemoteAddr
 }

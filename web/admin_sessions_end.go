@@ -82,7 +82,7 @@ func (s *Server) postEndSessions(v *visit) error {
 		return errTooLarge
 	}
 	if v.form("ticked") != "" && len(ids) == 0 {
-		return v.sorry(v.backTo("/admin/sessions"), "Nothing was selected. Tick one or more sessions, then choose what to do with them.")
+		return v.sorry(v.backTo("/admin/sessions"), "admin_sessions_end.nothing_was_selected_tick_one_or")
 	}
 	if v.form("sure") != "1" {
 		return s.askSessions(v, verb, ids, form.Get)
@@ -90,7 +90,7 @@ func (s *Server) postEndSessions(v *visit) error {
 	var p page
 	f := s.sessionFilter(&p, form.Get)
 	if len(p.Problems) > 0 || len(ids) == 0 && chooses(form.Get) == "" {
-		return v.sorry("/admin/sessions", "Nothing was ended: it is not clear which sessions are meant.")
+		return v.sorry("/admin/sessions", "admin_sessions_end.nothing_was_ended_it_is_not")
 	}
 	c := s.choose(v, ids, f)
 	if verb == "message" {
@@ -103,9 +103,9 @@ func (s *Server) postEndSessions(v *visit) error {
 		}
 	}
 	if n == 0 {
-		return v.sorry("/admin/sessions", "No session was ended: they had gone already, or are not below your level.")
+		return v.sorry("/admin/sessions", "admin_sessions_end.no_session_was_ended_they_had")
 	}
-	return v.done("/admin/sessions", "%s ended.", plural(n, "session", "sessions"))
+	return v.done("/admin/sessions", "admin_sessions_end.sessions_ended", n)
 }
 
 func (s *Server) sayAll(v *visit, c chosen, ids []string, value func(string) string) error {
@@ -125,9 +125,9 @@ func (s *Server) sayAll(v *visit, c chosen, ids []string, value func(string) str
 		n++
 	}
 	if n == 0 {
-		return v.sorry("/admin/sessions", "Nothing was sent: only pages and chat can show a message.")
+		return v.sorry("/admin/sessions", "admin_sessions_end.nothing_was_sent_only_pages_and")
 	}
-	return v.done("/admin/sessions", "The message was sent to %s.", plural(n, "session", "sessions"))
+	return v.done("/admin/sessions", "admin_sessions_end.the_message_was_sent_to_sessions", n)
 }
 
 // chooses is what the sessions of a filter have in common, in words; "" where it chooses all.
@@ -146,12 +146,12 @@ func chooses(value func(string) string) string {
 
 func (s *Server) askSessions(v *visit, verb string, ids []string, value func(string) string) error {
 	view := &endView{Verb: verb, Cancel: "/admin/sessions", Ticked: len(ids) > 0,
-		Reason: field{ID: "reason", Name: "reason", Label: "Reason", Type: "text", Autocomplete: "off", Help: "May stay empty. It may be shown to the people."},
-		Text:   field{ID: "text", Name: "text", Label: "Message", Rows: 3, Value: strings.TrimSpace(value("text")), Help: "Pages show it when they are opened next, chat apps at once. Other sessions get nothing."}}
+		Reason: field{ID: "reason", Name: "reason", Label: "admin_sessions_end.reason", Type: "text", Autocomplete: "off", Help: "admin_sessions_end.may_stay_empty_it_may_be"},
+		Text:   field{ID: "text", Name: "text", Label: "admin_sessions_end.message", Rows: 3, Value: strings.TrimSpace(value("text")), Help: "admin_sessions_end.pages_show_it_when_they_are"}}
 	f := s.sessionFilter(&view.page, value)
 	if len(ids) == 0 {
 		if view.What = chooses(value); view.What == "" {
-			return v.sorry("/admin/sessions", "Nothing was ended: say which sessions, by a filter or by ticking them.")
+			return v.sorry("/admin/sessions", "admin_sessions_end.nothing_was_ended_say_which_sessions")
 		}
 	}
 	if len(view.Problems) > 0 {
@@ -184,9 +184,9 @@ func (s *Server) askSessions(v *visit, verb string, ids []string, value func(str
 	if len(c.list) > maxListed {
 		view.Hidden, c.list = len(c.list)-maxListed, c.list[:maxListed]
 	}
-	title := "End " + plural(view.Count, "session", "sessions") + "?"
+	title := v.T("admin_sessions_end.title_end", view.Count)
 	if verb == "message" {
-		title = "Message to " + plural(view.Count, "session", "sessions")
+		title = v.T("admin_sessions_end.title_message", view.Count)
 	}
 	v.fill(&view.page, "admin.sessions", title)
 	view.Rows = s.sessionRows(v, &view.page, c.list, "/admin/sessions")

@@ -45,7 +45,7 @@ func (s *Server) showSources(v *visit, status int, asked func(*sourceRow) bool, 
 		return err
 	}
 	view := &sourcesView{}
-	v.fill(&view.page, "admin.sources", "Sources")
+	v.fill(&view.page, "admin.sources", "admin_sources.sources")
 	if view.Local, err = s.opt.Identity.CountUsers(v.ctx(), identity.UserFilter{}); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (s *Server) showSources(v *visit, status int, asked func(*sourceRow) bool, 
 	for _, d := range list {
 		view.Local -= d.Accounts
 		row := sourceRow{DirectoryState: d, Path: pathOf("admin", "sources", d.Name),
-			Login: field{ID: "login-" + d.Name, Name: "login", Label: "Login of somebody there", Type: "text", Autocomplete: "off", Help: "Empty: only ask whether it answers."}}
+			Login: field{ID: "login-" + d.Name, Name: "login", Label: "admin_sources.login_of_somebody_there", Type: "text", Autocomplete: "off", Help: "admin_sources.empty_only_ask_whether_it_answers"}}
 		if d.LastSync != nil {
 			row.Ended = view.Stamp(d.LastSync.Ended)
 		}

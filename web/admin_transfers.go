@@ -83,5 +83,5 @@ func (s *Server) postStopTransfer(v *visit) error {
 	if err := s.opt.Identity.StopTransfer(v.actor(), i.ID); err != nil {
 		return v.refused("/admin/transfers", v.T("transfers.not_stopped"), errGone)
 	}
-	return v.done("/admin/transfers", "transfers.stopped", whoOf(&i))
+	return v.done("/admin/transfers", "transfers.stopped", v.whoOf(&i))
 }

@@ -33,10 +33,10 @@ type userRow struct {
 
 func (s *Server) newUsersView(v *visit) *usersView {
 	return &usersView{
-		Login:    field{ID: "login", Name: "login", Label: "User name", Type: "text", Autocomplete: "off", Required: true, Help: "Letters, digits and . _ + - are allowed. It cannot be changed later."},
-		Password: newPasswordField("password", "Password"),
-		Level:    field{ID: "level", Name: "level", Label: "Level", Options: levelOptions(v.level)}.choose("10"),
-		Groups:   field{ID: "groups", Name: "groups", Label: "Groups", Type: "text", Help: "Names of further groups, with spaces between. May stay empty."},
+		Login:    field{ID: "login", Name: "login", Label: "admin_users.user_name", Type: "text", Autocomplete: "off", Required: true, Help: "admin_users.letters_digits_and_are_allowed_it"},
+		Password: newPasswordField("password", "common.password"),
+		Level:    field{ID: "level", Name: "level", Label: "common.level", Options: levelOptions(v.level)}.choose("10"),
+		Groups:   field{ID: "groups", Name: "groups", Label: "common.groups", Type: "text", Help: "admin_users.names_of_further_groups_with_spaces"},
 	}
 }
 
@@ -61,18 +61,18 @@ func (s *Server) showUsers(v *visit, status int, view *usersView) error {
 		yes := has == "yes"
 		f.Factor = &yes
 	}
-	for _, o := range []option{{Label: "2FA or not"}, {Value: "yes", Label: "With 2FA"}, {Value: "no", Label: "Without 2FA"}} {
+	for _, o := range []option{{Label: "admin_users.2fa_or_not"}, {Value: "yes", Label: "admin_users.with_2fa"}, {Value: "no", Label: "admin_users.without_2fa"}} {
 		o.Selected = o.Value == v.QueryParam("factor")
 		view.Factors = append(view.Factors, o)
 	}
 	view.Query, view.Group = f.Text, f.Group
 	view.Filtered = f.Text != "" || f.Group != "" || f.State != "" || f.Level != nil || f.Factor != nil
-	view.Levels = []option{{Label: "All levels"}}
+	view.Levels = []option{{Label: "admin_users.all_levels"}}
 	for _, o := range levelOptions(identity.LevelRoot) {
 		o.Selected = f.Level != nil && levelNumber(*f.Level) == o.Value
 		view.Levels = append(view.Levels, o)
 	}
-	for _, o := range []option{{Label: "All states"}, {Value: "active", Label: "Active"}, {Value: "disabled", Label: "Disabled"}} {
+	for _, o := range []option{{Label: "admin_users.all_states"}, {Value: "active", Label: "admin_users.active"}, {Value: "disabled", Label: "admin_users.disabled"}} {
 		o.Selected = o.Value == string(f.State)
 		view.States = append(view.States, o)
 	}
@@ -86,7 +86,7 @@ func (s *Server) showUsers(v *visit, status int, view *usersView) error {
 			Sessions: s.opt.Registry.Count(identity.Filter{Owner: a.ID}), Factors: secondFactors(a.Factors)})
 	}
 	view.Alone = !view.Filtered && len(list) <= 1
-	v.fill(&view.page, "admin.users", "Users")
+	v.fill(&view.page, "admin.users", "admin_users.users")
 	return s.write(v, status, "admin_users", view)
 }
 
@@ -105,7 +105,7 @@ func (s *Server) usersPage(v *visit, view *usersView, f identity.UserFilter) (li
 	}
 	view.Count = strconv.Itoa(n)
 	if f.Limit > 0 && n == f.Limit {
-		view.Count = "over " + strconv.Itoa(maxCounted)
+		view.Count = v.T("admin_users.over", maxCounted)
 	}
 	f.Limit = perPage
 	_, _, view.Pages, view.Page = pager(v.QueryParam("page"), n)
@@ -162,14 +162,14 @@ func (s *Server) postNewUser(v *visit) error {
 	view.Level = view.Level.choose(v.form("level"))
 	password := identity.NewSecret(v.form("password"))
 	if view.Login.Value == "" {
-		view.trouble(&view.Login, "Choose a user name.")
+		view.trouble(&view.Login, "admin_users.choose_a_user_name")
 	}
 	if fault := s.passwordFault(password, view.Login.Value, identity.Profile{}); fault != "" {
 		view.trouble(&view.Password, fault)
 	}
 	level, err := identity.ParseLevel(v.form("level"))
 	if err != nil || !level.Holdable() {
-		view.trouble(&view.Level, "Choose a level.")
+		view.trouble(&view.Level, "admin_users.choose_a_level")
 	}
 	if len(view.Problems) > 0 {
 		return s.showUsers(v, http.StatusUnprocessableEntity, view)
@@ -180,15 +180,15 @@ func (s *Server) postNewUser(v *visit) error {
 		if an.fallback {
 			return err
 		}
-		f, text := &view.Login, an.words(err)
+		f, text := &view.Login, an.words(v.words, err)
 		if errors.Is(err, identity.ErrNotFound) {
-			f, text, an.status = &view.Groups, "There is no such group. Create it first.", http.StatusUnprocessableEntity
+			f, text, an.status = &view.Groups, "admin_users.there_is_no_such_group_create", http.StatusUnprocessableEntity
 		}
 		view.trouble(f, text)
 		return s.showUsers(v, an.status, view)
 	}
 	name := s.display(a.Login, a.Domain)
-	return v.done(userPath(name), "The user %s was created.", name)
+	return v.done(userPath(name), "admin_users.the_user_was_created", name)
 }
 
 // names splits what people write between names.
@@ -231,9 +231,9 @@ func (s *Server) showUser(v *visit, status int, a identity.Account, pv *accountV
 	c := s.card(a)
 	view := &userView{Account: c, Address: string(a.Login) + "@" + a.Domain, Base: userPath(c.User), Own: a.ID == v.creds.UserID, Root: v.level == identity.LevelRoot,
 		Name: pv.Name, Email: pv.Email, Phone: pv.Phone, About: pv.About, Lang: pv.Lang, TimeZone: pv.TimeZone, Formats: pv.Formats,
-		LevelField:  field{ID: "level", Name: "level", Label: "Level", Options: levelOptions(v.level)}.choose(levelNumber(a.Level)),
-		GroupsField: field{ID: "groups", Name: "groups", Label: "Further groups", Type: "text", Value: strings.Join(c.Groups, " "), Help: "Names with spaces between; what is not here is left."},
-		Password:    newPasswordField("password", "New password")}
+		LevelField:  field{ID: "level", Name: "level", Label: "common.level", Options: levelOptions(v.level)}.choose(levelNumber(a.Level)),
+		GroupsField: field{ID: "groups", Name: "groups", Label: "admin_users.further_groups", Type: "text", Value: strings.Join(c.Groups, " "), Help: "admin_users.names_with_spaces_between_what_is"},
+		Password:    newPasswordField("password", "admin_users.new_password")}
 	view.Problems = pv.Problems
 	if password != nil {
 		view.Password = *password
@@ -288,9 +288,9 @@ func (s *Server) postUserLevel(v *visit) error {
 		_, err = s.opt.Identity.SetUser(v.ctx(), v.actor(), name, identity.UserChange{Level: &level})
 	}
 	if err != nil {
-		return v.refused(userPath(name), "The level was not changed.", err)
+		return v.refused(userPath(name), "admin_users.the_level_was_not_changed", err)
 	}
-	return v.done(userPath(name), "%s now has the level %s.", name, levelLabel(v.words, level))
+	return v.done(userPath(name), "admin_users.now_has_the_level", name, levelLabel(v.words, level))
 }
 
 func (s *Server) postUserProfile(v *visit) error {
@@ -304,9 +304,9 @@ func (s *Server) postUserProfile(v *visit) error {
 		return s.showUser(v, http.StatusUnprocessableEntity, a, pv, nil)
 	}
 	if _, err := s.opt.Identity.SetUser(v.ctx(), v.actor(), name, identity.UserChange{Profile: &profile}); err != nil {
-		return v.refused(userPath(name), "The profile was not saved.", err)
+		return v.refused(userPath(name), "admin_users.the_profile_was_not_saved", err)
 	}
-	return v.done(userPath(name), "The profile was saved.")
+	return v.done(userPath(name), "admin_users.the_profile_was_saved")
 }
 
 // postUserState disables or enables, as the route's last word says.
@@ -320,16 +320,16 @@ func (s *Server) postUserState(v *visit) error {
 		state, word = identity.UserActive, "enabled"
 	}
 	if a.ID == v.creds.UserID && state == identity.UserDisabled {
-		return v.refused(userPath(name), "You cannot disable your own account.", identity.ErrRefused)
+		return v.refused(userPath(name), "admin_users.you_cannot_disable_your_own_account", identity.ErrRefused)
 	}
 	n := len(s.opt.Registry.List(identity.Filter{Owner: a.ID}))
 	if _, err := s.opt.Identity.SetUser(v.ctx(), v.actor(), name, identity.UserChange{State: &state}); err != nil {
-		return v.refused(userPath(name), name+" was not "+word+".", err)
+		return v.refused(userPath(name), v.T("admin_users.was_not", name, word), err)
 	}
 	if state == identity.UserDisabled && n > 0 {
-		return v.done(userPath(name), "%s was disabled, and %s ended.", name, plural(n, "session", "sessions"))
+		return v.done(userPath(name), "admin_users.was_disabled_and_sessions_ended", name, n)
 	}
-	return v.done(userPath(name), "%s was %s.", name, word)
+	return v.done(userPath(name), "admin_users.was", name, word)
 }
 
 func (s *Server) postUserPassword(v *visit) error {
@@ -338,19 +338,19 @@ func (s *Server) postUserPassword(v *visit) error {
 		return err
 	}
 	if a.ID == v.creds.UserID { // an open screen must not suffice to take the account
-		return v.refused(userPath(name), "The password was not set. Change your own on the page Account, which asks for the present one.", identity.ErrRefused)
+		return v.refused(userPath(name), "admin_users.the_password_was_not_set_change", identity.ErrRefused)
 	}
 	fresh := identity.NewSecret(v.form("password"))
 	if fault := s.passwordFault(fresh, name, a.Profile); fault != "" {
-		pv, f := newAccountView(a.Profile), newPasswordField("password", "New password")
+		pv, f := newAccountView(a.Profile), newPasswordField("password", "admin_users.new_password")
 		pv.trouble(&f, fault)
 		return s.showUser(v, http.StatusUnprocessableEntity, a, pv, &f)
 	}
 	err = s.opt.Identity.ChangePassword(v.ctx(), v.actor(), name, identity.PasswordChange{Password: fresh, MustChange: v.form("must") == "1"})
 	if err != nil {
-		return v.refused(userPath(name), "The password was not set.", err)
+		return v.refused(userPath(name), "admin_users.the_password_was_not_set", err)
 	}
-	return v.done(userPath(name), "The password of %s was set. What was logged in with the old one has ended.", name)
+	return v.done(userPath(name), "admin_users.the_password_of_was_set_what", name)
 }
 
 // postUserGroups makes the further groups those that the form names.
@@ -360,13 +360,13 @@ func (s *Server) postUserGroups(v *visit) error {
 		return err
 	}
 	if a.ID != v.creds.UserID && !v.outranks(a.Level) {
-		return v.refused(userPath(name), "The groups were not changed.", identity.ErrRefused)
+		return v.refused(userPath(name), "admin_users.the_groups_were_not_changed", identity.ErrRefused)
 	}
 	want, have := map[string]bool{}, map[string]bool{}
 	for _, g := range names(v.form("groups")) {
 		n, err := identity.ParseUserName(g)
 		if err != nil {
-			return v.refused(userPath(name), "The groups were not changed.", err)
+			return v.refused(userPath(name), "admin_users.the_groups_were_not_changed", err)
 		}
 		want[string(n)] = string(n) != string(a.Group.Name)
 	}
@@ -376,18 +376,18 @@ func (s *Server) postUserGroups(v *visit) error {
 	for _, g := range sorted(want) {
 		if !have[g] && want[g] {
 			if err := s.opt.Identity.AddMembers(v.ctx(), v.actor(), g, []string{name}, false); err != nil {
-				return v.refused(userPath(name), "The group "+g+" was not added.", absentAs(err, errNoGroup))
+				return v.refused(userPath(name), v.T("admin_users.the_group_was_not_added", g), absentAs(err, errNoGroup))
 			}
 		}
 	}
 	for _, g := range sorted(have) {
 		if !want[g] {
 			if err := s.opt.Identity.RemoveMembers(v.ctx(), v.actor(), g, []string{name}); err != nil {
-				return v.refused(userPath(name), "The group "+g+" was not removed.", err)
+				return v.refused(userPath(name), v.T("admin_users.the_group_was_not_removed", g), err)
 			}
 		}
 	}
-	return v.done(userPath(name), "The groups of %s were changed.", name)
+	return v.done(userPath(name), "admin_users.the_groups_of_were_changed", name)
 }
 
 func sorted(m map[string]bool) []string {
@@ -414,7 +414,7 @@ func (s *Server) postUserEndSessions(v *visit) error {
 		return err
 	}
 	if a.ID != v.creds.UserID && !v.outranks(a.Level) {
-		return v.refused(userPath(name), "No session was ended.", identity.ErrRefused)
+		return v.refused(userPath(name), "admin_users.no_session_was_ended", identity.ErrRefused)
 	}
 	n := 0
 	for _, i := range s.opt.Registry.List(identity.Filter{Owner: a.ID}) {
@@ -422,5 +422,5 @@ func (s *Server) postUserEndSessions(v *visit) error {
 			n++
 		}
 	}
-	return v.done(userPath(name), "%s of %s ended.", plural(n, "session", "sessions"), name)
+	return v.done(userPath(name), "admin_users.sessions_of_ended", n, name)
 }

@@ -77,15 +77,15 @@ func (s *Server) postLoginCertificate(v *visit) error {
 		return err
 	}
 	retryAfter(v.Response().Header(), err)
-	text := a.words(err)
+	text := a.words(v.words, err)
 	switch {
 	case len(v.shown()) == 0:
-		text = "Your browser has shown no certificate. Install one in it, open this page anew, and choose it when you are asked."
+		text = "certificates.your_browser_has_shown_no_certificate"
 	case errors.Is(err, identity.ErrCertificate):
-		text = "Your certificate alone does not suffice here: log in with your password, and the certificate is looked at beside it."
+		text = "certificates.your_certificate_alone_does_not_suffice"
 		view.Password.Focus, view.Login.Focus = view.Login.Value != "", view.Login.Value == ""
 	case errors.Is(err, identity.ErrCredentials), errors.Is(err, identity.ErrInvalid), errors.Is(err, identity.ErrDisabled), errors.Is(err, identity.ErrExpired), errors.Is(err, identity.ErrRoadClosed):
-		text = "The certificate that your browser shows lets nobody in here. Where several accounts have it, give your user name too."
+		text = "certificates.the_certificate_that_your_browser_shows"
 	}
 	view.Problems = append(view.Problems, problem{Field: "certificate", Text: text})
 	return s.showLogin(v, a.status, view)
@@ -103,17 +103,17 @@ func (s *Server) getNewCertificate(v *visit) error {
 }
 
 func (s *Server) showNewCertificate(v *visit, status int, view *certificateView, fault string) error {
-	view.Label.ID, view.Label.Name, view.Label.Label, view.Label.Type = "label", "label", "Name", "text"
-	view.Label.Help = "In your words, such as: laptop. Empty: the name in the certificate."
-	view.PEM.ID, view.PEM.Name, view.PEM.Label, view.PEM.Rows = "pem", "pem", "Certificate (PEM)", 8
-	view.PEM.Help = "The text that begins with -----BEGIN CERTIFICATE-----. Never the private key."
+	view.Label.ID, view.Label.Name, view.Label.Label, view.Label.Type = "label", "label", "common.name", "text"
+	view.Label.Help = "certificates.in_your_words_such_as_laptop"
+	view.PEM.ID, view.PEM.Name, view.PEM.Label, view.PEM.Rows = "pem", "pem", "certificates.certificate_pem", 8
+	view.PEM.Help = "certificates.the_text_that_begins_with_begin"
 	if chain := v.shown(); len(chain) > 0 {
 		view.Shown, view.ShownPrint = chain[0].Subject.String(), grouped(identity.CertificateFingerprint(chain[0].Raw))
 	}
 	if fault != "" {
 		view.trouble(&view.PEM, fault)
 	}
-	v.fill(&view.page, "security.certificate", "New certificate")
+	v.fill(&view.page, "security.certificate", "certificates.new_certificate")
 	return s.write(v, status, "security_certificate", view)
 }
 
@@ -121,7 +121,7 @@ func (s *Server) postNewCertificate(v *visit) error {
 	view := &certificateView{}
 	view.Label.Value, view.PEM.Value = v.text("label"), v.form("pem")
 	if err := s.opt.Identity.MayManageCertificates(v.browser.Session); err != nil {
-		return v.refused("/security", "No certificate was added.", err)
+		return v.refused("/security", "certificates.no_certificate_was_added", err)
 	}
 	n := identity.NewCertificate{Label: view.Label.Value, Manages: v.form("manages") == "1"}
 	var err error
@@ -139,11 +139,11 @@ func (s *Server) postNewCertificate(v *visit) error {
 	switch {
 	case errors.Is(err, identity.ErrInvalid), errors.Is(err, identity.ErrExists), errors.Is(err, identity.ErrCertificateRoom):
 		a := answerTo(err)
-		return s.showNewCertificate(v, a.status, view, a.words(err))
+		return s.showNewCertificate(v, a.status, view, a.words(v.words, err))
 	case err != nil:
-		return v.refused("/security", "No certificate was added.", err)
+		return v.refused("/security", "certificates.no_certificate_was_added", err)
 	}
-	return v.done("/security#certificates", "The certificate %s was added. It lets in whoever has its key, until %s.", c.Label, c.NotAfter.In(v.clock()).Format(time.DateOnly))
+	return v.done("/security#certificates", "certificates.the_certificate_was_added_it_lets", c.Label, c.NotAfter.In(v.clock()).Format(time.DateOnly))
 }
 
 // clock is where the visitor's clock stands.
@@ -160,9 +160,9 @@ func (s *Server) postRemoveCertificate(v *visit) error {
 		_, err = s.opt.Identity.RemoveCertificate(v.ctx(), v.actor(), v.creds.User, v.param("id"), false)
 	}
 	if err != nil {
-		return v.refused("/security", "Nothing was removed.", absentAs(err, errGone))
+		return v.refused("/security", "certificates.nothing_was_removed", absentAs(err, errGone))
 	}
-	return v.done("/security#certificates", "The certificate was removed, and what was logged in by it is logged out.")
+	return v.done("/security#certificates", "certificates.the_certificate_was_removed_and_what")
 }
 
 // postUserCertificate takes a certificate away from somebody.
@@ -172,10 +172,10 @@ func (s *Server) postUserCertificate(v *visit) error {
 		return err
 	}
 	if a.ID == v.creds.UserID {
-		return v.refused(userPath(name), "Nothing was removed: your own certificates stand on the page Security.", identity.ErrRefused)
+		return v.refused(userPath(name), "certificates.nothing_was_removed_your_own_certificates", identity.ErrRefused)
 	}
 	if _, err := s.opt.Identity.RemoveCertificate(v.ctx(), v.actor(), name, v.param("id"), false); err != nil {
-		return v.refused(userPath(name), "Nothing was removed.", absentAs(err, errGone))
+		return v.refused(userPath(name), "certificates.nothing_was_removed", absentAs(err, errGone))
 	}
-	return v.done(userPath(name), "A certificate of %s was removed, and what was logged in by it is logged out.", name)
+	return v.done(userPath(name), "certificates.a_certificate_of_was_removed_and", name)
 }

@@ -92,7 +92,7 @@ func (s *Server) postChatToken(v *visit) error {
 		if a.fallback {
 			return err
 		}
-		s.tell(v, a.status, a.words(err))
+		s.tell(v, a.status, a.words(v.words, err))
 		return nil
 	}
 	return v.JSON(http.StatusOK, chatPass{jid, pass.Reveal()})

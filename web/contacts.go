@@ -93,7 +93,7 @@ func (s *Server) postInviteContact(v *visit) error {
 		if a.fallback {
 			return err
 		}
-		view.trouble(&view.Note, a.words(err))
+		view.trouble(&view.Note, a.words(v.words, err))
 		return s.showContacts(v, a.status, view)
 	}
 	view.Note.Value = ""
@@ -124,7 +124,7 @@ func (s *Server) acceptContact(v *visit, view *joinView, o *identity.OpenInvitat
 	err := o.Accept(v.ctx(), v.actor(), v.creds.UserID)
 	switch {
 	case errors.Is(err, identity.ErrExpired), errors.Is(err, identity.ErrInvalid):
-		view.Gone = sentence(strings.TrimSpace(answerTo(err).words(err)))
+		view.Gone = sentence(strings.TrimSpace(answerTo(err).words(v.words, err)))
 		return s.showJoin(v, answerTo(err).status, view)
 	case err != nil:
 		return err

@@ -15,6 +15,7 @@ import (
 
 	"trivium/files"
 	"trivium/identity"
+	"trivium/web/text"
 )
 
 // errGone is a thing in a list that went between the list and the button.
@@ -30,81 +31,81 @@ type answer struct {
 	fallback bool
 }
 
-const wrongLogin = "Name or password is wrong."
+const wrongLogin = "errors.wrong_login"
 
 // answers is the table; the first match wins. The first four share their words: none reveals
 // which accounts exist.
 var answers = []answer{
-	{err: identity.ErrCredentials, status: http.StatusUnauthorized, title: "Not logged in", text: wrongLogin},
-	{err: identity.ErrDisabled, status: http.StatusUnauthorized, title: "Not logged in", text: wrongLogin},
-	{err: identity.ErrExpired, status: http.StatusUnauthorized, title: "Not logged in", text: wrongLogin},
-	{err: identity.ErrRoadClosed, status: http.StatusUnauthorized, title: "Not logged in", text: wrongLogin},
-	{err: identity.ErrFactor, status: http.StatusUnauthorized, title: "Second factor needed", text: "This account has a second factor. Use an app password here."},
-	{err: identity.ErrCertificate, status: http.StatusUnauthorized, title: "Certificate and password needed", text: "Here a client certificate of the account and its password are wanted together."},
-	{err: identity.ErrMustChange, status: http.StatusUnauthorized, title: "Change your password", text: "Your password has to be changed first."},
-	{err: identity.ErrTLSRequired, status: http.StatusForbidden, title: "Not over an open line", text: "Logging in is only allowed over https. Open this page with https:// in front."},
-	{err: identity.ErrThrottled, status: http.StatusTooManyRequests, title: "Too many attempts", text: "Too many attempts."},
-	{err: identity.ErrBanned, status: http.StatusTooManyRequests, title: "Too many attempts", text: "Too many attempts from this address."},
-	{err: identity.ErrBusy, status: http.StatusServiceUnavailable, title: "The server is busy", text: "The server is busy with other log-ins. Try again in a few seconds."},
-	{err: identity.ErrSessions, status: http.StatusServiceUnavailable, title: "Too many sessions", text: "There are too many sessions, of this account or on this server. End one you no longer use, or try again later."},
-	{err: identity.ErrConnections, status: http.StatusTooManyRequests, title: "Too many connections", text: "Too many visitors come from this address. Try again in a minute."},
-	{err: identity.ErrClassDenied, status: http.StatusForbidden, title: "Not from here", text: "This server does not take connections from this address. Ask its administrator."},
-	{err: identity.ErrEnded, status: http.StatusUnauthorized, title: "Session ended", text: "The session has ended. Log in again."},
+	{err: identity.ErrCredentials, status: http.StatusUnauthorized, title: "errors.not_logged_in", text: wrongLogin},
+	{err: identity.ErrDisabled, status: http.StatusUnauthorized, title: "errors.not_logged_in", text: wrongLogin},
+	{err: identity.ErrExpired, status: http.StatusUnauthorized, title: "errors.not_logged_in", text: wrongLogin},
+	{err: identity.ErrRoadClosed, status: http.StatusUnauthorized, title: "errors.not_logged_in", text: wrongLogin},
+	{err: identity.ErrFactor, status: http.StatusUnauthorized, title: "errors.second_factor_needed", text: "errors.this_account_has_a_second_factor"},
+	{err: identity.ErrCertificate, status: http.StatusUnauthorized, title: "errors.certificate_and_password_needed", text: "errors.here_a_client_certificate_of_the"},
+	{err: identity.ErrMustChange, status: http.StatusUnauthorized, title: "errors.change_your_password", text: "errors.your_password_has_to_be_changed"},
+	{err: identity.ErrTLSRequired, status: http.StatusForbidden, title: "errors.not_over_an_open_line", text: "errors.logging_in_is_only_allowed_over"},
+	{err: identity.ErrThrottled, status: http.StatusTooManyRequests, title: "errors.too_many_attempts", text: "errors.too_many_attempts_2"},
+	{err: identity.ErrBanned, status: http.StatusTooManyRequests, title: "errors.too_many_attempts", text: "errors.too_many_attempts_from_this_address"},
+	{err: identity.ErrBusy, status: http.StatusServiceUnavailable, title: "errors.the_server_is_busy", text: "errors.the_server_is_busy_with_other"},
+	{err: identity.ErrSessions, status: http.StatusServiceUnavailable, title: "errors.too_many_sessions", text: "errors.there_are_too_many_sessions_of"},
+	{err: identity.ErrConnections, status: http.StatusTooManyRequests, title: "errors.too_many_connections", text: "errors.too_many_visitors_come_from_this"},
+	{err: identity.ErrClassDenied, status: http.StatusForbidden, title: "errors.not_from_here", text: "errors.this_server_does_not_take_connections"},
+	{err: identity.ErrEnded, status: http.StatusUnauthorized, title: "errors.session_ended", text: "errors.the_session_has_ended_log_in"},
 	{err: identity.ErrHidden, status: http.StatusNotFound, title: notFoundTitle, text: notFoundText},
 	{err: identity.ErrNotFound, status: http.StatusNotFound, title: notFoundTitle, text: notFoundText},
 	{err: errAbsent, status: http.StatusNotFound, title: notFoundTitle, text: notFoundText},
-	{err: errGone, status: http.StatusConflict, title: "Gone already", text: "It is gone already."},
-	{err: errNoGroup, status: http.StatusUnprocessableEntity, title: "No such group", text: "There is no group of this name. Create it first, or check the spelling."},
-	{err: errNoUser, status: http.StatusUnprocessableEntity, title: "No such user", text: "There is no user of this name, or it is not a member. Check the spelling."},
-	{err: errUntrusted, status: http.StatusBadRequest, title: "Not sent on", text: "The request of the application cannot be answered. Go back and try again.", explains: true},
-	{err: identity.ErrExists, status: http.StatusConflict, title: "Taken already", text: "That name is taken already. Choose another.", explains: true},
-	{err: identity.ErrInvalid, status: http.StatusUnprocessableEntity, title: "Not valid", text: "A value is not valid. Correct it and send the form again.", explains: true},
-	{err: identity.ErrRefused, status: http.StatusForbidden, title: "Not allowed", text: "Your level does not allow this: nobody changes an account whose level is not below their own.", explains: true},
-	{err: identity.ErrUnavailable, status: http.StatusServiceUnavailable, title: "Accounts cannot be reached", text: "The account store cannot be reached at the moment. Try again in a minute."},
+	{err: errGone, status: http.StatusConflict, title: "errors.gone_already", text: "errors.it_is_gone_already"},
+	{err: errNoGroup, status: http.StatusUnprocessableEntity, title: "errors.no_such_group", text: "errors.there_is_no_group_of_this"},
+	{err: errNoUser, status: http.StatusUnprocessableEntity, title: "errors.no_such_user", text: "errors.there_is_no_user_of_this"},
+	{err: errUntrusted, status: http.StatusBadRequest, title: "errors.not_sent_on", text: "errors.the_request_of_the_application_cannot", explains: true},
+	{err: identity.ErrExists, status: http.StatusConflict, title: "errors.taken_already", text: "errors.that_name_is_taken_already_choose", explains: true},
+	{err: identity.ErrInvalid, status: http.StatusUnprocessableEntity, title: "errors.not_valid", text: "errors.a_value_is_not_valid_correct", explains: true},
+	{err: identity.ErrRefused, status: http.StatusForbidden, title: "errors.not_allowed", text: "errors.your_level_does_not_allow_this", explains: true},
+	{err: identity.ErrUnavailable, status: http.StatusServiceUnavailable, title: "errors.accounts_cannot_be_reached", text: "errors.the_account_store_cannot_be_reached"},
 
-	{err: files.ErrQuota, status: http.StatusInsufficientStorage, title: "Quota is full", text: "The quota is full. Delete files you no longer need, or ask an administrator for more room."},
-	{err: files.ErrNoSpace, status: http.StatusInsufficientStorage, title: "The disk is full", text: "The server's disk is full. Try later, and tell the administrator."},
-	{err: files.ErrName, status: http.StatusUnprocessableEntity, title: "Name not valid", text: "The name is not valid: it may not be empty, contain a slash or control characters, or be longer than 255 bytes. Choose another."},
-	{err: files.ErrIsDir, status: http.StatusConflict, title: "It is a folder", text: "There is a folder of this name. Choose another name."},
-	{err: files.ErrNotDir, status: http.StatusConflict, title: "It is no folder", text: "A part of the path is a file, not a folder. Choose another place."},
-	{err: files.ErrNotEmpty, status: http.StatusConflict, title: "The folder is not empty", text: "The folder is not empty. Delete what is in it first."},
-	{err: files.ErrOffset, status: http.StatusConflict, title: "The upload cannot go on", text: "The upload does not continue where the first part ended. Send the whole file again."},
-	{err: files.ErrBusy, status: http.StatusLocked, title: "Someone else is writing", text: "Another upload to the same name is running. Wait until it ends, or choose another name."},
-	{err: files.ErrLocked, status: http.StatusLocked, title: "It is locked", text: "Somebody works on it with a program that has locked it. Wait until they have closed it, or an hour at most, or choose another name."},
-	{err: files.ErrNoLock, status: http.StatusConflict, title: "No such lock", text: "The lock has ended already. Open the file again."},
-	{err: files.ErrLocks, status: http.StatusServiceUnavailable, title: "Too many locks", text: "Your account holds too many locks. Close some files, or wait an hour."},
-	{err: files.ErrShareGone, status: http.StatusGone, title: "No longer available", text: "This link is no longer available. Ask whoever sent it for a new one."},
-	{err: files.ErrShareLimit, status: http.StatusConflict, title: "Too many links", text: "You have given out as many links as an account may. End some on the page Shares."},
-	{err: files.ErrUnsupported, status: http.StatusNotImplemented, title: "Not possible here", text: "The storage of this folder cannot do that."},
+	{err: files.ErrQuota, status: http.StatusInsufficientStorage, title: "errors.quota_is_full", text: "errors.the_quota_is_full_delete_files"},
+	{err: files.ErrNoSpace, status: http.StatusInsufficientStorage, title: "errors.the_disk_is_full", text: "errors.the_servers_disk_is_full_try"},
+	{err: files.ErrName, status: http.StatusUnprocessableEntity, title: "errors.name_not_valid", text: "errors.the_name_is_not_valid_it"},
+	{err: files.ErrIsDir, status: http.StatusConflict, title: "errors.it_is_a_folder", text: "errors.there_is_a_folder_of_this"},
+	{err: files.ErrNotDir, status: http.StatusConflict, title: "errors.it_is_no_folder", text: "errors.a_part_of_the_path_is"},
+	{err: files.ErrNotEmpty, status: http.StatusConflict, title: "errors.the_folder_is_not_empty", text: "errors.the_folder_is_not_empty_delete"},
+	{err: files.ErrOffset, status: http.StatusConflict, title: "errors.the_upload_cannot_go_on", text: "errors.the_upload_does_not_continue_where"},
+	{err: files.ErrBusy, status: http.StatusLocked, title: "errors.someone_else_is_writing", text: "errors.another_upload_to_the_same_name"},
+	{err: files.ErrLocked, status: http.StatusLocked, title: "errors.it_is_locked", text: "errors.somebody_works_on_it_with_a"},
+	{err: files.ErrNoLock, status: http.StatusConflict, title: "errors.no_such_lock", text: "errors.the_lock_has_ended_already_open"},
+	{err: files.ErrLocks, status: http.StatusServiceUnavailable, title: "errors.too_many_locks", text: "errors.your_account_holds_too_many_locks"},
+	{err: files.ErrShareGone, status: http.StatusGone, title: "errors.no_longer_available", text: "errors.this_link_is_no_longer_available"},
+	{err: files.ErrShareLimit, status: http.StatusConflict, title: "errors.too_many_links", text: "errors.you_have_given_out_as_many"},
+	{err: files.ErrUnsupported, status: http.StatusNotImplemented, title: "errors.not_possible_here", text: "errors.the_storage_of_this_folder_cannot"},
 	{err: fs.ErrNotExist, status: http.StatusNotFound, title: notFoundTitle, text: notFoundText},
-	{err: fs.ErrPermission, status: http.StatusForbidden, title: "Not allowed", text: "Your account has no permission for this: the owner, group and mode shown in the list decide. Ask the owner."},
-	{err: errStopped, status: http.StatusForbidden, title: "Stopped", text: "An administrator stopped this transfer. Ask why before you begin it again."},
-	{err: errTaken, status: http.StatusConflict, title: "Taken already", text: "Something of this name is there already. Choose another name, or delete the old one first."},
-	{err: fs.ErrExist, status: http.StatusConflict, title: "Taken already", text: "Something of this name is there already. Choose another name, or delete the old one first."},
+	{err: fs.ErrPermission, status: http.StatusForbidden, title: "errors.not_allowed", text: "errors.your_account_has_no_permission_for"},
+	{err: errStopped, status: http.StatusForbidden, title: "errors.stopped", text: "errors.an_administrator_stopped_this"},
+	{err: errTaken, status: http.StatusConflict, title: "errors.taken_already", text: "errors.something_of_this_name_is_there"},
+	{err: fs.ErrExist, status: http.StatusConflict, title: "errors.taken_already", text: "errors.something_of_this_name_is_there"},
 
-	{err: errStreams, status: http.StatusTooManyRequests, title: "Too many live pages", text: "This session has too many live pages open. Close some of them, then load this one again."},
-	{err: errForeign, status: http.StatusForbidden, title: "Not from another site", text: "The request came from another site, so nothing was changed. Open the page here and try again."},
-	{err: errToken, status: http.StatusForbidden, title: "The form is out of date", text: "You logged in or out since the form was opened, or it is too old, so nothing was changed. Open the page again and resend it."},
-	{err: errMediaType, status: http.StatusUnsupportedMediaType, title: "Not a form", text: "The request is no form that this page can read, so nothing was changed. Use the form on the page."},
-	{err: errTusVersion, status: http.StatusPreconditionFailed, title: "Another version", text: "This server resumes uploads by tus 1.0.0."},
-	{err: errTusOffset, status: http.StatusConflict, title: "The upload goes on elsewhere", text: "The upload does not continue where the first part ended. Ask how much has come, and go on there."},
-	{err: errTusLength, status: http.StatusRequestEntityTooLarge, title: "Too long", text: "More came than was announced, so it was not taken. Begin the upload again."},
+	{err: errStreams, status: http.StatusTooManyRequests, title: "errors.too_many_live_pages", text: "errors.this_session_has_too_many_live"},
+	{err: errForeign, status: http.StatusForbidden, title: "errors.not_from_another_site", text: "errors.the_request_came_from_another_site"},
+	{err: errToken, status: http.StatusForbidden, title: "errors.the_form_is_out_of_date", text: "errors.you_logged_in_or_out_since"},
+	{err: errMediaType, status: http.StatusUnsupportedMediaType, title: "errors.not_a_form", text: "errors.the_request_is_no_form_that"},
+	{err: errTusVersion, status: http.StatusPreconditionFailed, title: "errors.another_version", text: "errors.this_server_resumes_uploads_by_tus"},
+	{err: errTusOffset, status: http.StatusConflict, title: "errors.the_upload_goes_on_elsewhere", text: "errors.the_upload_does_not_continue_where_2"},
+	{err: errTusLength, status: http.StatusRequestEntityTooLarge, title: "errors.too_long", text: "errors.more_came_than_was_announced_so"},
 	{err: errTusAddress, status: http.StatusNotFound, title: notFoundTitle, text: notFoundText},
-	{err: errLoggedOut, status: http.StatusUnauthorized, title: "Not logged in", text: "The session has ended. Log in again, then go on."},
-	{err: errTooLarge, status: http.StatusRequestEntityTooLarge, title: "Too large", text: "The form is larger than 64 kB, so nothing was changed. Shorten it."},
-	{err: errSlow, status: http.StatusRequestTimeout, title: "Too slow", text: "The form did not arrive in time, so nothing was changed. Send it again."},
-	{err: errMalformed, status: http.StatusBadRequest, title: "Not readable", text: "The form could not be read to its end, so nothing was changed. Send it again."},
-	{err: context.Canceled, status: http.StatusRequestTimeout, title: "Broken off", text: "The request was broken off, so it was not finished."},
-	{err: context.DeadlineExceeded, status: http.StatusServiceUnavailable, title: "The server is busy", text: "The server took too long. Try again in a minute."},
+	{err: errLoggedOut, status: http.StatusUnauthorized, title: "errors.not_logged_in", text: "errors.the_session_has_ended_log_in_2"},
+	{err: errTooLarge, status: http.StatusRequestEntityTooLarge, title: "errors.too_large", text: "errors.the_form_is_larger_than_64"},
+	{err: errSlow, status: http.StatusRequestTimeout, title: "errors.too_slow", text: "errors.the_form_did_not_arrive_in"},
+	{err: errMalformed, status: http.StatusBadRequest, title: "errors.not_readable", text: "errors.the_form_could_not_be_read"},
+	{err: context.Canceled, status: http.StatusRequestTimeout, title: "errors.broken_off", text: "errors.the_request_was_broken_off_so"},
+	{err: context.DeadlineExceeded, status: http.StatusServiceUnavailable, title: "errors.the_server_is_busy", text: "errors.the_server_took_too_long_try"},
 }
 
 const (
-	notFoundTitle = "Page not found"
-	notFoundText  = "There is no page at this address, or it is not for you. Check the address, or go on from the home page."
+	notFoundTitle = "errors.not_found_title"
+	notFoundText  = "errors.not_found_text"
 )
 
-var fallback = answer{status: http.StatusInternalServerError, title: "Something failed here",
-	text: "The server could not do this, and nothing says that it was your fault. Try again; if it stays so, tell the administrator the request number.", fallback: true}
+var fallback = answer{status: http.StatusInternalServerError, title: "errors.something_failed_here",
+	text: "errors.the_server_could_not_do_this", fallback: true}
 
 // answer finds what a person gets for err.
 func (s *Server) answer(err error) answer { return answerTo(err) }
@@ -119,24 +120,24 @@ func answerTo(err error) answer {
 }
 
 // words is a sentence: what the error itself says, where that was written for people.
-func (a answer) words(err error) string {
+func (a answer) words(l *text.Language, err error) string {
 	if name := (*files.NameError)(nil); errors.As(err, &name) {
-		return sentence(name.Error())
+		return l.Echo("service", sentence(name.Error()))
 	}
 	if a.err != nil && a.explains {
 		own := strings.TrimSuffix(err.Error(), ": "+a.err.Error())
 		if own != "" && own != a.err.Error() {
-			return sentence(own)
+			return l.Echo("service", sentence(own))
 		}
 	}
 	var soft *files.SoftLimitError
 	if errors.As(err, &soft) {
-		return sentence(soft.Error())
+		return l.Echo("service", sentence(soft.Error()))
 	}
 	if after := identity.RetryAfter(err); after > 0 {
-		return a.text + " Try again in " + spell(after) + "."
+		return l.T(a.text) + " " + l.T("errors.try_again_in", spell(l, after))
 	}
-	return a.text
+	return l.T(a.text)
 }
 
 func sentence(s string) string {
@@ -149,14 +150,14 @@ func sentence(s string) string {
 }
 
 // spell writes a wait as people say it.
-func spell(d time.Duration) string {
+func spell(l *text.Language, d time.Duration) string {
 	switch s := int((d + time.Second - 1) / time.Second); {
 	case s < 120:
-		return plural(s, "second", "seconds")
+		return l.T("time.seconds", s)
 	case s < 2*3600:
-		return plural((s+59)/60, "minute", "minutes")
+		return l.T("time.minutes", (s+59)/60)
 	default:
-		return plural((s+3599)/3600, "hour", "hours")
+		return l.T("time.hours", (s+3599)/3600)
 	}
 }
 
@@ -205,10 +206,10 @@ func (s *Server) onError(err error, c echo.Context) {
 	}
 	retryAfter(c.Response().Header(), err)
 	if v.byScript() {
-		s.tell(v, a.status, a.words(err))
+		s.tell(v, a.status, a.words(v.words, err))
 		return
 	}
-	view := &errorView{Status: a.status, Text: a.words(err), Contact: s.opt.AdminContact}
+	view := &errorView{Status: a.status, Text: a.words(v.words, err), Contact: s.opt.AdminContact}
 	if !v.known {
 		view.Login = "/login?next=" + queryEscape(v.back())
 	}
@@ -221,7 +222,7 @@ func (s *Server) onError(err error, c echo.Context) {
 
 // tell answers a script in words alone.
 func (s *Server) tell(v *visit, status int, words string) {
-	if err := v.String(status, words+" (request "+requestID(v.Request())+")"); err != nil {
+	if err := v.String(status, words+" "+v.T("errors.request", requestID(v.Request()))); err != nil {
 		s.log.Debug("an answer did not arrive", "request", requestID(v.Request()), "err", err)
 	}
 }

@@ -107,7 +107,7 @@ func (s *Server) showFiles(v *visit, status int, tree *files.Tree, dir files.Inf
 		p = "/"
 	}
 	view := &filesView{Path: p, Here: filesHref(p), Access: tree.Access(dir),
-		NewName: field{ID: "folder", Name: "name", Label: "Folder name", Type: "text", Autocomplete: "off", Required: true}}
+		NewName: field{ID: "folder", Name: "name", Label: "files.folder_name", Type: "text", Autocomplete: "off", Required: true}}
 	var list []files.Info
 	err := tree.ReadDir(v.ctx(), p, func(i files.Info) error {
 		list = append(list, i)
@@ -121,9 +121,9 @@ func (s *Server) showFiles(v *visit, status int, tree *files.Tree, dir files.Inf
 	view.Count = len(list)
 	first, last, pages, at := pager(v.QueryParam("page"), len(list))
 	view.Page, view.Pages, view.Prev, view.Next = at, pages, v.pageLink(at-1, pages), v.pageLink(at+1, pages)
-	view.Crumbs, view.Up = crumbs(p)
+	view.Crumbs, view.Up = v.crumbs(p)
 	view.Sorts = sortHeads(view.Here, by)
-	name := "Files"
+	name := "files.files"
 	if p != "/" {
 		name = path.Base(p)
 	}
@@ -190,7 +190,7 @@ func sortFiles(list []files.Info, by string) {
 }
 
 func sortHeads(here, by string) (heads []sortHead) {
-	for _, h := range [][2]string{{"name", "Name"}, {"size", "Size"}, {"changed", "Changed"}} {
+	for _, h := range [][2]string{{"name", "common.name"}, {"size", "common.size"}, {"changed", "common.changed"}} {
 		s := sortHead{Label: h[1], Href: here + "?sort=" + h[0], Class: h[0]}
 		switch by {
 		case h[0]:
@@ -208,8 +208,8 @@ func sortHeads(here, by string) (heads []sortHead) {
 }
 
 // crumbs are the folders from the top to p.
-func crumbs(p string) (list []crumb, up string) {
-	list = []crumb{{Label: "Files", Href: filesHref("/"), Path: "/"}}
+func (v *visit) crumbs(p string) (list []crumb, up string) {
+	list = []crumb{{Label: v.T("files.files"), Href: filesHref("/"), Path: "/"}}
 	at := ""
 	for _, seg := range strings.Split(strings.Trim(p, "/"), "/") {
 		if seg == "" {
@@ -244,11 +244,11 @@ func (s *Server) showFileForm(v *visit, tree *files.Tree, dir, verb, name string
 		return err
 	}
 	view := &fileFormView{Verb: verb, Name: name, Here: filesHref(dir), Dir: info.Dir,
-		NewName: field{ID: "to", Name: "to", Label: "New name", Type: "text", Autocomplete: "off", Value: name, Required: true, Focus: true}}
+		NewName: field{ID: "to", Name: "to", Label: "files.new_name", Type: "text", Autocomplete: "off", Value: name, Required: true, Focus: true}}
 	if tree.Throws() {
 		view.Trash = max(s.trashDays(), 1)
 	}
-	title := map[string]string{"rename": "Rename", "delete": "Delete"}[verb] + " " + name
+	title := v.T(map[string]string{"rename": "files.rename_it", "delete": "files.delete_it"}[verb], name)
 	v.fill(&view.page, "files", title)
 	return s.write(v, http.StatusOK, "file_form", view)
 }
@@ -285,14 +285,14 @@ func (s *Server) postFiles(v *visit) error {
 	name := v.form("name")
 	target, err := member(dir, name)
 	if err != nil {
-		return v.refused(here, quoted(name)+" was not changed.", err)
+		return v.refused(here, v.T("files.was_not_changed", quoted(name)), err)
 	}
 	switch v.form("do") {
 	case "mkdir":
 		if err := tree.Mkdir(v.ctx(), target); err != nil {
-			return v.refused(here, "The folder "+quoted(name)+" was not made.", err)
+			return v.refused(here, v.T("files.the_folder_was_not_made", quoted(name)), err)
 		}
-		return v.done(here, "The folder %s was made.", quoted(name))
+		return v.done(here, "files.the_folder_was_made", quoted(name))
 	case "rename":
 		to, err := member(dir, v.form("to"))
 		if err == nil && to != target {
@@ -303,9 +303,9 @@ func (s *Server) postFiles(v *visit) error {
 			}
 		}
 		if err != nil {
-			return v.refused(here, quoted(name)+" was not renamed.", err)
+			return v.refused(here, v.T("files.was_not_renamed", quoted(name)), err)
 		}
-		return v.done(here, "%s is now called %s.", quoted(name), quoted(path.Base(to)))
+		return v.done(here, "files.is_now_called", quoted(name), quoted(path.Base(to)))
 	case "delete":
 		info, err := tree.Lstat(v.ctx(), target)
 		thrown := err == nil && !info.Link && !info.Part && tree.Throws()
@@ -313,12 +313,12 @@ func (s *Server) postFiles(v *visit) error {
 			err = remove(v, tree, target)
 		}
 		if err != nil {
-			return v.refused(here, quoted(name)+" was not deleted.", err)
+			return v.refused(here, v.T("files.was_not_deleted", quoted(name)), err)
 		}
 		if thrown {
-			return v.done(here, "%s was deleted. It can be restored from the trash.", quoted(name))
+			return v.done(here, "files.was_deleted_it_can_be_restored", quoted(name))
 		}
-		return v.done(here, "%s was deleted.", quoted(name))
+		return v.done(here, "files.was_deleted", quoted(name))
 	case "restore":
 		return s.restoreVersion(v, tree, here, target)
 	}

@@ -37,7 +37,7 @@ func (s *Server) getOwnGroups(v *visit) error {
 		}
 		view.Rows = append(view.Rows, r)
 	}
-	v.fill(&view.page, "groups", "My groups")
+	v.fill(&view.page, "groups", "groups.my_groups")
 	return s.write(v, http.StatusOK, "groups", view)
 }
 
@@ -56,9 +56,9 @@ func (s *Server) postOwnGroupAdd(v *visit) error {
 	}
 	who := names(v.form("users"))
 	if err := s.opt.Identity.AddMembers(v.ctx(), v.actor(), v.param("name"), who, false); err != nil {
-		return v.refused("/groups", "Nobody was added to "+v.param("name")+".", absentAs(err, errNoUser))
+		return v.refused("/groups", v.T("groups.nobody_was_added_to", v.param("name")), absentAs(err, errNoUser))
 	}
-	return v.done("/groups", "%s joined the group %s.", plural(len(who), "user", "users"), v.param("name"))
+	return v.done("/groups", "groups.users_joined_the_group", len(who), v.param("name"))
 }
 
 func (s *Server) postOwnGroupRemove(v *visit) error {
@@ -66,7 +66,7 @@ func (s *Server) postOwnGroupRemove(v *visit) error {
 		return err
 	}
 	if err := s.opt.Identity.RemoveMembers(v.ctx(), v.actor(), v.param("name"), []string{v.form("user")}); err != nil {
-		return v.refused("/groups", "Nobody left "+v.param("name")+".", absentAs(err, errNoUser))
+		return v.refused("/groups", v.T("groups.nobody_left", v.param("name")), absentAs(err, errNoUser))
 	}
-	return v.done("/groups", "%s left the group %s.", v.form("user"), v.param("name"))
+	return v.done("/groups", "groups.left_the_group", v.form("user"), v.param("name"))
 }

@@ -25,10 +25,10 @@ type joinView struct {
 
 func newJoinView() *joinView {
 	return &joinView{
-		Login: field{ID: "login", Name: "login", Label: "User name", Type: "text", Autocomplete: "username", Required: true, Focus: true,
-			Help: "Letters, digits and . _ + - are allowed. It cannot be changed later."},
-		Display:  field{ID: "display", Name: "display", Label: "Your name", Type: "text", Autocomplete: "name", Help: "As others see it. May stay empty."},
-		Password: newPasswordField("password", "Password"),
+		Login: field{ID: "login", Name: "login", Label: "join.user_name", Type: "text", Autocomplete: "username", Required: true, Focus: true,
+			Help: "join.letters_digits_and_are_allowed_it"},
+		Display:  field{ID: "display", Name: "display", Label: "join.your_name", Type: "text", Autocomplete: "name", Help: "join.as_others_see_it_may_stay"},
+		Password: newPasswordField("password", "common.password"),
 	}
 }
 
@@ -55,7 +55,7 @@ func (s *Server) openLink(v *visit, view *joinView) (o *identity.OpenInvitation,
 	view.Accept = v.known && o.Contact && o.Creator != v.creds.UserID
 	if o.Account != nil {
 		view.Account, view.First = s.display(o.Account.Login, o.Account.Domain), o.Kind == identity.InviteFirst
-		view.Password.Label, view.Password.Focus = "New password", true
+		view.Password.Label, view.Password.Focus = "join.new_password", true
 	}
 	view.ChatLink = template.URL(chatLink(o)) //nolint:gosec // a scheme of ours, and names in their normal form
 	return o, false, nil
@@ -87,14 +87,14 @@ func (s *Server) showJoin(v *visit, status int, view *joinView) error {
 	// Neither a search engine nor a page that is linked from here is to know the code.
 	v.Response().Header().Set("X-Robots-Tag", "noindex")
 	v.Response().Header().Set("Referrer-Policy", "no-referrer")
-	title := "Join " + s.opt.SiteName
+	title := v.T("join.join", s.opt.SiteName)
 	switch {
 	case view.Gone != "":
-		title = "Link not valid"
+		title = "join.link_not_valid"
 	case view.Account != "":
-		title = "Choose a password"
+		title = "join.choose_a_password"
 	case view.Contact:
-		title = "Add a contact"
+		title = "join.add_a_contact"
 	}
 	view.Action = pathOf("join", view.Code)
 	v.fill(&view.page, "join", title)
@@ -118,7 +118,7 @@ func (s *Server) postJoin(v *visit) error {
 	if !o.Creates() {
 		login = ""
 	} else if login == "" {
-		view.trouble(&view.Login, "Choose a user name.")
+		view.trouble(&view.Login, "join.choose_a_user_name")
 	}
 	checked := view.Account
 	if checked == "" {
@@ -147,7 +147,7 @@ func (s *Server) postJoin(v *visit) error {
 	}
 	name := s.display(a.Login, a.Domain)
 	if o.Kind == identity.InviteReset {
-		return v.done("/login", "The password of %s was set, and its sessions have ended. Log in with it.", name)
+		return v.done("/login", "join.the_password_of_was_set_and", name)
 	}
 	if v.known { // somebody else's session: it ends first
 		if err := s.downgrade(v); err != nil {
@@ -156,9 +156,9 @@ func (s *Server) postJoin(v *visit) error {
 	}
 	c, err := s.opt.Identity.Upgrade(v.ctx(), v.browser, identity.Login{Method: identity.MethodForm, Name: string(a.Login) + "@" + a.Domain, Secret: password}, false)
 	if err != nil {
-		return v.done("/login", "Welcome, %s. Log in with the password that you have chosen.", name)
+		return v.done("/login", "join.welcome_log_in_with_the_password", name)
 	}
 	s.keep(v, c)
 	v.attach(v.browser)
-	return v.done("/", "Welcome, %s. This is how you connect.", name)
+	return v.done("/", "join.welcome_this_is_how_you_connect", name)
 }

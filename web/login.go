@@ -21,8 +21,8 @@ type loginView struct {
 
 func newLoginView() *loginView {
 	return &loginView{
-		Login:    field{ID: "login", Name: "login", Label: "User name", Type: "text", Autocomplete: "username webauthn", Required: true, Focus: true},
-		Password: field{ID: "password", Name: "password", Label: "Password", Type: "password", Autocomplete: "current-password", Required: true},
+		Login:    field{ID: "login", Name: "login", Label: "login.user_name", Type: "text", Autocomplete: "username webauthn", Required: true, Focus: true},
+		Password: field{ID: "password", Name: "password", Label: "common.password", Type: "password", Autocomplete: "current-password", Required: true},
 	}
 }
 
@@ -49,8 +49,8 @@ func (s *Server) showLogin(v *visit, status int, view *loginView) error {
 	}
 	view.NoAdmin, view.Providers, view.Mail = !has, s.providers(view.Next), s.opt.Mail
 	view.Certificate = s.opt.Config.ClientCertificates && v.Request().TLS != nil
-	view.Passkey = v.passkeyHere(passkeyPart{Action: "/login/passkey", Options: "/login/passkey/options", Auto: true, Button: "Log in with a passkey", Next: view.Next})
-	v.fill(&view.page, "login", "Log in")
+	view.Passkey = v.passkeyHere(passkeyPart{Action: "/login/passkey", Options: "/login/passkey/options", Auto: true, Button: "login.log_in_with_a_passkey", Next: view.Next})
+	v.fill(&view.page, "login", "common.log_in")
 	return s.write(v, status, "login", view)
 }
 
@@ -79,7 +79,7 @@ func (s *Server) postLogin(v *visit) error {
 			a = answerTo(identity.ErrCredentials)
 		}
 		retryAfter(v.Response().Header(), err)
-		view.Problems = append(view.Problems, problem{Field: view.Login.ID, Text: a.words(err)})
+		view.Problems = append(view.Problems, problem{Field: view.Login.ID, Text: a.words(v.words, err)})
 		if a.status == http.StatusUnauthorized {
 			view.Password.Focus, view.Login.Focus = view.Login.Value != "", view.Login.Value == ""
 		}
@@ -94,7 +94,7 @@ func (s *Server) postLogout(v *visit) error {
 	if err := s.downgrade(v); err != nil {
 		return err
 	}
-	return v.done("/login", "You are logged out.")
+	return v.done("/login", "login.you_are_logged_out")
 }
 
 // downgrade logs the session out: it goes on as an anonymous one under a new cookie.

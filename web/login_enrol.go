@@ -37,8 +37,8 @@ func (s *Server) appPart(v *visit) (appPart, error) {
 		return appPart{}, err
 	}
 	p := appPart{QR: template.HTML(svg), Code: codeField(), //nolint:gosec // numbers alone come from the text
-		Secret: field{ID: "totp-secret", Label: "Or type this key into the app", Value: inFours(key.Secret.Reveal())}}
-	p.Code.Help = "The six digits that the app shows now. So we know that it works."
+		Secret: field{ID: "totp-secret", Label: "login_enrol.or_type_this_key_into_the", Value: inFours(key.Secret.Reveal())}}
+	p.Code.Help = "login_enrol.the_six_digits_that_the_app"
 	return p, nil
 }
 
@@ -57,7 +57,7 @@ func inFours(s string) string {
 
 // labelField is what a passkey is to be called.
 func labelField() field {
-	return field{ID: "label", Name: "label", Label: "Name of the passkey", Type: "text", Autocomplete: "off", Help: "Such as the device that it lies on. May stay empty."}
+	return field{ID: "label", Name: "label", Label: "login_enrol.name_of_the_passkey", Type: "text", Autocomplete: "off", Help: "login_enrol.such_as_the_device_that_it"}
 }
 
 func (s *Server) getEnrol(v *visit) error {
@@ -76,14 +76,14 @@ func (s *Server) showEnrol(v *visit, status int, next, fault string) error {
 		return v.see(factorPath(next))
 	}
 	view := &enrolView{User: h.User, Next: next, Label: labelField(),
-		Passkey: v.passkeyHere(passkeyPart{Action: "/login/enrol/passkey", Options: "/login/enrol/options", Make: true, Button: "Create a passkey", Next: next})}
+		Passkey: v.passkeyHere(passkeyPart{Action: "/login/enrol/passkey", Options: "/login/enrol/options", Make: true, Button: "login_enrol.create_a_passkey", Next: next})}
 	if view.App, err = s.appPart(v); err != nil {
 		return err
 	}
 	if fault != "" {
 		view.trouble(&view.App.Code, fault)
 	}
-	v.fill(&view.page, "login.enrol", "Set up a second factor")
+	v.fill(&view.page, "login.enrol", "login_enrol.set_up_a_second_factor")
 	view.LoginHref = ""
 	return s.write(v, status, "login_enrol", view)
 }
@@ -91,7 +91,7 @@ func (s *Server) showEnrol(v *visit, status int, next, fault string) error {
 // postEnrolApp sets the app up and logs in.
 func (s *Server) postEnrolApp(v *visit) error {
 	codes, set, err := s.opt.Identity.AddTOTP(v.ctx(), v.browser, identity.NewSecret(v.form("code")))
-	return s.enrolled(v, codes, set, err, "The authenticator app is set up, and you are logged in.")
+	return s.enrolled(v, codes, set, err, "login_enrol.the_authenticator_app_is_set_up")
 }
 
 func (s *Server) postEnrolOptions(v *visit) error {
@@ -106,7 +106,7 @@ func (s *Server) postEnrolPasskey(v *visit) error {
 		return s.showEnrol(v, http.StatusUnprocessableEntity, localPath(v.form("next")), off)
 	}
 	codes, set, err := s.opt.Identity.AddPasskey(v.ctx(), v.browser, site, v.text("label"), v.credential())
-	return s.enrolled(v, codes, set, err, "The passkey was created, and you are logged in.")
+	return s.enrolled(v, codes, set, err, "login_enrol.the_passkey_was_created_and_you")
 }
 
 // enrolled ends a log-in that had to set a factor up.
@@ -122,7 +122,7 @@ func (s *Server) enrolled(v *visit, codes []identity.Secret, set *identity.Cooki
 		return err
 	default:
 		a := answerTo(err)
-		return s.showEnrol(v, a.status, next, a.words(err))
+		return s.showEnrol(v, a.status, next, a.words(v.words, err))
 	}
 	s.keep(v, *set)
 	v.attach(v.browser)

@@ -57,10 +57,10 @@ func (s *Server) showFactor(v *visit, status int, next string, recovery bool, fa
 	}
 	view := &factorView{User: h.User, Ways: h, Next: next, Recovery: recovery || !h.TOTP,
 		Left:    max(1, int(h.Until.Sub(s.now())/time.Minute)),
-		Passkey: v.passkeyHere(passkeyPart{Action: "/login/passkey", Options: "/login/passkey/options", Button: "Use a passkey or security key", Next: next})}
+		Passkey: v.passkeyHere(passkeyPart{Action: "/login/passkey", Options: "/login/passkey/options", Button: "login_factor.use_a_passkey_or_security_key", Next: next})}
 	view.Code = codeField()
 	if view.Recovery {
-		view.Code.Label, view.Code.Help, view.Code.Mode, view.Code.Autocomplete = "Recovery code", "Ten letters and digits. Each works once.", "", "off"
+		view.Code.Label, view.Code.Help, view.Code.Mode, view.Code.Autocomplete = "login_factor.recovery_code", "login_factor.ten_letters_and_digits_each_works", "", "off"
 	}
 	if fault != "" {
 		view.trouble(&view.Code, fault)
@@ -68,14 +68,14 @@ func (s *Server) showFactor(v *visit, status int, next string, recovery bool, fa
 	if a, ok := s.opt.Identity.ChatAnswer(v.browser); ok {
 		view.Asked = &a
 	}
-	v.fill(&view.page, "login.totp", "Second factor")
+	v.fill(&view.page, "login.totp", "login_factor.second_factor")
 	view.LoginHref = ""
 	return s.write(v, status, "login_factor", view)
 }
 
 func codeField() field {
-	return field{ID: "code", Name: "code", Label: "Code of your authenticator app", Type: "text", Autocomplete: "one-time-code",
-		Mode: "numeric", Required: true, Focus: true, Help: "Six digits, new every 30 seconds."}
+	return field{ID: "code", Name: "code", Label: "login_factor.code_of_your_authenticator_app", Type: "text", Autocomplete: "one-time-code",
+		Mode: "numeric", Required: true, Focus: true, Help: "login_factor.six_digits_new_every_30_seconds"}
 }
 
 // postFactor takes a code of the app, or a recovery code.
@@ -90,7 +90,7 @@ func (s *Server) postFactor(v *visit) error {
 	return v.see(next)
 }
 
-const wrongCode = "The code is wrong, or was used already. Wait for the next one, and check that your phone's clock is right."
+const wrongCode = "login_factor.the_code_is_wrong_or_was"
 
 // factorRefused shows the page again, or the log-in where that is over.
 func (s *Server) factorRefused(v *visit, err error, next string) error {
@@ -103,20 +103,20 @@ func (s *Server) factorRefused(v *visit, err error, next string) error {
 	if herr != nil {
 		return herr
 	}
-	text := a.words(err)
+	text := a.words(v.words, err)
 	recovery := v.form("way") == "recovery"
 	if errors.Is(err, identity.ErrCredentials) {
 		if text = wrongCode; recovery {
-			text = "The recovery code is wrong, or was used already."
+			text = "login_factor.the_recovery_code_is_wrong_or"
 		} else if v.form("credential") != "" {
-			_, text = passkeyWords(err)
+			_, text = v.passkeyWords(err)
 		}
 	}
 	if !waits {
 		view := newLoginView()
 		view.Next = next
 		if errors.Is(err, identity.ErrEnded) {
-			text = "The log-in took too long, or was given up."
+			text = "login_factor.the_log_in_took_too_long"
 		}
 		view.Problems = append(view.Problems, problem{Field: view.Login.ID, Text: text + " Log in again from the beginning."})
 		return s.showLogin(v, a.status, view)
@@ -170,7 +170,7 @@ func (s *Server) postFactorChatDone(v *visit) error {
 	case errors.Is(err, identity.ErrCredentials):
 		view := newLoginView()
 		view.Next = next
-		view.Problems = append(view.Problems, problem{Field: view.Login.ID, Text: "The log-in was refused in chat."})
+		view.Problems = append(view.Problems, problem{Field: view.Login.ID, Text: "login_factor.the_log_in_was_refused_in"})
 		return s.showLogin(v, http.StatusUnauthorized, view)
 	}
 	return s.factorRefused(v, err, next)

@@ -154,11 +154,11 @@ var errStale = errors.New("the log-in has expired")
 // providerFailed shows the log-in page, or for who is logged in the account page, with what went wrong.
 func (s *Server) providerFailed(v *visit, p *oidc.Provider, next string, err error) error {
 	a := answerTo(err)
-	text := a.words(err)
+	text := a.words(v.words, err)
 	var denied *oidc.DeniedError
 	switch {
 	case errors.Is(err, errStale):
-		a.status, text = http.StatusBadRequest, "That log-in has expired, or was begun elsewhere. Begin again."
+		a.status, text = http.StatusBadRequest, "oidc.that_log_in_has_expired_or"
 	case errors.As(err, &denied):
 		text = p.Label() + " says: " + sentence(denied.Error())
 	case errors.Is(err, identity.ErrCredentials):
@@ -202,7 +202,7 @@ func (s *Server) postLink(v *visit) error {
 		return s.providerFailed(v, p, "", err)
 	}
 	view := &linkView{Label: p.Label(), To: to}
-	v.fill(&view.page, "account", "On to "+p.Label())
+	v.fill(&view.page, "account", v.T("provider.on_to", p.Label()))
 	v.Response().Header().Set("Refresh", "0; url="+to)
 	return s.write(v, http.StatusOK, "provider", view)
 }
@@ -213,17 +213,17 @@ func (s *Server) linked(v *visit, a attempt, f identity.Foreign) error {
 		return v.see("/login?next=%2Faccount")
 	}
 	if err := s.opt.Identity.LinkForeign(v.ctx(), v.actor(), a.User, f); err != nil {
-		return v.refused("/account", "The account was not linked.", err)
+		return v.refused("/account", "oidc.the_account_was_not_linked", err)
 	}
-	return v.done("/account", "Your account is linked. You can log in by it from now on.")
+	return v.done("/account", "oidc.your_account_is_linked_you_can")
 }
 
 // postUnlink removes a link.
 func (s *Server) postUnlink(v *visit) error {
 	if err := s.opt.Identity.RemoveLink(v.ctx(), v.actor(), v.creds.User, v.form("issuer"), v.form("subject")); err != nil {
-		return v.refused("/account", "The link was not removed.", err)
+		return v.refused("/account", "oidc.the_link_was_not_removed", err)
 	}
-	return v.done("/account", "The link was removed.")
+	return v.done("/account", "oidc.the_link_was_removed")
 }
 
 // linkRow is a link on the account page.

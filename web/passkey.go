@@ -122,7 +122,7 @@ func (v *visit) sendOptions(ask func(identity.Site) ([]byte, error)) error {
 		v.server.log.Error("a question for an authenticator", "request", requestID(v.Request()), "err", err)
 	}
 	retryAfter(v.Response().Header(), err)
-	return v.JSON(a.status, map[string]string{"error": a.words(err)})
+	return v.JSON(a.status, map[string]string{"error": a.words(v.words, err)})
 }
 
 // credential is the authenticator's answer as passkey.js put it into the form.
@@ -135,15 +135,15 @@ func (v *visit) credential() []byte {
 }
 
 // passkeyWords says what went wrong with a passkey.
-func passkeyWords(err error) (status int, text string) {
+func (v *visit) passkeyWords(err error) (status int, text string) {
 	a := answerTo(err)
 	if errors.Is(err, identity.ErrCredentials) {
-		return a.status, "This passkey is not known here, or its answer came too late. Try again, or log in another way."
+		return a.status, v.T("passkey.not_known")
 	}
 	if errors.Is(err, identity.ErrInvalid) {
-		return a.status, "The passkey was not accepted: the browser's answer did not fit, or came too late. Try again."
+		return a.status, v.T("passkey.not_accepted")
 	}
-	return a.status, a.words(err)
+	return a.status, a.words(v.words, err)
 }
 
 // postPasskeyOptions asks for a passkey: any, or those of the log-in that waits.
@@ -158,7 +158,7 @@ func (s *Server) postPasskey(v *visit) error {
 	next := localPath(v.form("next"))
 	site, off := s.site(v.Request())
 	if off != "" {
-		return v.refused("/login", "The passkey was not used. "+off, identity.ErrRefused)
+		return v.refused("/login", v.T("passkey.the_passkey_was_not_used", off), identity.ErrRefused)
 	}
 	_, half, err := s.opt.Identity.Halfway(v.ctx(), v.browser)
 	if err != nil {
@@ -186,7 +186,7 @@ func (s *Server) postPasskey(v *visit) error {
 	}
 	view := newLoginView()
 	view.Next = next
-	status, text := passkeyWords(err)
+	status, text := v.passkeyWords(err)
 	retryAfter(v.Response().Header(), err)
 	view.Problems = append(view.Problems, problem{Field: "passkey", Text: text})
 	return s.showLogin(v, status, view)

@@ -78,7 +78,7 @@ func (s *Server) showPreview(v *visit, tree *files.Tree, info files.Info) error 
 	dir := path.Dir(info.Path)
 	view := &previewView{Info: info, Name: path.Base(info.Path), Kind: previewOf(info.Path), Src: filesHref(info.Path), Folder: filesHref(dir),
 		ModeText: info.Mode.Perm().String()[1:]}
-	view.Crumbs, _ = crumbs(info.Path)
+	view.Crumbs, _ = v.crumbs(info.Path)
 	v.fill(&view.page, "files", view.Name)
 	view.Changed = view.Stamp(info.ModTime)
 	if err := view.read(v, tree); err != nil {
@@ -93,7 +93,7 @@ func (s *Server) showPreview(v *visit, tree *files.Tree, info files.Info) error 
 // read takes what a page can show of a text.
 func (w *previewView) read(v *visit, tree *files.Tree) error {
 	if w.Kind == previewNone || w.Info.Part {
-		w.Kind, w.Why = previewNone, "There is no preview of files of this kind."
+		w.Kind, w.Why = previewNone, v.T("preview.there_is_no_preview_of_files")
 		return nil
 	}
 	f, err := tree.Open(v.ctx(), w.Info.Path) // the right to read it is asked here, whatever is shown
@@ -116,7 +116,7 @@ func (w *previewView) read(v *visit, tree *files.Tree) error {
 		text = text[:max(0, len(text)-1)]
 	}
 	if !utf8.Valid(text) || slices.Contains(text, 0) {
-		w.Kind, w.Why = previewNone, "It is no text in UTF-8, so there is no preview."
+		w.Kind, w.Why = previewNone, v.T("preview.it_is_no_text_in_utf")
 		return nil
 	}
 	if w.Kind == previewTable && w.table(string(text)) {

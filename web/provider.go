@@ -248,7 +248,7 @@ func (s *Server) leave(v *visit, to, label string) error {
 		return v.Redirect(http.StatusSeeOther, to)
 	}
 	view := &onwardView{Label: label, To: template.URL(to)} //nolint:gosec // registered by an administrator, to the letter
-	v.fill(&view.page, "application", "On to "+label)
+	v.fill(&view.page, "application", v.T("provider.on_to", label))
 	v.Response().Header().Set("Refresh", "0; url="+to)
 	return s.write(v, http.StatusOK, "onward", view)
 }
@@ -264,11 +264,11 @@ type consentView struct {
 
 // claimWords say what a scope opens.
 var claimWords = map[string]string{ //nolint:gochecknoglobals // a table
-	identity.ScopeOpenID:  "An ID that stands for the account and never changes",
-	identity.ScopeProfile: "Name, user name, language, time zone",
-	identity.ScopeEmail:   "E-mail address",
-	identity.ScopeGroups:  "Names of the groups",
-	identity.ScopeOffline: "Going on while nobody is here",
+	identity.ScopeOpenID:  "provider.an_id",
+	identity.ScopeProfile: "provider.name_user_name_language_time_zone",
+	identity.ScopeEmail:   "provider.e_mail_address",
+	identity.ScopeGroups:  "provider.names_of_the_groups",
+	identity.ScopeOffline: "provider.going_on_while_nobody_is_here",
 }
 
 func claimList(scopes []string) []string {
@@ -286,7 +286,7 @@ func (s *Server) showConsent(v *visit, w wish) error {
 		return s.sendBack(v, w, &provider.Refusal{Code: "consent_required", Text: "the person has not agreed yet"})
 	}
 	view := &consentView{App: w.App.Name, Gets: claimList(w.Scopes), Request: w.raw, Host: hostOf(w.Redirect)}
-	v.fill(&view.page, "application", "Log in to "+w.App.Name)
+	v.fill(&view.page, "application", v.T("consent.log_in_to", w.App.Name))
 	return s.write(v, http.StatusOK, "consent", view)
 }
 
@@ -324,7 +324,7 @@ func (s *Server) getFarewell(v *visit) error {
 		return s.saidFarewell(v, f)
 	}
 	view := &farewellView{App: f.App.Name, Request: v.Request().URL.RawQuery}
-	v.fill(&view.page, "logout", "Log out")
+	v.fill(&view.page, "logout", "common.log_out")
 	return s.write(v, http.StatusOK, "farewell", view)
 }
 
@@ -354,7 +354,7 @@ func (s *Server) saidFarewell(v *visit, f provider.Farewell) error {
 	if f.Back != "" {
 		return s.leave(v, f.Back, f.App.Name)
 	}
-	return v.done("/login", "You are logged out.")
+	return v.done("/login", "provider.you_are_logged_out")
 }
 
 // loginHint is who an application thinks will log in, for the form.
@@ -402,7 +402,7 @@ func ordered(scopes []string) []string {
 
 func (s *Server) postEndApplication(v *visit) error {
 	if err := s.opt.Identity.EndApplication(v.ctx(), v.actor(), v.creds.User, v.param("id")); err != nil {
-		return v.refused("/security", "Nothing was ended.", absentAs(err, errGone))
+		return v.refused("/security", "provider.nothing_was_ended", absentAs(err, errGone))
 	}
-	return v.done("/security", "You are logged out there, and it knows you no more. It may ask again.")
+	return v.done("/security", "provider.you_are_logged_out_there_and")
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
@@ -48,7 +49,7 @@ func newRenderer(assets *assetSet, languages *text.Set) (*renderer, error) {
 			t := template.New("").Funcs(template.FuncMap{
 				"asset": assets.url, "vendor": assets.vendor, "icon": icon, "bytes": words.Bytes, "add": func(a, b int) int { return a + b },
 				"level": func(l identity.Level) string { return levelLabel(words, l) }, "initial": initial, "audit": newAuditTable, "lower": strings.ToLower,
-				"withCSRF": withCSRF, "sprint": fmt.Sprint, "t": words.T, "w": func(s string) string { return words.T(s) }, "h": words.H, "number": words.Number, "when": whenIn(words), "languages": languages.Languages,
+				"withCSRF": withCSRF, "sprint": fmt.Sprint, "t": words.T, "w": func(s string) string { return words.T(s) }, "said": func(s string) string { return words.Echo("service", s) }, "h": words.H, "number": words.Number, "when": whenIn(words), "languages": languages.Languages, "scriptWords": sync.OnceValue(func() template.HTML { return scriptWords(r.english, words) }),
 			}).Option("missingkey=error")
 			for _, name := range []string{"layout", "parts"} {
 				if err := parseIn(t, words, "templates/"+name+".html"); err != nil {
@@ -82,6 +83,24 @@ func newRenderer(assets *assetSet, languages *text.Set) (*renderer, error) {
 	// A fault of the parts stops the start.
 	_, err = r.page(r.english, "error")
 	return r, err
+}
+
+// scriptWords are the texts of the scripts by their English ones, as words.js reads them; nothing in English.
+func scriptWords(english, words *text.Language) template.HTML {
+	if words == english {
+		return ""
+	}
+	said := map[string]string{}
+	for _, key := range english.Keys() {
+		if strings.HasPrefix(key, "script.") {
+			said[english.Written(key)] = words.Written(key)
+		}
+	}
+	b, err := json.Marshal(said)
+	if err != nil { // strings always can be
+		return ""
+	}
+	return template.HTML(`<template id="words">` + template.HTMLEscapeString(string(b)) + "</template>\n") //nolint:gosec // escaped
 }
 
 // constant is a text that needs no arguments.
@@ -186,6 +205,11 @@ type page struct {
 
 // T is a text in the visitor's language.
 func (p *page) T(key string, args ...any) string { return p.words.T(key, args...) }
+
+// Ago is how the page's script writes times that go by.
+func (p *page) Ago() string {
+	return strings.Join([]string{p.T("time.just_now"), p.T("time.ago_seconds", "#"), p.T("time.ago_minutes", "#"), p.T("time.ago_hours", "#")}, "|")
+}
 
 // Language is the one of the page, for the attributes lang and dir.
 func (p *page) Language() *text.Language { return p.words }
@@ -358,6 +382,7 @@ func whenIn(words *text.Language) func(stamp) template.HTML {
 
 // trouble adds a row to the error summary and to the field it is about.
 func (p *page) trouble(f *field, text string) {
+	text = p.T(text)
 	f.Error = text
 	p.Problems = append(p.Problems, problem{Field: f.ID, Text: text})
 }

@@ -13,7 +13,7 @@ type resetView struct {
 }
 
 func newResetView() *resetView {
-	return &resetView{Name: field{ID: "name", Name: "name", Label: "User name or e-mail address", Type: "text", Autocomplete: "username", Required: true, Focus: true}}
+	return &resetView{Name: field{ID: "name", Name: "name", Label: "reset.user_name_or_e_mail_address", Type: "text", Autocomplete: "username", Required: true, Focus: true}}
 }
 
 func (s *Server) getReset(v *visit) error {
@@ -25,7 +25,7 @@ func (s *Server) getReset(v *visit) error {
 
 func (s *Server) showReset(v *visit, status int, view *resetView) error {
 	view.Mail = s.opt.Mail
-	v.fill(&view.page, "login.reset", "Forgotten password")
+	v.fill(&view.page, "login.reset", "reset.forgotten_password")
 	return s.write(v, status, "reset", view)
 }
 
@@ -39,11 +39,11 @@ func (s *Server) postReset(v *visit) error {
 				return err
 			}
 			retryAfter(v.Response().Header(), err)
-			view.trouble(&view.Name, a.words(err))
+			view.trouble(&view.Name, a.words(v.words, err))
 			return s.showReset(v, a.status, view)
 		}
 	}
-	return v.done("/login", "If there is such an account and it has an e-mail address, a link is on its way there. It is good for a day.")
+	return v.done("/login", "reset.if_there_is_such_an_account")
 }
 
 // mustChange sends who has to choose another password to the page where that is done, and lets

@@ -32,7 +32,7 @@ type searchView struct {
 // showSearch lists what below a folder has the words in its name, whatever their case.
 func (s *Server) showSearch(v *visit, tree *files.Tree, dir, query string) error {
 	view := &searchView{Query: clip(strings.TrimSpace(query), maxQuery), Here: filesHref(dir)}
-	view.Crumbs, _ = crumbs(dir)
+	view.Crumbs, _ = v.crumbs(dir)
 	v.fill(&view.page, "files", "Search in "+view.Crumbs[len(view.Crumbs)-1].Label)
 	if view.Query == "" {
 		return v.see(view.Here)
@@ -46,9 +46,9 @@ func (s *Server) showSearch(v *visit, tree *files.Tree, dir, query string) error
 	case v.ctx().Err() != nil:
 		return v.ctx().Err()
 	case errors.Is(err, errEnough) && len(f.found) >= maxFound:
-		view.Cut = "There are more. Search in a folder further down, or for a longer part of the name."
+		view.Cut = "search.there_are_more_search_in_a"
 	case errors.Is(err, errEnough), errors.Is(err, context.DeadlineExceeded):
-		view.Cut = "Not everything was searched: it was too much for one search. Search in a folder further down."
+		view.Cut = "search.not_everything_was_searched_it_was"
 	case err != nil:
 		return err
 	}

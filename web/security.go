@@ -60,7 +60,7 @@ func (s *Server) getSecurity(v *visit) error {
 	if view.Applications, err = s.applications(v); err != nil {
 		return err
 	}
-	v.fill(&view.page, "security", "Security")
+	v.fill(&view.page, "security", "common.security")
 	return s.write(v, http.StatusOK, "security", view)
 }
 
@@ -75,11 +75,11 @@ func (s *Server) getNewPasskey(v *visit) error { return s.showNewPasskey(v, http
 
 func (s *Server) showNewPasskey(v *visit, status int, fault string) error {
 	view := &addView{Label: labelField(),
-		Passkey: v.passkeyHere(passkeyPart{Action: "/security/passkey", Options: "/security/passkey/options", Make: true, Button: "Create a passkey"})}
+		Passkey: v.passkeyHere(passkeyPart{Action: "/security/passkey", Options: "/security/passkey/options", Make: true, Button: "security.create_a_passkey"})}
 	if fault != "" {
 		view.Problems = append(view.Problems, problem{Field: "passkey", Text: fault})
 	}
-	v.fill(&view.page, "security.passkey", "New passkey")
+	v.fill(&view.page, "security.passkey", "security.new_passkey")
 	return s.write(v, status, "security_passkey", view)
 }
 
@@ -96,10 +96,10 @@ func (s *Server) postNewPasskey(v *visit) error {
 		if a.fallback {
 			return err
 		}
-		_, text := passkeyWords(err)
+		_, text := v.passkeyWords(err)
 		return s.showNewPasskey(v, a.status, text)
 	}
-	v.flash(flash{Kind: flashSuccess, Text: "The passkey was created. You can log in with it from now on.", Codes: codes})
+	v.flash(flash{Kind: flashSuccess, Text: "security.the_passkey_was_created_you_can", Codes: codes})
 	return v.see("/security")
 }
 
@@ -110,7 +110,7 @@ func (s *Server) showNewApp(v *visit, status int, fault string) error {
 	var err error
 	view.App, err = s.appPart(v)
 	if errors.Is(err, identity.ErrExists) || errors.Is(err, identity.ErrRefused) {
-		return v.refused("/security", "No authenticator app was set up.", err)
+		return v.refused("/security", "security.no_authenticator_app_was_set_up", err)
 	}
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (s *Server) showNewApp(v *visit, status int, fault string) error {
 	if fault != "" {
 		view.trouble(&view.App.Code, fault)
 	}
-	v.fill(&view.page, "security.app", "Authenticator app")
+	v.fill(&view.page, "security.app", "common.authenticator_app")
 	return s.write(v, status, "security_app", view)
 }
 
@@ -129,41 +129,41 @@ func (s *Server) postNewApp(v *visit) error {
 		return s.showNewApp(v, http.StatusUnprocessableEntity, wrongCode)
 	case errors.Is(err, identity.ErrInvalid):
 		a := answerTo(err)
-		return s.showNewApp(v, a.status, a.words(err))
+		return s.showNewApp(v, a.status, a.words(v.words, err))
 	case err != nil:
-		return v.refused("/security", "No authenticator app was set up.", err)
+		return v.refused("/security", "security.no_authenticator_app_was_set_up", err)
 	}
-	v.flash(flash{Kind: flashSuccess, Text: "The authenticator app is set up. It is asked for at the next log-in; apps of FTP, WebDAV and chat need app passwords from now on.", Codes: codes})
+	v.flash(flash{Kind: flashSuccess, Text: "security.the_authenticator_app_is_set_up", Codes: codes})
 	return v.see("/security")
 }
 
 func (s *Server) postRenameFactor(v *visit) error {
 	if err := s.opt.Identity.RenameFactor(v.ctx(), v.actor(), v.param("id"), v.text("label")); err != nil {
-		return v.refused("/security", "The name was not changed.", absentAs(err, errGone))
+		return v.refused("/security", "security.the_name_was_not_changed", absentAs(err, errGone))
 	}
-	return v.done("/security", "The name was changed.")
+	return v.done("/security", "security.the_name_was_changed")
 }
 
 func (s *Server) postRemoveFactor(v *visit) error {
 	if err := s.opt.Identity.RemoveFactor(v.ctx(), v.actor(), v.creds.User, v.param("id"), v.browser.Session); err != nil {
-		return v.refused("/security", "Nothing was removed.", absentAs(err, errGone))
+		return v.refused("/security", "security.nothing_was_removed", absentAs(err, errGone))
 	}
-	return v.done("/security", "It was removed.")
+	return v.done("/security", "security.it_was_removed")
 }
 
 func (s *Server) postRecovery(v *visit) error {
 	codes, err := s.opt.Identity.RenewRecovery(v.ctx(), v.browser)
 	if err != nil {
-		return v.refused("/security", "No recovery codes were made.", err)
+		return v.refused("/security", "security.no_recovery_codes_were_made", err)
 	}
-	v.flash(flash{Kind: flashSuccess, Text: "There are new recovery codes. The old ones do not work any more.", Codes: codes})
+	v.flash(flash{Kind: flashSuccess, Text: "security.there_are_new_recovery_codes_the", Codes: codes})
 	return v.see("/security")
 }
 
 // postAskChat asks the person's chat apps whether chat is to be a second factor.
 func (s *Server) postAskChat(v *visit) error {
 	if _, err := s.opt.Identity.AskChat(v.ctx(), v.browser, http.MethodPost, s.publicAddress()+"/security"); err != nil {
-		return v.refused("/security", "Nothing was asked in chat.", err)
+		return v.refused("/security", "security.nothing_was_asked_in_chat", err)
 	}
 	return v.see("/security#chat")
 }
@@ -171,12 +171,12 @@ func (s *Server) postAskChat(v *visit) error {
 func (s *Server) postChatFactor(v *visit) error {
 	codes, err := s.opt.Identity.AddChat(v.ctx(), v.browser)
 	if errors.Is(err, identity.ErrCredentials) {
-		return v.refused("/security", "It was refused in chat, so chat is no second factor.", identity.ErrRefused)
+		return v.refused("/security", "security.it_was_refused_in_chat_so", identity.ErrRefused)
 	}
 	if err != nil {
-		return v.refused("/security", "Chat is no second factor yet.", err)
+		return v.refused("/security", "security.chat_is_no_second_factor_yet", err)
 	}
-	v.flash(flash{Kind: flashSuccess, Text: "Chat is a second factor from now on: allow each log-in there. Chat apps themselves need an app password.", Codes: codes})
+	v.flash(flash{Kind: flashSuccess, Text: "security.chat_is_a_second_factor_from", Codes: codes})
 	return v.see("/security")
 }
 
@@ -187,10 +187,10 @@ func (s *Server) postUserFactor(v *visit) error {
 		return err
 	}
 	if a.ID == v.creds.UserID {
-		return v.refused(userPath(name), "Nothing was removed: your own factors stand on the page Security.", identity.ErrRefused)
+		return v.refused(userPath(name), "security.nothing_was_removed_your_own_factors", identity.ErrRefused)
 	}
 	if err := s.opt.Identity.RemoveFactor(v.ctx(), v.actor(), name, v.param("id"), nil); err != nil {
-		return v.refused(userPath(name), "Nothing was removed.", absentAs(err, errGone))
+		return v.refused(userPath(name), "security.nothing_was_removed", absentAs(err, errGone))
 	}
-	return v.done(userPath(name), "A second factor of %s was removed.", name)
+	return v.done(userPath(name), "security.a_second_factor_of_was_removed", name)
 }

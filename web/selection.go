@@ -21,9 +21,9 @@ type selection struct {
 
 // selectionVerbs say what is done, as a heading and as a result.
 var selectionVerbs = map[string]struct{ title, done, undone string }{
-	"move":   {"Move", "moved", "not moved"},
-	"copy":   {"Copy", "copied", "not copied"},
-	"remove": {"Delete", "deleted", "not deleted"},
+	"move":   {"files.move", "selection.moved", "selection.not_moved"},
+	"copy":   {"files.copy", "selection.copied", "selection.not_copied"},
+	"remove": {"common.delete", "selection.deleted", "selection.not_deleted"},
 }
 
 // selectionView is the page that asks where the entries shall go, or whether they shall.
@@ -42,10 +42,10 @@ type selectionView struct {
 }
 
 // Count names how many there are.
-func (w *selectionView) Count() string { return plural(len(w.Names), "entry", "entries") }
+func (w *selectionView) Count() string { return w.T("common.entries", len(w.Names)) }
 
 // Do is the verb as a heading.
-func (w *selectionView) Do() string { return selectionVerbs[w.Verb].title }
+func (w *selectionView) Do() string { return w.T(selectionVerbs[w.Verb].title) }
 
 // postSelection does what the form says with the entries that it names, or asks what it leaves open.
 func (s *Server) postSelection(v *visit, tree *files.Tree, dir string) error {
@@ -53,7 +53,7 @@ func (s *Server) postSelection(v *visit, tree *files.Tree, dir string) error {
 	here := filesHref(dir)
 	switch {
 	case len(sel.names) == 0:
-		v.flash(flash{Kind: flashError, Text: "Nothing was selected. Tick one or more entries, then choose what to do with them."})
+		v.flash(flash{Kind: flashError, Text: "selection.nothing_was_selected_tick_one_or"})
 		return v.see(here)
 	case len(sel.names) > maxSelection:
 		return errTooLarge
@@ -69,7 +69,7 @@ func (s *Server) postSelection(v *visit, tree *files.Tree, dir string) error {
 const maxPicks = 500
 
 func (s *Server) showSelection(v *visit, tree *files.Tree, sel selection) error {
-	view := &selectionView{Verb: sel.verb, Names: sel.names, Here: filesHref(sel.dir), At: sel.dir}
+	view := &selectionView{page: page{words: v.words}, Verb: sel.verb, Names: sel.names, Here: filesHref(sel.dir), At: sel.dir}
 	if tree.Throws() {
 		view.Trash = max(s.trashDays(), 1)
 	}
@@ -98,7 +98,7 @@ func (s *Server) pick(v *visit, tree *files.Tree, view *selectionView, at string
 	a := tree.Access(info)
 	view.Into = info.Dir && (a.Create || a.Mkdir)
 	view.Same = filesHref(view.At) == view.Here
-	view.Crumbs, _ = crumbs(view.At)
+	view.Crumbs, _ = v.crumbs(view.At)
 	err = tree.ReadDir(v.ctx(), view.At, func(i files.Info) error {
 		if i.Dir && (filesHref(view.At) != view.Here || !slices.Contains(view.Names, i.Name)) { // nothing goes into itself
 			view.Folders = append(view.Folders, i)
@@ -134,22 +134,22 @@ func (s *Server) carryOut(v *visit, tree *files.Tree, sel selection) error {
 			if a := answerTo(err); a.fallback {
 				s.log.Error("a file was "+selectionVerbs[sel.verb].undone, "request", requestID(v.Request()), "err", err)
 			}
-			failed = append(failed, quoted(name)+": "+answerTo(err).words(err))
+			failed = append(failed, quoted(name)+": "+answerTo(err).words(v.words, err))
 		}
 	}
 	words := selectionVerbs[sel.verb]
 	if n := len(sel.names) - len(failed); len(failed) > 0 {
-		v.flash(flash{Kind: flashError, Text: plural(n, "entry was ", "entries were ") + words.done + ", " + plural(len(failed), "was ", "were ") + words.undone + ". " +
-			strings.Join(clipList(failed, 20), " ") + " (request " + requestID(v.Request()) + ")"})
+		v.flash(flash{Kind: flashError, Text: v.T("selection.partly", v.T("selection.done", n, v.T(words.done)), v.T("selection.undone", len(failed), v.T(words.undone))) + " " +
+			strings.Join(v.clipList(failed, 20), " ") + " " + v.T("errors.request", requestID(v.Request()))})
 		return v.see(here)
 	}
 	if to != "" {
-		return v.done(filesHref(to), "%s %s here.", plural(len(sel.names), "entry was", "entries were"), words.done)
+		return v.done(filesHref(to), "selection.entries_were_here", len(sel.names), v.T(words.done))
 	}
 	if tree.Throws() {
-		return v.done(here, "%s deleted. What was deleted can be restored from the trash.", plural(len(sel.names), "entry was", "entries were"))
+		return v.done(here, "selection.entries_were_deleted_what_was_deleted", len(sel.names))
 	}
-	return v.done(here, "%s deleted.", plural(len(sel.names), "entry was", "entries were"))
+	return v.done(here, "selection.entries_were_deleted", len(sel.names))
 }
 
 func (s *Server) carryOne(v *visit, tree *files.Tree, sel selection, to, name string) error {

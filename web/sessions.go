@@ -36,10 +36,10 @@ type sessionRow struct {
 }
 
 var stateWords = map[identity.State][2]string{
-	identity.StateConnected: {"connected", "half"}, identity.StateLogin: {"logging in", "ring"}, identity.StateReady: {"ready", "dot"},
-	identity.StateTransfer: {"transfer", "dot"}, identity.StateAnonymous: {"anonymous", "ring"}, identity.StateLoggedIn: {"logged in", "dot"},
-	identity.StateUnauthed: {"connecting", "ring"}, identity.StateAuthenticated: {"authenticated", "half"}, identity.StateAvailable: {"available", "dot"},
-	identity.StateDetached: {"connection lost, may come back", "ring"},
+	identity.StateConnected: {"sessions.connected", "half"}, identity.StateLogin: {"sessions.logging_in", "ring"}, identity.StateReady: {"sessions.ready", "dot"},
+	identity.StateTransfer: {"sessions.transfer", "dot"}, identity.StateAnonymous: {"sessions.anonymous", "ring"}, identity.StateLoggedIn: {"sessions.logged_in", "dot"},
+	identity.StateUnauthed: {"sessions.connecting", "ring"}, identity.StateAuthenticated: {"sessions.authenticated", "half"}, identity.StateAvailable: {"sessions.available", "dot"},
+	identity.StateDetached: {"sessions.connection_lost_may_come_back", "ring"},
 }
 
 // sessionRows prepares a list for a page; prefix is where the End buttons lead.
@@ -120,7 +120,7 @@ func (s *Server) getSessions(v *visit) error {
 	list := s.opt.Registry.List(identity.Filter{Owner: v.creds.UserID})
 	newestFirst(list)
 	view := &sessionsView{Others: len(list) - 1}
-	v.fill(&view.page, "sessions", "Sessions")
+	v.fill(&view.page, "sessions", "common.sessions")
 	view.Live = "/sessions/events"
 	view.Rows = s.sessionRows(v, &view.page, list, "/sessions")
 	fresh, err := s.newDevices(v)
@@ -160,15 +160,15 @@ func newestFirst(list []identity.Info) {
 func (s *Server) postEndSession(v *visit) error {
 	list := s.opt.Registry.List(identity.Filter{Owner: v.creds.UserID, ID: v.param("id")})
 	if len(list) != 1 {
-		return v.refused("/sessions", "Nothing was ended.", errGone)
+		return v.refused("/sessions", "sessions.nothing_was_ended", errGone)
 	}
 	if list[0].ID == v.browser.ID() {
 		return s.postLogout(v)
 	}
 	if err := s.end(v, list[0]); err != nil {
-		return v.refused("/sessions", "The session was not ended.", err)
+		return v.refused("/sessions", "sessions.the_session_was_not_ended", err)
 	}
-	return v.done("/sessions", "Session over %s ended.", sessionRow{Info: list[0]}.Label())
+	return v.done("/sessions", "sessions.session_over_ended", sessionRow{Info: list[0]}.Label())
 }
 
 // postSignOut ends all of the visitor's sessions, with the one that they sit at where they want that, and
@@ -180,7 +180,7 @@ func (s *Server) postSignOut(v *visit) error {
 	}
 	if v.form("tokens") == "1" {
 		if _, err := s.revokeTokens(v, v.actor(), v.creds.User); err != nil {
-			return v.refused("/sessions", "Nothing was ended: the app passwords could not be revoked.", err)
+			return v.refused("/sessions", "sessions.nothing_was_ended_the_app_passwords", err)
 		}
 	}
 	if keep == nil { // first, so that the browser gets a cookie that says where it is
@@ -190,18 +190,18 @@ func (s *Server) postSignOut(v *visit) error {
 			return err
 		}
 		if _, err := s.opt.Identity.SignOut(v.ctx(), by, name, nil); err != nil {
-			return v.refused("/login", "You are logged out here, but not elsewhere.", err)
+			return v.refused("/login", "sessions.you_are_logged_out_here_but", err)
 		}
-		return v.done("/login", "You are signed out everywhere: %s ended.", plural(n, "session", "sessions"))
+		return v.done("/login", "sessions.you_are_signed_out_everywhere_sessions", n)
 	}
 	n, err := s.opt.Identity.SignOut(v.ctx(), v.actor(), v.creds.User, keep)
 	if err != nil {
-		return v.refused("/sessions", "Nothing was ended.", err)
+		return v.refused("/sessions", "sessions.nothing_was_ended", err)
 	}
 	if n == 0 {
-		return v.done("/sessions", "There was no other session. What browsers and chat apps had kept is void.")
+		return v.done("/sessions", "sessions.there_was_no_other_session_what")
 	}
-	return v.done("/sessions", "%s ended. What browsers and chat apps had kept is void.", plural(n, "other session", "other sessions"))
+	return v.done("/sessions", "sessions.other_sessions_ended_what_browsers_and", n)
 }
 
 // end ends a session; identity writes who did it into the audit log.

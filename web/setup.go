@@ -19,8 +19,8 @@ type setupView struct {
 
 func newSetupView() *setupView {
 	return &setupView{
-		Login: field{ID: "login", Name: "login", Label: "User name", Type: "text", Autocomplete: "username", Required: true, Focus: true,
-			Help: "Of the administrator. Letters, digits and . _ + - are allowed."},
+		Login: field{ID: "login", Name: "login", Label: "setup.user_name", Type: "text", Autocomplete: "username", Required: true, Focus: true,
+			Help: "setup.of_the_administrator_letters_digits_and"},
 		Password: newPasswordField("password", "Password"),
 	}
 }
@@ -64,9 +64,9 @@ func (s *Server) checkSetup(v *visit, view *setupView, code string) error {
 
 func (s *Server) showSetup(v *visit, status int, view *setupView) error {
 	view.Domain, view.Listeners = s.opt.Domain, s.opt.Listeners()
-	title := "Set up"
+	title := "setup.set_up"
 	if !view.Valid {
-		title = "Set-up link not valid"
+		title = "setup.set_up_link_not_valid"
 	}
 	v.fill(&view.page, "setup", title)
 	view.LoginHref = ""
@@ -85,7 +85,7 @@ func (s *Server) postSetup(v *visit) error {
 	view.Login.Value = v.text("login")
 	password := identity.NewSecret(v.form("password"))
 	if view.Login.Value == "" {
-		view.trouble(&view.Login, "Choose a user name.")
+		view.trouble(&view.Login, "setup.choose_a_user_name")
 	}
 	if fault := s.passwordFault(password, view.Login.Value, identity.Profile{}); fault != "" {
 		view.trouble(&view.Password, fault)
@@ -97,23 +97,23 @@ func (s *Server) postSetup(v *visit) error {
 	switch {
 	case errors.Is(err, identity.ErrInvalid), errors.Is(err, identity.ErrExists):
 		a := answerTo(err)
-		view.trouble(&view.Login, a.words(err))
+		view.trouble(&view.Login, a.words(v.words, err))
 		return s.showSetup(v, a.status, view)
 	case err != nil:
 		return err // a used code looks like no page
 	}
 	c, err := s.opt.Identity.Upgrade(v.ctx(), v.browser, identity.Login{Method: identity.MethodForm, Name: view.Login.Value, Secret: password}, false)
 	if err != nil {
-		return v.done("/login", "The administrator %s was created. Log in.", view.Login.Value)
+		return v.done("/login", "setup.the_administrator_was_created_log_in", view.Login.Value)
 	}
 	s.keep(v, c)
 	v.attach(v.browser)
-	return v.done("/admin", "The administrator %s was created, and you are logged in.", view.Login.Value)
+	return v.done("/admin", "setup.the_administrator_was_created_and_you", view.Login.Value)
 }
 
 func newPasswordField(id, label string) field {
 	return field{ID: id, Name: id, Label: label, Type: "password", Autocomplete: "new-password", Required: true, Strength: true,
-		Help: "At least 8 characters. Four random words are strong and easy to type."}
+		Help: "setup.at_least_8_characters_four_random"}
 }
 
 // passwordFault says what is wrong with a new password, or "".

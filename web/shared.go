@@ -180,8 +180,8 @@ func (s *Server) downloadShared(v *visit, x files.Share, tree *files.Tree, p str
 
 func (s *Server) askSharePassword(v *visit, status int, x files.Share, trouble string) error {
 	view := &sharedView{Locked: true, Here: pathOf("s", x.Code),
-		Password: field{ID: "password", Name: "password", Label: "Password of the link", Type: "password", Autocomplete: "off", Required: true, Focus: true}}
-	v.fill(&view.page, "share", "Shared with you")
+		Password: field{ID: "password", Name: "password", Label: "shared.password_of_the_link", Type: "password", Autocomplete: "off", Required: true, Focus: true}}
+	v.fill(&view.page, "share", "shared.shared_with_you")
 	if trouble != "" {
 		view.trouble(&view.Password, trouble)
 	}

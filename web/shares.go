@@ -83,7 +83,7 @@ func (s *Server) getShares(v *visit) error {
 		return err
 	}
 	view := &sharesView{}
-	v.fill(&view.page, "shares", "Shares")
+	v.fill(&view.page, "shares", "shares.shares")
 	tree := s.opt.Files.View(v.browser.Session)
 	for _, x := range list {
 		r := shareRow{Share: x, Link: s.shareLink(v, x.Code), Folder: filesHref(path.Dir(x.Path)), End: pathOf("shares", x.ID, "end"),
@@ -109,11 +109,11 @@ type shareFormView struct {
 
 func newShareForm(p string, dir bool) *shareFormView {
 	return &shareFormView{Path: p, Here: filesHref(path.Dir(p)), Dir: dir,
-		Password: field{ID: "password", Name: "password", Label: "Password", Type: "text", Autocomplete: "off", Help: "Optional. Tell it by another way than the link."},
-		Expires: field{ID: "expires", Name: "expires", Label: "Expires", Options: []option{{Value: "1", Label: "in 1 day"}, {Value: "7", Label: "in 7 days"},
-			{Value: "30", Label: "in 30 days"}, {Value: "365", Label: "in 1 year"}, {Value: "0", Label: "never"}}}.choose("30"),
-		Limit: field{ID: "limit", Name: "limit", Label: "At most how many downloads", Type: "number", Autocomplete: "off", Help: "Empty: no limit. Of a drop box, files that can be added."},
-		Note:  field{ID: "note", Name: "note", Label: "Note", Type: "text", Autocomplete: "off", Help: "For yourself: who gets the link."}}
+		Password: field{ID: "password", Name: "password", Label: "common.password", Type: "text", Autocomplete: "off", Help: "shares.optional_tell_it_by_another_way"},
+		Expires: field{ID: "expires", Name: "expires", Label: "shares.expires", Options: []option{{Value: "1", Label: "shares.in_1_day"}, {Value: "7", Label: "shares.in_7_days"},
+			{Value: "30", Label: "shares.in_30_days"}, {Value: "365", Label: "shares.in_1_year"}, {Value: "0", Label: "common.never"}}}.choose("30"),
+		Limit: field{ID: "limit", Name: "limit", Label: "shares.at_most_how_many_downloads", Type: "number", Autocomplete: "off", Help: "shares.empty_no_limit_of_a_drop"},
+		Note:  field{ID: "note", Name: "note", Label: "shares.note", Type: "text", Autocomplete: "off", Help: "shares.for_yourself_who_gets_the_link"}}
 }
 
 // showShareForm asks how an entry of a folder shall be shared.
@@ -152,11 +152,11 @@ func (s *Server) postNewShare(v *visit) error {
 	o := files.ShareOptions{Drop: v.form("kind") == "drop", Note: view.Note.Value, Password: identity.NewSecret(v.form("password"))}
 	if view.Limit.Value != "" {
 		if o.Limit, err = strconv.Atoi(view.Limit.Value); err != nil || o.Limit < 1 {
-			view.trouble(&view.Limit, "The number is not valid: write how many, such as 5, or leave the field empty.")
+			view.trouble(&view.Limit, "shares.the_number_is_not_valid_write")
 		}
 	}
 	if days, err := strconv.Atoi(v.form("expires")); err != nil || !slices.Contains([]int{0, 1, 7, 30, 365}, days) {
-		view.trouble(&view.Expires, "Choose one of the times.")
+		view.trouble(&view.Expires, "shares.choose_one_of_the_times")
 	} else if days > 0 {
 		o.ExpiresAt = s.now().Add(time.Duration(days) * 24 * time.Hour)
 	}
@@ -165,7 +165,7 @@ func (s *Server) postNewShare(v *visit) error {
 	}
 	x, err := tree.Share(v.ctx(), p, o)
 	if err != nil {
-		return v.refused(view.Here, quoted(path.Base(p))+" was not shared.", err)
+		return v.refused(view.Here, v.T("shares.was_not_shared", quoted(path.Base(p))), err)
 	}
 	if err := s.recordShare(v, "share.add", x); err != nil {
 		return err
@@ -187,7 +187,7 @@ func (s *Server) postEndShare(v *visit) error {
 	if err := s.recordShare(v, "share.end", x); err != nil {
 		return err
 	}
-	return v.done("/shares", "The link to %s opens nothing any more.", quoted(path.Base(x.Path)))
+	return v.done("/shares", "shares.the_link_to_opens_nothing_any", quoted(path.Base(x.Path)))
 }
 
 func (s *Server) postEndDeadShares(v *visit) error {
@@ -205,5 +205,5 @@ func (s *Server) postEndDeadShares(v *visit) error {
 		}
 		n++
 	}
-	return v.done("/shares", "%s removed.", plural(n, "dead link was", "dead links were"))
+	return v.done("/shares", "shares.dead_links_were_removed", n)
 }

@@ -67,7 +67,7 @@ func (s *Server) confirmed(v *visit) (bool, error) {
 // prove checks what the person answered; false where nothing was answered, or not the right thing,
 // which view says then.
 func (s *Server) prove(v *visit, view *confirmView) (bool, error) {
-	view.Password = field{ID: "confirm-password", Name: confirmPassword, Label: "Password", Type: "password", Autocomplete: "current-password", Focus: true}
+	view.Password = field{ID: "confirm-password", Name: confirmPassword, Label: "common.password", Type: "password", Autocomplete: "current-password", Focus: true}
 	view.Code = codeField()
 	view.Code.ID, view.Code.Name, view.Code.Required, view.Code.Focus = "confirm-code", confirmCode, false, false
 	view.Code.Help = "Six digits of the app, or a recovery code."
@@ -98,16 +98,16 @@ func (s *Server) prove(v *visit, view *confirmView) (bool, error) {
 		return false, err
 	}
 	retryAfter(v.Response().Header(), err)
-	text := a.words(err)
+	text := a.words(v.words, err)
 	switch {
 	case at == nil:
-		_, text = passkeyWords(err)
+		_, text = v.passkeyWords(err)
 		view.Problems = append(view.Problems, problem{Field: "passkey", Text: text})
 		return false, nil
 	case errors.Is(err, identity.ErrCredentials) && at == &view.Code:
 		text = wrongCode
 	case errors.Is(err, identity.ErrCredentials):
-		text = "The password is wrong."
+		text = "stepup.the_password_is_wrong"
 	}
 	view.trouble(at, text)
 	return false, nil
@@ -122,8 +122,8 @@ func (s *Server) showConfirm(v *visit, status int, view *confirmView) error {
 		view.Ways.Password = false
 	}
 	view.Code.Focus = !view.Ways.Password
-	view.Passkey = v.passkeyHere(passkeyPart{Options: "/confirm/options", Button: "Use a passkey"})
-	v.fill(&view.page, "confirm", "Confirm it is you")
+	view.Passkey = v.passkeyHere(passkeyPart{Options: "/confirm/options", Button: "stepup.use_a_passkey"})
+	v.fill(&view.page, "confirm", "stepup.confirm_it_is_you")
 	return s.write(v, status, "confirm", view)
 }
 
@@ -150,7 +150,7 @@ func (s *Server) postConfirm(v *visit) error {
 		return v.see(view.Next)
 	}
 	if len(view.Problems) == 0 {
-		view.trouble(&view.Password, "Answer in one of the ways below.")
+		view.trouble(&view.Password, "stepup.answer_in_one_of_the_ways")
 	}
 	return s.showConfirm(v, http.StatusUnprocessableEntity, view)
 }

@@ -19,7 +19,7 @@ func TestEveryErrorHasAnAnswer(t *testing.T) {
 		if a.fallback {
 			t.Errorf("%v has no answer", err)
 		}
-		if a.status < 400 || http.StatusText(a.status) == "" || a.title == "" || !strings.HasSuffix(a.text, ".") {
+		if a.status < 400 || http.StatusText(a.status) == "" || a.title == "" || !strings.HasSuffix(english(t).T(a.text), ".") || !english(t).Has(a.title) {
 			t.Errorf("%v: %d %q %q", err, a.status, a.title, a.text)
 		}
 	}
@@ -32,18 +32,18 @@ func TestEveryErrorHasAnAnswer(t *testing.T) {
 func TestRefusedLoginsLookAlike(t *testing.T) {
 	want := answerTo(identity.ErrCredentials)
 	for _, err := range []error{identity.ErrDisabled, identity.ErrExpired, identity.ErrRoadClosed} {
-		if a := answerTo(err); a.status != want.status || a.words(err) != want.words(identity.ErrCredentials) || a.title != want.title {
-			t.Errorf("%v: %d %q", err, a.status, a.words(err))
+		if a := answerTo(err); a.status != want.status || a.words(nil, err) != want.words(nil, identity.ErrCredentials) || a.title != want.title {
+			t.Errorf("%v: %d %q", err, a.status, a.words(nil, err))
 		}
 	}
 }
 
 func TestWords(t *testing.T) {
 	err := fmt.Errorf("%q is not a name: %w", "a b", identity.ErrInvalid)
-	if got := answerTo(err).words(err); got != `"a b" is not a name.` {
+	if got := answerTo(err).words(english(t), err); got != `"a b" is not a name.` {
 		t.Error(got)
 	}
-	if got := answerTo(identity.ErrInvalid).words(identity.ErrInvalid); !strings.HasPrefix(got, "A value") {
+	if got := answerTo(identity.ErrInvalid).words(english(t), identity.ErrInvalid); !strings.HasPrefix(got, "A value") {
 		t.Error(got)
 	}
 }

@@ -37,31 +37,31 @@ type preset struct {
 }
 
 var presets = []preset{
-	{"ftp", "FTP client", []tokens.Scope{tokens.ScopeFTP}},
-	{"chat", "Phone chat app", []tokens.Scope{tokens.ScopeXMPP}},
-	{"dav", "WebDAV drive", []tokens.Scope{tokens.ScopeWeb}},
-	{"script", "Script", []tokens.Scope{tokens.ScopeAPI}},
-	{"scanner", "Scanner or camera", []tokens.Scope{tokens.ScopeFTP, tokens.ScopeFilesWrite}},
+	{"ftp", "tokens.ftp_client", []tokens.Scope{tokens.ScopeFTP}},
+	{"chat", "tokens.phone_chat_app", []tokens.Scope{tokens.ScopeXMPP}},
+	{"dav", "tokens.webdav_drive", []tokens.Scope{tokens.ScopeWeb}},
+	{"script", "tokens.script", []tokens.Scope{tokens.ScopeAPI}},
+	{"scanner", "tokens.scanner_or_camera", []tokens.Scope{tokens.ScopeFTP, tokens.ScopeFilesWrite}},
 }
 
 var scopeWords = map[tokens.Scope][2]string{
-	tokens.ScopeFTP:        {"FTP", "log in over FTP and FTPS"},
-	tokens.ScopeWeb:        {"Web", "HTTP with Basic or bearer credentials"},
+	tokens.ScopeFTP:        {"FTP", "tokens.log_in_over_ftp_and_ftps"},
+	tokens.ScopeWeb:        {"Web", "tokens.http_with_basic_or_bearer_credentials"},
 	tokens.ScopeXMPP:       {"XMPP", "chat"},
-	tokens.ScopeAPI:        {"API", "scripts and programs"},
-	tokens.ScopeFilesRead:  {"Files: read", "with only this of the two, files can be read but not changed"},
-	tokens.ScopeFilesWrite: {"Files: write", "files can be read and changed"},
-	tokens.ScopeIntrospect: {"Introspection", "asks who sessions and tokens are, for services behind this server"},
-	tokens.ScopeAdmin:      {"Administration", "without it the level is at most customer (20)"},
+	tokens.ScopeAPI:        {"API", "tokens.scripts_and_programs"},
+	tokens.ScopeFilesRead:  {"tokens.files_read", "tokens.with_only_this_of_the_two"},
+	tokens.ScopeFilesWrite: {"tokens.files_write", "tokens.files_can_be_read_and_changed"},
+	tokens.ScopeIntrospect: {"tokens.introspection", "tokens.asks_who_sessions_and_tokens_are"},
+	tokens.ScopeAdmin:      {"tokens.administration", "tokens.without_it_the_level_is_at"},
 }
 
 const unusedAfter = 90 * 24 * time.Hour
 
 func newTokensView(v *visit) *tokensView {
 	view := &tokensView{
-		Label: field{ID: "label", Name: "label", Label: "Name", Type: "text", Required: true, Help: "Which app or device it is for."},
-		Expires: field{ID: "expires", Name: "expires", Label: "Expires", Options: []option{
-			{Value: "90", Label: "in 90 days"}, {Value: "365", Label: "in 1 year"}, {Value: "0", Label: "never"}}}.choose("365"),
+		Label: field{ID: "label", Name: "label", Label: "common.name", Type: "text", Required: true, Help: "tokens.which_app_or_device_it_is"},
+		Expires: field{ID: "expires", Name: "expires", Label: "tokens.expires", Options: []option{
+			{Value: "90", Label: "tokens.in_90_days"}, {Value: "365", Label: "tokens.in_1_year"}, {Value: "0", Label: "common.never"}}}.choose("365"),
 		Presets: presets,
 	}
 	for _, sc := range tokens.Scopes() {
@@ -107,7 +107,7 @@ func (s *Server) showTokens(v *visit, status int, view *tokensView) error {
 		}
 		view.Rows = append(view.Rows, tokenRow{Token: t, RevokePath: pathOf("tokens", t.ID, "revoke"), Unused: s.now().Sub(used) > unusedAfter})
 	}
-	v.fill(&view.page, "tokens", "App passwords")
+	v.fill(&view.page, "tokens", "common.app_passwords")
 	return s.write(v, status, "tokens", view)
 }
 
@@ -135,10 +135,10 @@ func (s *Server) postNewToken(v *visit) error {
 	}
 	view.tick(scopes...)
 	if view.Label.Value == "" {
-		view.trouble(&view.Label, "Give it a name, so that you know later which one to revoke.")
+		view.trouble(&view.Label, "tokens.give_it_a_name_so_that")
 	}
 	if len(scopes) == 0 {
-		view.Problems = append(view.Problems, problem{Field: "scopes", Text: "Choose what it is for: tick at least one of FTP, Web, XMPP, API."})
+		view.Problems = append(view.Problems, problem{Field: "scopes", Text: "tokens.choose_what_it_is_for_tick"})
 	}
 	if len(view.Problems) > 0 {
 		return s.showTokens(v, http.StatusUnprocessableEntity, view)
@@ -146,13 +146,13 @@ func (s *Server) postNewToken(v *visit) error {
 	t, secret, err := s.opt.Tokens.Issue(v.ctx(), v.actor(), tokens.Request{User: v.creds.User, Scopes: scopes, TTL: life, Label: view.Label.Value})
 	if errors.Is(err, identity.ErrInvalid) || errors.Is(err, identity.ErrRefused) {
 		a := answerTo(err)
-		view.Problems = append(view.Problems, problem{Field: "scopes", Text: a.words(err)})
+		view.Problems = append(view.Problems, problem{Field: "scopes", Text: a.words(v.words, err)})
 		return s.showTokens(v, a.status, view)
 	}
 	if err != nil {
 		return err
 	}
-	v.flash(flash{Kind: flashSuccess, Text: "The app password was created.", Secret: secret, Label: t.Label})
+	v.flash(flash{Kind: flashSuccess, Text: "tokens.the_app_password_was_created", Secret: secret, Label: t.Label})
 	return v.see("/tokens")
 }
 
@@ -160,13 +160,13 @@ func (s *Server) postNewToken(v *visit) error {
 func (s *Server) postRevokeToken(v *visit) error {
 	t, err := s.opt.Tokens.Get(v.ctx(), v.param("id"))
 	if errors.Is(err, identity.ErrNotFound) || err == nil && t.User != v.creds.UserID {
-		return v.refused("/tokens", "Nothing was revoked.", errGone)
+		return v.refused("/tokens", "tokens.nothing_was_revoked", errGone)
 	}
 	if err == nil {
 		err = s.opt.Tokens.Revoke(v.ctx(), v.actor(), t.ID)
 	}
 	if err != nil {
-		return v.refused("/tokens", "The app password was not revoked.", err)
+		return v.refused("/tokens", "tokens.the_app_password_was_not_revoked", err)
 	}
-	return v.done("/tokens", "The app password %q was revoked, and its sessions ended.", t.Label)
+	return v.done("/tokens", "tokens.the_app_password_was_revoked_and", t.Label)
 }

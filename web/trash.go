@@ -53,7 +53,7 @@ func (s *Server) getTrash(v *visit) error {
 	view := &trashView{Count: len(list), On: s.opt.Files.View(v.browser.Session).Throws(), Days: s.trashDays()}
 	first, last, pages, at := pager(q.Get("page"), len(list))
 	view.Page, view.Pages, view.Prev, view.Next = at, pages, v.pageLink(at-1, pages), v.pageLink(at+1, pages)
-	v.fill(&view.page, "trash", "Trash")
+	v.fill(&view.page, "trash", "trash.trash")
 	for _, t := range list {
 		view.Size += t.Size
 	}
@@ -79,8 +79,8 @@ type trashFormView struct {
 // showTrashForm is the page that asks before something goes for ever, or where it shall be restored.
 func (s *Server) showTrashForm(v *visit, view *trashFormView) error {
 	title := map[string]string{"empty": "Empty the trash", "purge": "Delete for ever", "restore": "Restore"}[view.Verb]
-	view.To = field{ID: "to", Name: "to", Label: "Restore to", Type: "text", Autocomplete: "off", Value: view.Item.Path, Required: true, Focus: true,
-		Help: "The full path, with the new name. Folders that are missing are made."}
+	view.To = field{ID: "to", Name: "to", Label: "trash.restore_to_2", Type: "text", Autocomplete: "off", Value: view.Item.Path, Required: true, Focus: true,
+		Help: "trash.the_full_path_with_the_new"}
 	v.fill(&view.page, "trash", title)
 	return s.write(v, http.StatusOK, "trash_form", view)
 }
@@ -91,9 +91,9 @@ func (s *Server) postTrash(v *visit) error {
 	tree := s.opt.Files.View(v.browser.Session)
 	if v.form("do") == "empty" {
 		if err := tree.EmptyTrash(v.ctx()); err != nil {
-			return v.refused(here, "The trash was not emptied.", err)
+			return v.refused(here, "trash.the_trash_was_not_emptied", err)
 		}
-		return v.done(here, "The trash is empty.")
+		return v.done(here, "trash.the_trash_is_empty")
 	}
 	item, err := s.trashed(v, tree, v.form("id"))
 	if err != nil {
@@ -107,17 +107,17 @@ func (s *Server) postTrash(v *visit) error {
 		}
 		err := tree.RestoreTrash(v.ctx(), item.ID, to)
 		if errors.Is(err, fs.ErrExist) {
-			return v.refused(here+"?restore="+url.QueryEscape(item.ID), quoted(item.Name)+" was not restored.", err)
+			return v.refused(here+"?restore="+url.QueryEscape(item.ID), v.T("trash.was_not_restored", quoted(item.Name)), err)
 		}
 		if err != nil {
-			return v.refused(here, quoted(item.Name)+" was not restored.", err)
+			return v.refused(here, v.T("trash.was_not_restored", quoted(item.Name)), err)
 		}
-		return v.done(here, "%s was restored to %s.", quoted(item.Name), quoted(path.Dir(to)))
+		return v.done(here, "trash.was_restored_to", quoted(item.Name), quoted(path.Dir(to)))
 	case "purge":
 		if err := tree.EmptyTrash(v.ctx(), item.ID); err != nil {
-			return v.refused(here, quoted(item.Name)+" was not deleted.", err)
+			return v.refused(here, v.T("trash.was_not_deleted", quoted(item.Name)), err)
 		}
-		return v.done(here, "%s was deleted for ever.", quoted(item.Name))
+		return v.done(here, "trash.was_deleted_for_ever", quoted(item.Name))
 	}
 	return errMalformed
 }

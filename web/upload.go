@@ -79,7 +79,7 @@ func (s *Server) upload(v *visit, tree *files.Tree, here string, in intake) erro
 		case body.Broken != nil: // the body ended, not the storage: nothing more will come
 			return body.Broken
 		}
-		failed, status = append(failed, quoted(name)+": "+answerTo(err).words(err)), err
+		failed, status = append(failed, quoted(name)+": "+answerTo(err).words(v.words, err)), err
 		if n, _ := io.CopyN(io.Discard, body, drainMost); n == drainMost {
 			return err
 		}
@@ -124,28 +124,28 @@ func (s *Server) uploaded(v *visit, here string, stored, failed []string, status
 		if a := answerTo(status); a.fallback {
 			s.log.Error("storing an upload", "request", requestID(v.Request()), "err", status)
 		}
-		text := plural(len(failed), "file was", "files were") + " not saved. " + strings.Join(clipList(failed, 20), " ")
+		text := v.T("upload.not_saved", len(failed)) + " " + strings.Join(v.clipList(failed, 20), " ")
 		if len(stored) > 0 {
-			text = plural(len(stored), "file was", "files were") + " uploaded, " + text
+			text = v.T("upload.files_were_uploaded", len(stored)) + " " + text
 		}
-		v.flash(flash{Kind: flashError, Text: text + " (request " + requestID(v.Request()) + ")"})
+		v.flash(flash{Kind: flashError, Text: text + " " + v.T("errors.request", requestID(v.Request()))})
 		return v.see(here)
 	}
 	switch len(stored) {
 	case 0:
-		v.flash(flash{Kind: flashError, Text: "Nothing was uploaded: no file was chosen. Choose one or more and send the form again."})
+		v.flash(flash{Kind: flashError, Text: "upload.nothing_was_uploaded_no_file_was"})
 		return v.see(here)
 	case 1:
-		return v.done(here, "%s was uploaded.", quoted(stored[0]))
+		return v.done(here, "upload.was_uploaded", quoted(stored[0]))
 	}
-	return v.done(here, "%s were uploaded.", plural(len(stored), "file", "files"))
+	return v.done(here, "upload.files_were_uploaded", len(stored))
 }
 
-func clipList(list []string, most int) []string {
+func (v *visit) clipList(list []string, most int) []string {
 	if len(list) <= most {
 		return list
 	}
-	return append(list[:most:most], "And "+plural(len(list)-most, "more", "more")+".")
+	return append(list[:most:most], v.T("common.and_more", len(list)-most))
 }
 
 func readField(r io.Reader) (string, error) {

@@ -60,7 +60,7 @@ func (s *Server) restoreVersion(v *visit, tree *files.Tree, here, target string)
 	name := path.Base(target)
 	page := here + "?versions=" + url.QueryEscape(name)
 	if err := tree.RestoreVersion(v.ctx(), target, v.form("id")); err != nil {
-		return v.refused(page, "The version of "+quoted(name)+" was not restored.", err)
+		return v.refused(page, v.T("versions.the_version_of_was_not_restored", quoted(name)), err)
 	}
-	return v.done(page, "%s is what it was; what it held before is a version now.", quoted(name))
+	return v.done(page, "versions.is_what_it_was_what_it", quoted(name))
 }

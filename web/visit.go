@@ -94,11 +94,12 @@ func (v *visit) refused(path, what string, err error) error {
 	if a.status == http.StatusNotFound && !errors.Is(err, fs.ErrNotExist) || a.status >= 500 && a.fallback {
 		return err
 	}
-	v.flash(flash{Kind: flashError, Text: v.T(what) + " " + a.words(err) + " (request " + requestID(v.Request()) + ")"})
+	v.flash(flash{Kind: flashError, Text: v.T(what) + " " + a.words(v.words, err) + " " + v.T("errors.request", requestID(v.Request()))})
 	return v.see(path)
 }
 
 func (v *visit) flash(f flash) {
+	f.Text = v.T(f.Text)
 	if v.browser != nil {
 		v.server.flashes.put(v.browser.ID(), f)
 	}

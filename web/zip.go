@@ -15,6 +15,7 @@ import (
 	"trivium/files"
 	"trivium/identity"
 	"trivium/internal/httpio"
+	"trivium/web/text"
 )
 
 const (
@@ -52,7 +53,7 @@ func (s *Server) sendZip(v *visit, tree *files.Tree, sel selection) error {
 	defer func() { _ = r.end() }()
 	sender := &httpio.Sender{ResponseWriter: v.Response().Writer, Session: r, Ended: identity.ErrEnded}
 	out := bufio.NewWriterSize(sender, zipBuffer)
-	z := &zipper{tree: tree, w: zip.NewWriter(out)}
+	z := &zipper{tree: tree, w: zip.NewWriter(out), words: v.words}
 	err := z.all(v.ctx(), tops)
 	if err == nil {
 		err = errors.Join(z.w.Close(), out.Flush())
@@ -81,6 +82,7 @@ type zipper struct {
 	w      *zip.Writer
 	absent []string // what is left out, and why
 	more   int      // of that, what has no line
+	words  *text.Language
 }
 
 func (z *zipper) all(ctx context.Context, tops []files.Info) error {
@@ -139,7 +141,7 @@ func (z *zipper) folder(ctx context.Context, i files.Info, name string, depth in
 	case ctx.Err() != nil || errors.Is(err, identity.ErrEnded):
 		return errors.Join(ctx.Err(), err)
 	case err != nil:
-		z.omit(name, answerTo(err).words(err))
+		z.omit(name, answerTo(err).words(z.words, err))
 		return nil
 	}
 	if _, err := z.w.CreateHeader(&zip.FileHeader{Name: name + "/", Modified: i.ModTime}); err != nil {
@@ -162,7 +164,7 @@ func (z *zipper) file(ctx context.Context, i files.Info, name string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil // gone meanwhile
 	case err != nil:
-		z.omit(name, answerTo(err).words(err))
+		z.omit(name, answerTo(err).words(z.words, err))
 		return nil
 	}
 	defer f.Close() // only read

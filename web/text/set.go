@@ -34,6 +34,7 @@ type Language struct {
 	messages map[string]*message
 	english  *Language // takes the place of what is missing; nil: it is English
 	numbers  numbers
+	echoes   func() []echo // of English, made when first asked for
 }
 
 // Set is the languages of a site, English first. It is safe for any goroutine.
@@ -152,6 +153,10 @@ func newLanguage(file string, tag language.Tag, own, base map[string]*entry, eng
 		names, _ := placeholders(like.reference())
 		l.messages[key] = compile(e, names, strings.Contains(like.reference(), "<"))
 	}
+	l.echoes = sync.OnceValue(func() []echo { return echoesOf(l) })
+	if english != nil {
+		l.echoes = english.echoes
+	}
 	l.Name, l.Dir = l.Tag, "ltr"
 	if e, ok := own["language.name"]; ok {
 		l.Name = e.one
@@ -259,6 +264,15 @@ func (l *Language) Args(key string) (n int, marked, ok bool) {
 		return 0, false, false
 	}
 	return m.args, m.marked, true
+}
+
+// Written is the text of a key as the catalogue has it, placeholders and all; "" for a plural.
+func (l *Language) Written(key string) string {
+	m := l.find(key)
+	if m == nil {
+		return ""
+	}
+	return m.written
 }
 
 // Keys are those that the language itself has, sorted.

@@ -7,6 +7,7 @@ import { zone } from "./zone.js";
 import { connect } from "./connect.js";
 import { passkeys, chatAnswers } from "./passkey.js";
 import { doctor } from "./doctor.js";
+import { t } from "./words.js";
 
 const say = (text) => {
 	const region = document.getElementById("announce");
@@ -23,10 +24,10 @@ function copyButtons() {
 			const input = document.getElementById(b.dataset.copy);
 			try {
 				await navigator.clipboard.writeText(input.value);
-				say(`${label.replace(/^Copy\s*/, "")} copied`);
+				say(t("{what} copied", { what: label.replace(/^Copy\s*/, "") }));
 			} catch {
 				input.select();
-				say("Not copied: the browser refused. The text is selected; copy it by hand.");
+				say(t("Not copied: the browser refused. The text is selected; copy it by hand."));
 			}
 		});
 	}
@@ -85,7 +86,7 @@ function messages() {
 		const b = document.createElement("button");
 		b.type = "button";
 		b.className = "close";
-		b.textContent = "Dismiss";
+		b.textContent = t("Dismiss");
 		b.addEventListener("click", () => { a.remove(); document.getElementById("main").focus(); });
 		a.append(b);
 	}
@@ -111,9 +112,9 @@ function confirmations() {
 		row.className = "actions";
 		const yes = document.createElement("button");
 		yes.className = "danger solid";
-		yes.textContent = opener?.textContent?.trim() || "Yes";
+		yes.textContent = opener?.textContent?.trim() || t("Yes");
 		const no = document.createElement("button");
-		no.textContent = "Cancel";
+		no.textContent = t("Cancel");
 		row.append(yes, no);
 		dialog.append(title, row);
 		document.body.append(dialog);
@@ -141,7 +142,7 @@ function strength() {
 			const n = [...input.value].length;
 			const kinds = new Set(input.value).size;
 			out.hidden = n === 0;
-			out.textContent = n < 8 ? `Too short: ${8 - n} more.` : kinds < 5 ? "Weak: few different characters." : n < 12 ? "Fair." : n < 16 ? "Good." : "Strong.";
+			out.textContent = n < 8 ? t("Too short: {n} more.", { n: 8 - n }) : kinds < 5 ? t("Weak: few different characters.") : n < 12 ? t("Fair.") : n < 16 ? t("Good.") : t("Strong.");
 		});
 	}
 }
@@ -156,9 +157,9 @@ function readers() {
 		input.addEventListener("change", async () => {
 			const file = input.files[0];
 			if (!file) return;
-			if (file.size > most) { say("The file is too large to be a certificate."); return; }
+			if (file.size > most) { say(t("The file is too large to be a certificate.")); return; }
 			into.value = await file.text();
-			say(`${file.name} read`);
+			say(t("{name} read", { name: file.name }));
 		});
 	}
 }

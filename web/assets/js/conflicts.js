@@ -1,5 +1,6 @@
 // What is done where something of the same name stands, settled before the first byte is sent.
 import { make, ask, bytes } from "./make.js";
+import { t } from "./words.js";
 
 const batch = 200; // names of one question to the server
 const shown = 100; // conflicts that are settled one by one
@@ -16,7 +17,7 @@ async function standing(form, names) {
 	return found;
 }
 
-const ways = [["keep", "Keep both"], ["replace", "Replace"], ["skip", "Skip"]];
+const ways = [["keep", t("Keep both")], ["replace", t("Replace")], ["skip", t("Skip")]];
 
 function choice(name) {
 	const s = make("select", { data: { testid: "conflict" } }, ...ways.map(([value, label]) => make("option", { value }, label)));
@@ -33,14 +34,14 @@ export async function settle(form, items) {
 		return items;
 	}
 	const taken = items.filter((i) => found.has(i.name));
-	const all = choice("All of them");
+	const all = choice(t("All of them"));
 	const each = taken.slice(0, shown).map((i) => [i, choice(i.name)]);
 	all.addEventListener("change", () => { for (const [, s] of each) s.value = all.value; });
 	const rows = each.map(([i, s]) => make("li", {}, make("span", {}, i.name, make("br"),
-		make("span", { className: "small muted" }, found.get(i.name).dir ? "a folder is there" : `there ${bytes(found.get(i.name).size)}, yours ${bytes(i.file.size)}`)), s));
-	const more = taken.length > shown ? [make("p", { className: "small muted" }, `And ${taken.length - shown} more, with which the same is done as with all.`)] : [];
-	const title = taken.length === 1 ? "1 file is there already" : `${taken.length} files are there already`;
-	const answer = await ask(title, [make("p", { hidden: taken.length === 1 }, make("label", {}, "All of them: ", all)), make("ul", { className: "plain conflicts" }, ...rows), ...more],
+		make("span", { className: "small muted" }, found.get(i.name).dir ? t("a folder is there") : t("there {size}, yours {own}", { size: bytes(found.get(i.name).size), own: bytes(i.file.size) }))), s));
+	const more = taken.length > shown ? [make("p", { className: "small muted" }, t("And {n} more, with which the same is done as with all.", { n: taken.length - shown }))] : [];
+	const title = taken.length === 1 ? t("1 file is there already") : t("{n} files are there already", { n: taken.length });
+	const answer = await ask(title, [make("p", { hidden: taken.length === 1 }, make("label", {}, t("All of them: "), all)), make("ul", { className: "plain conflicts" }, ...rows), ...more],
 		[["go", "Upload", "primary"], ["", "Cancel"]]);
 	if (answer !== "go") return null;
 	for (const i of taken) i.taken = all.value;

@@ -1,5 +1,6 @@
 // A table that follows the server: an event says which rows changed, these rows are fetched and put in
 // the place of the old ones. A row that holds the focus is left until the next time.
+import { t } from "./words.js";
 
 const quiet = 6000; // ms without the stream until it is called lost
 const tick = 15000; // ms between two looks at how long ago things were
@@ -50,7 +51,7 @@ function replaceRows(table, fresh) {
 		r.dataset.state = "ended";
 		r.classList.add("ended");
 		const word = r.querySelector(".badge.state");
-		if (word) word.textContent = "ended";
+		if (word) word.textContent = t("ended");
 		r.querySelector(".act")?.replaceChildren();
 		r.querySelector(".tick")?.replaceChildren();
 		setTimeout(() => r.remove(), 5000);
@@ -64,10 +65,11 @@ function replaceRows(table, fresh) {
 
 // ago keeps "2 min ago" true while nothing else changes; what is older than two days stays as it came.
 function ago() {
+	const [now, seconds, minutes, hours] = (document.body.dataset.ago ?? "just now|# s ago|# min ago|# h ago").split("|"); // in the page's language
 	for (const t of document.querySelectorAll("[data-live-table] time[datetime]")) {
 		const s = Math.floor((Date.now() - Date.parse(t.dateTime)) / 1000);
 		if (!(s >= 0) || s >= 48 * 3600) continue;
-		const text = s < 5 ? "just now" : s < 60 ? `${s} s ago` : s < 3600 ? `${Math.floor(s / 60)} min ago` : `${Math.floor(s / 3600)} h ago`;
+		const text = s < 5 ? now : s < 60 ? seconds.replace("#", s) : s < 3600 ? minutes.replace("#", Math.floor(s / 60)) : hours.replace("#", Math.floor(s / 3600));
 		if (t.textContent !== text) t.textContent = text;
 	}
 }
@@ -95,25 +97,25 @@ export function live(say) {
 				page = await fetchPage("");
 				ended = replaceRows(table, page.querySelector("[data-live-table]")) ?? [];
 			}
-			if (ended.length === 1) say(`Session of ${ended[0].dataset.user} over ${ended[0].dataset.protocol} ended.`);
-			else if (ended.length > 1) say(`${ended.length} sessions ended.`);
+			if (ended.length === 1) say(t("Session of {user} over {protocol} ended.", ended[0].dataset));
+			else if (ended.length > 1) say(t("{n} sessions ended.", { n: ended.length }));
 			const count = document.querySelector("[data-live-count]");
 			const now = page.querySelector("[data-live-count]");
 			if (count && now) count.textContent = now.textContent;
 			document.dispatchEvent(new Event("rows"));
-			show("Live", false);
+			show(t("Live"), false);
 		} catch {
-			show("Not up to date: reload the page.", true);
+			show(t("Not up to date: reload the page."), true);
 			source.close();
 		}
 		busy = false;
 		if (waiting) { const next = waiting; waiting = null; refresh(next); }
 	};
 	const source = new EventSource(url);
-	source.addEventListener("ready", () => { clearTimeout(lost); lost = 0; show("Live", false); refresh("*"); });
+	source.addEventListener("ready", () => { clearTimeout(lost); lost = 0; show(t("Live"), false); refresh("*"); });
 	source.addEventListener("changed", (e) => { if (e.data) refresh(e.data); });
 	source.addEventListener("error", () => {
-		if (!lost) lost = setTimeout(() => show("Connection lost, retrying.", true), quiet);
+		if (!lost) lost = setTimeout(() => show(t("Connection lost, retrying."), true), quiet);
 	});
 	setInterval(ago, tick);
 	addEventListener("pagehide", () => source.close());

@@ -1,5 +1,7 @@
 // Passkeys: what a page cannot do without script. The server asks (data-options), the authenticator
 // answers, and the answer goes to the server with the form as JSON.
+import { t } from "./words.js";
+
 const decode = (text) => {
 	const raw = atob(text.replace(/-/g, "+").replace(/_/g, "/"));
 	return Uint8Array.from(raw, (c) => c.charCodeAt(0));
@@ -34,23 +36,23 @@ async function question(form) {
 	const body = new URLSearchParams({ csrf: form.elements.csrf.value });
 	const answer = await fetch(form.dataset.options, { method: "POST", body, redirect: "error" });
 	if (!(answer.headers.get("Content-Type") ?? "").startsWith("application/json")) {
-		throw new Error(answer.status === 403 ? "Too much time has passed. Load this page again." : "The server did not answer. Load this page again.");
+		throw new Error(answer.status === 403 ? t("Too much time has passed. Load this page again.") : t("The server did not answer. Load this page again."));
 	}
 	const json = await answer.json();
-	if (!answer.ok) throw new Error(json.error ?? "The server refused.");
+	if (!answer.ok) throw new Error(json.error ?? t("The server refused."));
 	return readOptions(json);
 }
 
 // In words, and never the browser's own, which speak to programmers.
 const words = (e, make) => {
 	switch (e.name) {
-	case "NotAllowedError": return make ? "No passkey was created: it was cancelled, or took too long." : "No passkey was used: it was cancelled, took too long, or there is none for this site.";
-	case "InvalidStateError": return "This device has a passkey for your account already.";
-	case "NotSupportedError": return "This device cannot keep passkeys of the kind that is needed.";
-	case "SecurityError": return "The browser does not allow passkeys at this address.";
+	case "NotAllowedError": return make ? t("No passkey was created: it was cancelled, or took too long.") : t("No passkey was used: it was cancelled, took too long, or there is none for this site.");
+	case "InvalidStateError": return t("This device has a passkey for your account already.");
+	case "NotSupportedError": return t("This device cannot keep passkeys of the kind that is needed.");
+	case "SecurityError": return t("The browser does not allow passkeys at this address.");
 	case "Error": return e.message;
 	}
-	return "The passkey did not work. Try again, or log in another way.";
+	return t("The passkey did not work. Try again, or log in another way.");
 };
 
 let waiting = null; // of the name field, which any other use ends
@@ -61,7 +63,7 @@ async function use(form, status, options) {
 	waiting?.abort();
 	waiting = null;
 	try {
-		status.textContent = make ? "Your browser asks where to keep the passkey…" : "Your browser asks for the passkey…";
+		status.textContent = make ? t("Your browser asks where to keep the passkey…") : t("Your browser asks for the passkey…");
 		const publicKey = await question(form);
 		const c = make ? await navigator.credentials.create({ publicKey }) : await navigator.credentials.get({ publicKey, ...options });
 		send(form, c);
@@ -107,7 +109,7 @@ export function passkeys() {
 		const status = form.querySelector("[data-passkey-status]");
 		if (status.hasAttribute("data-off")) continue;
 		if (!window.PublicKeyCredential || !navigator.credentials) {
-			status.textContent = window.isSecureContext ? "This browser has no passkeys." : "Passkeys need https. Open this page with https:// in front.";
+			status.textContent = window.isSecureContext ? t("This browser has no passkeys.") : t("Passkeys need https. Open this page with https:// in front.");
 			continue;
 		}
 		status.textContent = "";

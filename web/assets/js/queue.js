@@ -1,6 +1,7 @@
 // The queue of uploads: three at once, each of which can stop and go on (tus). It stands at the foot of
 // the page until everything is through.
 import { make, ask, bytes, span } from "./make.js";
+import { t } from "./words.js";
 
 const abreast = 3;
 const chunk = 8 * 1024 * 1024; // bytes of one request
@@ -13,18 +14,18 @@ export class Queue {
 		this.list = make("div", { className: "queue-rows" });
 		this.text = make("p", { className: "small", data: { testid: "upload-total" } });
 		this.bar = make("progress", { max: 1, value: 0 });
-		this.bar.setAttribute("aria-label", "All uploads");
-		this.pause = make("button", { type: "button", className: "small-button" }, "Pause");
-		this.stop = make("button", { type: "button", className: "small-button" }, "Cancel");
-		this.retry = make("button", { type: "button", className: "small-button", hidden: true }, "Retry failed");
-		this.copy = make("button", { type: "button", className: "small-button", hidden: true }, "Copy list");
-		this.close = make("button", { type: "button", className: "small-button", hidden: true }, "Close");
+		this.bar.setAttribute("aria-label", t("All uploads"));
+		this.pause = make("button", { type: "button", className: "small-button" }, t("Pause"));
+		this.stop = make("button", { type: "button", className: "small-button" }, t("Cancel"));
+		this.retry = make("button", { type: "button", className: "small-button", hidden: true }, t("Retry failed"));
+		this.copy = make("button", { type: "button", className: "small-button", hidden: true }, t("Copy list"));
+		this.close = make("button", { type: "button", className: "small-button", hidden: true }, t("Close"));
 		this.pause.addEventListener("click", () => (this.halted ? this.go() : this.halt()));
 		this.stop.addEventListener("click", () => this.cancel());
 		this.retry.addEventListener("click", () => this.again());
-		this.copy.addEventListener("click", () => navigator.clipboard?.writeText(this.failed.map((i) => `${i.name}: ${i.why}`).join("\n")).then(() => this.say("List copied")));
+		this.copy.addEventListener("click", () => navigator.clipboard?.writeText(this.failed.map((i) => `${i.name}: ${i.why}`).join("\n")).then(() => this.say(t("List copied"))));
 		this.close.addEventListener("click", () => { panel.hidden = true; panel.replaceChildren(); });
-		addEventListener("offline", () => { if (this.busy) this.show("The connection is lost. The uploads go on by themselves when it is back."); });
+		addEventListener("offline", () => { if (this.busy) this.show(t("The connection is lost. The uploads go on by themselves when it is back.")); });
 		addEventListener("beforeunload", (e) => { if (this.busy) e.preventDefault(); });
 	}
 
@@ -127,7 +128,7 @@ export class Queue {
 	succeed(i) {
 		this.progress(i, i.file.size);
 		i.row.dataset.state = "done";
-		i.label.textContent = `${i.name}: uploaded`;
+		i.label.textContent = t("{name}: uploaded", { name: i.name });
 		this.finished.push(i);
 		if (this.finished.length > kept) this.finished[this.finished.length - kept - 1].row.remove();
 		this.next(i);
@@ -139,7 +140,7 @@ export class Queue {
 			this.loggedOut();
 			return;
 		}
-		i.why = err.originalResponse?.getBody()?.trim() || "not uploaded: the connection broke. Try again.";
+		i.why = err.originalResponse?.getBody()?.trim() || t("not uploaded: the connection broke. Try again.");
 		i.row.dataset.state = "failed";
 		i.label.textContent = `${i.name}: ${i.why}`;
 		this.failed.push(i);
@@ -154,12 +155,12 @@ export class Queue {
 	// loggedOut waits until somebody has logged in again, in another tab, and goes on.
 	async loggedOut() {
 		if (this.halted) return;
-		this.halt("You have been logged out.");
+		this.halt(t("You have been logged out."));
 		const href = `/login?next=${encodeURIComponent(location.pathname)}`;
-		const link = make("a", { href, target: "_blank", rel: "opener" }, "Log in in another tab");
+		const link = make("a", { href, target: "_blank", rel: "opener" }, t("Log in in another tab"));
 		const user = document.body.dataset.user;
 		while (this.halted) {
-			const answer = await ask("You have been logged out", [make("p", {}, link, ` as ${user}, then come back here: nothing that was sent is lost.`)], [["go", "Go on", "primary"], ["", "Stop here"]]);
+			const answer = await ask(t("You have been logged out"), [make("p", {}, link, t(" as {user}, then come back here: nothing that was sent is lost.", { user }))], [["go", t("Go on"), "primary"], ["", t("Stop here")]]);
 			if (answer !== "go") return;
 			const res = await fetch(this.form.action, { method: "OPTIONS", headers: { "Tus-Resumable": "1.0.0" } });
 			if (!res.ok) continue;
@@ -172,15 +173,16 @@ export class Queue {
 		const seconds = (performance.now() - this.began) / 1000;
 		const speed = this.sent / Math.max(seconds, 0.2);
 		this.bar.value = this.bytes === 0 ? 1 : this.sent / this.bytes;
-		this.text.textContent = words ?? (this.halted ? "Paused." : `${this.finished.length} of ${this.total} uploaded: ${bytes(this.sent)} of ${bytes(this.bytes)}, ${bytes(speed)}/s, ${span((this.bytes - this.sent) / Math.max(speed, 1))} left`);
-		this.pause.textContent = this.halted ? "Go on" : "Pause";
+		this.text.textContent = words ?? (this.halted ? t("Paused.") : t("{done} of {total} uploaded: {sent} of {size}, {speed}/s, {time} left", {
+			done: this.finished.length, total: this.total, sent: bytes(this.sent), size: bytes(this.bytes), speed: bytes(speed), time: span((this.bytes - this.sent) / Math.max(speed, 1)) }));
+		this.pause.textContent = this.halted ? t("Go on") : t("Pause");
 		this.pause.hidden = this.stop.hidden = !this.busy;
 		this.close.hidden = this.busy;
 		this.retry.hidden = this.copy.hidden = this.busy || this.failed.length === 0;
 	}
 
 	ended() {
-		const text = `${this.finished.length} uploaded${this.failed.length ? `, ${this.failed.length} failed` : ""}`;
+		const text = this.failed.length ? t("{n} uploaded, {failed} failed", { n: this.finished.length, failed: this.failed.length }) : t("{n} uploaded", { n: this.finished.length });
 		this.show(text);
 		this.say(text);
 		this.done();

@@ -1,4 +1,6 @@
 // Ticks in a table: one box for all of them, and how many there are.
+import { t } from "./words.js";
+
 export function selections() {
 	const form = document.querySelector("form[data-selection]");
 	const words = form?.querySelector("[data-selected]");
@@ -8,11 +10,11 @@ export function selections() {
 	const boxes = () => [...document.querySelectorAll(`.tick input[form="${form.id}"]`)];
 	const all = document.createElement("input");
 	all.type = "checkbox";
-	all.setAttribute("aria-label", "Tick all of this page");
+	all.setAttribute("aria-label", t("Tick all of this page"));
 	const count = () => {
 		const list = boxes();
 		const n = list.filter((b) => b.checked).length;
-		const text = n ? `${n} selected:` : none;
+		const text = n ? t("{n} selected:", { n }) : none;
 		if (words.textContent !== text) words.textContent = text;
 		all.checked = n > 0 && n === list.length;
 		all.indeterminate = n > 0 && n < list.length;

@@ -4,6 +4,7 @@ import { make, ask } from "./make.js";
 import { carries, chosen, dropped } from "./gather.js";
 import { settle } from "./conflicts.js";
 import { Queue, forget, unfinished } from "./queue.js";
+import { t } from "./words.js";
 
 // refresh puts the folder's table, as it is now, in the place of the page's.
 function refresh() {
@@ -42,7 +43,7 @@ export async function upload(say) {
 	folder.parentElement.hidden = false;
 	folder.addEventListener("change", () => { const items = chosen(folder); folder.value = ""; form.closest("details").open = false; start(items); });
 
-	const target = make("div", { className: "drop-target", hidden: true }, make("p", {}, `Drop to upload to ${form.dataset.upload}`));
+	const target = make("div", { className: "drop-target", hidden: true }, make("p", {}, t("Drop to upload to {folder}", { folder: form.dataset.upload })));
 	document.body.append(target);
 	addEventListener("dragover", (e) => { if (carries(e)) { e.preventDefault(); target.hidden = false; } });
 	addEventListener("dragleave", (e) => { if (!e.relatedTarget) target.hidden = true; });
@@ -51,22 +52,22 @@ export async function upload(say) {
 		e.preventDefault();
 		target.hidden = true;
 		const stop = new AbortController();
-		const count = make("span", {}, "0 files");
-		const cancel = make("button", { type: "button", className: "small-button" }, "Cancel");
+		const count = make("span", {}, t("0 files"));
+		const cancel = make("button", { type: "button", className: "small-button" }, t("Cancel"));
 		cancel.addEventListener("click", () => stop.abort());
-		const note = make("div", { className: "queue reading", data: { testid: "upload-reading" } }, make("p", {}, "Reading what was dropped… ", count, " ", cancel));
+		const note = make("div", { className: "queue reading", data: { testid: "upload-reading" } }, make("p", {}, t("Reading what was dropped… "), count, " ", cancel));
 		document.body.append(note);
 		try {
-			await start(await dropped(e.dataTransfer, (n) => { count.textContent = n === 1 ? "1 file" : `${n} files`; }, stop.signal).finally(() => note.remove()));
+			await start(await dropped(e.dataTransfer, (n) => { count.textContent = n === 1 ? t("1 file") : t("{n} files", { n }); }, stop.signal).finally(() => note.remove()));
 		} catch {
-			await ask("Not everything could be read", [make("p", {}, "The browser could not read all that was dropped, so nothing was sent. Choose the files or the folder instead.")], [["", "Close", "primary"]]);
+			await ask(t("Not everything could be read"), [make("p", {}, t("The browser could not read all that was dropped, so nothing was sent. Choose the files or the folder instead."))], [["", t("Close"), "primary"]]);
 		}
 	});
 
 	const left = await unfinished();
 	if (left.length === 0) return;
-	const note = make("div", { className: "card unfinished", data: { testid: "upload-unfinished" } }, make("p", {}, left.length === 1 ? "1 upload was not finished. Choose the same file again to go on with it." : `${left.length} uploads were not finished. Choose the same files again to go on with them.`));
-	const drop = make("button", { type: "button", className: "small-button" }, "Forget them");
+	const note = make("div", { className: "card unfinished", data: { testid: "upload-unfinished" } }, make("p", {}, left.length === 1 ? t("1 upload was not finished. Choose the same file again to go on with it.") : t("{n} uploads were not finished. Choose the same files again to go on with them.", { n: left.length })));
+	const drop = make("button", { type: "button", className: "small-button" }, t("Forget them"));
 	drop.addEventListener("click", () => forget(left).then(() => note.remove()));
 	note.append(drop);
 	form.closest(".tools").after(note);
