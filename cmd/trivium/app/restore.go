@@ -256,8 +256,8 @@ func (j *restoring) place(ctx context.Context) (r Restored, err error) {
 		}
 		mine := func(name string) bool { return name == base || name == base+"-wal" || name == base+"-shm" }
 		if filepath.Dir(target) == filepath.Clean(j.cfg.DataDir) {
-			old := swaps[0].Old
-			swaps[0].Old = func(name string) bool { return old(name) || mine(name) }
+			small, file := swaps[0].Old, mine
+			swaps[0].Old = func(name string) bool { return small(name) || file(name) }
 			mine = func(string) bool { return false }
 		} else if err := moveAcross(&db, filepath.Dir(target)); err != nil {
 			return r, err
