@@ -30,6 +30,8 @@ var parity = map[string]string{
 	"/security/applications/:id/end": "end-application-use", "/security/certificate": "add-my-certificate", "/security/certificates/:id/remove": "remove-my-certificate",
 	"/sessions/:id/end": "end-session", "/sessions/sign-out": "sign-out", "/shares/:id/end": "end-share", "/shares/end-dead": "end-share", "/shares/new": "add-share",
 	"/contacts/invite": "- chat clients do it on their own road (XEP-0401)", "/contacts/:id/revoke": "- likewise", "/chat/token": "- logs a browser in to chat, once",
+	"/admin/config/reload": "reload-config", "/admin/config/set": "set-config", "/admin/config/unset": "unset-config",
+	"/admin/certificates/import": "import-server-certificate", "/admin/certificates/selfsigned": "make-server-certificate",
 	"/admin/transfers/:id/stop": "stop-transfer", "/connect/:road/test": "test-connection",
 	"/tokens/:id/revoke": "revoke-token", "/tokens/new": "issue-token", "/trash": "restore-trash",
 }
