@@ -266,7 +266,7 @@ const (
 func navOrder() []string {
 	return []string{"home", "files", "trash", "shares", "chat", "contacts", "groups", "sessions", "tokens", "security", "account",
 		"admin", "admin.users", "admin.invites", "admin.groups", "admin.import", "admin.sessions", "admin.transfers", "admin.bans", "admin.policy",
-		"admin.sources", "admin.applications", "admin.audit", "admin.doctor", "admin.certificates", "admin.config", "admin.about"}
+		"admin.sources", "admin.applications", "admin.audit", "admin.backups", "admin.doctor", "admin.certificates", "admin.config", "admin.about"}
 }
 
 // inNavigation are the rows that the navigation has, in its order.

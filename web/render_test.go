@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"trivium/backup"
 	"trivium/config"
 	"trivium/doctor"
 	"trivium/files"
@@ -162,6 +163,10 @@ func views() map[string][2]any {
 			Allows: []allowRow{{identity.BanAllow{Prefix: nasty, Reason: nasty, Actor: nasty}, p.Stamp(noon), "/admin/bans/allow/a/remove"}}}},
 		"admin_certificates": {&certsView{}, &certsView{page: p, MayChange: true, MainFixed: true, Name: fullField("name"), Cert: withRows, Key: fullField("key"), Rows: []certRow{{Described: certs.Described{Name: "main", Names: []string{nasty}, Issuer: nasty, Key: nasty, Fingerprint: nasty, SelfSigned: true, Chain: []string{nasty, nasty}, ChainError: nasty, File: nasty, ForDomains: []string{nasty}}, Ends: p.Stamp(noon), Soon: true, UsedBy: nasty, SelfSignedPath: "/admin/certificates/selfsigned"}}}},
 		"admin_config":       {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Filtered: true, MayEdit: true, Sections: opts, Fault: nasty, Faults: []config.Fault{{Where: nasty, Message: nasty, Hint: nasty, Source: nasty}}, Edit: &configEdit{Entry: config.Entry{Key: "a.b", Layer: config.LayerSet}, Field: fullField("value")}, Rows: []configRow{{SetHere: true, EditPath: "/admin/config?edit=a.b", Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
+		"admin_backups": {&backupsView{}, &backupsView{page: p, Folder: nasty, Schedule: "03:00", Keep: 7, Failed: nasty, Good: p.Stamp(noon), Root: true, Any: true, Command: nasty, Now: &backupNow{Name: nasty, Done: 1, Total: 2, Percent: 50, Measured: true},
+			Rows: []backupRow{{Record: backup.Record{Name: nasty, Kind: nasty, Size: 3, Files: 4, Fault: nasty, Encrypted: true, Without: []string{nasty}}, Path: "/admin/backups/a", Began: p.Stamp(noon), Verified: p.Stamp(noon), Own: true, Bad: true},
+				{Good: true, Scheduled: true, Verified: p.Stamp(noon)}, {}}}},
+		"admin_config": {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Rows: []configRow{{Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
 	}
 }
 

@@ -236,6 +236,14 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/sources/:name/preview", Level: admin, Page: "admin.sources", handle: s.postSourcePreview},
 		{Method: post, Path: "/admin/sources/:name/sync", Level: admin, Page: "admin.sources", confirm: true, handle: s.postSourceSync},
 
+		// Backups. Whoever has an archive has every key of the server.
+		{Method: get, Path: "/admin/backups", Level: admin, Page: "admin.backups", nav: "Backups", icon: "down", group: navAdmin, handle: s.getBackups},
+		{Method: post, Path: "/admin/backups/new", Level: admin, Page: "admin.backups", handle: s.postNewBackup},
+		{Method: post, Path: "/admin/backups/stop", Level: admin, Page: "admin.backups", handle: s.postStopBackup},
+		{Method: post, Path: "/admin/backups/:name/verify", Level: admin, Page: "admin.backups", handle: s.postVerifyBackup},
+		{Method: post, Path: "/admin/backups/:name/remove", Level: admin, Page: "admin.backups", confirm: true, handle: s.postRemoveBackup},
+		{Method: post, Path: "/admin/backups/:name/download", Level: identity.LevelRoot, Page: "admin.backups", confirm: true, handle: s.postBackupFile},
+
 		{Method: get, Path: "/assets/*", Level: none, static: true, handle: s.getAsset},
 		{Method: get, Path: "/favicon.ico", Level: none, static: true, handle: s.getFavicon},
 		{Method: get, Path: "/robots.txt", Level: none, static: true, handle: s.getRobots},

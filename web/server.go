@@ -19,6 +19,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"trivium/backup"
 	"trivium/config"
 	"trivium/doctor"
 	"trivium/files"
@@ -74,6 +75,9 @@ type Options struct {
 	Series *series.Recorder // what the overview draws; nil: it draws nothing
 
 	API http.Handler // serves /api/…; nil: there is none
+	// Backups makes backups and looks after them; nil: there is no page about them.
+	Backups *backup.Service
+
 	// Takeout gathers all that is kept of an account; nil: nobody can download it.
 	Takeout func(ctx context.Context, acc identity.Account) (takeout.Person, error)
 	// Tell sends a chat message from the server to an account; nil: there is no chat.

@@ -98,7 +98,7 @@ func newWeb(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, rec *series.Recor
 	if err != nil {
 		return nil, err
 	}
-	srv, err := web.New(web.Options{Doctor: doc, Live: live, Certificates: src, Config: cfg.Web, Providers: oidc, Provider: newProvider(lc, cfg, s, log), BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
+	srv, err := web.New(web.Options{Backups: bk, Doctor: doc, Live: live, Certificates: src, Config: cfg.Web, Providers: oidc, Provider: newProvider(lc, cfg, s, log), BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
 		AdminContact: cfg.AdminContact, Mail: cfg.Mail.Host != "", Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), Takeout: a.Takeout, Tell: chat.Tell, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, x, a), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
 		TLS: webTLS(src), Log: log, Languages: os.DirFS(filepath.Join(cfg.DataDir, "lang")),
 		Series: rec, TestConnection: test.Test, Database: described(db),
