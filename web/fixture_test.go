@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"trivium/backup"
 	"trivium/config"
 	"trivium/files"
 	"trivium/files/local"
@@ -80,7 +82,12 @@ func openSite(t *testing.T, s *site, changes ...change) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wo := web.Options{Config: config.Web{Listen: []string{"127.0.0.1:0"}, Plain: "serve", TLSListen: []string{"127.0.0.1:0"}},
+	backups := backup.NewService(backup.Options{Source: backup.Source{Store: oneWord{}, Temp: t.TempDir(), Now: time.Now}, Dir: t.TempDir(), Keep: 1, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(func() {
+		_ = backups.Cancel() // ErrIdle is as good
+		_ = backups.Wait(context.WithoutCancel(t.Context()))
+	})
+	wo := web.Options{Backups: backups, Config: config.Web{Listen: []string{"127.0.0.1:0"}, Plain: "serve", TLSListen: []string{"127.0.0.1:0"}},
 		Limits:   config.Limits{HTTPHeaderTimeout: 5 * time.Second, HTTPBodyTimeout: 5 * time.Second, HTTPIdleTimeout: 5 * time.Second},
 		SiteName: "Example", Domain: "example.org", Version: "test", TLS: cert.Config("h2", "http/1.1"), Log: slog.New(slog.DiscardHandler)}
 	for _, c := range changes {
@@ -312,4 +319,16 @@ func until(t *testing.T, what string, ok func() bool) {
 		case <-tick.C:
 		}
 	}
+}
+
+// oneWord is a database of one word: the pages ask about backups, not what is in them.
+type oneWord struct{}
+
+func (oneWord) Engine() string                      { return "sqlite" }
+func (oneWord) Size(context.Context) (int64, error) { return 1, nil }
+func (oneWord) Snapshot(_ context.Context, f string) error {
+	return os.WriteFile(f, []byte("database"), 0o600)
+}
+func (oneWord) Check(context.Context, string) (backup.Contents, error) {
+	return backup.Contents{}, nil
 }
