@@ -166,7 +166,6 @@ func views() map[string][2]any {
 		"admin_backups": {&backupsView{}, &backupsView{page: p, Folder: nasty, Schedule: "03:00", Keep: 7, Failed: nasty, Good: p.Stamp(noon), Root: true, Any: true, Command: nasty, Now: &backupNow{Name: nasty, Done: 1, Total: 2, Percent: 50, Measured: true},
 			Rows: []backupRow{{Record: backup.Record{Name: nasty, Kind: nasty, Size: 3, Files: 4, Fault: nasty, Encrypted: true, Without: []string{nasty}}, Path: "/admin/backups/a", Began: p.Stamp(noon), Verified: p.Stamp(noon), Own: true, Bad: true},
 				{Good: true, Scheduled: true, Verified: p.Stamp(noon)}, {}}}},
-		"admin_config": {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Rows: []configRow{{Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
 	}
 }
 

@@ -89,7 +89,7 @@ func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *fi
 	return srv, nil
 }
 
-func newWeb(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, rec *series.Recorder, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, friends *invite.Contacts, src *certs.Source, doc *doctor.Service, live *liveConfig, st *status, test *tester, v buildVersion, log *slog.Logger) (*web.Server, error) {
+func newWeb(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, rec *series.Recorder, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, friends *invite.Contacts, src *certs.Source, doc *doctor.Service, bk *backup.Service, live *liveConfig, st *status, test *tester, v buildVersion, log *slog.Logger) (*web.Server, error) {
 	webdav, err := newDAV(cfg, s, f, log)
 	if err != nil {
 		return nil, err
