@@ -25,6 +25,7 @@ type accountView struct {
 	Links                                     []linkRow
 	Must                                      bool // another password has to be chosen before anything else
 	Takeout                                   bool
+	Pictures                                  bool // there can be one
 }
 
 // accountCard is what a person sees of an account.
@@ -80,7 +81,7 @@ func (s *Server) getAccount(v *visit) error {
 func (s *Server) showAccount(v *visit, status int, a identity.Account, view *accountView) error {
 	view.Account = s.card(a)
 	view.Others, view.Must = len(s.others(v)), a.MustChange
-	view.Takeout = s.opt.Takeout != nil
+	view.Takeout, view.Pictures = s.opt.Takeout != nil, s.pictures() != nil
 	view.Providers = s.providers("")
 	var err error
 	if view.Links, err = s.links(v); err != nil {

@@ -15,6 +15,8 @@ type Chat struct {
 
 	// Contacts is the contact list of an account; nil: there is none.
 	Contacts func(ctx context.Context, a identity.Account) ([]Contact, error)
+	// Pictures are the avatars of accounts; nil: there are none.
+	Pictures Pictures
 }
 
 // chatClient is what the list of sessions calls the page of chat.
@@ -41,6 +43,11 @@ func (s *Server) chatRoutes() []route {
 		{Method: get, Path: "/contacts", Level: in, Page: "contacts", nav: "Contacts", icon: "person", group: navYou, only: s.mayContact, handle: s.getContacts},
 		{Method: post, Path: "/contacts/invite", Level: in, Page: "contacts", only: s.mayContact, handle: s.postInviteContact},
 		{Method: post, Path: "/contacts/:id/revoke", Level: in, Page: "contacts", only: s.mayContact, handle: s.postRevokeContact},
+		// The picture of an account, as chat has it.
+		{Method: get, Path: "/account/picture", Level: in, Page: "account", handle: s.getPicture},
+		{Method: post, Path: "/account/picture", Level: in, Page: "account", upload: true, handle: s.postPicture},
+		{Method: post, Path: "/account/picture/remove", Level: in, Page: "account", handle: s.postRemovePicture},
+		{Method: get, Path: "/profile", Level: in, Page: "account", handle: func(v *visit) error { return v.see("/account") }},
 	}
 }
 

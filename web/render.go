@@ -188,6 +188,7 @@ type page struct {
 	ID, Title, Site, Version string
 	Held                     identity.Level // the visitor's level
 	Me, MyName               string         // the visitor's name and display name
+	Picture                  string         // address of the visitor's; empty where there is none
 	CSRF                     string
 	Nav                      []navGroup
 	Flash                    *flash
@@ -250,7 +251,7 @@ func (v *visit) fill(p *page, id, title string) {
 		p.Flash = s.flashes.take(v.browser.ID())
 	}
 	if v.known {
-		p.Nav = s.navigation(v)
+		p.Nav, p.Picture = s.navigation(v), v.picture()
 	}
 }
 

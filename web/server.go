@@ -135,6 +135,7 @@ type Server struct {
 	overview  overview
 	imports   *imports
 	packer    *packer
+	drawing   chan struct{} // a place in it is for who decodes a picture
 	origins   *http.CrossOriginProtection
 	requests  atomic.Int64
 	stopping  chan struct{} // closed when Shutdown begins: streams end
@@ -169,7 +170,7 @@ func New(o Options) (*Server, error) {
 		o.SiteName = o.Domain
 	}
 	s := &Server{opt: o, log: o.Log, now: o.Now, stopping: make(chan struct{}), flashes: newFlashes(o.Now), streams: newStreams(), uploads: newUploads(),
-		packer: newPacker(), hub: newHub(o.Registry), imports: &imports{now: o.Now},
+		packer: newPacker(), drawing: make(chan struct{}, 1), hub: newHub(o.Registry), imports: &imports{now: o.Now},
 		origins: http.NewCrossOriginProtection()}
 	s.overview.series = o.Series
 	if s.opt.Listeners == nil {

@@ -14,6 +14,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -276,6 +277,36 @@ func kind(image []byte, said string) string {
 		return said
 	}
 	return "image/png"
+}
+
+// Hash is the name of an account's avatar, the SHA-1 of the picture; "" where it has none.
+func (v *VCard) Hash(ctx context.Context, a identity.Account) string { return v.hash(ctx, ownerOf(a)) }
+
+// Avatar returns it as the account itself sees it; nil where it has none.
+func (v *VCard) Avatar(ctx context.Context, a identity.Account) (image []byte, kind string, err error) {
+	owner := ownerOf(a)
+	photo, err := v.picture(ctx, owner, owner)
+	if err != nil || photo == nil {
+		return nil, "", err
+	}
+	el, err := xmpp.ParseElement(photo)
+	if err != nil {
+		return nil, "", err
+	}
+	image, kind, _ = decode(el)
+	return image, kind, nil
+}
+
+// SetAvatar makes a picture of at most 192 KiB the account's avatar, and nil none; who follows it is told.
+func (v *VCard) SetAvatar(ctx context.Context, a identity.Account, image []byte, kind string) error {
+	if len(image) > maxPicture {
+		return fmt.Errorf("a picture has at most %d bytes: %w", maxPicture, identity.ErrInvalid)
+	}
+	return v.publish(ctx, ownerOf(a), image, kind)
+}
+
+func ownerOf(a identity.Account) xmpp.Owner {
+	return xmpp.Owner{Address: xmpp.NewAddress(string(a.Login), a.Domain), ID: a.ID}
 }
 
 // publish makes a picture the avatar, and no picture none (XEP-0398 section 4.2). What already is

@@ -199,3 +199,31 @@ func TestClosedCard(t *testing.T) {
 		}
 	}
 }
+
+// A picture that was set outside of chat is the avatar, and the other way round.
+func TestAvatarOfPages(t *testing.T) {
+	var cards *vcard.VCard
+	s := Start(t, Options{Modules: func(db *sqldb.DB, _ *identity.Service) []xmpp.Module {
+		cards = vcard.New(sqlstore.New(db), &Nodes{})
+		return []xmpp.Module{cards}
+	}})
+	alice := s.Online("alice", "a")
+	a, err := s.Identity.User(t.Context(), "alice")
+	Must(t, err)
+	Must(t, cards.SetAvatar(t.Context(), a, []byte(image), "image/png"))
+	Has(t, "in chat", alice.Ask("get", "", get), "<PHOTO><TYPE>image/png</TYPE><BINVAL>"+base64.StdEncoding.EncodeToString([]byte(image)))
+	if got := cards.Hash(t.Context(), a); got != hash(image) {
+		t.Errorf("the hash is %q", got)
+	}
+	alice.Ask("set", "", card(photo("\xff\xd8\xffanother")))
+	if b, kind, err := cards.Avatar(t.Context(), a); err != nil || string(b) != "\xff\xd8\xffanother" || kind != "image/jpeg" {
+		t.Errorf("the picture is %q, %s, %v", b, kind, err)
+	}
+	Must(t, cards.SetAvatar(t.Context(), a, nil, ""))
+	if b, _, err := cards.Avatar(t.Context(), a); err != nil || b != nil || cards.Hash(t.Context(), a) != "" {
+		t.Errorf("removed: %q, %v", b, err)
+	}
+	if err := cards.SetAvatar(t.Context(), a, make([]byte, 193<<10), "image/png"); err == nil {
+		t.Error("a picture of 193 KiB was taken")
+	}
+}

@@ -8,21 +8,40 @@ import (
 	"trivium/web"
 	"trivium/xmpp"
 	"trivium/xmpp/invite"
+	"trivium/xmpp/vcard"
 )
 
-// newContacts makes the module that the chat road, the pages and identity share.
-func newContacts(s *identity.Service) *invite.Contacts {
+// chatPeople is what the pages share with the chat road.
+type chatPeople struct {
+	contacts *invite.Contacts
+	cards    *vcard.VCard // set when the modules of chat are made
+}
+
+func newChatPeople(s *identity.Service) *chatPeople {
 	c := invite.New(s)
 	s.OnContact(c.Joined)
-	return c
+	return &chatPeople{contacts: c}
+}
+
+// join finds the cards among the modules of chat, and adds the contacts.
+func (p *chatPeople) join(list []xmpp.Module) []xmpp.Module {
+	for _, m := range list {
+		if cards, ok := m.(*vcard.VCard); ok {
+			p.cards = cards
+		}
+	}
+	return append(list, p.contacts)
 }
 
 // chatPage is what pages have of chat; nil where nobody can chat.
-func chatPage(cfg *config.Config, friends *invite.Contacts) *web.Chat {
+func chatPage(cfg *config.Config, people *chatPeople) *web.Chat {
 	if !cfg.XMPP.WebSocket && len(cfg.XMPP.Listen)+len(cfg.XMPP.TLSListen) == 0 {
 		return nil
 	}
-	c := &web.Chat{Register: cfg.XMPP.Registration != "off", Contacts: contactList(friends)}
+	c := &web.Chat{Register: cfg.XMPP.Registration != "off", Contacts: contactList(people.contacts)}
+	if people.cards != nil {
+		c.Pictures = people.cards
+	}
 	if cfg.XMPP.WebSocket {
 		c.Socket = websocketPath
 	}

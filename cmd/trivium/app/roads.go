@@ -28,7 +28,6 @@ import (
 	"trivium/web/dav"
 	"trivium/webhooks"
 	"trivium/xmpp"
-	"trivium/xmpp/invite"
 	"trivium/xmpp/mam"
 	"trivium/xmpp/notice"
 	xmppstore "trivium/xmpp/sqlstore"
@@ -37,7 +36,7 @@ import (
 // roads are the three servers and the control socket, in the order in which they open.
 func roads() fx.Option {
 	return fx.Module("roads",
-		fx.Provide(notice.New, newContacts, newMail, newTeller, newCerts, givenCerts, newStatus, newTester, newAPI, newFTP, newWeb, newArchive, newXMPP),
+		fx.Provide(notice.New, newChatPeople, newMail, newTeller, newCerts, givenCerts, newStatus, newTester, newAPI, newFTP, newWeb, newArchive, newXMPP),
 		fx.Invoke(
 			func(s *identity.Service, t *teller) { s.AddNotifier(t) },
 			func(lc fx.Lifecycle, cfg *config.Config, a *api.API, f *failure, log *slog.Logger) {
@@ -89,7 +88,7 @@ func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *fi
 	return srv, nil
 }
 
-func newWeb(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, rec *series.Recorder, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, friends *invite.Contacts, src *certs.Source, doc *doctor.Service, bk *backup.Service, live *liveConfig, st *status, test *tester, v buildVersion, log *slog.Logger) (*web.Server, error) {
+func newWeb(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, rec *series.Recorder, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, people *chatPeople, src *certs.Source, doc *doctor.Service, bk *backup.Service, live *liveConfig, st *status, test *tester, v buildVersion, log *slog.Logger) (*web.Server, error) {
 	webdav, err := newDAV(cfg, s, f, log)
 	if err != nil {
 		return nil, err
@@ -102,7 +101,7 @@ func newWeb(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, rec *series.Recor
 		AdminContact: cfg.AdminContact, Mail: cfg.Mail.Host != "", Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), Takeout: a.Takeout, Tell: chat.Tell, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, x, a), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
 		TLS: webTLS(src), Log: log, Languages: os.DirFS(filepath.Join(cfg.DataDir, "lang")),
 		Series: rec, TestConnection: test.Test, Database: described(db),
-		Chat:      chatPage(cfg, friends),
+		Chat:      chatPage(cfg, people),
 		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
 	if err != nil {
 		return nil, err
@@ -160,10 +159,10 @@ func newDAV(cfg *config.Config, s *identity.Service, f *files.Service, log *slog
 	return dav.New(dav.Options{Identity: s, Files: f, Pause: cfg.Limits.HTTPBodyTimeout, Hosts: hosts, Log: log})
 }
 
-func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, chat *notice.Notices, friends *invite.Contacts, src *certs.Source, st *status, v buildVersion, end *ending, log *slog.Logger) (*xmpp.Server, error) {
+func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, chat *notice.Notices, people *chatPeople, src *certs.Source, st *status, v buildVersion, end *ending, log *slog.Logger) (*xmpp.Server, error) {
 	srv, err := xmpp.New(xmpp.Options{Config: cfg.XMPP, Limits: cfg.Limits, Domains: append([]string{cfg.Domain}, cfg.Domains...),
 		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v),
-		Modules: append(chatModules(cfg, s, t, db, archive, st.baseURL, end, log), chat, friends),
+		Modules: append(people.join(chatModules(cfg, s, t, db, archive, st.baseURL, end, log)), chat),
 		NoSCRAM: noSCRAM(cfg), Anonymous: cfg.XMPP.Anonymous})
 	if err != nil {
 		return nil, err
