@@ -86,6 +86,8 @@ type Options struct {
 	State    string // a file that remembers when the schedule was served
 	Log      *slog.Logger
 	Done     func(context.Context, Event) // may be nil
+	// Room says how many bytes of the disk that has a folder are free, of how many; nil: the system does.
+	Room func(dir string) (free, all int64, err error)
 }
 
 // Service makes backups, one at a time, and looks after those that were made.
@@ -103,7 +105,18 @@ func NewService(o Options) *Service {
 	if o.Source.Now == nil {
 		o.Source.Now = time.Now
 	}
+	if o.Room == nil {
+		o.Room = roomOf
+	}
 	return &Service{o: o}
+}
+
+func roomOf(dir string) (free, all int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), int64(st.Blocks) * int64(st.Bsize), nil
 }
 
 const (
@@ -310,12 +323,11 @@ func (s *Service) room(ctx context.Context) error {
 		return err
 	}
 	need := list[0].Size + list[0].Size/10 + list[0].Database
-	var st unix.Statfs_t
-	if err := unix.Statfs(s.o.Dir, &st); err != nil {
+	free, all, err := s.o.Room(s.o.Dir)
+	if err != nil {
 		return err
 	}
-	block := int64(st.Bsize)
-	free, spare := int64(st.Bavail)*block, int64(st.Blocks)*block/20
+	spare := all / 20
 	if free < need+spare {
 		return fmt.Errorf("%w in %s: %d MB are free, and it needs some %d MB and leaves %d MB to others. Remove old ones, lower backup.keep, or set backup.to to a folder on another disk",
 			ErrNoRoom, s.o.Dir, free>>20, need>>20, spare>>20)

@@ -73,7 +73,7 @@ func (s *site) state(mine *browser) string {
 // of our own pages: without a token, with that of another session, from another origin or site. Nothing
 // has changed then. A route that is new is among them by itself.
 func TestNoFormFromElsewhere(t *testing.T) {
-	s := newBinSite(t)
+	s := newBinSite(t, withChat(), func(o *web.Options, _ *identity.Options) { o.Chat.Pictures = onePicture{} })
 	root := s.user("root1", identity.LevelRoot)
 	s.user("user1", identity.LevelUser)
 	ctx := t.Context()
@@ -246,3 +246,14 @@ func TestDropBoxFromElsewhere(t *testing.T) {
 	}
 	visitor.upload(path, upload{"csrf", "", visitor.token(path)}, upload{"file", "good.txt", "x"}).expect(t, http.StatusSeeOther)
 }
+
+// onePicture is the same for everybody, and stays.
+type onePicture struct{}
+
+func (onePicture) Hash(context.Context, identity.Account) string { return "0123456789abcdef" }
+
+func (onePicture) Avatar(context.Context, identity.Account) (image []byte, kind string, err error) {
+	return []byte("x"), "image/png", nil
+}
+
+func (onePicture) SetAvatar(context.Context, identity.Account, []byte, string) error { return nil }
