@@ -257,7 +257,7 @@ func TestDamage(t *testing.T) {
 	archive, _ := create(t, home(t))
 	same := func(change func(name, body string) (string, bool)) []byte { return repacked(t, archive, change) }
 	flipped := bytes.Clone(archive)
-	flipped[len(flipped)/2] ^= 0x10
+	flipped[len(flipped)-2] ^= 0x10 // in the checksum: within the data it may be a length that turns, which looks like an end
 	for name, tt := range map[string]struct {
 		archive []byte
 		want    error

@@ -39,7 +39,7 @@ const (
 // Errors of reading. Each comes with a sentence that says which member it is about.
 var (
 	ErrNotBackup = errors.New("this is no backup of Trivium")
-	ErrTruncated = errors.New("the archive ends too early: it was cut off, or not copied to its end")
+	ErrTruncated = errors.New("the archive ends too early: it was cut off, or not copied to its end, or a length in it is damaged")
 	ErrDamaged   = errors.New("the archive is damaged")
 	ErrMissing   = errors.New("the archive lacks something that its list names")
 	ErrNewer     = errors.New("the archive was made by a newer program. Use that version of Trivium, or a later one")
