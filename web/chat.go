@@ -38,9 +38,9 @@ type chatView struct {
 func (s *Server) chatRoutes() []route {
 	const in, get, post = identity.LevelLoggedIn, http.MethodGet, http.MethodPost
 	return []route{
-		{Method: get, Path: "/chat", Level: in, Page: "chat", nav: "Chat", icon: "chat", group: navYou, only: s.mayChat, handle: s.getChat},
+		{Method: get, Path: "/chat", Level: in, Page: "chat", nav: "Chat", icon: "chat", only: s.mayChat, handle: s.getChat},
 		{Method: post, Path: "/chat/token", Level: in, Page: "chat", only: s.mayChat, handle: s.postChatToken},
-		{Method: get, Path: "/contacts", Level: in, Page: "contacts", nav: "Contacts", icon: "person", group: navYou, only: s.mayContact, handle: s.getContacts},
+		{Method: get, Path: "/contacts", Level: in, Page: "contacts", nav: "Contacts", icon: "person", only: s.mayContact, handle: s.getContacts},
 		{Method: post, Path: "/contacts/invite", Level: in, Page: "contacts", only: s.mayContact, handle: s.postInviteContact},
 		{Method: post, Path: "/contacts/:id/revoke", Level: in, Page: "contacts", only: s.mayContact, handle: s.postRevokeContact},
 		// The picture of an account, as chat has it.

@@ -54,7 +54,7 @@ func (s *Server) providerRoutes() []route {
 		program(provider.PathMetadata, p.Discovery(), get, http.MethodHead),
 
 		{Method: post, Path: "/security/applications/:id/end", Level: in, Page: "security", handle: s.postEndApplication},
-		{Method: get, Path: "/admin/applications", Level: admin, Page: "admin.applications", nav: "Applications", icon: "link", group: navAdmin, handle: s.getApplications},
+		{Method: get, Path: "/admin/applications", Level: admin, Page: "admin.applications", nav: "Applications", icon: "link", handle: s.getApplications},
 		{Method: post, Path: "/admin/applications/new", Level: admin, Page: "admin.applications", confirm: true, handle: s.postNewApplication},
 		{Method: get, Path: "/admin/applications/:id", Level: admin, Page: "admin.applications", handle: s.getApplication},
 		{Method: post, Path: "/admin/applications/:id", Level: admin, Page: "admin.applications", confirm: true, handle: s.postApplication},

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -219,7 +218,6 @@ func (p *page) Language() *text.Language { return p.words }
 type problem struct{ Field, Text string }
 
 type navGroup struct {
-	Name  navGroupName
 	Label string
 	Items []navItem
 }
@@ -262,23 +260,41 @@ const (
 	partRows   = "rows"
 )
 
-// navOrder is how the navigation stands, by the IDs of its pages: what belongs together, whoever's rows it
-// comes from.
-func navOrder() []string {
-	return []string{"home", "files", "trash", "shares", "chat", "contacts", "groups", "sessions", "tokens", "security", "account",
-		"admin", "admin.users", "admin.invites", "admin.groups", "admin.import", "admin.sessions", "admin.transfers", "admin.bans", "admin.policy",
-		"admin.sources", "admin.applications", "admin.audit", "admin.backups", "admin.doctor", "admin.certificates", "admin.config", "admin.about"}
+// navPart is a part of the navigation: what belongs together, whoever's rows it comes from.
+type navPart struct {
+	name string // nav.group_NAME in the catalogues
+	rows []*route
+}
+
+// navParts are the parts in their order, by the IDs of their pages.
+func navParts() []struct {
+	name  string
+	pages []string
+} {
+	return []struct {
+		name  string
+		pages []string
+	}{
+		{"you", []string{"home", "files", "trash", "shares", "chat", "contacts", "groups", "sessions", "tokens", "security", "account"}},
+		{"administration", []string{"admin", "admin.sessions", "admin.transfers", "admin.bans", "admin.audit"}},
+		{"people", []string{"admin.users", "admin.invites", "admin.groups", "admin.import", "admin.sources", "admin.applications"}},
+		{"server", []string{"admin.doctor", "admin.policy", "admin.backups", "admin.certificates", "admin.config", "admin.about"}},
+	}
 }
 
 // inNavigation are the rows that the navigation has, in its order.
-func inNavigation(routes []route) (list []*route) {
-	for i := range routes {
-		if routes[i].nav != "" {
-			list = append(list, &routes[i])
+func inNavigation(routes []route) (list []navPart) {
+	for _, p := range navParts() {
+		part := navPart{name: p.name}
+		for _, id := range p.pages {
+			for i := range routes {
+				if routes[i].nav != "" && routes[i].Page == id {
+					part.rows = append(part.rows, &routes[i])
+				}
+			}
 		}
+		list = append(list, part)
 	}
-	order := navOrder()
-	slices.SortStableFunc(list, func(a, b *route) int { return slices.Index(order, a.Page) - slices.Index(order, b.Page) })
 	return list
 }
 
@@ -289,15 +305,16 @@ func (s *Server) navigation(v *visit) []navGroup {
 		here = v.route.Page
 	}
 	var groups []navGroup
-	for _, r := range s.nav {
-		if !v.may(r) {
-			continue
+	for _, part := range s.nav {
+		g := navGroup{Label: v.T("nav.group_" + part.name)}
+		for _, r := range part.rows {
+			if v.may(r) {
+				g.Items = append(g.Items, navItem{Label: v.navLabel(r), Href: strings.TrimSuffix(r.Path, "*"), Icon: r.icon, Here: r.Page == here})
+			}
 		}
-		if len(groups) == 0 || groups[len(groups)-1].Name != r.group {
-			groups = append(groups, navGroup{Name: r.group, Label: v.T("nav.group_" + strings.ToLower(string(r.group)))})
+		if len(g.Items) > 0 {
+			groups = append(groups, g)
 		}
-		g := &groups[len(groups)-1]
-		g.Items = append(g.Items, navItem{Label: v.navLabel(r), Href: strings.TrimSuffix(r.Path, "*"), Icon: r.icon, Here: r.Page == here})
 	}
 	return groups
 }

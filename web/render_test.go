@@ -26,7 +26,7 @@ var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 func fullPage() page {
 	return page{ID: "test", Title: nasty, Site: nasty, Version: "1.0", Held: identity.LevelAdmin, Me: nasty, MyName: nasty, CSRF: "token",
-		Nav:   []navGroup{{Name: navYou, Items: []navItem{{Label: "Home", Href: "/", Icon: "home", Here: true}}}, {Name: navAdmin, Items: []navItem{{Label: "Users", Href: "/admin/users", Icon: "person"}}}},
+		Nav:   []navGroup{{Label: "You", Items: []navItem{{Label: "Home", Href: "/", Icon: "home", Here: true}}}, {Label: "People", Items: []navItem{{Label: "Users", Href: "/admin/users", Icon: "person"}}}},
 		Flash: &flash{Kind: flashSuccess, Text: nasty, Secret: identity.NewSecret("s3cret"), Label: nasty}, RequestID: "0badcafe", Theme: "dark",
 		Live: "/sessions/events", LoginHref: "/login", Problems: []problem{{"login", nasty}, {"password", nasty}}, now: noon}
 }

@@ -17,7 +17,6 @@ type route struct {
 	Page   string // the page's ID: data-page, and what marks the navigation
 	nav    string // its name in the navigation; "" stands in none
 	icon   string
-	group  navGroupName
 	static bool // never guarded, no session, no policy: assets and health
 	upload bool // takes multipart bodies
 
@@ -47,13 +46,6 @@ func (r route) methods() []string {
 	return []string{r.Method}
 }
 
-type navGroupName string
-
-const (
-	navYou   navGroupName = "You"
-	navAdmin navGroupName = "Administration"
-)
-
 // table lists every route. The pages before log-in need no level, one's own need LOGGEDIN, so that a
 // bookmark survives an expired log-in; the administration's need ADMIN.
 func (s *Server) table() []route {
@@ -77,18 +69,18 @@ func (s *Server) table() []route {
 
 		{Method: post, Path: "/logout", Level: in, Page: "logout", handle: s.postLogout},
 
-		{Method: get, Path: "/", Level: in, Page: "home", nav: "Home", icon: "home", group: navYou, handle: s.getHome},
-		{Method: get, Path: "/files/*", Level: in, Page: "files", nav: "Files", icon: "folder", group: navYou, handle: s.getFiles},
+		{Method: get, Path: "/", Level: in, Page: "home", nav: "Home", icon: "home", handle: s.getHome},
+		{Method: get, Path: "/files/*", Level: in, Page: "files", nav: "Files", icon: "folder", handle: s.getFiles},
 		{Method: get, Path: "/files", Level: in, Page: "files", handle: s.toFiles},
 		{Method: post, Path: "/files/*", Level: in, Page: "files", upload: true, handle: s.postFiles},
 		// Uploads that go on after a break (tus); a script asks.
 		{Method: http.MethodPatch, Path: "/files/*", Level: in, Page: "files", handle: s.patchUpload},
 		{Method: http.MethodDelete, Path: "/files/*", Level: in, Page: "files", handle: s.deleteUpload},
 		{Method: http.MethodOptions, Path: "/files/*", Level: in, Page: "files", handle: s.optionsFiles},
-		{Method: get, Path: "/trash", Level: in, Page: "trash", nav: "Trash", icon: "trash", group: navYou, handle: s.getTrash},
+		{Method: get, Path: "/trash", Level: in, Page: "trash", nav: "Trash", icon: "trash", handle: s.getTrash},
 		{Method: post, Path: "/trash", Level: in, Page: "trash", handle: s.postTrash},
 		// what people share, and what visitors see of it
-		{Method: get, Path: "/shares", Level: in, Page: "shares", nav: "Shares", icon: "link", group: navYou, handle: s.getShares},
+		{Method: get, Path: "/shares", Level: in, Page: "shares", nav: "Shares", icon: "link", handle: s.getShares},
 		{Method: post, Path: "/shares/new", Level: in, Page: "shares", handle: s.postNewShare},
 		{Method: post, Path: "/shares/end-dead", Level: in, Page: "shares", handle: s.postEndDeadShares},
 		{Method: post, Path: "/shares/:id/end", Level: in, Page: "shares", handle: s.postEndShare},
@@ -97,14 +89,14 @@ func (s *Server) table() []route {
 		{Method: get, Path: "/s/:code/*", Level: identity.LevelAnonymous, Page: "share", handle: s.getShared},
 		{Method: post, Path: "/s/:code/*", Level: identity.LevelAnonymous, Page: "share", handle: s.postShared},
 
-		{Method: get, Path: "/sessions", Level: in, Page: "sessions", nav: "Sessions", icon: "sessions", group: navYou, handle: s.getSessions},
+		{Method: get, Path: "/sessions", Level: in, Page: "sessions", nav: "Sessions", icon: "sessions", handle: s.getSessions},
 		{Method: get, Path: "/sessions/events", Level: in, Page: "sessions", handle: s.getSessionEvents},
 		{Method: post, Path: "/sessions/sign-out", Level: in, Page: "sessions", handle: s.postSignOut},
 		{Method: post, Path: "/sessions/:id/end", Level: in, Page: "sessions", handle: s.postEndSession},
-		{Method: get, Path: "/tokens", Level: in, Page: "tokens", nav: "App passwords", icon: "key", group: navYou, handle: s.getTokens},
+		{Method: get, Path: "/tokens", Level: in, Page: "tokens", nav: "App passwords", icon: "key", handle: s.getTokens},
 		{Method: post, Path: "/tokens/new", Level: in, Page: "tokens", confirm: true, handle: s.postNewToken},
 		{Method: post, Path: "/tokens/:id/revoke", Level: in, Page: "tokens", handle: s.postRevokeToken},
-		{Method: get, Path: "/account", Level: in, Page: "account", nav: "Account", icon: "person", group: navYou, handle: s.getAccount},
+		{Method: get, Path: "/account", Level: in, Page: "account", nav: "Account", icon: "person", handle: s.getAccount},
 		{Method: post, Path: "/account", Level: in, Page: "account", handle: s.postAccount},
 		{Method: post, Path: "/account/password", Level: in, Page: "account", handle: s.postPassword},
 		// Second factors: at the log-in, one's own, and *Confirm it is you*.
@@ -120,7 +112,7 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/login/enrol", Level: none, Page: "login.enrol", handle: s.postEnrolApp},
 		{Method: post, Path: "/login/enrol/passkey", Level: none, Page: "login.enrol", handle: s.postEnrolPasskey},
 		{Method: post, Path: "/login/enrol/options", Level: none, Page: "login.enrol", handle: s.postEnrolOptions},
-		{Method: get, Path: "/security", Level: in, Page: "security", nav: "Security", icon: "shield", group: navYou, handle: s.getSecurity},
+		{Method: get, Path: "/security", Level: in, Page: "security", nav: "Security", icon: "shield", handle: s.getSecurity},
 		{Method: get, Path: "/security/passkey", Level: in, Page: "security", confirm: true, handle: s.getNewPasskey},
 		{Method: post, Path: "/security/passkey", Level: in, Page: "security", confirm: true, handle: s.postNewPasskey},
 		{Method: post, Path: "/security/passkey/options", Level: in, Page: "security", confirm: true, handle: s.postNewPasskeyOptions},
@@ -149,14 +141,14 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/language", Level: none, Page: "language", handle: s.postLanguage},
 
 		// The groups that one is in, and manages.
-		{Method: get, Path: "/groups", Level: in, Page: "groups", nav: "My groups", icon: "group", group: navYou, handle: s.getOwnGroups},
+		{Method: get, Path: "/groups", Level: in, Page: "groups", nav: "My groups", icon: "group", handle: s.getOwnGroups},
 		{Method: post, Path: "/groups/:name/add", Level: in, Page: "groups", confirm: true, handle: s.postOwnGroupAdd},
 		{Method: post, Path: "/groups/:name/remove", Level: in, Page: "groups", confirm: true, handle: s.postOwnGroupRemove},
 
-		{Method: get, Path: "/admin", Level: admin, Page: "admin", nav: "Overview", icon: "gauge", group: navAdmin, handle: s.getAdmin},
+		{Method: get, Path: "/admin", Level: admin, Page: "admin", nav: "Overview", icon: "gauge", handle: s.getAdmin},
 		{Method: get, Path: "/admin/events", Level: admin, Page: "admin", handle: s.getOverviewEvents},
 		{Method: get, Path: "/admin/series", Level: admin, Page: "admin", handle: s.getSeries},
-		{Method: get, Path: "/admin/users", Level: admin, Page: "admin.users", nav: "Users", icon: "person", group: navAdmin, handle: s.getUsers},
+		{Method: get, Path: "/admin/users", Level: admin, Page: "admin.users", nav: "Users", icon: "person", handle: s.getUsers},
 		{Method: post, Path: "/admin/users/new", Level: admin, Page: "admin.users", confirm: true, handle: s.postNewUser},
 		{Method: get, Path: "/admin/users/:name", Level: admin, Page: "admin.users", handle: s.getUser},
 		{Method: post, Path: "/admin/users/:name/level", Level: admin, Page: "admin.users", confirm: true, handle: s.postUserLevel},
@@ -166,40 +158,40 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/users/:name/password", Level: admin, Page: "admin.users", confirm: true, handle: s.postUserPassword},
 		{Method: post, Path: "/admin/users/:name/groups", Level: admin, Page: "admin.users", confirm: true, handle: s.postUserGroups},
 		{Method: post, Path: "/admin/users/:name/end-sessions", Level: admin, Page: "admin.users", handle: s.postUserEndSessions},
-		{Method: get, Path: "/admin/groups", Level: admin, Page: "admin.groups", nav: "Groups", icon: "group", group: navAdmin, handle: s.getGroups},
+		{Method: get, Path: "/admin/groups", Level: admin, Page: "admin.groups", nav: "Groups", icon: "group", handle: s.getGroups},
 		{Method: post, Path: "/admin/groups/new", Level: admin, Page: "admin.groups", confirm: true, handle: s.postNewGroup},
 		{Method: post, Path: "/admin/groups/:name/add", Level: admin, Page: "admin.groups", confirm: true, handle: s.postGroupAdd},
 		{Method: post, Path: "/admin/groups/:name/remove", Level: admin, Page: "admin.groups", confirm: true, handle: s.postGroupRemove},
 		{Method: post, Path: "/admin/groups/:name/settings", Level: admin, Page: "admin.groups", confirm: true, handle: s.postGroupSettings},
 		{Method: post, Path: "/admin/groups/:name/delete", Level: admin, Page: "admin.groups", confirm: true, handle: s.postGroupDelete},
-		{Method: get, Path: "/admin/sessions", Level: admin, Page: "admin.sessions", nav: "Sessions", icon: "sessions", group: navAdmin, handle: s.getAllSessions},
+		{Method: get, Path: "/admin/sessions", Level: admin, Page: "admin.sessions", nav: "Sessions", icon: "sessions", handle: s.getAllSessions},
 		{Method: get, Path: "/admin/sessions/events", Level: admin, Page: "admin.sessions", handle: s.getSessionEvents},
 		{Method: get, Path: "/admin/sessions/end", Level: admin, Page: "admin.sessions", handle: s.getEndSessions},
 		{Method: post, Path: "/admin/sessions/end", Level: admin, Page: "admin.sessions", handle: s.postEndSessions},
 		{Method: get, Path: "/admin/sessions/:id", Level: admin, Page: "admin.sessions", handle: s.getSession},
 		{Method: post, Path: "/admin/sessions/:id/message", Level: admin, Page: "admin.sessions", handle: s.postMessage},
 		{Method: post, Path: "/admin/sessions/:id/end", Level: admin, Page: "admin.sessions", handle: s.postAdminEnd},
-		{Method: get, Path: "/admin/about", Level: admin, Page: "admin.about", nav: "About", icon: "list", group: navAdmin, handle: s.getAbout},
-		{Method: get, Path: "/admin/transfers", Level: identity.LevelStaff, Page: "admin.transfers", nav: "Transfers", icon: "up", group: navAdmin, handle: s.getTransfers},
+		{Method: get, Path: "/admin/about", Level: admin, Page: "admin.about", nav: "About", icon: "list", handle: s.getAbout},
+		{Method: get, Path: "/admin/transfers", Level: identity.LevelStaff, Page: "admin.transfers", nav: "Transfers", icon: "up", handle: s.getTransfers},
 		{Method: get, Path: "/admin/transfers/events", Level: identity.LevelStaff, Page: "admin.transfers", handle: s.getSessionEvents},
 		{Method: post, Path: "/admin/transfers/:id/stop", Level: admin, Page: "admin.transfers", handle: s.postStopTransfer},
-		{Method: get, Path: "/admin/audit", Level: admin, Page: "admin.audit", nav: "Audit log", icon: "list", group: navAdmin, handle: s.getAudit},
+		{Method: get, Path: "/admin/audit", Level: admin, Page: "admin.audit", nav: "Audit log", icon: "list", handle: s.getAudit},
 		{Method: get, Path: "/admin/audit/events", Level: admin, Page: "admin.audit", handle: s.getAuditEvents},
 		{Method: get, Path: "/admin/audit/export", Level: admin, Page: "admin.audit", handle: s.getAuditExport},
-		{Method: get, Path: "/admin/policy", Level: admin, Page: "admin.policy", nav: "Policy", icon: "shield", group: navAdmin, handle: s.getPolicy},
+		{Method: get, Path: "/admin/policy", Level: admin, Page: "admin.policy", nav: "Policy", icon: "shield", handle: s.getPolicy},
 		{Method: post, Path: "/admin/policy/review", Level: admin, Page: "admin.policy", handle: s.postPolicyReview},
 		{Method: post, Path: "/admin/policy/apply", Level: admin, Page: "admin.policy", confirm: true, handle: s.postPolicyApply},
 		{Method: post, Path: "/admin/policy/undo", Level: admin, Page: "admin.policy", confirm: true, handle: s.postPolicyUndo},
-		{Method: get, Path: "/admin/config", Level: admin, Page: "admin.config", nav: "Configuration", icon: "gear", group: navAdmin, handle: s.getConfig},
+		{Method: get, Path: "/admin/config", Level: admin, Page: "admin.config", nav: "Configuration", icon: "gear", handle: s.getConfig},
 		{Method: post, Path: "/admin/config/set", Level: identity.LevelRoot, Page: "admin.config", confirm: true, handle: s.postConfig},
 		{Method: post, Path: "/admin/config/unset", Level: identity.LevelRoot, Page: "admin.config", confirm: true, handle: s.postConfigUnset},
 		{Method: post, Path: "/admin/config/reload", Level: admin, Page: "admin.config", handle: s.postConfigReload},
-		{Method: get, Path: "/admin/certificates", Level: admin, Page: "admin.certificates", nav: "Certificates", icon: "key", group: navAdmin, handle: s.getCertificates},
+		{Method: get, Path: "/admin/certificates", Level: admin, Page: "admin.certificates", nav: "Certificates", icon: "key", handle: s.getCertificates},
 		{Method: post, Path: "/admin/certificates/import", Level: identity.LevelRoot, Page: "admin.certificates", confirm: true, handle: s.postCertificate},
 		{Method: post, Path: "/admin/certificates/selfsigned", Level: identity.LevelRoot, Page: "admin.certificates", confirm: true, handle: s.postSelfSigned},
 
 		// The server looks at itself.
-		{Method: get, Path: "/admin/doctor", Level: admin, Page: "admin.doctor", nav: "Doctor", icon: "pulse", group: navAdmin, handle: s.getDoctor},
+		{Method: get, Path: "/admin/doctor", Level: admin, Page: "admin.doctor", nav: "Doctor", icon: "pulse", handle: s.getDoctor},
 		{Method: post, Path: "/admin/doctor/run", Level: admin, Page: "admin.doctor", handle: s.postDoctor},
 		{Method: http.MethodPatch, Path: "/admin/doctor/echo", Level: admin, Page: "admin.doctor", handle: s.patchEcho},
 		{Method: post, Path: "/admin/doctor/fix", Level: identity.LevelRoot, Page: "admin.doctor", confirm: true, handle: s.postDoctorFix},
@@ -210,34 +202,34 @@ func (s *Server) table() []route {
 		{Method: get, Path: "/login/reset", Level: none, Page: "login.reset", handle: s.getReset},
 		{Method: post, Path: "/login/reset", Level: none, Page: "login.reset", handle: s.postReset},
 		{Method: get, Path: "/login/reset/:code", Level: none, Page: "join", handle: s.getJoin},
-		{Method: get, Path: "/admin/invites", Level: identity.LevelStaff, Page: "admin.invites", nav: "Invitations", icon: "link", group: navAdmin, handle: s.getInvites},
+		{Method: get, Path: "/admin/invites", Level: identity.LevelStaff, Page: "admin.invites", nav: "Invitations", icon: "link", handle: s.getInvites},
 		{Method: post, Path: "/admin/invites/new", Level: identity.LevelStaff, Page: "admin.invites", confirm: true, handle: s.postNewInvite},
 		{Method: post, Path: "/admin/invites/:id/revoke", Level: identity.LevelStaff, Page: "admin.invites", confirm: true, handle: s.postRevokeInvite},
 		{Method: post, Path: "/admin/users/:name/link", Level: admin, Page: "admin.users", confirm: true, handle: s.postUserLink},
 		{Method: post, Path: "/admin/users/:name/must-change", Level: admin, Page: "admin.users", confirm: true, handle: s.postUserMustChange},
 
 		// Accounts of other servers.
-		{Method: get, Path: "/admin/import", Level: admin, Page: "admin.import", nav: "Import", icon: "down", group: navAdmin, confirm: true, handle: s.getImport},
+		{Method: get, Path: "/admin/import", Level: admin, Page: "admin.import", nav: "Import", icon: "down", confirm: true, handle: s.getImport},
 		{Method: post, Path: "/admin/import", Level: admin, Page: "admin.import", upload: true, confirm: true, handle: s.postImport},
 		{Method: post, Path: "/admin/import/:id/apply", Level: admin, Page: "admin.import", confirm: true, handle: s.postImportApply},
 		// How to use the account: tests of it, and a file for FileZilla.
 		{Method: post, Path: "/connect/:road/test", Level: in, Page: "home", handle: s.postConnectTest},
 		{Method: get, Path: "/connect/filezilla.xml", Level: in, Page: "home", handle: s.getFileZilla},
 		// Bans.
-		{Method: get, Path: "/admin/bans", Level: identity.LevelStaff, Page: "admin.bans", nav: "Bans", icon: "stop", group: navAdmin, handle: s.getBans},
+		{Method: get, Path: "/admin/bans", Level: identity.LevelStaff, Page: "admin.bans", nav: "Bans", icon: "stop", handle: s.getBans},
 		{Method: post, Path: "/admin/bans/new", Level: identity.LevelModerator, Page: "admin.bans", confirm: true, handle: s.postNewBan},
 		{Method: post, Path: "/admin/bans/:prefix/lift", Level: admin, Page: "admin.bans", confirm: true, handle: s.postLiftBan},
 		{Method: post, Path: "/admin/bans/allow/new", Level: admin, Page: "admin.bans", confirm: true, handle: s.postBanAllow},
 		{Method: post, Path: "/admin/bans/allow/:prefix/remove", Level: admin, Page: "admin.bans", confirm: true, handle: s.postBanDisallow},
 
 		// Where accounts come from.
-		{Method: get, Path: "/admin/sources", Level: admin, Page: "admin.sources", nav: "Sources", icon: "group", group: navAdmin, handle: s.getSources},
+		{Method: get, Path: "/admin/sources", Level: admin, Page: "admin.sources", nav: "Sources", icon: "group", handle: s.getSources},
 		{Method: post, Path: "/admin/sources/:name/test", Level: admin, Page: "admin.sources", handle: s.postSourceTest},
 		{Method: post, Path: "/admin/sources/:name/preview", Level: admin, Page: "admin.sources", handle: s.postSourcePreview},
 		{Method: post, Path: "/admin/sources/:name/sync", Level: admin, Page: "admin.sources", confirm: true, handle: s.postSourceSync},
 
 		// Backups. Whoever has an archive has every key of the server.
-		{Method: get, Path: "/admin/backups", Level: admin, Page: "admin.backups", nav: "Backups", icon: "down", group: navAdmin, handle: s.getBackups},
+		{Method: get, Path: "/admin/backups", Level: admin, Page: "admin.backups", nav: "Backups", icon: "down", handle: s.getBackups},
 		{Method: post, Path: "/admin/backups/new", Level: admin, Page: "admin.backups", handle: s.postNewBackup},
 		{Method: post, Path: "/admin/backups/stop", Level: admin, Page: "admin.backups", handle: s.postStopBackup},
 		{Method: post, Path: "/admin/backups/:name/verify", Level: admin, Page: "admin.backups", handle: s.postVerifyBackup},

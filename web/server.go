@@ -123,7 +123,7 @@ type Server struct {
 	log       *slog.Logger
 	now       func() time.Time
 	routes    []route
-	nav       []*route // those of them that the navigation has, in its order
+	nav       []navPart
 	echo      *echo.Echo
 	render    *renderer
 	languages *text.Set

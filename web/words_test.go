@@ -246,11 +246,16 @@ func TestScriptTexts(t *testing.T) {
 func TestNavigationTexts(t *testing.T) {
 	words := english(t)
 	s := testServer(t, Options{})
-	for _, r := range s.nav {
-		if key := "nav." + strings.ReplaceAll(r.Page, ".", "_"); !words.Has(key) {
-			t.Errorf("the page %s has no text %s", r.Page, key)
-		} else if words.T(key) != r.nav {
-			t.Errorf("%s is %q in English, and %q in the table of routes", key, words.T(key), r.nav)
+	for _, part := range s.nav {
+		if key := "nav.group_" + part.name; !words.Has(key) {
+			t.Errorf("a part of the navigation has no text %s", key)
+		}
+		for _, r := range part.rows {
+			if key := "nav." + strings.ReplaceAll(r.Page, ".", "_"); !words.Has(key) {
+				t.Errorf("the page %s has no text %s", r.Page, key)
+			} else if words.T(key) != r.nav {
+				t.Errorf("%s is %q in English, and %q in the table of routes", key, words.T(key), r.nav)
+			}
 		}
 	}
 }

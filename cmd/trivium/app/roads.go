@@ -88,21 +88,54 @@ func newFTP(cfg *config.Config, s *identity.Service, r *identity.Registry, f *fi
 	return srv, nil
 }
 
-func newWeb(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, rec *series.Recorder, s *identity.Service, r *identity.Registry, t *tokens.Service, f *files.Service, a *api.API, x *xmpp.Server, chat *notice.Notices, people *chatPeople, src *certs.Source, doc *doctor.Service, bk *backup.Service, live *liveConfig, st *status, test *tester, v buildVersion, log *slog.Logger) (*web.Server, error) {
-	webdav, err := newDAV(cfg, s, f, log)
+// webParts are what the pages are put together from.
+type webParts struct {
+	fx.In
+
+	Lifecycle fx.Lifecycle
+	Config    *config.Config
+	Database  *sqldb.DB
+	Series    *series.Recorder
+	Identity  *identity.Service
+	Registry  *identity.Registry
+	Tokens    *tokens.Service
+	Files     *files.Service
+	API       *api.API
+	Chat      *xmpp.Server
+	Notices   *notice.Notices
+	People    *chatPeople
+	Certs     *certs.Source
+	Doctor    *doctor.Service
+	Backups   *backup.Service
+	Live      *liveConfig
+	Status    *status
+	Tester    *tester
+	Version   buildVersion
+	Log       *slog.Logger
+}
+
+func newWeb(p webParts) (*web.Server, error) {
+	cfg, s := p.Config, p.Identity
+	webdav, err := newDAV(cfg, s, p.Files, p.Log)
 	if err != nil {
 		return nil, err
 	}
-	oidc, err := providers(lc, cfg)
+	oidc, err := providers(p.Lifecycle, cfg)
 	if err != nil {
 		return nil, err
 	}
-	srv, err := web.New(web.Options{Backups: bk, Doctor: doc, Live: live, Certificates: src, Config: cfg.Web, Providers: oidc, Provider: newProvider(lc, cfg, s, log), BaseURL: st.baseURL, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
-		AdminContact: cfg.AdminContact, Mail: cfg.Mail.Host != "", Version: string(v), Identity: s, Registry: r, Tokens: t, Files: f, API: a.Handler(), Takeout: a.Takeout, Tell: chat.Tell, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, x, a), ALPN: chatALPN(cfg, x), Links: chatLinks(cfg),
-		TLS: webTLS(src), Log: log, Languages: os.DirFS(filepath.Join(cfg.DataDir, "lang")),
-		Series: rec, TestConnection: test.Test, Database: described(db),
-		Chat:      chatPage(cfg, people),
-		Listeners: bounds(st.bound, func(b Bound) web.Bound { return web.Bound(b) })})
+	srv, err := web.New(web.Options{
+		Config: cfg.Web, Limits: cfg.Limits, SiteName: siteName(cfg), Domain: cfg.Domain, Domains: cfg.Domains,
+		AdminContact: cfg.AdminContact, Mail: cfg.Mail.Host != "", BaseURL: p.Status.baseURL, Version: string(p.Version), Log: p.Log,
+		Languages: os.DirFS(filepath.Join(cfg.DataDir, "lang")),
+		Identity:  s, Registry: p.Registry, Tokens: p.Tokens, Files: p.Files,
+		Providers: oidc, Provider: newProvider(p.Lifecycle, cfg, s, p.Log),
+		API: p.API.Handler(), Takeout: p.API.Takeout, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, p.Chat, p.API),
+		Chat: chatPage(cfg, p.People), Tell: p.Notices.Tell, ALPN: chatALPN(cfg, p.Chat), Links: chatLinks(cfg),
+		TLS: webTLS(p.Certs), Certificates: p.Certs,
+		Backups: p.Backups, Doctor: p.Doctor, Live: p.Live, Series: p.Series, TestConnection: p.Tester.Test, Database: described(p.Database),
+		Listeners: bounds(p.Status.bound, func(b Bound) web.Bound { return web.Bound(b) }),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +145,10 @@ func newWeb(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, rec *series.Recor
 		}
 		return ftp.LevelOf(res)
 	})
-	for _, list := range []func() []identity.Known{srv.Resources, x.Resources} {
+	for _, list := range []func() []identity.Known{srv.Resources, p.Chat.Resources} {
 		s.AddResources(list)
 	}
-	st.add(bounds(srv.Addrs, func(b web.Bound) Bound { return Bound(b) }))
+	p.Status.add(bounds(srv.Addrs, func(b web.Bound) Bound { return Bound(b) }))
 	return srv, nil
 }
 
