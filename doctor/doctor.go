@@ -69,6 +69,8 @@ type Check struct {
 	// Slow says that it costs more than every run by itself should: the runs in the background and
 	// those that ask for nothing by name make it at most once a day, and show the result of then.
 	Slow bool
+	// Quick says that it costs next to nothing: Newest makes it.
+	Quick bool
 	// Run must come back soon after ctx ends.
 	Run func(ctx context.Context) []Result
 	// Fix does what the result of this ID asks for; nil: nothing here is Fixable. Only what can be undone.
@@ -178,8 +180,8 @@ func order(a, b string) int {
 // ctx ends before, what is not done is skipped. What is found of some is in Latest too.
 func (s *Service) Run(ctx context.Context, ids ...string) Report { return s.run(ctx, false, ids) }
 
-// Refresh is Run for what is shown anyway and should be new: where a run is going on it does nothing.
-func (s *Service) Refresh(ctx context.Context, ids ...string) {
+// refresh is Run for what is shown anyway and should be new: where a run is going on it does nothing.
+func (s *Service) refresh(ctx context.Context, ids ...string) {
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
@@ -196,6 +198,24 @@ func (s *Service) Latest() Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.latest
+}
+
+// Newest is Latest with the quick checks made now, for what is looked at anyway; the zero Report before there
+// was a run of all.
+func (s *Service) Newest(ctx context.Context) Report {
+	if s.Latest().At.IsZero() {
+		return Report{}
+	}
+	var quick []string
+	for _, c := range s.Checks() {
+		if c.Quick {
+			quick = append(quick, c.ID)
+		}
+	}
+	if len(quick) > 0 {
+		s.refresh(ctx, quick...)
+	}
+	return s.Latest()
 }
 
 // Background makes all checks now and then each time that every has passed, until ctx ends; found hears

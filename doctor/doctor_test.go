@@ -73,6 +73,24 @@ func TestRun(t *testing.T) {
 	}
 }
 
+func TestNewest(t *testing.T) {
+	state := OK
+	quick := Check{ID: "a", Group: Web, Quick: true, Run: func(context.Context) []Result { return []Result{{State: state}} }}
+	other := Check{ID: "b", Group: Web, Run: func(context.Context) []Result { return []Result{{State: state}} }}
+	s := New(quick, other)
+	if r := s.Newest(t.Context()); !r.At.IsZero() || len(r.Results) != 0 {
+		t.Errorf("before any run: %+v", r)
+	}
+	s.Run(t.Context())
+	state = Failed
+	r := s.Newest(t.Context())
+	a, _ := r.Find("a")
+	b, _ := r.Find("b")
+	if a.State != Failed || b.State != OK {
+		t.Errorf("quick %s, other %s", a.State, b.State)
+	}
+}
+
 func TestLatest(t *testing.T) {
 	state, runs := OK, 0
 	c := Check{ID: "a", Group: Web, Run: func(context.Context) []Result { return []Result{{State: state}} }}

@@ -165,18 +165,18 @@ func (s *Server) getAdmin(v *visit) error {
 	}
 	view.Charts = s.charts(&view.page, view.Range)
 	view.Counters = s.counters(&view.page, f)
-	report := s.report()
+	report := s.report(v.ctx())
 	view.Attention = s.attention(&view.page, report, f)
 	view.Checklist = s.checklist(&view.page, report, f)
 	return s.write(v, http.StatusOK, "admin", view)
 }
 
 // report is what the server found when it looked at itself last; zero where it has not.
-func (s *Server) report() doctor.Report {
+func (s *Server) report(ctx context.Context) doctor.Report {
 	if s.opt.Doctor == nil {
 		return doctor.Report{}
 	}
-	return s.opt.Doctor.Latest()
+	return s.opt.Doctor.Newest(ctx)
 }
 
 // counters are the numbers above the charts.

@@ -86,12 +86,8 @@ func (a *API) fixCheck(ctx context.Context, in *fixIn) (*struct{ Body doctor.Res
 
 // troubles are what the last look at the server found; what costs next to nothing is looked at anew.
 func (a *API) troubles(ctx context.Context) []Trouble {
-	if a.o.Doctor.Latest().At.IsZero() {
-		return nil
-	}
-	a.o.Doctor.Refresh(ctx, "accounts", "certificate", "maintenance")
 	var list []Trouble
-	for _, r := range a.o.Doctor.Latest().Attention() {
+	for _, r := range a.o.Doctor.Newest(ctx).Attention() {
 		if r.ID == "accounts.none" {
 			continue // which the status says in its own words
 		}
