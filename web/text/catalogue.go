@@ -1,6 +1,7 @@
 package text
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -73,12 +74,13 @@ func parse(file string, data []byte) (map[string]*entry, error) {
 	}
 	var p unstable.Parser
 	p.Reset(data)
-	entries, section := map[string]*entry{}, ""
+	entries, section, places := map[string]*entry{}, "", cursor{data: data}
 	for p.NextExpression() {
 		e := p.Expression()
-		name, at := name(&p, e)
+		name, offset := nameOf(e)
+		line, column := places.at(offset)
 		fault := func(text string) error {
-			return &Fault{File: file, Line: at.Line, Column: at.Column, Text: text}
+			return &Fault{File: file, Line: line, Column: column, Text: text}
 		}
 		switch e.Kind {
 		case unstable.Table:
@@ -91,7 +93,7 @@ func parse(file string, data []byte) (map[string]*entry, error) {
 			if !keyForm.MatchString(key) {
 				return nil, fault("the key " + key + " is no section and name in small letters, digits and _")
 			}
-			t := &entry{line: at.Line, column: at.Column}
+			t := &entry{line: line, column: column}
 			switch v := e.Value(); v.Kind {
 			case unstable.String:
 				t.one = string(v.Data)
@@ -131,6 +133,11 @@ func parse(file string, data []byte) (map[string]*entry, error) {
 func nameOf(e *unstable.Node) (string, int) {
 	var parts []string
 	at := int(e.Raw.Offset)
+	switch e.Kind {
+	case unstable.Table, unstable.ArrayTable, unstable.KeyValue:
+	default:
+		return "", at
+	}
 	for it := e.Key(); it.Next(); {
 		if len(parts) == 0 {
 			at = int(it.Node().Raw.Offset)
@@ -140,14 +147,26 @@ func nameOf(e *unstable.Node) (string, int) {
 	return strings.Join(parts, "."), at
 }
 
-func name(p *unstable.Parser, e *unstable.Node) (string, unstable.Position) {
-	switch e.Kind {
-	case unstable.Table, unstable.ArrayTable, unstable.KeyValue:
-	default:
-		return "", p.Shape(e.Raw).Start
+// cursor tells lines and columns, from 1, of places that come one after the other, without counting from the
+// beginning for each.
+type cursor struct {
+	data  []byte
+	start int // of the line
+	line  int // from 0
+}
+
+func (c *cursor) at(offset int) (line, column int) {
+	if offset < c.start {
+		c.start, c.line = 0, 0
 	}
-	s, at := nameOf(e)
-	return s, p.Shape(unstable.Range{Offset: uint32(at), Length: 0}).Start //nolint:gosec // a file has 1 MiB at most
+	for {
+		end := bytes.IndexByte(c.data[c.start:offset], '\n')
+		if end < 0 {
+			return c.line + 1, offset - c.start + 1
+		}
+		c.start += end + 1
+		c.line++
+	}
 }
 
 // check holds a text against the English one: its placeholders are among those, its plural forms count {n},
@@ -198,6 +217,9 @@ var placeholder = regexp.MustCompile(`\{([a-z][a-z0-9_]*)\}`)
 
 // placeholders are the names in braces, in the order in which they come first.
 func placeholders(text string) (names []string, err error) {
+	if !strings.ContainsAny(text, "{}") { // as nearly all: New is at every start
+		return nil, nil
+	}
 	for _, m := range placeholder.FindAllStringSubmatch(text, -1) {
 		if !slices.Contains(names, m[1]) {
 			names = append(names, m[1])

@@ -64,6 +64,12 @@ func cut(text string, names []string, marked bool) form {
 }
 
 func split(text string, names []string) (f form) {
+	if !strings.Contains(text, "{") {
+		if text == "" {
+			return nil
+		}
+		return form{{literal: text, arg: -1}}
+	}
 	at := 0
 	for _, m := range placeholder.FindAllStringSubmatchIndex(text, -1) {
 		if m[0] > at {
@@ -78,9 +84,11 @@ func split(text string, names []string) (f form) {
 	return f
 }
 
+// special are the characters of HTML.
+var special = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;")
+
 // escape escapes a text, of one with markup what is none.
 func escape(text string, marked bool) string {
-	special := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;")
 	if !marked {
 		return special.Replace(text)
 	}
