@@ -42,6 +42,8 @@ func TestScreenshots(t *testing.T) {
 	do(t, p.ctx, "set-up", chromedp.Navigate(s.setup), chromedp.SendKeys(chromedp.CSS(`input[name="login"]`), "root1"),
 		chromedp.SendKeys(chromedp.CSS(`input[name="password"]`), password),
 		chromedp.Click(chromedp.CSS(`main form[action="/setup"] button`)), chromedp.WaitVisible(chromedp.CSS(`body[data-level="100"]`)))
+	// The charts have something to draw.
+	do(t, p.ctx, "charts", chromedp.Navigate(p.base+"/admin"), chromedp.WaitReady(chromedp.CSS(`[data-testid="chart"][data-points]`)))
 	for _, shot := range []struct {
 		name, path string
 		shown      bool // in the documents
@@ -65,8 +67,8 @@ func TestScreenshots(t *testing.T) {
 		shown      bool
 	}{
 		{"home", "/", true}, {"files", "/files/", true}, {"photos", "/files/photos", false}, {"preview", "/files/photos/harbour.png?view", false},
-		{"share", "/shares/new?path=/photos", true}, {"shares", "/shares", false}, {"sessions", "/sessions", true}, {"tokens", "/tokens", false},
-		{"security", "/security", true}, {"account", "/account", false}, {"profile", "/profile", false}, {"contacts", "/contacts", false}, {"chat", "/chat", true},
+		{"share", "/files/?share=photos", true}, {"shares", "/shares", false}, {"sessions", "/sessions", true}, {"tokens", "/tokens", false},
+		{"security", "/security", true}, {"account", "/account", false}, {"profile", "/profile", false}, {"contacts", "/contacts", false}, {"chat", "/chat", false},
 	} {
 		p.take(shot.name, shot.path, shot.shown)
 	}
@@ -98,6 +100,9 @@ func (p *photographer) take(name, path string, shown bool) {
 		for _, theme := range []string{"light", "dark"} {
 			do(p.t, p.ctx, name, chromedp.EmulateViewport(window.width, window.height, chromedp.EmulateScale(window.scale)), prefers(theme),
 				chromedp.Navigate(p.base+path), pageReady())
+			if name == "chat" {
+				do(p.t, p.ctx, name, chromedp.WaitReady(chromedp.CSS(`#chat[data-state="open"]`)))
+			}
 			b, err := chromedp.Run(p.ctx, webp())
 			if err != nil {
 				p.t.Fatal(err)
