@@ -100,7 +100,7 @@ type FTP struct {
 // XMPP is the section [xmpp].
 type XMPP struct {
 	Listen    []string `toml:"listen" default:":5222" dev:"127.0.0.1:5222" type:"listen" doc:"clients, with STARTTLS as xmpp.tls says"`
-	TLS       string   `toml:"tls" default:"required" values:"required|optional" doc:"STARTTLS before log-in; PLAIN stays off without TLS either way"`
+	TLS       string   `toml:"tls" default:"required" dev:"optional" values:"required|optional" doc:"STARTTLS before log-in; PLAIN stays off without TLS either way"`
 	TLSListen []string `toml:"tls_listen" default:":5223" dev:"127.0.0.1:5223" type:"listen" doc:"direct TLS (XEP-0368)"`
 	S2SListen []string `toml:"s2s_listen" type:"listen" example:":5269" doc:"other servers"`
 	SCRAM     string   `toml:"scram" default:"auto" values:"auto|on|off" doc:"whether log-in by SCRAM is offered" note:"auto: unless identity.password_hash is argon2id, or a directory checks passwords, which only PLAIN over TLS can bring to it; clients take SCRAM first and would fail."`

@@ -64,8 +64,7 @@ func bucketStore(t *testing.T, with ...func(*s3.Options)) (*s3.Store, *exec.Cmd)
 	if err != nil {
 		t.Fatalf("versitygw does not answer: %v\n%s", err, said.String())
 	}
-	db := sqltest.Open(t)
-	no(t, sqlstore.Migrate(t.Context(), db))
+	db := sqltest.Migrated(t, sqlstore.Migrate)
 	o := s3.Options{Endpoint: "http://" + addr, Region: "us-east-1", Bucket: "bucket", AccessKey: key, SecretKey: secret,
 		PathStyle: true, Names: sqlstore.NewObjects(db), Spool: filepath.Join(t.TempDir(), "spool")}
 	for _, fn := range with {

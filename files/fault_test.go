@@ -396,8 +396,7 @@ type bed struct {
 
 func newBed(t *testing.T) *bed {
 	t.Helper()
-	db := sqltest.Open(t)
-	no(t, sqlstore.Migrate(t.Context(), db))
+	db := sqltest.Migrated(t, sqlstore.Migrate)
 	b := &bed{dir: t.TempDir(), rows: sqlstore.New(db)}
 	var err error
 	b.disk, err = local.Open(b.dir)

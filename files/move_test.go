@@ -46,8 +46,7 @@ func TestVersionsAfterCrash(t *testing.T) {
 		for _, then := range []string{"sweep", "rename", "in the same run"} {
 			t.Run(act.name+", then "+then, func(t *testing.T) {
 				ctx, dir := t.Context(), t.TempDir()
-				db := sqltest.Open(t)
-				no(t, sqlstore.Migrate(ctx, db))
+				db := sqltest.Migrated(t, sqlstore.Migrate)
 				bin := &lame{BinStore: sqlstore.New(db)}
 				open := func() *world {
 					return openWorld(t, dir, func(o *files.Options) { o.Bin, o.Trash, o.Versions = bin, files.TrashAll, 3 })

@@ -28,8 +28,7 @@ type binWorld struct {
 
 func newBinWorld(t *testing.T, mode files.TrashMode, versions int, with ...func(*files.Options)) *binWorld {
 	t.Helper()
-	db := sqltest.Open(t)
-	no(t, sqlstore.Migrate(t.Context(), db))
+	db := sqltest.Migrated(t, sqlstore.Migrate)
 	b := &binWorld{store: sqlstore.New(db)}
 	b.world = newWorld(t, append(with, func(o *files.Options) {
 		o.Bin, o.Trash, o.Versions = b.store, mode, versions

@@ -22,8 +22,7 @@ const (
 // usageStore is a store on a database of its own.
 func usageStore(t *testing.T) *sqlstore.Store {
 	t.Helper()
-	db := sqltest.Open(t)
-	no(t, sqlstore.Migrate(t.Context(), db))
+	db := sqltest.Migrated(t, sqlstore.Migrate)
 	return sqlstore.New(db)
 }
 

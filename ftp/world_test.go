@@ -61,8 +61,7 @@ func newWorld(t testing.TB, set ...func(*world)) *world {
 		f(w)
 	}
 	log := slog.New(slog.DiscardHandler)
-	db := sqltest.Open(t)
-	must(t, sqlstore.Migrate(t.Context(), db))
+	db := sqltest.Migrated(t, sqlstore.Migrate)
 	o := identity.Options{Store: sqlstore.New(db), Log: log, Domain: "example.org", Domains: w.domains[1:], SealKey: make([]byte, 32), Policy: w.policy,
 		Limits:       identity.Limits{UnauthenticatedPerAddress: w.connections},
 		DefaultLevel: identity.LevelUser, SCRAMIterations: 4096}

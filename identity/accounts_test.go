@@ -31,10 +31,7 @@ type accounts struct {
 
 func newAccounts(t testing.TB, with ...func(*identity.Options)) *accounts {
 	t.Helper()
-	db := sqltest.Open(t)
-	if err := sqlstore.Migrate(t.Context(), db); err != nil {
-		t.Fatal(err)
-	}
+	db := sqltest.Migrated(t, sqlstore.Migrate)
 	o := identity.Options{Store: sqlstore.New(db), Domain: "example.org", Domains: []string{"example.net"},
 		SealKey: make([]byte, 32), SCRAMIterations: 64}
 	for _, fn := range with {

@@ -44,10 +44,7 @@ const testPassword = "correct horse"
 
 func newHouse(t testing.TB, change func(*identity.Options)) *house {
 	t.Helper()
-	db := sqltest.Open(t)
-	if err := sqlstore.Migrate(t.Context(), db); err != nil {
-		t.Fatal(err)
-	}
+	db := sqltest.Migrated(t, sqlstore.Migrate)
 	h := &house{t: t, store: sqlstore.New(db), tokens: &tokenMap{}, nextID: 10000,
 		clock: &clock{at: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
 	h.opts = identity.Options{

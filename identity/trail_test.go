@@ -36,10 +36,7 @@ func (l *logText) String() string {
 // it has.
 func TestLogHasKnownNamesAlone(t *testing.T) {
 	ctx := context.Background()
-	db := sqltest.Open(t)
-	if err := sqlstore.Migrate(ctx, db); err != nil {
-		t.Fatal(err)
-	}
+	db := sqltest.Migrated(t, sqlstore.Migrate)
 	var out logText
 	s, err := identity.New(ctx, identity.Options{Store: sqlstore.New(db), Domain: "example.org", SealKey: make([]byte, 32),
 		SCRAMIterations: 4096, Log: slog.New(slog.NewTextHandler(&out, nil))})

@@ -37,10 +37,7 @@ type node struct {
 // nodes runs n services on one store, each with a poll of its own, until the test ends.
 func nodes(t *testing.T, n int) []*node {
 	t.Helper()
-	db := sqltest.Open(t)
-	if err := errors.Join(identitystore.Migrate(t.Context(), db), tokenstore.Migrate(t.Context(), db)); err != nil {
-		t.Fatal(err)
-	}
+	db := sqltest.Migrated(t, identitystore.Migrate, tokenstore.Migrate)
 	var all []*node
 	for range n {
 		x := &node{store: &counted{Store: tokenstore.New(db)}}

@@ -34,10 +34,7 @@ type fixture struct {
 func setUp(t *testing.T) *fixture {
 	t.Helper()
 	ctx := context.Background()
-	db := sqltest.Open(t)
-	if err := errors.Join(identitystore.Migrate(ctx, db), tokenstore.Migrate(ctx, db)); err != nil {
-		t.Fatal(err)
-	}
+	db := sqltest.Migrated(t, identitystore.Migrate, tokenstore.Migrate)
 	f := &fixture{now: time.Now()}
 	f.verifier = tokens.NewVerifier(tokenstore.New(db), func() time.Time { return f.now })
 	key := make([]byte, 32)

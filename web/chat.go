@@ -11,6 +11,7 @@ import (
 // Chat is how the pages reach the chat road.
 type Chat struct {
 	Socket   string // path of XMPP over WebSocket; "": no chat in the browser
+	Clear    bool   // chat may be opened over plain HTTP
 	Register bool   // people make their account by invitation in a chat app
 
 	// Contacts is the contact list of an account; nil: there is none.
@@ -29,7 +30,8 @@ type chatView struct {
 	page
 	JID            string
 	Socket         string // path
-	Script, Styles string // of converse.js; "" in a build without
+	Script, Styles string // of converse.js; Script is "" in a build without, and where the page is Insecure
+	Insecure       bool   // it came over plain HTTP, and chat wants TLS
 	Files          string // where its other files are
 	Lang           string
 }
@@ -59,6 +61,9 @@ func (s *Server) mayChat(v *visit) bool {
 func (s *Server) getChat(v *visit) error {
 	view := &chatView{JID: v.creds.BareJID(), Socket: s.opt.Chat.Socket,
 		Script: s.assets.vendor(converse + "converse.min.js"), Styles: s.assets.vendor(converse + "converse.min.css")}
+	if view.Insecure = !s.opt.Chat.Clear && !s.secure(v.Request()); view.Insecure {
+		view.Script = "" // it would only find that it cannot connect
+	}
 	view.Files = strings.TrimSuffix(view.Script, "/converse.min.js")
 	if view.Lang, _, _ = strings.Cut(v.words.Tag, "-"); view.Lang != "de" {
 		view.Lang = "en" // of converse.js's own words these two are here

@@ -13,7 +13,7 @@ import (
 
 func withChat(list ...web.Contact) change {
 	return func(o *web.Options, _ *identity.Options) {
-		o.Chat = &web.Chat{Socket: "/xmpp-websocket", Register: true, Contacts: func(context.Context, identity.Account) ([]web.Contact, error) { return list, nil }}
+		o.Chat = &web.Chat{Socket: "/xmpp-websocket", Clear: true, Register: true, Contacts: func(context.Context, identity.Account) ([]web.Contact, error) { return list, nil }}
 	}
 }
 
@@ -61,6 +61,16 @@ func TestContactsByInvitation(t *testing.T) {
 	bob.post("/contacts", "/contacts/"+id[1]+"/revoke").expect(t, http.StatusNotFound)
 	alice.post("/contacts", "/contacts/"+id[1]+"/revoke").expect(t, http.StatusSeeOther)
 	bob.get(link).expect(t, http.StatusGone)
+}
+
+// Over plain HTTP the page says that chat wants TLS, and how one comes by it, where chat does.
+func TestChatOverPlainHTTP(t *testing.T) {
+	s := newSite(t, withChat(), func(o *web.Options, _ *identity.Options) { o.Chat.Clear = false })
+	s.user("alice", identity.LevelUser)
+	got := s.browser().login("alice").get("/chat").expect(t, http.StatusOK).body
+	if !strings.Contains(got, "needs https") || !strings.Contains(got, "web.tls_listen") || !strings.Contains(got, "alice@example.org") || strings.Contains(got, "chat.js") {
+		t.Errorf("the page: %s", got)
+	}
 }
 
 // The pages of chat are there for who may chat, and for nobody else as little as a page that is none.

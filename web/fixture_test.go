@@ -67,10 +67,7 @@ func newBinSite(t *testing.T, changes ...change) *site {
 func openSite(t *testing.T, s *site, changes ...change) *site {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	db := sqltest.Open(t)
-	if err := errors.Join(identitystore.Migrate(ctx, db), tokenstore.Migrate(ctx, db)); err != nil {
-		t.Fatal(err)
-	}
+	db := sqltest.Migrated(t, identitystore.Migrate, tokenstore.Migrate, filestore.Migrate)
 	s.t, s.dir = t, filepath.Join(t.TempDir(), "files")
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
@@ -106,9 +103,6 @@ func openSite(t *testing.T, s *site, changes ...change) *site {
 		t.Fatal(err)
 	}
 	fo := files.Options{Backend: backend, Policy: s.identity, Mask: 0o027, Domain: "example.org", QuotaBytes: 50_000_000, SoftPercent: 90, SoftGrace: 24 * time.Hour}
-	if err := filestore.Migrate(ctx, db); err != nil {
-		t.Fatal(err)
-	}
 	fo.Shares = filestore.New(db)
 	if s.bin {
 		fo.Bin, fo.Trash, fo.Versions = filestore.New(db), files.TrashWeb, 3

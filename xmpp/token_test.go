@@ -19,8 +19,7 @@ import (
 // tokenSite is a site with app passwords: one of alice for chat, one of alice for the web alone.
 func tokenSite(t *testing.T) (s *site, chat, web string) {
 	t.Helper()
-	db := sqltest.Open(t)
-	must(t, tokenstore.Migrate(t.Context(), db))
+	db := sqltest.Migrated(t, tokenstore.Migrate)
 	verifier := tokens.NewVerifier(tokenstore.New(db), nil)
 	s = start(t, options{identity: func(o *identity.Options) { o.Tokens = verifier }})
 	_, err := s.svc.AddAlias(t.Context(), byMachine, "nick", "alice")

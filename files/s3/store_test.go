@@ -95,10 +95,7 @@ func (st *storage) bucket(t *testing.T) string {
 
 func (st *storage) options(t *testing.T, bucket string) s3.Options {
 	t.Helper()
-	db := sqltest.Open(t)
-	if err := sqlstore.Migrate(t.Context(), db); err != nil {
-		t.Fatal(err)
-	}
+	db := sqltest.Migrated(t, sqlstore.Migrate)
 	return s3.Options{Endpoint: "http://" + st.addr, Region: "us-east-1", Bucket: bucket, Prefix: "files/", AccessKey: accessKey,
 		SecretKey: secretKey, PathStyle: true, Names: sqlstore.NewObjects(db), Spool: filepath.Join(t.TempDir(), "spool")}
 }

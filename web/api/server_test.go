@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +23,7 @@ import (
 	filestore "trivium/files/sqlstore"
 	"trivium/identity"
 	identitystore "trivium/identity/sqlstore"
-	"trivium/internal/sqldb"
+	"trivium/internal/sqldb/sqltest"
 	"trivium/tokens"
 	tokenstore "trivium/tokens/sqlstore"
 	"trivium/web/api"
@@ -79,14 +78,11 @@ func startWith(t testing.TB, policy map[string]string, accounts ...identity.Leve
 	ctx := context.Background()
 	s := &server{log: &log{}}
 	logger := slog.New(slog.NewTextHandler(s.log, nil))
-	db, err := sqldb.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "trivium.db"), logger)
-	check(t, err)
-	t.Cleanup(func() { check(t, db.Close()) })
-	check(t, identitystore.Migrate(ctx, db))
-	check(t, tokenstore.Migrate(ctx, db))
+	db := sqltest.Migrated(t, identitystore.Migrate, tokenstore.Migrate, filestore.Migrate, hookstore.Migrate)
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
 	verifier := tokens.NewVerifier(tokenstore.New(db), time.Now)
+	var err error
 	s.id, err = identity.New(ctx, identity.Options{
 		Store: identitystore.New(db), Tokens: verifier, Log: logger, Domain: "example.org", Domains: []string{"example.net"}, SealKey: key,
 		SCRAMIterations: 4096, DefaultLevel: identity.LevelUser, DefaultRequired: identity.LevelLoggedIn, Policy: policy,
@@ -106,12 +102,10 @@ func startWith(t testing.TB, policy map[string]string, accounts ...identity.Leve
 	backend, err := disk.Open(s.files)
 	check(t, err)
 	t.Cleanup(func() { check(t, backend.Close()) })
-	check(t, filestore.Migrate(ctx, db))
 	tree, err := files.New(files.Options{Backend: backend, Domain: "example.org", QuotaBytes: 1000, SoftPercent: 80,
 		Bin: filestore.New(db), Trash: files.TrashAll, Versions: 3, Shares: filestore.New(db)})
 	check(t, err)
 	s.tree = tree
-	check(t, hookstore.Migrate(ctx, db))
 	s.hooks, err = webhooks.New(webhooks.Options{Store: hookstore.New(db), Log: s.id, Private: true, Backoff: func(int) time.Duration { return time.Millisecond }})
 	check(t, err)
 	backups := backup.NewService(backup.Options{Source: backup.Source{Store: noStore{}, Temp: t.TempDir(), Now: time.Now}, Dir: t.TempDir(), Keep: 1, Log: logger})

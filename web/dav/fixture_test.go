@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -42,8 +41,7 @@ type site struct {
 func newSite(t *testing.T, changes ...func(*identity.Options, *files.Options)) *site {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	db := sqltest.Open(t)
-	no(t, errors.Join(identitystore.Migrate(ctx, db), tokenstore.Migrate(ctx, db)))
+	db := sqltest.Migrated(t, identitystore.Migrate, tokenstore.Migrate)
 	s := &site{t: t, dir: filepath.Join(t.TempDir(), "files")}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)

@@ -10,6 +10,7 @@ import (
 
 	"trivium/identity"
 	"trivium/internal/sqldb"
+	"trivium/internal/sqldb/sqltest"
 	"trivium/xmpp"
 	"trivium/xmpp/carbons"
 	"trivium/xmpp/mam"
@@ -30,8 +31,7 @@ func start(t testing.TB, change func(*mam.Options)) *archive {
 	t.Helper()
 	a := new(archive)
 	resumes := func(o *xmpp.Options) { o.Config.ResumeTimeout, o.Config.ResumeMemory = time.Minute, 1<<20 }
-	a.Site = Start(t, Options{XMPP: resumes, Modules: func(db *sqldb.DB, svc *identity.Service) []xmpp.Module {
-		Must(t, sqlstore.Migrate(t.Context(), db))
+	a.Site = Start(t, Options{XMPP: resumes, Tables: []sqltest.Migrate{sqlstore.Migrate}, Modules: func(db *sqldb.DB, svc *identity.Service) []xmpp.Module {
 		var err error
 		a.store, err = sqlstore.Open(t.Context(), db, sqlstore.Options{})
 		Must(t, err)

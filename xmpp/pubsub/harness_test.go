@@ -10,6 +10,7 @@ import (
 
 	"trivium/identity"
 	"trivium/internal/sqldb"
+	"trivium/internal/sqldb/sqltest"
 	"trivium/xmpp"
 	"trivium/xmpp/blocking"
 	"trivium/xmpp/caps"
@@ -42,8 +43,7 @@ type options struct {
 func start(t *testing.T, o options) *site {
 	t.Helper()
 	s := &site{t: t, owners: map[string]xmpp.Owner{}}
-	s.Site = xmpptest.Start(t, xmpptest.Options{Modules: func(db *sqldb.DB, svc *identity.Service) []xmpp.Module {
-		xmpptest.Must(t, sqlstore.Migrate(t.Context(), db))
+	s.Site = xmpptest.Start(t, xmpptest.Options{Tables: []sqltest.Migrate{sqlstore.Migrate}, Modules: func(db *sqldb.DB, svc *identity.Service) []xmpp.Module {
 		limits := pubsub.DefaultLimits(256 << 10)
 		if o.limits != nil {
 			o.limits(&limits)

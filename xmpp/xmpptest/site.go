@@ -35,8 +35,8 @@ const (
 
 // Options are what Start takes to change; zero values are those of a server.
 type Options struct {
+	Tables []sqltest.Migrate // of the modules' stores
 	// Modules makes the modules, over a database that has identity's tables and those of xmpp.
-	// Migrations of the modules are the caller's.
 	Modules  func(db *sqldb.DB, svc *identity.Service) []xmpp.Module
 	Identity func(*identity.Options)
 	XMPP     func(*xmpp.Options)
@@ -85,10 +85,8 @@ func Actor() identity.Actor { return identity.Actor{Level: identity.LevelRoot, V
 // Start starts a server that ends with the test.
 func Start(t testing.TB, o Options) *Site {
 	t.Helper()
-	s := &Site{t: t, DB: sqltest.Open(t)}
+	s := &Site{t: t, DB: sqltest.Migrated(t, append([]sqltest.Migrate{idstore.Migrate, sqlstore.Migrate}, o.Tables...)...)}
 	log := slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	Must(t, idstore.Migrate(t.Context(), s.DB))
-	Must(t, sqlstore.Migrate(t.Context(), s.DB))
 	io := identity.Options{
 		Store: idstore.New(s.DB), Log: log, Domain: Host, Domains: []string{Second},
 		SealKey: bytes.Repeat([]byte{7}, 32), DefaultLevel: identity.LevelUser, SCRAMIterations: 4096, SCRAMSHA1: true,

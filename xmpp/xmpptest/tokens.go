@@ -5,6 +5,7 @@ import (
 
 	"trivium/identity"
 	"trivium/internal/sqldb"
+	"trivium/internal/sqldb/sqltest"
 	"trivium/tokens"
 	tokenstore "trivium/tokens/sqlstore"
 	"trivium/xmpp"
@@ -17,9 +18,9 @@ func StartWithTokens(t testing.TB, modules func(svc *identity.Service, issued *t
 	var verifier *tokens.Verifier
 	var issued *tokens.Service
 	site := Start(t, Options{
-		XMPP: func(o *xmpp.Options) { o.Config.ClientCertificates = true },
+		Tables: []sqltest.Migrate{tokenstore.Migrate},
+		XMPP:   func(o *xmpp.Options) { o.Config.ClientCertificates = true },
 		Prepare: func(db *sqldb.DB, o *identity.Options) {
-			Must(t, tokenstore.Migrate(t.Context(), db))
 			verifier = tokens.NewVerifier(tokenstore.New(db), nil)
 			o.Tokens = verifier
 		},

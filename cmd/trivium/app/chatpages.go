@@ -38,7 +38,7 @@ func chatPage(cfg *config.Config, people *chatPeople) *web.Chat {
 	if !cfg.XMPP.WebSocket && len(cfg.XMPP.Listen)+len(cfg.XMPP.TLSListen) == 0 {
 		return nil
 	}
-	c := &web.Chat{Register: cfg.XMPP.Registration != "off", Contacts: contactList(people.contacts)}
+	c := &web.Chat{Clear: cfg.XMPP.TLS == "optional", Register: cfg.XMPP.Registration != "off", Contacts: contactList(people.contacts)}
 	if people.cards != nil {
 		c.Pictures = people.cards
 	}

@@ -14,10 +14,7 @@ import (
 // accounts is identity over a store of its own.
 func accounts(t *testing.T) *identity.Service {
 	t.Helper()
-	db := sqltest.Open(t)
-	if err := identitystore.Migrate(t.Context(), db); err != nil {
-		t.Fatal(err)
-	}
+	db := sqltest.Migrated(t, identitystore.Migrate)
 	s, err := identity.New(t.Context(), identity.Options{Store: identitystore.New(db), Domain: "example.org", SealKey: make([]byte, 32)})
 	if err != nil {
 		t.Fatal(err)

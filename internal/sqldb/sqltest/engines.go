@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
-	"reflect"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -137,39 +136,34 @@ func (e Engine) open(t testing.TB, url string) *sqldb.DB {
 	return db
 }
 
-// Migrated is Open followed by migrate, which is the Migrate of a package's store.
-func (e Engine) Migrated(t testing.TB, migrate func(context.Context, *sqldb.DB) error) *sqldb.DB {
+// Migrated is Open with the tables that each of migrate makes, which are the Migrate of packages' stores. They
+// are made once for all tests of the binary; each test has a copy.
+func (e Engine) Migrated(t testing.TB, migrate ...Migrate) *sqldb.DB {
 	t.Helper()
-	if e.server == nil {
-		db := e.Open(t)
-		if err := migrate(t.Context(), db); err != nil {
-			t.Fatalf("migrating the test store: %v", err)
-		}
-		return db
+	if e.server != nil {
+		return e.open(t, e.server.fresh(t, e.server.template(t, migrate)))
 	}
-	return e.open(t, e.server.fresh(t, e.server.template(t, migrate)))
+	path := filepath.Join(t.TempDir(), "test.db")
+	if err := os.WriteFile(path, liteTemplate(t, migrate), 0o600); err != nil {
+		t.Fatalf("copying the test store: %v", err)
+	}
+	return e.open(t, "sqlite:"+path)
 }
 
 // template is a database that migrate has been run on, once for all tests.
-func (s *sharedPG) template(t testing.TB, migrate func(context.Context, *sqldb.DB) error) string {
+func (s *sharedPG) template(t testing.TB, migrate []Migrate) string {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	by := runtime.FuncForPC(reflect.ValueOf(migrate).Pointer()).Name()
+	by := names(migrate)
 	if name := s.templates[by]; name != "" {
 		return name
 	}
 	name := fmt.Sprintf("template%d", len(s.templates)+2)
-	err := s.Create(context.Background(), name)
-	if err == nil {
-		var db *sqldb.DB
-		if db, err = sqldb.Open(t.Context(), s.Server.URL(name), slog.New(slog.DiscardHandler)); err == nil {
-			err = errors.Join(migrate(t.Context(), db), db.Close())
-		}
+	if err := s.Create(context.Background(), name); err != nil {
+		t.Fatalf("making a test store: %v", err)
 	}
-	if err != nil {
-		t.Fatalf("migrating the test store: %v", err)
-	}
+	migrateAll(t, s.Server.URL(name), migrate)
 	s.templates[by] = name
 	return name
 }

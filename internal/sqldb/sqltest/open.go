@@ -1,7 +1,6 @@
 package sqltest
 
 import (
-	"context"
 	"testing"
 
 	"trivium/internal/sqldb"
@@ -13,8 +12,8 @@ func Open(t testing.TB) *sqldb.DB {
 	return Engine{Dialect: sqldb.SQLite}.Open(t)
 }
 
-// Migrated is Open followed by migrate, which is the Migrate of a package's store.
-func Migrated(t testing.TB, migrate func(context.Context, *sqldb.DB) error) *sqldb.DB {
+// Migrated is Open with the tables that each of migrate makes, as [Engine.Migrated] has it.
+func Migrated(t testing.TB, migrate ...Migrate) *sqldb.DB {
 	t.Helper()
-	return Engine{Dialect: sqldb.SQLite}.Migrated(t, migrate)
+	return Engine{Dialect: sqldb.SQLite}.Migrated(t, migrate...)
 }
