@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -210,10 +211,7 @@ func (p *page) number(n int) string { return p.words.Number(int64(n)) }
 // attention is what failed, then what is warned of, each with where to mend it.
 func (s *Server) attention(p *page, report doctor.Report, f facts) (list []notice) {
 	for _, r := range report.Attention() {
-		n := notice{Failed: r.State == doctor.Failed, ID: r.ID, Text: r.Title, Fix: r.Fix, Since: p.Stamp(r.Since), Known: !r.Since.IsZero()}
-		if n.Fix == "" {
-			n.Fix = r.Why
-		}
+		n := notice{Failed: r.State == doctor.Failed, ID: r.ID, Text: p.words.Echo("finding", r.Title), Fix: p.words.Echo("finding", cmp.Or(r.Fix, r.Why)), Since: p.Stamp(r.Since), Known: !r.Since.IsZero()}
 		if p.May("/admin/doctor") {
 			n.Href, n.Link = "/admin/doctor#"+r.ID, p.T("overview.details")
 		}

@@ -31,14 +31,17 @@ func (h *homeView) States() []probe.State {
 	return []probe.State{probe.OK, probe.Warning, probe.Failed, probe.Skipped}
 }
 
-// row translates the title, where the catalogue has it; what a server said is as it is.
+// row says a step in the visitor's language; what a server said is as it is.
 func (v *visit) row(s probe.Step) stepRow {
-	r := stepRow{ID: s.ID, Title: s.Title, State: s.State, Detail: s.Detail, Why: s.Why, Fix: s.Fix}
+	r := stepRow{ID: s.ID, Title: v.found(s.Title), State: s.State, Detail: v.found(s.Detail), Why: v.found(s.Why), Fix: v.found(s.Fix)}
 	if key := "home.step_" + s.ID; v.words.Has(key) {
 		r.Title = v.T(key)
 	}
 	return r
 }
+
+// found is what the doctor or a test of a connection has found, in the visitor's language.
+func (v *visit) found(english string) string { return v.words.Echo("finding", english) }
 
 // eventStream is what a script asks for that shows steps as they end.
 const eventStream = "text/event-stream"

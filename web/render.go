@@ -48,7 +48,7 @@ func newRenderer(assets *assetSet, languages *text.Set) (*renderer, error) {
 			t := template.New("").Funcs(template.FuncMap{
 				"asset": assets.url, "vendor": assets.vendor, "icon": icon, "bytes": words.Bytes, "add": func(a, b int) int { return a + b },
 				"level": func(l identity.Level) string { return levelLabel(words, l) }, "initial": initial, "audit": newAuditTable, "lower": strings.ToLower,
-				"withCSRF": withCSRF, "sprint": fmt.Sprint, "t": words.T, "w": func(s string) string { return words.T(s) }, "said": func(s string) string { return words.Echo("service", s) }, "h": words.H, "number": words.Number, "when": whenIn(words), "languages": languages.Languages, "scriptWords": sync.OnceValue(func() template.HTML { return scriptWords(r.english, words) }),
+				"withCSRF": withCSRF, "sprint": fmt.Sprint, "t": words.T, "w": func(s string) string { return words.T(s) }, "said": func(s string) string { return words.Echo("service", s) }, "found": func(s string) string { return words.Echo("finding", s) }, "h": words.H, "number": words.Number, "when": whenIn(words), "languages": languages.Languages, "scriptWords": sync.OnceValue(func() template.HTML { return scriptWords(r.english, words) }),
 			}).Option("missingkey=error")
 			for _, name := range []string{"layout", "parts"} {
 				if err := parseIn(t, words, "templates/"+name+".html"); err != nil {

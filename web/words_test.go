@@ -164,7 +164,7 @@ func eachCommand(n parse.Node, visit func(*parse.CommandNode)) {
 }
 
 // made are sections whose keys are put together, or looked up by what a service says.
-var made = []string{"script", "language", "time", "level", "nav", "service", "doctor", "probe"}
+var made = []string{"script", "language", "time", "level", "nav", "service", "finding", "audit"}
 
 // TestKeys: no key of the catalogue is unused, and none is used that is not there.
 func TestKeys(t *testing.T) {
@@ -271,6 +271,35 @@ func TestEcho(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if got := de.Echo("service", "something else"); got != "something else" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestFindings: what the doctor and tests of connections find in English is said in the language, with sentences
+// inside of sentences and with numbers.
+func TestFindings(t *testing.T) {
+	languages, _, err := text.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	de := languages.Match("de")
+	for english, want := range map[string]string{
+		"the certificate of example.org expires in 13 days":                       "das Zertifikat von example.org läuft in 13 Tagen ab",
+		"the certificate of example.org expires in 1 day":                         "das Zertifikat von example.org läuft in 1 Tag ab",
+		"1 of 2 administrators has no second factor":                              "1 von 2 Administratoren ohne zweiten Faktor",
+		"Connection: 192.0.2.1:5222 answers":                                      "Verbindung: 192.0.2.1:5222 antwortet",
+		"no data connection to port 50000: no answer in time":                     "keine Datenverbindung zu Port 50000: keine Antwort in der Zeit",
+		`needs "Control connection", which failed`:                                "braucht „Steuerverbindung“, was fehlgeschlagen ist",
+		"passive data: PASV announces 10.0.0.5, a private address":                "passive Daten: PASV nennt 10.0.0.5, eine private Adresse",
+		"example.org:5222: connection refused":                                    "example.org:5222: Verbindung abgelehnt",
+		"_xmpp-client._tcp.example.org → example.org:5222":                        "_xmpp-client._tcp.example.org → example.org:5222",
+		"what was kept since then is lost with this disk; the last try failed: x": "was seitdem gespeichert wurde, ginge mit dieser Festplatte verloren; der letzte Versuch schlug fehl: x",
+	} {
+		if got := de.Echo("finding", english); got != want {
+			t.Errorf("%q: %q, want %q", english, got, want)
+		}
+	}
+	if got := languages.Match("en").Echo("finding", "it is off"); got != "it is off" {
 		t.Errorf("%q", got)
 	}
 }

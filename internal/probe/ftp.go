@@ -248,13 +248,13 @@ func (p *ftpProbe) announced(ctx context.Context, s *Step, at netip.AddrPort) bo
 
 // fixAddress says which address should be announced.
 func (p *ftpProbe) fixAddress(where found) string {
-	ports := ""
-	if p.t.PassivePorts != "" && p.t.PassivePorts != "0-0" {
-		ports = " (" + p.t.PassivePorts + "/tcp)"
-	}
 	for _, a := range where.addrs {
-		if a.Is4() && public(a) {
-			return fmt.Sprintf("Set ftp.public_address = %q, and let the passive ports through%s.", a, ports)
+		switch {
+		case !a.Is4() || !public(a):
+		case p.t.PassivePorts == "" || p.t.PassivePorts == "0-0":
+			return fmt.Sprintf("Set ftp.public_address = %q, and let the passive ports through.", a)
+		default:
+			return fmt.Sprintf("Set ftp.public_address = %q, and let the passive ports through (%s/tcp).", a, p.t.PassivePorts)
 		}
 	}
 	return "Set ftp.public_address to the address that clients reach, or to \"auto\" where there is no NAT. Where inside and outside have different ones, ftp.public_addresses gives each its own."

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"html"
 	"html/template"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +17,7 @@ type message struct {
 	count   int                  // which argument decides among the forms
 	marked  bool                 // it has markup, and is for H alone
 	args    int                  // how many there are
+	names   []string             // of them
 	written string
 }
 
@@ -36,7 +36,7 @@ func (m *message) plain() (form, bool) { return m.one, m.forms == nil && m.args 
 
 // compile prepares a text that check has let through; names are the arguments in their order.
 func compile(e *entry, names []string, marked bool) *message {
-	m := &message{marked: marked, args: len(names), written: e.one}
+	m := &message{marked: marked, args: len(names), names: names, written: e.one}
 	if e.forms == nil {
 		m.one = cut(e.one, names, marked)
 		return m
@@ -229,56 +229,4 @@ func unknown(key string, args []any) string {
 	}
 	write := fmt.Sprintf
 	return write(key, args...)
-}
-
-// Echo is what a service below has said in English, in the language: the text of the section that is written
-// so in English, with whatever stands in the place of its placeholders. What no text of the section is like
-// comes back as it is.
-func (l *Language) Echo(section, english string) string {
-	if l == nil || l.english == nil {
-		return english
-	}
-	for _, e := range l.echoes() {
-		if e.section != section {
-			continue
-		}
-		if m := e.like.FindStringSubmatch(english); m != nil {
-			args := make([]any, len(m)-1)
-			for i, a := range m[1:] {
-				args[i] = a
-			}
-			return l.T(e.key, args...)
-		}
-	}
-	return english
-}
-
-// echo is an English text as a pattern.
-type echo struct {
-	section, key string
-	like         *regexp.Regexp
-}
-
-// echoesOf makes the patterns of the English texts; those with many forms are none.
-func echoesOf(english *Language) (list []echo) {
-	for _, key := range english.Keys() {
-		m := english.messages[key]
-		if m.forms != nil || m.marked {
-			continue
-		}
-		section, _, _ := strings.Cut(key, ".")
-		if !slices.Contains([]string{"service", "doctor", "probe"}, section) {
-			continue
-		}
-		pattern := "^"
-		for _, p := range m.one {
-			if p.arg < 0 {
-				pattern += regexp.QuoteMeta(p.literal)
-			} else {
-				pattern += "(.+)"
-			}
-		}
-		list = append(list, echo{section, key, regexp.MustCompile(pattern + "$")})
-	}
-	return list
 }

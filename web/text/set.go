@@ -34,7 +34,7 @@ type Language struct {
 	messages map[string]*message
 	english  *Language // takes the place of what is missing; nil: it is English
 	numbers  numbers
-	echoes   func() []echo // of English, made when first asked for
+	echoes   func() map[string][]*echo // of English by section, made when first asked for
 }
 
 // Set is the languages of a site, English first. It is safe for any goroutine.
@@ -153,7 +153,7 @@ func newLanguage(file string, tag language.Tag, own, base map[string]*entry, eng
 		names, _ := placeholders(like.reference())
 		l.messages[key] = compile(e, names, strings.Contains(like.reference(), "<"))
 	}
-	l.echoes = sync.OnceValue(func() []echo { return echoesOf(l) })
+	l.echoes = sync.OnceValue(func() map[string][]*echo { return echoesOf(l) })
 	if english != nil {
 		l.echoes = english.echoes
 	}

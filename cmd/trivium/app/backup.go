@@ -141,23 +141,22 @@ func backupCheck(cfg *config.Config, b *backup.Service) doctor.Check {
 		at, _ := b.Schedule()
 		switch age := time.Since(last); {
 		case err != nil:
-			r.State, r.Title, r.Why, r.Fix = doctor.Failed, "The backups cannot be listed", err.Error(), "Look at the folder "+cfg.BackupDir()
+			r.State, r.Title, r.Why, r.Fix = doctor.Failed, "the backups cannot be listed", err.Error(), "look at the folder "+cfg.BackupDir()
 		case cfg.Dev && last.IsZero():
-			r.State, r.Title, r.Fix = doctor.Skipped, "No backup was made", ""
-			r.Why = "This is a server for development."
+			r.State, r.Title, r.Why, r.Fix = doctor.Skipped, "no backup was made", "this is a development server (--dev)", ""
 		case last.IsZero():
-			r.Title, r.Why = "No backup was ever made", "What this disk loses is lost."
+			r.Title, r.Why = "no backup was ever made", "what this disk loses is lost"
 			if at != "" {
-				r.Why += " The first one of the schedule comes at " + at + "."
+				r.Why += "; the first one of the schedule comes at " + at
 			}
 		case age > backupOld:
-			r.Title, r.Why = fmt.Sprintf("No backup for %d days", int(age.Hours())/24), "What was kept since then is lost with this disk."
+			r.Title, r.Why = fmt.Sprintf("no backup for %d days", int(age.Hours())/24), "what was kept since then is lost with this disk"
 			if text := b.State().Error; text != "" {
-				r.Why += " The last try failed: " + text
+				r.Why += "; the last try failed: " + text
 			}
 		default:
 			r.State, r.Fix = doctor.OK, ""
-			r.Title = "Last " + ago(age) + " ago, verified"
+			r.Title = "last backup " + ago(age) + " ago, verified"
 		}
 		return []doctor.Result{r}
 	}}
@@ -166,14 +165,12 @@ func backupCheck(cfg *config.Config, b *backup.Service) doctor.Check {
 // ago is a span of time in words.
 func ago(d time.Duration) string {
 	switch {
-	case d < 2*time.Minute:
-		return "a minute"
 	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
+		return count(max(1, int(d.Minutes())), "minute")
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
+		return count(int(d.Hours()), "hour")
 	}
-	return fmt.Sprintf("%d days", int(d.Hours())/24)
+	return count(int(d.Hours())/24, "day")
 }
 
 // readIdentities reads the private keys of files.

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"trivium/doctor"
@@ -40,7 +42,7 @@ func certificate(src *certs.Source, domain string, now time.Time) doctor.Result 
 	const renew = "trivium cert import main --cert FILE --key FILE"
 	switch {
 	case src.Covers(domain) != nil:
-		return failed(id, "the certificate is not for "+domain, "clients refuse it there: it is for "+words(i.Names), renew)
+		return failed(id, "the certificate is not for "+domain, "clients refuse it there: it is for "+cmp.Or(strings.Join(i.Names, ", "), "no name"), renew)
 	case left <= 0:
 		return failed(id, "the certificate of "+domain+" has expired on "+until, "clients refuse it", renew)
 	case now.Before(i.From):
@@ -65,24 +67,4 @@ func selfSigned(id, domain string, i certs.Described) doctor.Result {
 	}
 	return warning(id, title, "browsers show a warning, phones refuse chat without asking, and passkeys do not work until somebody trusts it by hand",
 		fmt.Sprintf("get one from an authority such as Let's Encrypt, then: trivium cert import main --cert FILE --key FILE. Until then compare its fingerprint: %s", i.Fingerprint))
-}
-
-// words is "a, b and c".
-func words(list []string) string {
-	switch n := len(list); n {
-	case 0:
-		return "no name"
-	case 1:
-		return list[0]
-	default:
-		text := list[0]
-		for i, w := range list[1:] {
-			if i == n-2 {
-				text += " and " + w
-			} else {
-				text += ", " + w
-			}
-		}
-		return text
-	}
 }

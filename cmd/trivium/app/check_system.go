@@ -36,11 +36,11 @@ func (p *patient) factors(ctx context.Context) []doctor.Result {
 	case all == 0:
 		return one(skipped(id, "second factors", "there is no administrator"))
 	case without > 0:
-		verb := "have"
+		title := fmt.Sprintf("%d of %s have no second factor", without, count(all, "administrator"))
 		if without == 1 {
-			verb = "has"
+			title = fmt.Sprintf("%d of %s has no second factor", without, count(all, "administrator"))
 		}
-		return one(warning(id, fmt.Sprintf("%d of %s %s no second factor", without, count(all, "administrator"), verb), "a stolen or guessed password is enough to own this server",
+		return one(warning(id, title, "a stolen or guessed password is enough to own this server",
 			`they add one at /security; identity.second_factor = "admin" asks for it`))
 	}
 	return one(good(id, "all administrators have a second factor"))
