@@ -58,7 +58,7 @@ var mayImport = []struct {
 	{"xmpp/xmpptest", []string{"xmpp", "xmpp/sqlstore", "identity", "identity/sqlstore", "tokens", "tokens/sqlstore", "config", "internal/..."}},
 	// 3: the roads never import one another
 	{"ftp", []string{"identity", "files", "config", "internal/..."}},
-	{"web", []string{"backup", "doctor", "identity", "identity/importer", "identity/oidc", "identity/provider", "tokens", "files", "config", "internal/...", "web/takeout", "web/text"}},
+	{"web", []string{"backup", "doctor", "webhooks", "identity", "identity/importer", "identity/oidc", "identity/provider", "tokens", "files", "config", "internal/...", "web/takeout", "web/text"}},
 	{"web/text", nil},
 	{"web/auth", []string{"identity"}},
 	{"web/takeout", []string{"identity", "files"}},

@@ -30,6 +30,8 @@ import (
 	"trivium/tokens"
 	tokenstore "trivium/tokens/sqlstore"
 	"trivium/web"
+	"trivium/webhooks"
+	hookstore "trivium/webhooks/sqlstore"
 )
 
 const password = "correct horse battery"
@@ -45,6 +47,8 @@ type site struct {
 	files    *files.Service
 	dir      string // of the files
 	bin      bool   // there are trash and versions
+	hooks    *webhooks.Service
+	private  bool   // webhooks may go to this machine
 	plain    string // base addresses
 	https    string
 	issuer   string // of the provider for other applications; "": there is none
@@ -112,6 +116,13 @@ func openSite(t *testing.T, s *site, changes ...change) *site {
 		t.Fatal(err)
 	}
 	s.files = tree
+	if err := hookstore.Migrate(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	if wo.Webhooks, err = webhooks.New(webhooks.Options{Store: hookstore.New(db), Log: s.identity, Private: s.private}); err != nil {
+		t.Fatal(err)
+	}
+	s.hooks = wo.Webhooks
 	wo.Identity, wo.Registry, wo.Tokens, wo.Files = s.identity, s.identity.Registry, s.tokens, tree
 	if s.Server, err = web.New(wo); err != nil {
 		t.Fatal(err)

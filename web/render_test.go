@@ -17,6 +17,7 @@ import (
 	"trivium/internal/licences"
 	"trivium/tokens"
 	"trivium/web/text"
+	"trivium/webhooks"
 )
 
 // nasty is a name as an attacker chooses it.
@@ -70,6 +71,7 @@ func views() map[string][2]any {
 	q := &quota{Quota: files.Quota{Bytes: 95, LimitBytes: 100, SoftBytes: 80, GraceEnds: noon}, Percent: 95, Grace: p.Stamp(noon)}
 	info := files.Info{Name: nasty, Path: "/" + nasty, Size: 1234567, Mode: 0o640, ModTime: noon, Owner: nasty, Group: nasty, Target: nasty, Link: true, Part: true}
 	path := nasty
+	hook := webhooks.Hook{ID: "wh_a", URL: "https://example.org/" + nasty, Note: nasty, Events: []string{"user.*", "login.ok", "other." + nasty}, Why: nasty, CreatedBy: nasty, CreatedAt: noon, Failures: 2, NextAt: noon}
 	app := identity.Application{ID: "a", Name: nasty, SecretHash: []byte{1}, Redirects: []string{"https://app.example.org/" + nasty}, Groups: []string{nasty}, Level: staff, Factor: true, Scopes: identity.ApplicationScopes()}
 	return map[string][2]any{
 		"admin_doctor": {&doctorView{}, &doctorView{page: p, At: p.Stamp(noon), Took: "1 s", Failed: 1, Warnings: 2, Text: nasty, MayFix: true, Now: "2026-11-01T12:00:00Z", Remote: nasty, Scheme: "https", Proxied: nasty, Socket: "/xmpp-websocket",
@@ -163,6 +165,9 @@ func views() map[string][2]any {
 			Allows: []allowRow{{identity.BanAllow{Prefix: nasty, Reason: nasty, Actor: nasty}, p.Stamp(noon), "/admin/bans/allow/a/remove"}}}},
 		"admin_certificates": {&certsView{}, &certsView{page: p, MayChange: true, MainFixed: true, Name: fullField("name"), Cert: withRows, Key: fullField("key"), Rows: []certRow{{Described: certs.Described{Name: "main", Names: []string{nasty}, Issuer: nasty, Key: nasty, Fingerprint: nasty, SelfSigned: true, Chain: []string{nasty, nasty}, ChainError: nasty, File: nasty, ForDomains: []string{nasty}}, Ends: p.Stamp(noon), Soon: true, UsedBy: nasty, SelfSignedPath: "/admin/certificates/selfsigned"}}}},
 		"admin_config":       {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Filtered: true, MayEdit: true, Sections: opts, Fault: nasty, Faults: []config.Fault{{Where: nasty, Message: nasty, Hint: nasty, Source: nasty}}, Edit: &configEdit{Entry: config.Entry{Key: "a.b", Layer: config.LayerSet}, Field: fullField("value")}, Rows: []configRow{{SetHere: true, EditPath: "/admin/config?edit=a.b", Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
+		"admin_webhooks":     {&webhooksView{}, &webhooksView{page: p, Form: newWebhookForm(hook), Rows: []webhookRow{newWebhookRow(&p, hook), {Hook: hook, Last: &webhooks.Delivery{Event: nasty, Error: nasty}, LastAt: p.Stamp(noon)}, {Last: &webhooks.Delivery{Status: 200}}}}},
+		"admin_webhook": {&webhookView{}, &webhookView{page: p, Row: newWebhookRow(&p, hook), Created: p.Stamp(noon), Form: newWebhookForm(hook), Secret: identity.NewSecret(nasty),
+			Tries: []deliveryRow{{webhooks.Delivery{ID: 2, Event: nasty, Status: 500, Error: nasty, Attempt: 2}, p.Stamp(noon), false, "/x"}, {Taken: true}}}},
 		"admin_backups": {&backupsView{}, &backupsView{page: p, Folder: nasty, Schedule: "03:00", Keep: 7, Failed: nasty, Good: p.Stamp(noon), Root: true, Any: true, Command: nasty, Now: &backupNow{Name: nasty, Done: 1, Total: 2, Percent: 50, Measured: true},
 			Rows: []backupRow{{Record: backup.Record{Name: nasty, Kind: nasty, Size: 3, Files: 4, Fault: nasty, Encrypted: true, Without: []string{nasty}}, Path: "/admin/backups/a", Began: p.Stamp(noon), Verified: p.Stamp(noon), Own: true, Bad: true},
 				{Good: true, Scheduled: true, Verified: p.Stamp(noon)}, {}}}},

@@ -236,6 +236,17 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/backups/:name/remove", Level: admin, Page: "admin.backups", confirm: true, handle: s.postRemoveBackup},
 		{Method: post, Path: "/admin/backups/:name/download", Level: identity.LevelRoot, Page: "admin.backups", confirm: true, handle: s.postBackupFile},
 
+		// What other servers are told.
+		{Method: get, Path: "/admin/webhooks", Level: admin, Page: "admin.webhooks", nav: "Webhooks", icon: "link", only: s.hasWebhooks, handle: s.getWebhooks},
+		{Method: post, Path: "/admin/webhooks/new", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, confirm: true, handle: s.postNewWebhook},
+		{Method: get, Path: "/admin/webhooks/:id", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, handle: s.getWebhook},
+		{Method: post, Path: "/admin/webhooks/:id", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, confirm: true, handle: s.postWebhook},
+		{Method: post, Path: "/admin/webhooks/:id/switch", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, confirm: true, handle: s.postWebhookSwitch},
+		{Method: post, Path: "/admin/webhooks/:id/secret", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, confirm: true, handle: s.postWebhookSecret},
+		{Method: post, Path: "/admin/webhooks/:id/remove", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, confirm: true, handle: s.postRemoveWebhook},
+		{Method: post, Path: "/admin/webhooks/:id/test", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, handle: s.postWebhookTest},
+		{Method: post, Path: "/admin/webhooks/:id/deliveries/:delivery/send", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, handle: s.postWebhookResend},
+
 		{Method: get, Path: "/assets/*", Level: none, static: true, handle: s.getAsset},
 		{Method: get, Path: "/favicon.ico", Level: none, static: true, handle: s.getFavicon},
 		{Method: get, Path: "/robots.txt", Level: none, static: true, handle: s.getRobots},

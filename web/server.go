@@ -33,6 +33,7 @@ import (
 	"trivium/tokens"
 	"trivium/web/takeout"
 	"trivium/web/text"
+	"trivium/webhooks"
 )
 
 // Limits that SECURITY gives no key.
@@ -77,6 +78,9 @@ type Options struct {
 	API http.Handler // serves /api/…; nil: there is none
 	// Backups makes backups and looks after them; nil: there is no page about them.
 	Backups *backup.Service
+
+	// Webhooks tells other servers what happens; nil: there is no page about them.
+	Webhooks *webhooks.Service
 
 	// Takeout gathers all that is kept of an account; nil: nobody can download it.
 	Takeout func(ctx context.Context, acc identity.Account) (takeout.Person, error)

@@ -14,7 +14,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -44,10 +46,11 @@ func backoff(failures int) time.Duration {
 	return wait*4/5 + rand.N(wait*2/5)
 }
 
-// newClient dials checked addresses alone, follows nothing, and asks no proxy.
-func newClient(private bool) *http.Client {
-	d := &net.Dialer{Timeout: 5 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
-		return mayDial(address, private)
+// newClient dials checked addresses alone, follows nothing, and asks no proxy; a nil resolver is the
+// system's.
+func newClient(to reach, names *net.Resolver) *http.Client {
+	d := &net.Dialer{Timeout: 5 * time.Second, Resolver: names, Control: func(_, address string, _ syscall.RawConn) error {
+		return to.mayDial(address)
 	}}
 	return &http.Client{
 		Timeout:       tryTime,
@@ -59,34 +62,39 @@ func newClient(private bool) *http.Client {
 
 var errPrivate = errors.New("the address is in a private network; web.webhooks_private lets webhooks go there")
 
-// mayDial looks at the address that a name led to, the moment before it is dialled.
-func mayDial(address string, private bool) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return errPrivate
+// reach is where deliveries may go.
+type reach struct {
+	private bool           // everywhere
+	special []netip.Prefix // never else, though net/netip calls them global
+}
+
+// newReach knows the prefixes of RFC 6890 and RFC 6052 that netip has no word for.
+func newReach(private bool) reach {
+	r := reach{private: private}
+	for _, text := range []string{"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
+		"64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "fec0::/10"} {
+		r.special = append(r.special, netip.MustParsePrefix(text))
 	}
-	if !private && !public(ap.Addr().Unmap().WithZone("")) {
+	return r
+}
+
+// mayDial looks at the address that a name led to, the moment before it is dialled.
+func (r reach) mayDial(address string) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil || !r.may(ap.Addr()) {
 		return errPrivate
 	}
 	return nil
 }
 
-// public reports whether an address is one of the internet (RFC 6890, RFC 6052).
-func public(a netip.Addr) bool {
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
-		return false
+// may reports whether deliveries may go to an address.
+func (r reach) may(a netip.Addr) bool {
+	if r.private {
+		return true
 	}
-	for _, text := range special() {
-		if netip.MustParsePrefix(text).Contains(a) {
-			return false
-		}
-	}
-	return true
-}
-
-func special() []string {
-	return []string{"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
-		"64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "fec0::/10"}
+	a = a.Unmap().WithZone("")
+	return a.IsGlobalUnicast() && !a.IsPrivate() && !a.IsLoopback() && !a.IsLinkLocalUnicast() &&
+		!slices.ContainsFunc(r.special, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // Run delivers until ctx ends.
@@ -172,7 +180,7 @@ func (s *Service) serve(ctx context.Context, h Hook) {
 			}
 			if d.Error == "" {
 				h.Position, h.Failures, h.Failing, h.NextAt = rows[i].ID, 0, time.Time{}, time.Time{}
-				if !s.move(ctx, was, h) {
+				if !s.move(ctx, was, h) || !s.current(ctx, &h) {
 					return
 				}
 				was = h.Position
@@ -181,15 +189,21 @@ func (s *Service) serve(ctx context.Context, h Hook) {
 			s.failed(ctx, was, h, d, gone)
 			return
 		}
-		if h.Position != was && !s.move(ctx, was, h) {
+		if h.Position != was && (!s.move(ctx, was, h) || !s.current(ctx, &h)) {
 			return
 		}
-		if now, err := s.o.Store.Hook(ctx, h.ID); err != nil || !now.Active || now.Position != h.Position {
-			return // changed meanwhile
-		} else {
-			h = now
-		}
 	}
+}
+
+// current reads h anew, as somebody may have changed it while it was served; false where it is off, gone
+// or elsewhere by now.
+func (s *Service) current(ctx context.Context, h *Hook) bool {
+	now, err := s.o.Store.Hook(ctx, h.ID)
+	if err != nil || !now.Active || now.Position != h.Position {
+		return false
+	}
+	*h = now
+	return true
 }
 
 // failed notes a try that was not taken, and switches off what has failed for a day.
@@ -219,8 +233,10 @@ func (s *Service) move(ctx context.Context, was int64, h Hook) bool {
 }
 
 func messageID(hook string, row int64) string {
-	return "msg_" + hook + "_" + strconv.FormatInt(row, 10)
+	return messagePrefix(hook) + strconv.FormatInt(row, 10)
 }
+
+func messagePrefix(hook string) string { return "msg_" + hook + "_" }
 
 // payload is the body of a delivery.
 type payload struct {
@@ -240,7 +256,49 @@ func (s *Service) Test(ctx context.Context, by identity.Actor, id string) (Deliv
 	}
 	at := s.o.Now()
 	h.Failures = 0
-	d, _ := s.try(ctx, h, "webhook.ping", "msg_"+h.ID+"_ping_"+strconv.FormatInt(at.UnixMicro(), 36), map[string]string{"webhook": h.ID}, at)
+	d, _ := s.try(ctx, h, eventPing, "msg_"+h.ID+"_ping_"+strconv.FormatInt(at.UnixMicro(), 36), map[string]string{"webhook": h.ID}, at)
+	return d, nil
+}
+
+// eventPing is what Test sends; it stands in no log.
+const eventPing = "webhook.ping"
+
+// Resend sends what a delivery of the log told once more, now, with the same message ID, also by a
+// subscription that is off; its place in the log stays. Where the row has gone from the audit log, or the
+// delivery from the list, it is ErrNotFound.
+func (s *Service) Resend(ctx context.Context, by identity.Actor, id string, delivery int64) (Delivery, error) {
+	list, err := s.Deliveries(ctx, id)
+	if err != nil {
+		return Delivery{}, err
+	}
+	i := slices.IndexFunc(list, func(d Delivery) bool { return d.ID == delivery })
+	if i < 0 {
+		return Delivery{}, faultf(identity.ErrNotFound, "no delivery %d of %s is kept", delivery, id)
+	}
+	old := list[i]
+	if old.Event == eventPing {
+		return s.Test(ctx, by, id)
+	}
+	if err := mayChange(by); err != nil {
+		return Delivery{}, err
+	}
+	h, err := s.Hook(ctx, id)
+	if err != nil {
+		return Delivery{}, err
+	}
+	row, err := strconv.ParseInt(strings.TrimPrefix(old.Message, messagePrefix(id)), 10, 64)
+	if err != nil {
+		return Delivery{}, faultf(identity.ErrNotFound, "what delivery %d told is not known", delivery)
+	}
+	rows, err := s.o.Log.Audit(ctx, identity.AuditFilter{Follow: true, After: row - 1, Limit: 1})
+	if err != nil {
+		return Delivery{}, err
+	}
+	if len(rows) == 0 || rows[0].ID != row {
+		return Delivery{}, faultf(identity.ErrNotFound, "the event is no longer in the audit log")
+	}
+	h.Failures = old.Attempt
+	d, _ := s.try(ctx, h, rows[0].Event, old.Message, rows[0].Out(), rows[0].Time)
 	return d, nil
 }
 
@@ -259,7 +317,8 @@ func (s *Service) try(ctx context.Context, h Hook, event, message string, data a
 		d.Error = fmt.Sprintf("the answer was %d", status)
 	}
 	if ctx.Err() == nil {
-		if err := s.o.Store.AddDelivery(ctx, d, keptTries); err != nil {
+		var err error
+		if d.ID, err = s.o.Store.AddDelivery(ctx, d, keptTries); err != nil {
 			s.o.Slog.ErrorContext(ctx, "a delivery was not noted", "event", "webhook.failed", "err", err.Error())
 		}
 	}

@@ -1,11 +1,18 @@
 package webhooks
 
 import (
+	"context"
+	"encoding/binary"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 func TestAddresses(t *testing.T) {
@@ -16,11 +23,11 @@ func TestAddresses(t *testing.T) {
 		"[fe80::1%eth0]:443": false, "[fc00::1]:443": false, "[::ffff:127.0.0.1]:443": false, "[::ffff:10.0.0.1]:443": false, "[64:ff9b::7f00:1]:443": false,
 		"[2002:7f00:1::]:443": false, "[ff02::1]:443": false, "localhost:443": false, "": false,
 	} {
-		if err := mayDial(address, false); (err == nil) != want {
+		if err := newReach(false).mayDial(address); (err == nil) != want {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
-	if err := mayDial("127.0.0.1:80", true); err != nil {
+	if err := newReach(true).mayDial("127.0.0.1:80"); err != nil {
 		t.Error(err)
 	}
 }
@@ -33,10 +40,10 @@ func TestClient(t *testing.T) {
 		http.Redirect(w, r, "/elsewhere", http.StatusFound)
 	}))
 	defer srv.Close()
-	if res, err := newClient(false).Get(srv.URL); !errors.Is(err, errPrivate) {
+	if res, err := newClient(newReach(false), nil).Get(srv.URL); !errors.Is(err, errPrivate) {
 		t.Errorf("%v, %v", res, err)
 	}
-	res, err := newClient(true).Get(srv.URL)
+	res, err := newClient(newReach(true), nil).Get(srv.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +52,64 @@ func TestClient(t *testing.T) {
 	}
 	if res.StatusCode != http.StatusFound || asked != 1 {
 		t.Errorf("%d after %d requests", res.StatusCode, asked)
+	}
+}
+
+// What a name leads to is looked at when it is dialled, so a name that leads elsewhere after it was checked
+// gets nobody in: here it leads to this machine by all that a resolver may say.
+func TestNamesThatLeadHere(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("this machine was asked") }))
+	defer srv.Close()
+	_, port, err := net.SplitHostPort(srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, leads := range []string{"127.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254", "10.0.0.1", "0.0.0.0", "fe80::1"} {
+		names := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+			here, there := net.Pipe()
+			go answerNames(there, netip.MustParseAddr(leads))
+			return here, nil
+		}}
+		res, err := newClient(newReach(false), names).Get("http://rebound.example.org:" + port)
+		if !errors.Is(err, errPrivate) {
+			t.Errorf("%s: %v, %v", leads, res, err)
+		}
+	}
+}
+
+// answerNames is a name server over one stream, for which each name leads to a (RFC 1035 section 4.2.2).
+func answerNames(c net.Conn, a netip.Addr) {
+	defer func() { _ = c.Close() }()
+	for {
+		var size [2]byte
+		if _, err := io.ReadFull(c, size[:]); err != nil {
+			return
+		}
+		ask := make([]byte, binary.BigEndian.Uint16(size[:]))
+		if _, err := io.ReadFull(c, ask); err != nil {
+			return
+		}
+		var m dnsmessage.Message
+		if err := m.Unpack(ask); err != nil || len(m.Questions) != 1 {
+			return
+		}
+		q := m.Questions[0]
+		m.Response, m.Additionals = true, nil
+		head := dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, Type: q.Type, TTL: 0}
+		switch {
+		case q.Type == dnsmessage.TypeA && a.Unmap().Is4():
+			m.Answers = []dnsmessage.Resource{{Header: head, Body: &dnsmessage.AResource{A: a.Unmap().As4()}}}
+		case q.Type == dnsmessage.TypeAAAA && a.Is6():
+			m.Answers = []dnsmessage.Resource{{Header: head, Body: &dnsmessage.AAAAResource{AAAA: a.As16()}}}
+		}
+		b, err := m.AppendPack(make([]byte, 2))
+		if err != nil {
+			return
+		}
+		binary.BigEndian.PutUint16(b, uint16(len(b)-2))
+		if _, err := c.Write(b); err != nil {
+			return
+		}
 	}
 }
 

@@ -70,9 +70,11 @@ type Store interface {
 	// Move sets Position, Failures, Failing, NextAt, Active and Why alone, where Position is still was; it
 	// is no error where it is not, or the subscription is gone.
 	Move(ctx context.Context, was int64, h Hook) error
-	// AddDelivery keeps one, and of the subscription's the newest keep alone.
-	AddDelivery(ctx context.Context, d Delivery, keep int) error
+	// AddDelivery keeps one, and of the subscription's the newest keep alone; it returns the ID, 0 where the
+	// subscription is gone.
+	AddDelivery(ctx context.Context, d Delivery, keep int) (int64, error)
 	Deliveries(ctx context.Context, hook string) ([]Delivery, error) // the newest first
+	LastDeliveries(ctx context.Context) (map[string]Delivery, error) // the newest of each subscription, by its ID
 }
 
 // Log is what webhooks needs of identity.

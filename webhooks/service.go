@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -47,6 +48,7 @@ type Options struct {
 type Service struct {
 	o       Options
 	seal    cipher.AEAD
+	reach   reach
 	client  *http.Client
 	changed chan struct{}
 
@@ -69,7 +71,8 @@ func New(o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the seal of webhooks: %w", err)
 	}
-	return &Service{o: o, seal: seal, client: newClient(o.Private), changed: make(chan struct{}, 1), busy: map[string]bool{}}, nil
+	to := newReach(o.Private)
+	return &Service{o: o, seal: seal, reach: to, client: newClient(to, nil), changed: make(chan struct{}, 1), busy: map[string]bool{}}, nil
 }
 
 // NewHook is a subscription to be made, or what changes of one: nil stays.
@@ -103,6 +106,10 @@ func (s *Service) apply(h *Hook, n NewHook) error {
 			return faultf(identity.ErrInvalid, "url has no name, password or fragment in it")
 		case u.Scheme != "https" && (u.Scheme != "http" || !s.o.Private):
 			return faultf(identity.ErrInvalid, "url begins with https://; plain HTTP needs web.webhooks_private")
+		}
+		// A name is looked at when it is dialled, whatever it leads to then; an address is said at once.
+		if a, err := netip.ParseAddr(u.Hostname()); err == nil && !s.reach.may(a) {
+			return faultf(identity.ErrInvalid, "%s", errPrivate)
 		}
 	}
 	if n.Events != nil {
@@ -141,9 +148,7 @@ func (s *Service) Add(ctx context.Context, by identity.Actor, n NewHook) (Hook, 
 	if err := s.apply(&h, n); err != nil {
 		return Hook{}, none, err
 	}
-	key := make([]byte, secretLen)
-	_, _ = rand.Read(key) // never fails, as its documentation says
-	h.Secret = s.sealed(h.ID, key)
+	secret := s.renew(&h)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all, err := s.o.Store.Hooks(ctx)
@@ -161,11 +166,38 @@ func (s *Service) Add(ctx context.Context, by identity.Actor, n NewHook) (Hook, 
 	if err := s.o.Store.PutHook(ctx, h); err != nil {
 		return Hook{}, none, err
 	}
-	return h, identity.NewSecret("whsec_" + base64.StdEncoding.EncodeToString(key)), s.record(ctx, by, "webhook.add", h)
+	s.wake()
+	return h, secret, s.record(ctx, by, "webhook.add", h)
+}
+
+// renew gives h a secret, and returns what the other side checks signatures by.
+func (s *Service) renew(h *Hook) identity.Secret {
+	key := make([]byte, secretLen)
+	_, _ = rand.Read(key) // never fails, as its documentation says
+	h.Secret = s.sealed(h.ID, key)
+	return identity.NewSecret("whsec_" + base64.StdEncoding.EncodeToString(key))
+}
+
+// Rotate gives a subscription another secret, which is shown here and never again. What is sent from
+// now on is signed with it alone.
+func (s *Service) Rotate(ctx context.Context, by identity.Actor, id string) (Hook, identity.Secret, error) {
+	var secret identity.Secret
+	h, err := s.change(ctx, by, id, "webhook.rotate", func(h *Hook) error {
+		secret = s.renew(h)
+		return nil
+	})
+	if err != nil {
+		return Hook{}, identity.Secret{}, err
+	}
+	return h, secret, nil
 }
 
 // Set changes a subscription. One that was switched off goes on where it was.
 func (s *Service) Set(ctx context.Context, by identity.Actor, id string, n NewHook) (Hook, error) {
+	return s.change(ctx, by, id, "webhook.set", func(h *Hook) error { return s.apply(h, n) })
+}
+
+func (s *Service) change(ctx context.Context, by identity.Actor, id, event string, fn func(*Hook) error) (Hook, error) {
 	if err := mayChange(by); err != nil {
 		return Hook{}, err
 	}
@@ -175,14 +207,14 @@ func (s *Service) Set(ctx context.Context, by identity.Actor, id string, n NewHo
 	if err != nil {
 		return Hook{}, err
 	}
-	if err := s.apply(&h, n); err != nil {
+	if err := fn(&h); err != nil {
 		return Hook{}, err
 	}
 	if err := s.o.Store.PutHook(ctx, h); err != nil {
 		return Hook{}, err
 	}
 	s.wake()
-	return h, s.record(ctx, by, "webhook.set", h)
+	return h, s.record(ctx, by, event, h)
 }
 
 // Remove removes a subscription and its log.
@@ -218,6 +250,11 @@ func (s *Service) Deliveries(ctx context.Context, id string) ([]Delivery, error)
 		return nil, err
 	}
 	return s.o.Store.Deliveries(ctx, id)
+}
+
+// Last is the newest delivery of each subscription that has one, by the subscription's ID.
+func (s *Service) Last(ctx context.Context) (map[string]Delivery, error) {
+	return s.o.Store.LastDeliveries(ctx)
 }
 
 func (s *Service) record(ctx context.Context, by identity.Actor, event string, h Hook) error {

@@ -37,12 +37,7 @@ type certListCmd struct{}
 
 // Run lists.
 func (c *certListCmd) Run(s *shell) error {
-	var list []serverCert
-	if shown, err := s.fetch("/certificates", nil, &list); shown || err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, x := range list {
+	return tableOf(s, "/certificates", "No certificates.", []string{"NAME", "FOR", "UNTIL", "KEY", "STATE"}, func(x serverCert) []string {
 		state := "ok"
 		switch {
 		case x.Until.Before(time.Now()):
@@ -52,9 +47,8 @@ func (c *certListCmd) Run(s *shell) error {
 		case x.ChainError != "":
 			state = "chain not trusted here"
 		}
-		rows = append(rows, []string{x.Name, strings.Join(x.Names, " "), x.Until.Format(time.DateOnly), x.Key, state})
-	}
-	return s.table("No certificates.", []string{"NAME", "FOR", "UNTIL", "KEY", "STATE"}, rows)
+		return []string{x.Name, strings.Join(x.Names, " "), x.Until.Format(time.DateOnly), x.Key, state}
+	})
 }
 
 type certShowCmd struct {

@@ -60,6 +60,19 @@ func (s *shell) note(format string, args ...any) {
 	}
 }
 
+// tableOf fetches a list and prints a row for each of it, as table does.
+func tableOf[T any](s *shell, path, empty string, headers []string, row func(T) []string, right ...string) error {
+	var list []T
+	if shown, err := s.fetch(path, nil, &list); shown || err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, x := range list {
+		rows = append(rows, row(x))
+	}
+	return s.table(empty, headers, rows, right...)
+}
+
 // table prints rows under headers, aligned by the columns that a terminal gives each rune. The
 // columns named in right are numbers.
 func (s *shell) table(empty string, headers []string, rows [][]string, right ...string) error {

@@ -75,7 +75,7 @@ func dangerous() []string {
 		"sync-source", "set-user-source", "remove-link",
 		"fix-check", "set-config", "unset-config", "import-server-certificate", "make-server-certificate",
 		"add-application", "set-application", "renew-application-secret", "remove-application",
-		"add-webhook", "set-webhook", "remove-webhook",
+		"add-webhook", "set-webhook", "rotate-webhook", "remove-webhook",
 		"remove-backup", "download-backup", "stream-backup",
 	}
 }

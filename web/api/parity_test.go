@@ -36,6 +36,8 @@ var parity = map[string]string{
 	"/admin/config/reload": "reload-config", "/admin/config/set": "set-config", "/admin/config/unset": "unset-config",
 	"/admin/certificates/import": "import-server-certificate", "/admin/certificates/selfsigned": "make-server-certificate",
 	"/admin/transfers/:id/stop": "stop-transfer", "/connect/:road/test": "test-connection",
+	"/admin/webhooks/new": "add-webhook", "/admin/webhooks/:id": "set-webhook", "/admin/webhooks/:id/switch": "set-webhook", "/admin/webhooks/:id/secret": "rotate-webhook",
+	"/admin/webhooks/:id/remove": "remove-webhook", "/admin/webhooks/:id/test": "test-webhook", "/admin/webhooks/:id/deliveries/:delivery/send": "resend-delivery",
 	"/tokens/:id/revoke": "revoke-token", "/tokens/new": "issue-token", "/trash": "restore-trash",
 }
 

@@ -54,7 +54,7 @@ var levels = map[string]identity.Level{
 	"remove-application": identity.LevelAdmin, "list-application-uses": identity.LevelLoggedIn, "end-application-use": identity.LevelLoggedIn,
 
 	"list-webhooks": identity.LevelAdmin, "add-webhook": identity.LevelAdmin, "show-webhook": identity.LevelAdmin, "set-webhook": identity.LevelAdmin, "remove-webhook": identity.LevelAdmin,
-	"test-webhook": identity.LevelAdmin, "list-deliveries": identity.LevelAdmin, "watch-events": identity.LevelLoggedIn,
+	"test-webhook": identity.LevelAdmin, "list-webhook-events": identity.LevelAdmin, "rotate-webhook": identity.LevelAdmin, "resend-delivery": identity.LevelAdmin, "list-deliveries": identity.LevelAdmin, "watch-events": identity.LevelLoggedIn,
 	"list-backups": identity.LevelAdmin, "create-backup": identity.LevelAdmin, "running-backup": identity.LevelAdmin, "stop-backup": identity.LevelAdmin, "show-backup": identity.LevelAdmin,
 	"verify-backup": identity.LevelAdmin, "remove-backup": identity.LevelAdmin, "download-backup": identity.LevelRoot, "stream-backup": identity.LevelRoot,
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -149,6 +150,31 @@ func TestWebhooks(t *testing.T) {
 	if ping.Event != "webhook.ping" || ping.Status != http.StatusOK {
 		t.Errorf("%+v", ping)
 	}
+
+	// A delivery is sent once more: the same message, signed with the secret of now, also where it is off.
+	var rotated api.Webhook
+	s.ask(t, auth, http.MethodPost, "/webhooks/"+h.ID+"/secret", `{}`).into(t, &rotated)
+	key, err = base64.StdEncoding.DecodeString(strings.TrimPrefix(rotated.Secret, "whsec_"))
+	check(t, err)
+	s.ask(t, auth, http.MethodPatch, "/webhooks/"+h.ID, `{"active":false}`).into(t, &h)
+	var again webhooks.Delivery
+	s.ask(t, auth, http.MethodPost, fmt.Sprintf("/webhooks/%s/deliveries/%d/send", h.ID, log[0].ID), `{}`).into(t, &again)
+	last := end.calls()[len(end.calls())-1]
+	if again.Message != log[0].Message || again.Attempt != log[0].Attempt+1 || again.Status != http.StatusOK || !strings.Contains(last.body, "five") ||
+		last.head.Get("Webhook-Signature") != webhooks.Sign(key, again.Message, last.head.Get("Webhook-Timestamp"), []byte(last.body)) {
+		t.Errorf("sent again: %+v as %s", again, last.body)
+	}
+	if rotated.Secret == h.Secret || len(key) != 32 {
+		t.Error("the secret is no other one")
+	}
+	if p := s.ask(t, auth, http.MethodPost, "/webhooks/"+h.ID+"/deliveries/99999/send", `{}`).problem(t); p.Status != http.StatusNotFound {
+		t.Errorf("%+v", p)
+	}
+	s.ask(t, auth, http.MethodGet, "/webhooks/"+h.ID, "").into(t, &h)
+	if h.Last == nil || h.Last.ID != again.ID {
+		t.Errorf("the newest delivery: %+v", h.Last)
+	}
+	s.ask(t, auth, http.MethodPatch, "/webhooks/"+h.ID, `{"active":true}`).into(t, &h)
 
 	// Who answers that it is gone is left alone, and the log says so.
 	end.says(http.StatusGone)

@@ -111,7 +111,7 @@ func (s *Store) exec(ctx context.Context, query string, args ...any) (n int64, e
 func (s *Store) PutHook(ctx context.Context, h webhooks.Hook) error {
 	_, err := s.exec(ctx, `INSERT INTO webhooks (id, url, events, secret, active, note, created_by, created_at, position, failures, failing, next_at, why)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-		ON CONFLICT (id) DO UPDATE SET url = excluded.url, events = excluded.events, active = excluded.active, note = excluded.note,
+		ON CONFLICT (id) DO UPDATE SET url = excluded.url, events = excluded.events, secret = excluded.secret, active = excluded.active, note = excluded.note,
 		failures = excluded.failures, failing = excluded.failing, next_at = excluded.next_at, why = excluded.why`,
 		h.ID, h.URL, strings.Join(h.Events, "\n"), h.Secret, h.Active, h.Note, h.CreatedBy, micros(h.CreatedAt), h.Position, h.Failures,
 		micros(h.Failing), micros(h.NextAt), h.Why)
@@ -135,9 +135,10 @@ func (s *Store) Move(ctx context.Context, was int64, h webhooks.Hook) error {
 }
 
 // AddDelivery implements webhooks.Store.
-func (s *Store) AddDelivery(ctx context.Context, d webhooks.Delivery, keep int) error {
-	return fault(s.db.Write(ctx, func(tx *sqldb.Tx) error {
+func (s *Store) AddDelivery(ctx context.Context, d webhooks.Delivery, keep int) (id int64, err error) {
+	err = s.db.Write(ctx, func(tx *sqldb.Tx) error {
 		var last int64
+		id = 0
 		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) FROM webhook_deliveries WHERE hook = $1`, d.Hook).Scan(&last); err != nil {
 			return err
 		}
@@ -149,16 +150,31 @@ func (s *Store) AddDelivery(ctx context.Context, d webhooks.Delivery, keep int) 
 		if err != nil {
 			return err
 		}
+		id = last + 1
 		_, err = tx.ExecContext(ctx, `DELETE FROM webhook_deliveries WHERE hook = $1 AND id <= (SELECT id FROM webhook_deliveries WHERE hook = $1
 			ORDER BY id DESC LIMIT 1 OFFSET $2)`, d.Hook, keep)
 		return err
-	}))
+	})
+	return id, fault(err)
 }
 
 // Deliveries implements webhooks.Store.
 func (s *Store) Deliveries(ctx context.Context, hook string) ([]webhooks.Delivery, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT id, hook, message, event, at, status, took, error, attempt FROM webhook_deliveries
-		WHERE hook = $1 ORDER BY id DESC`, hook)
+	return s.deliveries(ctx, `WHERE hook = $1 ORDER BY id DESC`, hook)
+}
+
+// LastDeliveries implements webhooks.Store.
+func (s *Store) LastDeliveries(ctx context.Context) (map[string]webhooks.Delivery, error) {
+	list, err := s.deliveries(ctx, `WHERE id = (SELECT MAX(d.id) FROM webhook_deliveries d WHERE d.hook = webhook_deliveries.hook)`)
+	last := make(map[string]webhooks.Delivery, len(list))
+	for _, d := range list {
+		last[d.Hook] = d
+	}
+	return last, err
+}
+
+func (s *Store) deliveries(ctx context.Context, rest string, args ...any) ([]webhooks.Delivery, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT id, hook, message, event, at, status, took, error, attempt FROM webhook_deliveries `+rest, args...)
 	if err != nil {
 		return nil, fault(err)
 	}

@@ -57,17 +57,23 @@ func TestStore(t *testing.T) {
 		same(h)
 		for i := range 5 {
 			d := webhooks.Delivery{Hook: "a", Message: fmt.Sprint("m", i), Event: "user.add", At: at, Status: 500, Took: 3 * time.Millisecond, Error: "no", Attempt: i + 1}
-			if err := s.AddDelivery(ctx, d, 3); err != nil {
-				t.Fatal(err)
+			if id, err := s.AddDelivery(ctx, d, 3); err != nil || id != int64(i+1) {
+				t.Fatal(id, err)
 			}
 		}
-		if err := s.AddDelivery(ctx, webhooks.Delivery{Hook: "nosuch", At: at}, 3); err != nil {
-			t.Errorf("a delivery of a subscription that is gone: %v", err)
+		if id, err := s.AddDelivery(ctx, webhooks.Delivery{Hook: "nosuch", At: at}, 3); err != nil || id != 0 {
+			t.Errorf("a delivery of a subscription that is gone: %d, %v", id, err)
 		}
 		list, err := s.Deliveries(ctx, "a")
 		if err != nil || len(list) != 3 || list[0].Message != "m4" || list[2].Message != "m2" || list[0].Took != 3*time.Millisecond || list[0].Millis != 3 || !list[0].At.Equal(at) {
 			t.Errorf("%+v, %v", list, err)
 		}
+		if last, err := s.LastDeliveries(ctx); err != nil || len(last) != 1 || last["a"].Message != "m4" {
+			t.Errorf("%+v, %v", last, err)
+		}
+		h.Secret = []byte{3}
+		put(h)
+		same(h)
 		if err := s.RemoveHook(ctx, "a"); err != nil {
 			t.Fatal(err)
 		}

@@ -107,6 +107,7 @@ type webParts struct {
 	Certs     *certs.Source
 	Doctor    *doctor.Service
 	Backups   *backup.Service
+	Webhooks  *webhooks.Service
 	Live      *liveConfig
 	Status    *status
 	Tester    *tester
@@ -133,7 +134,7 @@ func newWeb(p webParts) (*web.Server, error) {
 		API: p.API.Handler(), Takeout: p.API.Takeout, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, p.Chat, p.API),
 		Chat: chatPage(cfg, p.People), Tell: p.Notices.Tell, ALPN: chatALPN(cfg, p.Chat), Links: chatLinks(cfg),
 		TLS: webTLS(p.Certs), Certificates: p.Certs,
-		Backups: p.Backups, Doctor: p.Doctor, Live: p.Live, Series: p.Series, TestConnection: p.Tester.Test, Database: described(p.Database),
+		Backups: p.Backups, Webhooks: p.Webhooks, Doctor: p.Doctor, Live: p.Live, Series: p.Series, TestConnection: p.Tester.Test, Database: described(p.Database),
 		Listeners: bounds(p.Status.bound, func(b Bound) web.Bound { return web.Bound(b) }),
 	})
 	if err != nil {
