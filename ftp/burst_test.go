@@ -15,6 +15,7 @@ import (
 // without a data connection: each command gets exactly one last reply, and the session stays in
 // step.
 func TestBursts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(w *world) { w.limits.FTPDataTimeout = 100 * time.Millisecond })
 	w.write("big", make([]byte, 1<<20))
 	for i, secure := range []bool{false, true} {

@@ -48,6 +48,7 @@ func bothWays(t *testing.T, f func(t *testing.T, w *world, secure bool)) {
 }
 
 func TestLftp(t *testing.T) {
+	t.Parallel()
 	content := bytes.Repeat([]byte("0123456789"), 300_000)
 	bothWays(t, func(t *testing.T, w *world, secure bool) {
 		w.write("käse und brot.bin", content)
@@ -94,6 +95,7 @@ bye
 }
 
 func TestCurl(t *testing.T) {
+	t.Parallel()
 	content := bytes.Repeat([]byte("0123456789"), 100_000)
 	bothWays(t, func(t *testing.T, w *world, secure bool) {
 		local := t.TempDir()

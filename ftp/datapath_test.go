@@ -92,6 +92,7 @@ func TestEngines(t *testing.T) {
 // TestSparePort uses one port for several transfers, sends away who came in between, and lets the
 // port go when it is no longer used.
 func TestSparePort(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.write("a", []byte("content"))
 	c := dial(t, w.addr).login("alice", w.password)
@@ -242,9 +243,11 @@ func TestReuseByClass(t *testing.T) {
 
 // TestRates holds a session to its class's rate and all of an account's to one of their own.
 func TestRates(t *testing.T) {
+	t.Parallel()
 	const size, rate = 300 << 10, 200 << 10
 	content := make([]byte, size)
 	t.Run("of a class", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, classes(identity.Class{UploadRate: rate, DownloadRate: rate}))
 		c := dial(t, w.addr).login("alice", w.password)
 		c.do(200, "TYPE I")
@@ -262,6 +265,7 @@ func TestRates(t *testing.T) {
 		}
 	})
 	t.Run("of an account", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, func(w *world) {
 			w.options = func(o *identity.Options) { o.Limits.FileRoad = identity.SessionLimits{DownloadRate: rate} }
 		})
@@ -283,6 +287,7 @@ func TestRates(t *testing.T) {
 		}
 	})
 	t.Run("of a range", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, classes(identity.Class{DownloadRate: rate}))
 		w.write("a", content)
 		c := dial(t, w.addr).login("alice", w.password)
@@ -296,11 +301,13 @@ func TestRates(t *testing.T) {
 		}
 	})
 	t.Run("are no stall", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, classes(identity.Class{UploadRate: 1 << 10}), func(w *world) { w.limits.FTPStallTimeout = 200 * time.Millisecond })
 		c := dial(t, w.addr).login("alice", w.password)
 		c.put("STOR a", content[:2500])
 	})
 	t.Run("and what has passed is sent", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, classes(identity.Class{DownloadRate: 1 << 10}))
 		w.write("a", content)
 		conf := insecure(0)
@@ -312,6 +319,7 @@ func TestRates(t *testing.T) {
 		}
 	})
 	t.Run("and can be stopped", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t, classes(identity.Class{DownloadRate: 1 << 10}))
 		w.write("a", content)
 		c := dial(t, w.addr).login("alice", w.password)
@@ -612,6 +620,7 @@ func TestGoneClients(t *testing.T) {
 
 // TestSlowStart: a data connection that was not quick goes on as any other, with nothing lost between.
 func TestSlowStart(t *testing.T) {
+	t.Parallel()
 	const pause = 15 * time.Millisecond // longer than the server counts on
 	w := newWorld(t)
 	w.write("small", bytes.Repeat([]byte("s"), 60_000))

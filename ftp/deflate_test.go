@@ -179,7 +179,7 @@ func TestDeflateQuota(t *testing.T) {
 	c := dial(t, w.addr).login("alice", w.password)
 	c.do(200, "TYPE I")
 	c.do(200, "MODE Z")
-	c.sendRaw(nil, 552, "STOR bomb", deflate(t, make([]byte, 64<<20)))
+	c.sendRaw(nil, 552, "STOR bomb", deflate(t, make([]byte, 16<<20)))
 	if w.exists("bomb") {
 		t.Error("it stands there")
 	}

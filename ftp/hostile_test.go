@@ -118,6 +118,7 @@ func TestAppendThatFails(t *testing.T) {
 // TestShutdownPastDeafClients: clients that read no replies, also before the log-in, hold up
 // neither the end nor one another.
 func TestShutdownPastDeafClients(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for range 6 {
 		c := dial(t, w.addr)

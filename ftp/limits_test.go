@@ -8,6 +8,7 @@ import (
 
 // TestNoTransferTimeout ends who only keeps the connection alive; a listing renews it, NOOP not.
 func TestNoTransferTimeout(t *testing.T) {
+	t.Parallel()
 	const limit = 800 * time.Millisecond
 	w := newWorld(t, func(w *world) { w.limits.FTPNoTransferTimeout = limit })
 	c := dial(t, w.addr).login("alice", w.password)
@@ -39,6 +40,7 @@ func TestNoTransferTimeout(t *testing.T) {
 
 // TestSessionTimeout ends every session when its time is over, one that transfers too.
 func TestSessionTimeout(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(w *world) { w.limits.FTPSessionTimeout = 700 * time.Millisecond })
 	const text = "421 A session lasts 700ms at most, and this one has; closing.\r\n"
 	t.Run("idle", func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 // TestLiveTransfer follows a download, stops it from outside, and goes on in the same session.
 func TestLiveTransfer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const size = 64 << 20
 	w.write("big", make([]byte, size))

@@ -11,6 +11,7 @@ import (
 // A transfer that its session has no right to any more is broken off at once: the group was left, or a
 // rule has come. Another goes on, and so does the session.
 func TestTransferEndsWithItsRight(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx := t.Context()
 	if _, err := w.identity.AddGroup(ctx, root, "team", 0); err != nil {

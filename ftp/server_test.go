@@ -314,6 +314,7 @@ func TestUnfinishedUpload(t *testing.T) {
 }
 
 func TestOrderAndAbort(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.write("big", make([]byte, 64<<20))
 	c := dial(t, w.addr).login("alice", w.password)
@@ -360,6 +361,7 @@ func TestOrderAndAbort(t *testing.T) {
 }
 
 func TestStalls(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(w *world) {
 		w.limits.FTPDataTimeout, w.limits.FTPStallTimeout = 300*time.Millisecond, time.Second
 	})

@@ -14,6 +14,7 @@ import (
 )
 
 func TestSessionFields(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.write("big", make([]byte, 64<<20))
 	one := func() identity.Info {
@@ -60,6 +61,7 @@ func TestSessionFields(t *testing.T) {
 }
 
 func TestKick(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.write("big", make([]byte, 64<<20))
 	kick := func(t *testing.T, c *client) {
@@ -164,6 +166,7 @@ func TestShutdown(t *testing.T) {
 }
 
 func TestShutdownCuts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.write("big", make([]byte, 64<<20))
 	busy := dial(t, w.addr).login("alice", w.password)

@@ -173,6 +173,7 @@ func (b *swapBed) say(c *client, command string) string {
 // about paths, the first, the second and so on: at no such moment does the verb reach what a rule
 // keeps it from.
 func TestSwappedLinks(t *testing.T) {
+	t.Parallel()
 	pol := &swapper{}
 	w := newWorld(t, func(w *world) {
 		w.policy = map[string]string{"ftp:ALL:/home/alice/shut/**": "never", "ftp:SITE RMDIR -r": "user"}
