@@ -26,7 +26,7 @@ type options struct {
 	rounds, files, logs, sessions int
 	soak, crowd, enters, chatters int
 	guesses                       int
-	kept                          int
+	kept, people                  int
 	long                          time.Duration
 }
 
@@ -46,16 +46,22 @@ func main() {
 	flag.IntVar(&o.chatters, "chatters", 1000, "idle chat sessions")
 	flag.IntVar(&o.enters, "enters", 1000, "chat log-ins of one measurement")
 	flag.IntVar(&o.kept, "kept", 20_000, "messages in the archive whose pages are read")
-	flag.DurationVar(&o.long, "time", 3*time.Second, "length of a chat figure that is timed")
+	flag.IntVar(&o.people, "people", 20_000, "accounts of the table that the web shows")
+	flag.DurationVar(&o.long, "time", 3*time.Second, "length of a figure of chat and web that is timed")
 	flag.IntVar(&o.crowd, "crowd", 1000, "FTP sessions with transfers at once")
 	flag.IntVar(&o.soak, "soak", 2000, "log-ins of the soak")
 	flag.IntVar(&o.guesses, "guesses", 1000, "wrong passwords of each kind of name")
 	bareHome := flag.String(bareFlag, "", "serve a folder as the limit (used by this program itself)")
 	bareChat := flag.Bool(bareChatFlag, false, "relay messages as the limit of chat (used by this program itself)")
+	bareWeb := flag.String(bareWebFlag, "", "serve a folder as the limit of the web (used by this program itself)")
 	cert := flag.String("cert", "", "certificate and key for that")
 	flag.Parse()
 	if *bareHome != "" {
 		exit(serveBare(*bareHome, *cert))
+		return
+	}
+	if *bareWeb != "" {
+		exit(serveBareWeb(*bareWeb))
 		return
 	}
 	if *bareChat {
@@ -65,7 +71,7 @@ func main() {
 	if o.full {
 		given := map[string]bool{}
 		flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-		for name, value := range map[string]string{"figures": "all", "size": "1024", "rounds": "3", "files": "1000", "logins": "800", "soak": "100000", "chatters": "5000", "enters": "5000", "kept": "1000000", "time": "8s"} {
+		for name, value := range map[string]string{"figures": "all", "size": "1024", "rounds": "3", "files": "1000", "logins": "800", "soak": "100000", "chatters": "5000", "enters": "5000", "kept": "1000000", "people": "100000", "time": "8s"} {
 			if !given[name] {
 				exit(flag.Set(name, value))
 			}
@@ -112,6 +118,9 @@ func describe() string {
 		fmt.Fprintf(&b, "  %-10s %s\n", f.name, f.about)
 	}
 	for _, f := range chatFigures() {
+		fmt.Fprintf(&b, "  %-10s %s\n", f.name, f.about)
+	}
+	for _, f := range webFigures() {
 		fmt.Fprintf(&b, "  %-10s %s\n", f.name, f.about)
 	}
 	for _, f := range new(options).alone() {
@@ -168,10 +177,21 @@ func (o *options) run(ctx context.Context) error {
 			chat = append(chat, f)
 		}
 	}
-	if len(chat) == 0 {
+	if len(chat) > 0 {
+		if err := o.compareChat(ctx, chat); err != nil {
+			return err
+		}
+	}
+	var web []webFigure
+	for _, f := range webFigures() {
+		if o.wants(f.name) {
+			web = append(web, f)
+		}
+	}
+	if len(web) == 0 {
 		return nil
 	}
-	return o.compareChat(ctx, chat)
+	return o.compareWeb(ctx, web)
 }
 
 // known refuses names that mean nothing.
@@ -181,6 +201,9 @@ func (o *options) known() error {
 		names = append(names, f.name)
 	}
 	for _, f := range chatFigures() {
+		names = append(names, f.name)
+	}
+	for _, f := range webFigures() {
 		names = append(names, f.name)
 	}
 	for _, f := range o.alone() {
