@@ -28,6 +28,7 @@ type knownAccounts struct {
 	tokens   *recent[tokenKey, *knownGrant]
 	met      *recent[meeting, struct{}]
 	turn     int       // how often all was forgotten
+	ruled    int       // the turn in which there was an administrator; 0: none is known of
 	until    time.Time // zero before the first look of poll
 }
 
@@ -110,6 +111,20 @@ func (k *knownAccounts) peek(domain string, login UserName) *Account {
 		return nil
 	}
 	return *acc
+}
+
+// rule notes that there is an administrator, as was read after mark.
+func (k *knownAccounts) rule(mark int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ruled = mark
+}
+
+// isRuled reports whether there is an administrator, as far as that is known without a look.
+func (k *knownAccounts) isRuled() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.ruled == k.turn && k.now().Before(k.until)
 }
 
 // forget is called when a change has been committed, and where it is not known whether one was.

@@ -163,7 +163,15 @@ func anyAdministrator(ctx context.Context, r StoreReader, ok func(User) bool) (b
 
 // HasAdministrator reports whether an active account of LevelAdmin or above exists.
 func (s *Service) HasAdministrator(ctx context.Context) (bool, error) {
-	return anyAdministrator(ctx, s.store, func(User) bool { return true })
+	if s.known.isRuled() {
+		return true, nil // asked for each log-in page
+	}
+	mark := s.known.mark()
+	has, err := anyAdministrator(ctx, s.store, func(User) bool { return true })
+	if has {
+		s.known.rule(mark)
+	}
+	return has, err
 }
 
 // address reads a name that a person gave; its domain must be one of the server's.

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"trivium/identity"
-	"trivium/internal/qr"
 )
 
 type homeView struct {
@@ -131,7 +130,7 @@ func (s *Server) cards(v *visit, a identity.Account) ([]connectCard, error) {
 		if c.Code == "" {
 			continue
 		}
-		svg, err := qr.SVG(c.Code)
+		svg, err := s.drawings.SVG(c.Code)
 		if err != nil {
 			return nil, err
 		}

@@ -29,6 +29,7 @@ var templateFS embed.FS
 type renderer struct {
 	english *text.Language
 	sets    map[*text.Language]pageSet
+	pages   sync.Pool // of *bytes.Buffer
 }
 
 // pageSet is the pages in one language, by name.
@@ -51,7 +52,7 @@ func newRenderer(assets *assetSet, languages *text.Set) (*renderer, error) {
 				"withCSRF": withCSRF, "sprint": fmt.Sprint, "t": words.T, "w": func(s string) string { return words.T(s) }, "said": func(s string) string { return words.Echo("service", s) }, "found": func(s string) string { return words.Echo("finding", s) }, "h": words.H, "number": words.Number, "when": whenIn(words), "languages": languages.Languages, "scriptWords": sync.OnceValue(func() template.HTML { return scriptWords(r.english, words) }),
 			}).Option("missingkey=error")
 			for _, name := range []string{"layout", "parts"} {
-				if err := parseIn(t, words, "templates/"+name+".html"); err != nil {
+				if err := parseIn(t, assets, words, "templates/"+name+".html"); err != nil {
 					return nil, err
 				}
 			}
@@ -71,7 +72,7 @@ func newRenderer(assets *assetSet, languages *text.Set) (*renderer, error) {
 				if t, err = t.Clone(); err != nil {
 					return nil, fmt.Errorf("preparing the page %s: %w", name, err)
 				}
-				if err := parseIn(t, words, file); err != nil {
+				if err := parseIn(t, assets, words, file); err != nil {
 					return nil, err
 				}
 				return t, nil
@@ -102,12 +103,16 @@ func scriptWords(english, words *text.Language) template.HTML {
 	return template.HTML(`<template id="words">` + template.HTMLEscapeString(string(b)) + "</template>\n") //nolint:gosec // escaped
 }
 
-// constant is a text that needs no arguments.
-var constant = regexp.MustCompile(`\{\{([th]) "([a-z0-9_.-]+)"\}\}`)
+// What is the same whenever a page is shown: a text that needs no arguments, an icon, the address of an asset.
+var (
+	constant = regexp.MustCompile(`\{\{([th]) "([a-z0-9_.-]+)"\}\}`)
+	anIcon   = regexp.MustCompile(`\{\{icon "([a-z0-9_-]+)"\}\}`)
+	anAsset  = regexp.MustCompile(`\{\{asset "([a-z0-9_./-]+)"\}\}`)
+)
 
 // parseIn adds the templates of a file. Texts without arguments become part of them, so that a page in many
-// words costs no more than one in few.
-func parseIn(t *template.Template, words *text.Language, file string) error {
+// words costs no more than one in few; icons and addresses of assets likewise.
+func parseIn(t *template.Template, assets *assetSet, words *text.Language, file string) error {
 	b, err := templateFS.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("reading the template %s: %w", file, err)
@@ -121,6 +126,12 @@ func parseIn(t *template.Template, words *text.Language, file string) error {
 			missing = errors.Join(missing, fmt.Errorf("there is no text %s for %s without arguments", m[2], m[1]))
 		}
 		return plain
+	})
+	source = anIcon.ReplaceAllStringFunc(source, func(action string) string { return string(icon(anIcon.FindStringSubmatch(action)[1])) })
+	source = anAsset.ReplaceAllStringFunc(source, func(action string) string {
+		at, err := assets.url(anAsset.FindStringSubmatch(action)[1])
+		missing = errors.Join(missing, err)
+		return at
 	})
 	if missing == nil {
 		_, missing = t.New(path.Base(file)).Parse(source)
@@ -143,13 +154,14 @@ func (r *renderer) page(words *text.Language, name string) (*template.Template, 
 	return page()
 }
 
-// execute renders a whole page into memory, so that a fault never leaves half of one.
-func (r *renderer) execute(name string, view any) ([]byte, error) {
+// execute renders a whole page into memory, so that a fault never leaves half of one. It is good until the
+// memory is put back.
+func (r *renderer) execute(name string, view any) (*bytes.Buffer, error) {
 	return r.executePart(name, "layout", view)
 }
 
 // executePart is execute for a piece of a page, in the language of the view.
-func (r *renderer) executePart(name, part string, view any) ([]byte, error) {
+func (r *renderer) executePart(name, part string, view any) (*bytes.Buffer, error) {
 	var words *text.Language
 	if p, ok := view.(interface{ base() *page }); ok {
 		words = p.base().words
@@ -158,11 +170,26 @@ func (r *renderer) executePart(name, part string, view any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var buf bytes.Buffer
-	if err := t.ExecuteTemplate(&buf, part, view); err != nil {
+	buf, ok := r.pages.Get().(*bytes.Buffer)
+	if !ok {
+		buf = new(bytes.Buffer)
+	}
+	buf.Reset()
+	if err := t.ExecuteTemplate(buf, part, view); err != nil {
+		r.done(buf)
 		return nil, fmt.Errorf("rendering %s of the page %s: %w", part, name, err)
 	}
-	return buf.Bytes(), nil
+	return buf, nil
+}
+
+// mostKept is the largest page whose memory is kept for the next, bytes.
+const mostKept = 256 << 10
+
+// done puts the memory of a page back.
+func (r *renderer) done(page *bytes.Buffer) {
+	if page.Cap() <= mostKept {
+		r.pages.Put(page)
+	}
 }
 
 // writePart sends a piece of a page alone, for a script that has the rest of it.
@@ -171,7 +198,8 @@ func (s *Server) writePart(v *visit, name, part string, view any) error {
 	if err != nil {
 		return err
 	}
-	return v.HTMLBlob(http.StatusOK, b)
+	defer s.render.done(b)
+	return v.HTMLBlob(http.StatusOK, b.Bytes())
 }
 
 func (s *Server) write(v *visit, status int, name string, view any) error {
@@ -179,7 +207,8 @@ func (s *Server) write(v *visit, status int, name string, view any) error {
 	if err != nil {
 		return err
 	}
-	return s.packer.page(v, status, b)
+	defer s.render.done(b)
+	return s.packer.page(v, status, b.Bytes())
 }
 
 // page is what the layout needs; every view embeds it.
@@ -318,6 +347,33 @@ func (s *Server) navigation(v *visit) []navGroup {
 	}
 	return groups
 }
+
+// Menu is the navigation as markup. A template would take a good part of a page's time for it, as each of its
+// pieces is found by name and escaped by a function of its own.
+func (p *page) Menu() template.HTML {
+	var b strings.Builder
+	write := func(parts ...string) {
+		for _, s := range parts {
+			b.WriteString(s)
+		}
+	}
+	for _, g := range p.Nav {
+		label := template.HTMLEscapeString(g.Label)
+		write(`<nav aria-label="`, label, "\">\n<p class=\"nav-title\" aria-hidden=\"true\">", label, "</p>\n<ul>\n")
+		for _, i := range g.Items {
+			write(`<li><a href="`, template.HTMLEscapeString(i.Href), `"`)
+			if i.Here {
+				write(` aria-current="page"`)
+			}
+			write(`>`, string(icon(i.Icon)), `<span>`, template.HTMLEscapeString(i.Label), "</span></a></li>\n")
+		}
+		write("</ul>\n</nav>\n")
+	}
+	return template.HTML(b.String()) //nolint:gosec // escaped
+}
+
+// Layout is the layout's part of a view; a template finds its fields faster there than through the view.
+func (p *page) Layout() *page { return p }
 
 // navLabel is what the navigation calls a page: nav.admin_users for the page admin.users.
 func (v *visit) navLabel(r *route) string {

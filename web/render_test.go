@@ -204,7 +204,7 @@ func TestPagesRender(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				html := string(b)
+				html := b.String()
 				checkMarkup(t, html)
 				if strings.Contains(html, "<img src=x") {
 					t.Error("a name became markup")

@@ -29,6 +29,7 @@ import (
 	"trivium/internal/certs"
 	"trivium/internal/listen"
 	"trivium/internal/probe"
+	"trivium/internal/qr"
 	"trivium/internal/series"
 	"trivium/tokens"
 	"trivium/web/takeout"
@@ -139,6 +140,7 @@ type Server struct {
 	overview  overview
 	imports   *imports
 	packer    *packer
+	drawings  qr.Drawings   // of addresses, on the first page
 	drawing   chan struct{} // a place in it is for who decodes a picture
 	origins   *http.CrossOriginProtection
 	requests  atomic.Int64

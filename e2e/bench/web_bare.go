@@ -69,7 +69,11 @@ func serveBareWeb(home string) error {
 		http.ServeContent(w, r, i.Name(), i.ModTime(), f)
 	})
 	mux.HandleFunc("PATCH /files/{name}", func(w http.ResponseWriter, r *http.Request) {
-		f, err := os.Create(filepath.Join(home, filepath.Base(r.PathValue("name"))))
+		f, err := os.OpenFile(filepath.Join(home, filepath.Base(r.PathValue("name"))), os.O_WRONLY|os.O_CREATE, 0o644)
+		if err == nil {
+			at, _ := strconv.ParseInt(r.Header.Get("Upload-Offset"), 10, 64)
+			_, err = f.Seek(at, io.SeekStart)
+		}
 		if err == nil {
 			_, err = io.CopyBuffer(struct{ io.Writer }{f}, r.Body, make([]byte, block))
 			err = errors.Join(err, f.Close())

@@ -15,14 +15,15 @@ import (
 )
 
 const (
-	webConns    = 8     // connections that ask at once
-	barePage    = 4_000 // bytes of a packed page, as the limit sends
-	bareAsset   = 8_000 // bytes of an asset likewise
-	webWatchers = 500   // pages that watch
-	watchFor    = 20    // seconds
-	cores       = 2     // of the machine that the aims are for
-	looks       = 20    // at a large page
-	perSession  = 10    // streams that one browser session may have
+	webConns    = 8       // connections that ask at once
+	barePage    = 4_000   // bytes of a packed page, as the limit sends
+	bareAsset   = 8_000   // bytes of an asset likewise
+	webWatchers = 500     // pages that watch
+	watchFor    = 20      // seconds
+	cores       = 2       // of the machine that the aims are for
+	looks       = 20      // at a large page
+	perSession  = 10      // streams that one browser session may have
+	tusChunk    = 8 << 20 // bytes of one request, as the page's script sends
 )
 
 // hammer asks for one page again and again.
@@ -209,7 +210,7 @@ func (b *webBench) down(s *webServer) error {
 	return errors.Join(b.bulk(s, "web download", 1, get(bigFile)), b.bulk(s, "web download", parallel, get(eighth)))
 }
 
-// tus sends files as the page's script does: one request makes the upload, and another brings it.
+// tus sends files as the page's script does: one request makes the upload, and further ones bring it, 8 MiB each.
 func (b *webBench) tus(s *webServer) error {
 	cookie, token := "", ""
 	if s.session != nil {
@@ -232,21 +233,27 @@ func (b *webBench) tus(s *webServer) error {
 			}
 			place = a.location
 		}
-		if _, err := c.conn.Write(c.head("PATCH", place, cookie, "Tus-Resumable: 1.0.0", "X-CSRF-Token: "+token, "Upload-Offset: 0",
-			"Content-Type: application/offset+octet-stream", "Content-Length: "+strconv.FormatInt(n, 10))); err != nil {
-			return err
-		}
-		for left := n; left > 0; {
-			k, err := c.conn.Write(piece[:min(left, block)])
-			if left -= int64(k); err != nil {
+		for at := int64(0); at < n; at += tusChunk {
+			size := min(n-at, tusChunk)
+			if _, err := c.conn.Write(c.head("PATCH", place, cookie, "Tus-Resumable: 1.0.0", "X-CSRF-Token: "+token, "Upload-Offset: "+strconv.FormatInt(at, 10),
+				"Content-Type: application/offset+octet-stream", "Content-Length: "+strconv.FormatInt(size, 10))); err != nil {
+				return err
+			}
+			for left := size; left > 0; {
+				k, err := c.conn.Write(piece[:min(left, block)])
+				if left -= int64(k); err != nil {
+					return err
+				}
+			}
+			a, err := c.answer()
+			if err == nil && a.status != 204 {
+				err = fmt.Errorf("PATCH was answered %d", a.status)
+			}
+			if err != nil {
 				return err
 			}
 		}
-		a, err := c.answer()
-		if err == nil && a.status != 204 {
-			err = fmt.Errorf("PATCH was answered %d", a.status)
-		}
-		return err
+		return nil
 	}
 	err := errors.Join(b.bulk(s, "upload by tus", 1, put), b.bulk(s, "upload by tus", parallel, put))
 	for i := range parallel {
@@ -296,7 +303,7 @@ func (b *webBench) folder(s *webServer) error {
 	return b.look(s, "list of 10,000 files, first page", "/files/"+manyDir+"/", cookie)
 }
 
-func (b *webBench) table100k(s *webServer) error {
+func (b *webBench) accounts(s *webServer) error {
 	if err := s.populate(b.ctx, b.people); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ package qr
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/boombuler/barcode/qr"
 )
@@ -40,4 +41,35 @@ func SVG(text string) (string, error) {
 	}
 	b.WriteString(`"/></svg>`)
 	return b.String(), nil
+}
+
+// mostDrawn is how many drawings are kept; each has some 2 kB.
+const mostDrawn = 512
+
+// Drawings keeps what was drawn: a code takes a millisecond and more, and the same person is mostly shown
+// the same ones. The zero value is ready.
+type Drawings struct {
+	mu    sync.Mutex // guards what follows
+	drawn map[string]string
+}
+
+// SVG is [SVG], drawn once. What is secret is not to be given to it.
+func (d *Drawings) SVG(text string) (string, error) {
+	d.mu.Lock()
+	svg, ok := d.drawn[text]
+	d.mu.Unlock()
+	if ok {
+		return svg, nil
+	}
+	svg, err := SVG(text)
+	if err != nil {
+		return "", err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.drawn == nil || len(d.drawn) >= mostDrawn {
+		d.drawn = map[string]string{} // who comes again is drawn again
+	}
+	d.drawn[text] = svg
+	return svg, nil
 }
