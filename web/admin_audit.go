@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"trivium/identity"
+	"trivium/web/text"
 )
 
 // auditRow is a row of the audit log.
@@ -135,7 +135,7 @@ func (s *Server) getAudit(v *visit) error {
 		return err
 	}
 	view.CSVHref, view.JSONHref = address("/admin/audit/export", "format", "csv"), address("/admin/audit/export", "format", "json")
-	view.Kept = keptWords(s.opt.Identity.AuditKept())
+	view.Kept = keptWords(v.words, s)
 	v.fill(&view.page, "admin.audit", "common.audit_log")
 	switch {
 	case f.Before != (identity.AuditCursor{}):
@@ -174,21 +174,24 @@ func options(chosen string, pairs ...string) []option {
 }
 
 // keptWords says how long rows stay.
-func keptWords(all, logins time.Duration) string {
-	words := func(d time.Duration) string {
+func keptWords(l *text.Language, s *Server) string {
+	all, logins := s.opt.Identity.AuditKept()
+	span := func(d time.Duration) string {
 		if d%(24*time.Hour) == 0 {
-			return fmt.Sprintf("%d days", d/(24*time.Hour))
+			return l.T("time.days", int(d/(24*time.Hour)))
 		}
 		return d.String()
 	}
-	text := "Rows are kept for ever"
-	if all > 0 {
-		text = "Rows are kept for " + words(all)
+	shorter := logins > 0 && (all == 0 || logins < all)
+	switch {
+	case all == 0 && shorter:
+		return l.T("admin_audit.kept_for_ever_but_log_ins", span(logins))
+	case all == 0:
+		return l.T("admin_audit.kept_for_ever")
+	case shorter:
+		return l.T("admin_audit.kept_for_and_log_ins", span(all), span(logins))
 	}
-	if logins > 0 && (all == 0 || logins < all) {
-		text += ", those of log-ins for " + words(logins)
-	}
-	return text + ". Nobody can edit or delete them."
+	return l.T("admin_audit.kept_for", span(all))
 }
 
 // getAuditExport sends what the filter chooses, as a file.

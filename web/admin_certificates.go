@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"time"
@@ -27,15 +28,15 @@ type certRow struct {
 
 func (s *Server) newCertsView(v *visit) *certsView {
 	view := &certsView{MayChange: v.level.Allows(identity.LevelRoot),
-		Name: field{ID: "name", Name: "name", Label: "Which", Type: "text", Value: "main", Required: true, Autocomplete: "off", Help: "main is what clients get on all roads who ask for no other name, as most FTP clients do. Another name keeps a pair of its own, for the names in it."},
-		Cert: field{ID: "certificate", Name: "certificate", Label: "Certificate", Type: "text", Rows: 6, Required: true, Help: "PEM, beginning with BEGIN CERTIFICATE: the server's own first, then those that lead to the authority (fullchain.pem)."},
-		Key:  field{ID: "key", Name: "key", Label: "Private key", Type: "text", Rows: 6, Required: true, Help: "PEM, not locked (privkey.pem). It is never shown again."}}
-	v.fill(&view.page, "admin.certificates", "Certificates")
+		Name: field{ID: "name", Name: "name", Label: "admin_certificates.which", Type: "text", Value: "main", Required: true, Autocomplete: "off", Help: "admin_certificates.which_help"},
+		Cert: field{ID: "certificate", Name: "certificate", Label: "admin_certificates.certificate", Type: "text", Rows: 6, Required: true, Help: "admin_certificates.certificate_help"},
+		Key:  field{ID: "key", Name: "key", Label: "admin_certificates.private_key", Type: "text", Rows: 6, Required: true, Help: "admin_certificates.private_key_help"}}
+	v.fill(&view.page, "admin.certificates", "admin_certificates.certificates")
 	if s.opt.Certificates == nil {
 		return view
 	}
 	for _, i := range s.opt.Certificates.List() {
-		r := certRow{Described: i, Ends: view.Stamp(i.Until), UsedBy: s.usedBy()}
+		r := certRow{Described: i, Ends: view.Stamp(i.Until), UsedBy: cmp.Or(s.usedBy(), v.T("admin_certificates.nothing"))}
 		left := i.Until.Sub(s.now())
 		r.Over, r.Soon = left <= 0, left < 14*24*time.Hour
 		if i.Name == "main" && !i.Uploaded && !i.SelfSigned {
@@ -49,7 +50,7 @@ func (s *Server) newCertsView(v *visit) *certsView {
 	return view
 }
 
-// usedBy names the roads that speak TLS.
+// usedBy names the roads that speak TLS; "" is none.
 func (s *Server) usedBy() string {
 	var list []string
 	for _, road := range []struct{ word, names string }{{"FTP", "ftp ftps"}, {"HTTPS", "https"}, {"XMPP", "xmpp xmpps"}} {
@@ -59,9 +60,6 @@ func (s *Server) usedBy() string {
 				break
 			}
 		}
-	}
-	if len(list) == 0 {
-		return "nothing"
 	}
 	return strings.Join(list, ", ")
 }
@@ -80,13 +78,13 @@ func (s *Server) postCertificate(v *visit) error {
 	if err != nil {
 		view := s.newCertsView(v)
 		view.Name.Value, view.Cert.Value = name, v.form("certificate") // the key is not shown again
-		view.trouble(&view.Cert, "Nothing was changed: "+err.Error()+".")
+		view.trouble(&view.Cert, v.T("admin_certificates.nothing_was_changed", v.words.Echo("service", err.Error())))
 		return s.write(v, http.StatusUnprocessableEntity, "admin_certificates", view)
 	}
 	if err := s.noteCertificate(v, "certificate.import", name, info.Fingerprint); err != nil {
 		return err
 	}
-	return v.done("/admin/certificates", "The certificate for %s is in use on all roads, until %s.", strings.Join(info.Names, ", "), info.Until.Format(time.DateOnly))
+	return v.done("/admin/certificates", "admin_certificates.is_in_use", strings.Join(info.Names, ", "), info.Until.Format(time.DateOnly))
 }
 
 // postSelfSigned makes a pair that nobody vouches for.
@@ -96,13 +94,13 @@ func (s *Server) postSelfSigned(v *visit) error {
 	}
 	name := v.text("name")
 	if err := s.opt.Certificates.SelfSigned(name); err != nil {
-		v.flash(flash{Kind: flashError, Text: "No certificate was made: " + err.Error() + "."})
+		v.flash(flash{Kind: flashError, Text: v.T("admin_certificates.no_certificate_was_made", v.words.Echo("service", err.Error()))})
 		return v.see("/admin/certificates")
 	}
 	if err := s.noteCertificate(v, "certificate.selfsigned", name, s.opt.Certificates.Fingerprint()); err != nil {
 		return err
 	}
-	return v.done("/admin/certificates", "A self-signed certificate is in use. What was there before is kept beside it with .old at the end.")
+	return v.done("/admin/certificates", "admin_certificates.self_signed_is_in_use")
 }
 
 func (s *Server) noteCertificate(v *visit, event, name, fingerprint string) error {

@@ -9,6 +9,7 @@ import (
 
 	"trivium/config"
 	"trivium/identity"
+	"trivium/web/text"
 )
 
 // LiveConfig is the configuration of the running server.
@@ -58,7 +59,7 @@ func (s *Server) showConfig(v *visit, status int, edit string, refused error, va
 	view := &configView{Query: v.QueryParam("q"), Changed: v.QueryParam("changed") == "1", MayEdit: v.level.Allows(identity.LevelRoot)}
 	section := v.QueryParam("section")
 	view.Filtered = view.Query != "" || view.Changed || section != ""
-	v.fill(&view.page, "admin.config", "Configuration")
+	v.fill(&view.page, "admin.config", "admin_config.configuration")
 	if s.opt.Live != nil {
 		view.list(s.opt.Live.Entries(), section, edit)
 		var err error
@@ -89,15 +90,15 @@ func (view *configView) list(entries []config.Entry, section, edit string) {
 		}
 		r := configRow{Entry: e, Shown: e.Text(), SetHere: e.Layer == config.LayerSet}
 		if e.Secret {
-			r.Shown = "not set"
+			r.Shown = view.T("admin_config.not_set")
 			if e.Value != "" && e.Value != nil {
-				r.Shown = "set"
+				r.Shown = view.T("admin_config.set")
 			}
 		}
 		if e.Live && !e.Secret && view.MayEdit {
 			r.EditPath = "/admin/config?edit=" + queryEscape(e.Key) + "#edit"
 			if e.Key == edit {
-				view.Edit = newConfigEdit(e)
+				view.Edit = newConfigEdit(view.words, e)
 			}
 		}
 		if view.Changed && !e.Changed() || section != "" && in != section || !containsFold(e.Key, view.Query) && !containsFold(e.Doc, view.Query) {
@@ -105,14 +106,14 @@ func (view *configView) list(entries []config.Entry, section, edit string) {
 		}
 		view.Rows = append(view.Rows, r)
 	}
-	view.Sections = []option{{Label: "All sections"}}
+	view.Sections = []option{{Label: view.T("admin_config.all_sections")}}
 	for _, in := range sections {
 		view.Sections = append(view.Sections, option{Value: in, Label: in, Selected: in == section})
 	}
 }
 
-func newConfigEdit(e config.Entry) *configEdit {
-	f := field{ID: "value", Name: "value", Label: e.Key, Type: "text", Help: e.Doc + ". It is " + e.Type + "; the default is " + config.Entry{Value: e.Default}.Text() + ".", Autocomplete: "off", Focus: true}
+func newConfigEdit(words *text.Language, e config.Entry) *configEdit {
+	f := field{ID: "value", Name: "value", Label: e.Key, Type: "text", Help: words.T("admin_config.what_it_is", e.Doc, e.Type, config.Entry{Value: e.Default}.Text()), Autocomplete: "off", Focus: true}
 	f.Value = strings.Trim(e.Text(), `"`)
 	for _, x := range e.Values {
 		f.Options = append(f.Options, option{Value: x, Label: x})
@@ -136,7 +137,7 @@ func (s *Server) postConfig(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.done("/admin/config?q="+queryEscape(key), "%s is %s from now on.", key, value)
+	return v.done("/admin/config?q="+queryEscape(key), "admin_config.is_from_now_on", key, value)
 }
 
 // postConfigUnset goes back to what the file says.
@@ -146,9 +147,9 @@ func (s *Server) postConfigUnset(v *visit) error {
 	}
 	key := v.form("key")
 	if err := s.opt.Live.Unset(v.ctx(), v.actor(), key); err != nil {
-		return v.refused("/admin/config", "The key was not taken back.", err)
+		return v.refused("/admin/config", "admin_config.the_key_was_not_taken_back", err)
 	}
-	return v.done("/admin/config?q="+queryEscape(key), "%s is what file, environment and flags say again.", key)
+	return v.done("/admin/config?q="+queryEscape(key), "admin_config.is_again", key)
 }
 
 // postConfigReload reads the file again; a broken one is shown with its lines, and the old stays.
@@ -158,8 +159,8 @@ func (s *Server) postConfigReload(v *visit) error {
 	}
 	applied, waiting, err := s.opt.Live.Reload(v.ctx(), v.actor())
 	if err != nil {
-		v.flash(flash{Kind: flashError, Text: "Nothing was changed: the running configuration stays. What is wrong stands below, or in the log."})
+		v.flash(flash{Kind: flashError, Text: "admin_config.nothing_was_changed"})
 		return v.see("/admin/config")
 	}
-	return v.done("/admin/config", "Read again: %d keys took effect, %d wait for a restart.", len(applied), len(waiting))
+	return v.done("/admin/config", "admin_config.read_again", len(applied), len(waiting))
 }

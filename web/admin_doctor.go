@@ -51,7 +51,7 @@ func checkWords(s doctor.State) (word, icon, tone string) {
 // getDoctor shows the last run; before there was one it makes it.
 func (s *Server) getDoctor(v *visit) error {
 	view := &doctorView{MayFix: v.level.Allows(identity.LevelRoot), Now: s.now().UTC().Format(time.RFC3339Nano)}
-	v.fill(&view.page, "admin.doctor", "Doctor")
+	v.fill(&view.page, "admin.doctor", "admin_doctor.doctor")
 	if s.opt.Doctor != nil {
 		r := s.opt.Doctor.Latest()
 		if r.At.IsZero() {
@@ -79,7 +79,7 @@ func (s *Server) getDoctor(v *visit) error {
 }
 
 func (d *doctorView) read(r doctor.Report) {
-	d.At, d.Took = d.Stamp(r.At), fmt.Sprintf("%.1f s", float64(r.Took)/1000)
+	d.At, d.Took = d.Stamp(r.At), d.words.Decimal(float64(r.Took)/1000, 1)+" s"
 	d.Failed, d.Warnings, d.OK, d.Skipped = r.Count(doctor.Failed), r.Count(doctor.Warning), r.Count(doctor.OK), r.Count(doctor.Skipped)
 	var text strings.Builder
 	fmt.Fprintf(&text, "Trivium %s, %s\n", d.Version, r.At.UTC().Format(time.RFC3339))
@@ -109,7 +109,7 @@ func (s *Server) postDoctor(v *visit) error {
 		return v.see("/admin/doctor")
 	}
 	r := s.opt.Doctor.Run(v.ctx())
-	return v.done("/admin/doctor", "Looked at everything in %.1f s: %d failed, %d warnings.", float64(r.Took)/1000, r.Count(doctor.Failed), r.Count(doctor.Warning))
+	return v.done("/admin/doctor", "admin_doctor.looked_at_everything", v.words.Decimal(float64(r.Took)/1000, 1), r.Count(doctor.Failed), r.Count(doctor.Warning))
 }
 
 // postDoctorFix mends one thing.
@@ -127,14 +127,14 @@ func (s *Server) postDoctorFix(v *visit) error {
 		return rerr
 	}
 	if err != nil {
-		v.flash(flash{Kind: flashError, Text: "It was not mended: " + err.Error()})
+		v.flash(flash{Kind: flashError, Text: v.T("admin_doctor.it_was_not_mended", v.found(err.Error()))})
 		return v.see("/admin/doctor")
 	}
 	if r.Bad() {
-		v.flash(flash{Kind: flashError, Text: "It is not well yet: " + r.Title})
+		v.flash(flash{Kind: flashError, Text: v.T("admin_doctor.it_is_not_well_yet", v.found(r.Title))})
 		return v.see("/admin/doctor")
 	}
-	return v.done("/admin/doctor", "Mended: %s.", id)
+	return v.done("/admin/doctor", "admin_doctor.mended", id)
 }
 
 // patchEcho answers nothing: the page sees by it whether what is in front passes PATCH on.

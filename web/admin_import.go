@@ -33,11 +33,23 @@ const (
 // errImport is what is wrong with the files of an import, in words.
 var errImport = errors.New("the import cannot be read")
 
-// importFault is an errImport that says why.
-type importFault struct{ text string }
+// importFault is an errImport that says why, by a text of the catalogue.
+type importFault struct {
+	key  string
+	args []any
+}
 
-func (f *importFault) Error() string { return f.text }
+func (f *importFault) Error() string { return f.key }
 func (f *importFault) Unwrap() error { return errImport }
+
+// importWords says what is wrong with the files.
+func (v *visit) importWords(err error) string {
+	var fault *importFault
+	if errors.As(err, &fault) {
+		return v.T(fault.key, fault.args...)
+	}
+	return sentence(v.words.Echo("service", err.Error()))
+}
 
 type importView struct {
 	page
@@ -203,7 +215,7 @@ func (in *importForm) take(v *visit, part *multipart.Part, body io.Reader, trust
 	case err != nil:
 		return bodyError(err)
 	case len(b) > importFile:
-		return &importFault{"The file " + quoted(part.FileName()) + " is larger than " + "8 MB" + ". Import it with trivium user import on the server."}
+		return &importFault{"admin_import.the_file_is_larger", []any{part.FileName()}}
 	}
 	in.files[part.FormName()] = b
 	if part.FormName() == "main" {
@@ -216,7 +228,7 @@ func (in *importForm) take(v *visit, part *multipart.Part, body io.Reader, trust
 func (in *importForm) records(format importer.Format) (list []importer.Record, err error) {
 	each := func(r importer.Record) error {
 		if len(list) >= importAccounts {
-			return &importFault{"The file has more than " + strconv.Itoa(importAccounts) + " accounts. Import it with trivium user import on the server."}
+			return &importFault{"admin_import.the_file_has_more_accounts", []any{importAccounts}}
 		}
 		list = append(list, r)
 		return nil
@@ -224,7 +236,7 @@ func (in *importForm) records(format importer.Format) (list []importer.Record, e
 	if format == importer.Prosody {
 		z, err := zip.NewReader(bytes.NewReader(in.files["main"]), int64(len(in.files["main"])))
 		if err != nil || len(z.File) > importZipFiles {
-			return nil, &importFault{"This is no zip of Prosody's data directory: pack the folder, such as /var/lib/prosody, and choose that file."}
+			return nil, &importFault{key: "admin_import.this_is_no_zip_of_prosody"}
 		}
 		return list, importer.ReadProsody(z, each)
 	}
@@ -247,9 +259,8 @@ func (s *Server) postImport(v *visit) error {
 		*f = f.choose(in.fields[f.Name])
 	}
 	view.MinUID.Value, view.Domain.Value, view.NoGroups = in.fields["min_uid"], in.fields["domain"], in.fields["no_groups"] == "1"
-	var fault *importFault
-	if errors.As(err, &fault) {
-		view.Problems = append(view.Problems, problem{Field: "accounts", Text: fault.text})
+	if errors.Is(err, errImport) {
+		view.Problems = append(view.Problems, problem{Field: "accounts", Text: v.importWords(err)})
 		return s.showImport(v, http.StatusRequestEntityTooLarge, view)
 	}
 	if err != nil {
@@ -268,7 +279,7 @@ func (s *Server) postImport(v *visit) error {
 		return s.showImport(v, http.StatusUnprocessableEntity, view)
 	}
 	if p.records, err = in.records(p.format); err != nil {
-		view.Problems = append(view.Problems, problem{Field: "accounts", Text: sentence(err.Error())})
+		view.Problems = append(view.Problems, problem{Field: "accounts", Text: v.importWords(err)})
 		return s.showImport(v, http.StatusUnprocessableEntity, view)
 	}
 	view.Report, err = s.runImport(v, p, true)

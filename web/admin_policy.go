@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"trivium/identity"
+	"trivium/web/text"
 )
 
 // policyView is the matrix of one group of resources, the rules, and Try it.
@@ -185,7 +186,7 @@ func (s *Server) showPolicy(v *visit, status int, view *policyView) error {
 			continue
 		}
 		at[string(e.Resource)] = len(view.Rows)
-		view.Rows = append(view.Rows, newPolicyRow(e, stored))
+		view.Rows = append(view.Rows, newPolicyRow(v.words, e, stored))
 		view.Editable = view.Editable || !e.Fixed
 	}
 	until, err := s.opt.Identity.UndoUntil(v.ctx(), v.actor())
@@ -201,17 +202,17 @@ func policyPath(group string) string {
 	return "/admin/policy?" + url.Values{"group": {group}}.Encode()
 }
 
-func newPolicyRow(e identity.CatalogueEntry, stored map[string]identity.Level) policyRow {
-	r := policyRow{Resource: string(e.Resource), Texts: []string{e.Text}, Required: e.Required, Fixed: e.Fixed, Raises: e.Raises}
+func newPolicyRow(words *text.Language, e identity.CatalogueEntry, stored map[string]identity.Level) policyRow {
+	r := policyRow{Resource: string(e.Resource), Texts: []string{words.Echo("service", e.Text)}, Required: e.Required, Fixed: e.Fixed, Raises: e.Raises}
 	switch {
 	case e.Pattern == r.Resource:
-		r.By = "rule of the " + e.Source
+		r.By = words.T("admin_policy.rule_of_the", words.Echo("service", e.Source))
 	case e.Pattern != "":
-		r.By = e.Pattern + " (" + e.Source + ")"
+		r.By = e.Pattern + " (" + words.Echo("service", e.Source) + ")"
 	case e.Source == "route":
 		r.By = "admin_policy.by_itself"
 	default:
-		r.By = e.Source
+		r.By = words.Echo("service", e.Source)
 	}
 	for _, l := range matrixLevels() {
 		r.Cells = append(r.Cells, policyCell{l, l.Allows(e.Required)})
@@ -341,7 +342,7 @@ func (s *Server) wrongPolicy(v *visit, err error, lines string) error {
 	a := answerTo(err)
 	text := a.words(v.words, err)
 	if errors.Is(err, errRuleLine) {
-		a.status, text = http.StatusUnprocessableEntity, "Further rules: "+err.Error()+"."
+		a.status, text = http.StatusUnprocessableEntity, v.T("admin_policy.further_rules_are_wrong")
 	} else if a.fallback {
 		return err
 	}

@@ -168,7 +168,7 @@ func messageFault(text string) string {
 func (s *Server) say(v *visit, i *identity.Info, text string) error {
 	by := v.actor()
 	if i.Protocol == identity.ProtocolWeb {
-		s.flashes.put(i.ID, flash{Kind: flashInfo, Text: "Message from " + by.User + ": " + text})
+		s.flashes.put(i.ID, flash{Kind: flashInfo, From: by.User, Text: text})
 	} else {
 		a, err := s.opt.Identity.UserByID(v.ctx(), i.Owner)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"trivium/identity"
+	"trivium/web/text"
 )
 
 // endView asks before several sessions are ended, or told something, and says how many.
@@ -89,7 +90,7 @@ func (s *Server) postEndSessions(v *visit) error {
 	}
 	var p page
 	f := s.sessionFilter(&p, form.Get)
-	if len(p.Problems) > 0 || len(ids) == 0 && chooses(form.Get) == "" {
+	if len(p.Problems) > 0 || len(ids) == 0 && chooses(v.words, form.Get) == "" {
 		return v.sorry("/admin/sessions", "admin_sessions_end.nothing_was_ended_it_is_not")
 	}
 	c := s.choose(v, ids, f)
@@ -131,15 +132,14 @@ func (s *Server) sayAll(v *visit, c chosen, ids []string, value func(string) str
 }
 
 // chooses is what the sessions of a filter have in common, in words; "" where it chooses all.
-func chooses(value func(string) string) string {
+func chooses(words *text.Language, value func(string) string) string {
 	var list []string
 	for _, name := range filterFields {
 		x := strings.TrimSpace(value(name))
 		if x == "" {
 			continue
 		}
-		list = append(list, map[string]string{"q": "with “" + x + "”", "user": "of " + x, "protocol": "over " + x, "road": "on the road " + x, "class": "of the class " + x,
-			"from": "from " + x, "level": "of the level " + x, "state": "in the state " + x, "node": "of the node " + x}[name])
+		list = append(list, words.T("admin_sessions_end.which_"+name, x))
 	}
 	return strings.Join(list, ", ")
 }
@@ -150,7 +150,7 @@ func (s *Server) askSessions(v *visit, verb string, ids []string, value func(str
 		Text:   field{ID: "text", Name: "text", Label: "admin_sessions_end.message", Rows: 3, Value: strings.TrimSpace(value("text")), Help: "admin_sessions_end.pages_show_it_when_they_are"}}
 	f := s.sessionFilter(&view.page, value)
 	if len(ids) == 0 {
-		if view.What = chooses(value); view.What == "" {
+		if view.What = chooses(v.words, value); view.What == "" {
 			return v.sorry("/admin/sessions", "admin_sessions_end.nothing_was_ended_say_which_sessions")
 		}
 	}

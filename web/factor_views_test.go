@@ -63,7 +63,7 @@ func TestPasskeySite(t *testing.T) {
 			r = httptest.NewRequest("GET", "https://x/login", nil)
 		}
 		r.Host = tt.host
-		site, off := s.site(r)
+		site, off := s.site(english(t), r)
 		if site.ID != tt.id || (off == "") != (tt.off == "") || !strings.Contains(off, tt.off) {
 			t.Errorf("%s: %+v, %q", tt.what, site, off)
 		}

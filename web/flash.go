@@ -22,6 +22,7 @@ const (
 type flash struct {
 	Kind   flashKind
 	Text   string
+	From   string            // who says it, where that is a person
 	Secret identity.Secret   // an app password, shown once
 	Label  string            // of the secret
 	Codes  []identity.Secret // recovery codes, shown once

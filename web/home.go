@@ -66,7 +66,7 @@ func (s *Server) showHome(v *visit, road string, steps []stepRow, refused string
 			c.Steps, c.Refused = steps, refused
 		}
 	}
-	v.fill(&view.page, "home", "Connect")
+	v.fill(&view.page, "home", "home.title")
 	view.Quota = s.quota(v, &view.page, "/")
 	status := http.StatusOK
 	if refused != "" {

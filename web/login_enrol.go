@@ -101,7 +101,7 @@ func (s *Server) postEnrolOptions(v *visit) error {
 }
 
 func (s *Server) postEnrolPasskey(v *visit) error {
-	site, off := s.site(v.Request())
+	site, off := s.site(v.words, v.Request())
 	if off != "" {
 		return s.showEnrol(v, http.StatusUnprocessableEntity, localPath(v.form("next")), off)
 	}

@@ -118,7 +118,7 @@ func (s *Server) factorRefused(v *visit, err error, next string) error {
 		if errors.Is(err, identity.ErrEnded) {
 			text = "login_factor.the_log_in_took_too_long"
 		}
-		view.Problems = append(view.Problems, problem{Field: view.Login.ID, Text: text + " Log in again from the beginning."})
+		view.Problems = append(view.Problems, problem{Field: view.Login.ID, Text: v.T(text) + " " + v.T("login_factor.log_in_again")})
 		return s.showLogin(v, a.status, view)
 	}
 	return s.showFactor(v, a.status, next, recovery, text)

@@ -160,17 +160,17 @@ func (s *Server) providerFailed(v *visit, p *oidc.Provider, next string, err err
 	case errors.Is(err, errStale):
 		a.status, text = http.StatusBadRequest, "oidc.that_log_in_has_expired_or"
 	case errors.As(err, &denied):
-		text = p.Label() + " says: " + sentence(denied.Error())
+		text = v.T("oidc.says", p.Label()) + " " + sentence(denied.Error())
 	case errors.Is(err, identity.ErrCredentials):
-		text = "The answer of " + p.Label() + " cannot be trusted. Begin again; if it stays so, tell the administrator."
+		text = v.T("oidc.the_answer_cannot_be_trusted", p.Label())
 	case errors.Is(err, identity.ErrUnavailable):
-		text = p.Label() + " cannot be reached at the moment. Try again in a minute, or log in in another way."
+		text = v.T("oidc.cannot_be_reached", p.Label())
 	case a.fallback:
 		return err
 	}
 	s.log.Warn("a log-in by a provider failed", "event", "login.provider", "provider", p.Name(), "request", requestID(v.Request()), "err", err)
 	retryAfter(v.Response().Header(), err)
-	text += " (request " + requestID(v.Request()) + ")"
+	text = v.T(text) + " " + v.T("errors.request", requestID(v.Request()))
 	if v.known {
 		v.flash(flash{Kind: flashError, Text: text})
 		return v.see("/account")

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"trivium/identity"
+	"trivium/web/text"
 )
 
 // passkeyPart is a form that an authenticator answers (template "passkey"); passkey.js does what a
@@ -40,7 +41,7 @@ func withCSRF(p passkeyPart, csrf string, f ...field) passkeyForm {
 
 // site is what passkeys are bound to, and why they cannot be used where the page was opened; "" where
 // they can.
-func (s *Server) site(r *http.Request) (site identity.Site, off string) {
+func (s *Server) site(words *text.Language, r *http.Request) (site identity.Site, off string) {
 	site = identity.Site{ID: s.opt.Domain, Name: s.opt.SiteName, Origins: s.ownOrigins()}
 	if u, err := url.Parse(s.opt.Config.PublicURL); err == nil && u.Host != "" {
 		site.ID = strings.ToLower(u.Hostname())
@@ -57,13 +58,13 @@ func (s *Server) site(r *http.Request) (site identity.Site, off string) {
 	}
 	switch {
 	case net.ParseIP(site.ID) != nil:
-		return site, "Passkeys need a name, and this server has only the address " + site.ID + ". Set web.public_url to its name."
+		return site, words.T("passkey.need_a_name", site.ID)
 	case len(site.Origins) > 0 && (scheme == "https" || strings.HasPrefix(site.Origins[0], "http://")):
-		return site, "Passkeys of this server work at " + site.Origins[0] + ", and this page was opened at " + here + ". Open it there, or set web.public_url."
+		return site, words.T("passkey.work_at", site.Origins[0], here)
 	case len(site.Origins) > 0:
-		return site, "Passkeys need https. Open " + site.Origins[0] + ", or set web.public_url to the https address."
+		return site, words.T("passkey.need_https_open", site.Origins[0])
 	}
-	return site, "Passkeys need https. Set web.tls_listen or web.public_url."
+	return site, words.T("passkey.need_https")
 }
 
 // ownOrigins are where our pages are: public_url, else the domain at the ports that we serve. Who asks
@@ -103,13 +104,13 @@ func (s *Server) ownOrigins() (list []string) {
 
 // passkeyHere is the part of a page, off where passkeys cannot be used.
 func (v *visit) passkeyHere(p passkeyPart) passkeyPart {
-	_, p.Off = v.server.site(v.Request())
+	_, p.Off = v.server.site(v.words, v.Request())
 	return p
 }
 
 // sendOptions answers passkey.js with the question for the authenticator, or with why there is none.
 func (v *visit) sendOptions(ask func(identity.Site) ([]byte, error)) error {
-	site, off := v.server.site(v.Request())
+	site, off := v.server.site(v.words, v.Request())
 	if off != "" {
 		return v.JSON(http.StatusUnprocessableEntity, map[string]string{"error": off})
 	}
@@ -156,7 +157,7 @@ func (s *Server) postPasskeyOptions(v *visit) error {
 // postPasskey logs in by a passkey: alone, or as the second factor of the log-in that waits.
 func (s *Server) postPasskey(v *visit) error {
 	next := localPath(v.form("next"))
-	site, off := s.site(v.Request())
+	site, off := s.site(v.words, v.Request())
 	if off != "" {
 		return v.refused("/login", v.T("passkey.the_passkey_was_not_used", off), identity.ErrRefused)
 	}

@@ -33,7 +33,7 @@ type searchView struct {
 func (s *Server) showSearch(v *visit, tree *files.Tree, dir, query string) error {
 	view := &searchView{Query: clip(strings.TrimSpace(query), maxQuery), Here: filesHref(dir)}
 	view.Crumbs, _ = v.crumbs(dir)
-	v.fill(&view.page, "files", "Search in "+view.Crumbs[len(view.Crumbs)-1].Label)
+	v.fill(&view.page, "files", v.T("search.search_in", view.Crumbs[len(view.Crumbs)-1].Label))
 	if view.Query == "" {
 		return v.see(view.Here)
 	}

@@ -53,7 +53,7 @@ func (s *Server) getSecurity(v *visit) error {
 	if view.Certificates, err = s.certificateRows(v, v.creds.User, func(f string) string { return pathOf("security", "certificates", f, "remove") }); err != nil {
 		return err
 	}
-	_, view.PasskeyOff = s.site(v.Request())
+	_, view.PasskeyOff = s.site(v.words, v.Request())
 	if a, ok := s.opt.Identity.ChatAnswer(v.browser); ok {
 		view.ChatAsked = &a
 	}
@@ -86,7 +86,7 @@ func (s *Server) showNewPasskey(v *visit, status int, fault string) error {
 func (s *Server) postNewPasskeyOptions(v *visit) error { return s.postEnrolOptions(v) }
 
 func (s *Server) postNewPasskey(v *visit) error {
-	site, off := s.site(v.Request())
+	site, off := s.site(v.words, v.Request())
 	if off != "" {
 		return s.showNewPasskey(v, http.StatusUnprocessableEntity, off)
 	}

@@ -222,7 +222,7 @@ func (s *Server) unlock(v *visit, x files.Share) error {
 		return x.CheckPassword(identity.NewSecret(v.form("password")))
 	})
 	if errors.Is(err, identity.ErrCredentials) {
-		return s.askSharePassword(v, http.StatusUnauthorized, x, "That is not the password of this link. Ask whoever sent it to you.")
+		return s.askSharePassword(v, http.StatusUnauthorized, x, "shared.that_is_not_the_password")
 	}
 	if err != nil {
 		return err

@@ -132,7 +132,7 @@ func (s *Server) showShareForm(v *visit, tree *files.Tree, dir, name string) err
 }
 
 func (s *Server) writeShareForm(v *visit, status int, view *shareFormView) error {
-	v.fill(&view.page, "files", "Share "+path.Base(view.Path))
+	v.fill(&view.page, "files", v.T("share_form.share_name", path.Base(view.Path)))
 	return s.write(v, status, "share_form", view)
 }
 
@@ -170,7 +170,7 @@ func (s *Server) postNewShare(v *visit) error {
 	if err := s.recordShare(v, "share.add", x); err != nil {
 		return err
 	}
-	v.flash(flash{Kind: flashSuccess, Text: quoted(path.Base(p)) + " is shared. Copy the link below and send it to whom it is for."})
+	v.flash(flash{Kind: flashSuccess, Text: v.T("shares.is_shared", path.Base(p))})
 	return v.see("/shares#" + url.QueryEscape(x.ID))
 }
 

@@ -70,7 +70,7 @@ func (s *Server) prove(v *visit, view *confirmView) (bool, error) {
 	view.Password = field{ID: "confirm-password", Name: confirmPassword, Label: "common.password", Type: "password", Autocomplete: "current-password", Focus: true}
 	view.Code = codeField()
 	view.Code.ID, view.Code.Name, view.Code.Required, view.Code.Focus = "confirm-code", confirmCode, false, false
-	view.Code.Help = "Six digits of the app, or a recovery code."
+	view.Code.Help = "stepup.six_digits"
 	view.Code.Mode = ""
 	var err error
 	at := &view.Password
@@ -82,7 +82,7 @@ func (s *Server) prove(v *visit, view *confirmView) (bool, error) {
 		err = s.opt.Identity.ConfirmCode(v.ctx(), v.browser, identity.NewSecret(v.form(confirmCode)))
 	case v.form("credential") != "" && v.form(confirmPasskey) != "":
 		at = nil
-		site, off := s.site(v.Request())
+		site, off := s.site(v.words, v.Request())
 		if off != "" {
 			return false, nil
 		}

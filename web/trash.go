@@ -78,7 +78,7 @@ type trashFormView struct {
 
 // showTrashForm is the page that asks before something goes for ever, or where it shall be restored.
 func (s *Server) showTrashForm(v *visit, view *trashFormView) error {
-	title := map[string]string{"empty": "Empty the trash", "purge": "Delete for ever", "restore": "Restore"}[view.Verb]
+	title := map[string]string{"empty": "trash.title_empty", "purge": "trash.title_purge", "restore": "trash.title_restore"}[view.Verb]
 	view.To = field{ID: "to", Name: "to", Label: "trash.restore_to_2", Type: "text", Autocomplete: "off", Value: view.Item.Path, Required: true, Focus: true,
 		Help: "trash.the_full_path_with_the_new"}
 	v.fill(&view.page, "trash", title)

@@ -46,7 +46,7 @@ func (s *Server) showVersions(v *visit, tree *files.Tree, dir, name, id string) 
 	}
 	here := filesHref(dir)
 	view := &versionsView{Name: name, Here: here, File: filesHref(p), Write: tree.Access(info).Write}
-	v.fill(&view.page, "files", "Versions of "+name)
+	v.fill(&view.page, "files", v.T("versions.versions_of", name))
 	view.Now = s.fileRow(&view.page, tree, dir, info)
 	for _, o := range list {
 		view.Rows = append(view.Rows, versionRow{Version: o, Href: here + "?versions=" + url.QueryEscape(name) + "&id=" + url.QueryEscape(o.ID),

@@ -1,15 +1,20 @@
 package web
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"text/template/parse"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/html"
 
@@ -49,7 +54,7 @@ func sources(t *testing.T) (templates map[string]string, code []string) {
 }
 
 // wordless are texts that are the same in each language: names of things.
-var wordless = []string{"Trivium", "uid:gid", "uid", "gid", "uid, gid", "rows", "CSV", "JSON", "LDAP", "OpenID Connect", "FTP", "XMPP", "WebDAV", "API", "2FA", "TLS", "TLS:", "UTC", "/s", "Go"}
+var wordless = []string{"Trivium", "uid:gid", "uid", "gid", "uid, gid", "rows", "CSV", "JSON", "LDAP", "OpenID Connect", "FTP", "XMPP", "WebDAV", "API", "2FA", "TLS", "TLS:", "UTC", "/s", "Go", "Linux", "Windows", "RS256", "ES256"}
 
 // TestTemplatesHaveNoWords: what a person reads comes from the catalogues, in texts and in attributes.
 func TestTemplatesHaveNoWords(t *testing.T) {
@@ -301,5 +306,62 @@ func TestFindings(t *testing.T) {
 	}
 	if got := languages.Match("en").Echo("finding", "it is off"); got != "it is off" {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestCodeHasNoWords: what Go code gives to pages, flashes and fields is a key of the catalogue, and no sentence.
+func TestCodeHasNoWords(t *testing.T) {
+	words := english(t)
+	paths, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := []string{"done", "fill", "sorry", "refused", "trouble", "askSharePassword"}
+	fields := []string{"Text", "Label", "Help", "Title"}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		look := func(e ast.Expr) {
+			ast.Inspect(e, func(n ast.Node) bool {
+				l, ok := n.(*ast.BasicLit)
+				if !ok || l.Kind != token.STRING {
+					return true
+				}
+				s, err := strconv.Unquote(l.Value)
+				if r, _ := utf8.DecodeRuneInString(s); err != nil || !unicode.IsUpper(r) && !strings.Contains(strings.TrimSpace(s), " ") || words.Has(s) || slices.Contains(wordless, s) {
+					return true
+				}
+				if key := "home.label_" + strings.ReplaceAll(strings.ToLower(s), " ", "_"); words.Has(key) {
+					return true
+				}
+				t.Errorf("%s has the words %q: put them into the catalogues, and their key here", set.Position(l.Pos()), s)
+				return true
+			})
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				if s, ok := n.Fun.(*ast.SelectorExpr); ok && slices.Contains(given, s.Sel.Name) {
+					for _, a := range n.Args {
+						look(a)
+					}
+				}
+			case *ast.CompositeLit:
+				if s, ok := n.Type.(*ast.SelectorExpr); ok && (s.Sel.Name == "Refusal" || s.Sel.Name == "Reason") {
+					return false // what applications and logs are told, not people
+				}
+			case *ast.KeyValueExpr:
+				if k, ok := n.Key.(*ast.Ident); ok && slices.Contains(fields, k.Name) {
+					look(n.Value)
+				}
+			}
+			return true
+		})
 	}
 }
