@@ -33,10 +33,11 @@ help: ## this list
 
 build: ## bin/trivium
 	@$(MAKE) --no-print-directory web || echo "npm or its registry could not be reached: uploads in the browser cannot go on after a break (make web)"
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/trivium ./cmd/trivium
+	@echo "  go build -o bin/trivium ($(VERSION))"
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/trivium ./cmd/trivium
 
 run: build ## build, then serve on loopback with data in ./var
-	./bin/trivium serve --dev
+	@./bin/trivium serve --dev
 
 test: ## every test, under the race detector
 	@test -n "$(RACE)" || echo "gcc is not installed: the tests run without the race detector (apt-get install gcc libc6-dev)"
@@ -71,13 +72,13 @@ web: web/assets/vendor/tus.min.js web/assets/vendor/uplot.min.js converse ## thi
 
 web/assets/vendor/tus.min.js:
 	@mkdir -p bin/npm $(@D)
-	cd bin/npm && npm pack --silent tus-js-client@$(TUS) && \
+	@echo "  npm: $(@F)" && cd bin/npm && npm pack --silent tus-js-client@$(TUS) >/dev/null && \
 	echo "$(TUS_SHA512)  tus-js-client-$(TUS).tgz" | sha512sum --check --quiet && \
 	tar xzOf tus-js-client-$(TUS).tgz package/dist/tus.min.js | sed '/^\/\/# sourceMappingURL=/d' > $(CURDIR)/$@.new && mv $(CURDIR)/$@.new $(CURDIR)/$@
 
 web/assets/vendor/uplot.min.js:
 	@mkdir -p bin/npm $(@D)
-	cd bin/npm && npm pack --silent uplot@$(UPLOT) && \
+	@echo "  npm: $(@F)" && cd bin/npm && npm pack --silent uplot@$(UPLOT) >/dev/null && \
 	echo "$(UPLOT_SHA512)  uplot-$(UPLOT).tgz" | sha512sum --check --quiet && \
 	tar xzOf uplot-$(UPLOT).tgz package/dist/uPlot.min.css > $(CURDIR)/$(@D)/uplot.min.css && \
 	tar xzOf uplot-$(UPLOT).tgz package/dist/uPlot.iife.min.js > $(CURDIR)/$@.new && mv $(CURDIR)/$@.new $(CURDIR)/$@
@@ -86,7 +87,7 @@ axe: bin/tools/axe-$(AXE)/axe.min.js ## axe-core from npm, with which a test loo
 
 bin/tools/axe-$(AXE)/axe.min.js:
 	@mkdir -p $(@D)
-	cd $(@D) && npm pack --silent axe-core@$(AXE) && \
+	@echo "  npm: $(@F)" && cd $(@D) && npm pack --silent axe-core@$(AXE) >/dev/null && \
 	echo "$(AXE_SHA512)  axe-core-$(AXE).tgz" | sha512sum --check --quiet && \
 	tar xzOf axe-core-$(AXE).tgz package/axe.min.js > axe.min.js && rm axe-core-$(AXE).tgz
 
@@ -94,7 +95,7 @@ converse: web/assets/vendor/converse/converse.min.js.gz ## converse.js from npm,
 
 web/assets/vendor/converse/converse.min.js.gz:
 	@rm -rf bin/npm/converse && mkdir -p bin/npm/converse $(@D)/webfonts $(@D)/chunkjs/locales/dayjs
-	cd bin/npm && npm pack --silent converse.js@$(CONVERSE) && \
+	@echo "  npm: $(@F)" && cd bin/npm && npm pack --silent converse.js@$(CONVERSE) >/dev/null && \
 	echo "$(CONVERSE_SHA512)  converse.js-$(CONVERSE).tgz" | sha512sum --check --quiet && \
 	tar xzf converse.js-$(CONVERSE).tgz --strip-components=2 -C converse package/dist && rm converse.js-$(CONVERSE).tgz
 	@set -e; cd bin/npm/converse; for f in $(CONVERSE_FILES); do \
