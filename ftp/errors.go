@@ -50,6 +50,7 @@ var answers = []struct {
 	{identity.ErrExists, answer{550, "It exists already."}},
 	{identity.ErrInvalid, answer{501, "That is not valid."}},
 	{identity.ErrRefused, answer{550, "You may not do that."}},
+	{identity.ErrMaintenance, answer{421, "The server is in maintenance; try again later."}},
 	{identity.ErrUnavailable, answer{421, "The accounts cannot be reached now; try again later."}},
 
 	{files.ErrQuota, answer{552, "Your space is used up: delete something, or ask for more."}},
@@ -105,6 +106,8 @@ func reasonText(r identity.Reason) string {
 		return "The rules no longer allow this session."
 	case identity.ReasonShutdown:
 		return shutdownText
+	case identity.ReasonMaintenance:
+		return "The server is in maintenance; the session has ended."
 	default:
 		return "The session was ended by an administrator."
 	}

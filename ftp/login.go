@@ -135,6 +135,9 @@ func (s *session) refuse(ctx context.Context, err error) {
 	case errors.Is(err, identity.ErrClassDenied), errors.Is(err, identity.ErrInvalid):
 		a = answer{530, loginRefused} // a client must not learn from the kind of refusal
 	}
+	if said := identity.MaintenanceMessage(err); said != "" {
+		a.text = "The server is in maintenance: " + printable(said)
+	}
 	if after := identity.RetryAfter(err); after > 0 {
 		a.text += fmt.Sprintf(" (In %s.)", after.Round(time.Second))
 	}

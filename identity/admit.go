@@ -63,6 +63,9 @@ func (s *Service) attachIfSame(ctx context.Context, c *claim, acc *Account, a *a
 			return nil, err
 		}
 	}
+	if err := s.open(acc.Level, c.ses.protocol); err != nil {
+		return nil, err
+	}
 	if err := s.certificateHolds(ctx, acc.ID, c.cert); err != nil {
 		if errors.Is(err, ErrCredentials) {
 			return nil, err
@@ -129,7 +132,7 @@ func (s *Service) qualify(ses *Session, acc *Account, grant *Grant) (*attachment
 	if !level.Allows(s.rules().decide(&who, Resource(kindLogin+":"+string(road))).level) {
 		return nil, ErrRoadClosed
 	}
-	a := &attachment{held: held, roads: acc.Roads, expires: expires, creds: Credentials{
+	a := &attachment{held: held, rank: acc.Level, roads: acc.Roads, expires: expires, creds: Credentials{
 		UserID: acc.ID, Login: acc.Login, Domain: acc.Domain, User: s.display(acc.Login, acc.Domain),
 		UID: acc.UID, GID: acc.GID, Group: string(acc.Group.Name), Class: class.name(),
 		Level: level, Profile: acc.Profile, QuotaBytes: acc.QuotaBytes, QuotaFiles: acc.QuotaFiles, Rates: acc.Rates,

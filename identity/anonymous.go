@@ -47,10 +47,20 @@ func (s *Service) checkAnonymous(ctx context.Context, c *claim, a Anonymous) (Cr
 	at := s.anonymous(c.ses.classNow().name(), s.now())
 	at.method, at.creds.OrigUser, at.creds.AnonUser = MethodAnonymous, a.Name, user
 	at.creds.Domain = a.Domain
-	if _, err := s.Registry.attach(c.ses, at); err != nil {
+	if err := s.attachAnonymous(c.ses, at); err != nil {
 		return Credentials{}, err
 	}
 	return at.creds, nil
+}
+
+func (s *Service) attachAnonymous(ses *Session, a *attachment) error {
+	s.truth.RLock()
+	defer s.truth.RUnlock()
+	if err := s.open(LevelAnonymous, ses.protocol); err != nil {
+		return err
+	}
+	_, err := s.Registry.attach(ses, a)
+	return err
 }
 
 // keepsOut reports whether a rule keeps anonymous clients of the session's class from the road. A

@@ -14,6 +14,7 @@ type attachment struct {
 	factor  FactorKind // the second factor that was shown; "": none
 	cert    *certified // the client certificate that was shown; nil: none
 	held    Level      // before the class's cap
+	rank    Level      // of the account, which a token and the class narrow; LevelNone without one
 	roads   []Road     // that the account may use; empty: all
 	expires time.Time  // of the account or token, or when the session is as old as it may be; zero: never
 	aged    bool       // that is because of its age

@@ -30,16 +30,17 @@ var (
 	ErrInvalid     = errors.New("not valid")
 	ErrRefused     = errors.New("refused") // the actor's own rights do not suffice
 	ErrUnavailable = errors.New("the account store cannot be reached")
+	ErrMaintenance = errors.New("the server is in maintenance") // see MaintenanceMessage, RetryAfter
 )
 
 // Errors is every sentinel above.
 func Errors() []error {
 	return []error{ErrCredentials, ErrDisabled, ErrExpired, ErrRoadClosed, ErrFactor, ErrCertificate, ErrMustChange, ErrTLSRequired,
 		ErrThrottled, ErrBanned, ErrBusy, ErrSessions, ErrConnections, ErrClassDenied, ErrEnded,
-		ErrHidden, ErrNotFound, ErrExists, ErrInvalid, ErrRefused, ErrUnavailable}
+		ErrHidden, ErrNotFound, ErrExists, ErrInvalid, ErrRefused, ErrUnavailable, ErrMaintenance}
 }
 
-// waitError carries how long to wait; it wraps ErrThrottled or ErrBanned.
+// waitError carries how long to wait; it wraps ErrThrottled, ErrBanned or ErrMaintenance.
 type waitError struct {
 	err   error
 	after time.Duration

@@ -58,6 +58,9 @@ func (s *Service) Register(ctx context.Context, ses *Session, login string, pass
 	if err := s.checkNewPassword(User{Login: name, Domain: domain, Profile: p}, password); err != nil {
 		return Account{}, err
 	}
+	if err := s.Closed(); err != nil {
+		return Account{}, err
+	}
 	remote := ses.Remote().Addr()
 	if wait := s.registered.take(BlockOf(remote), s.now()); wait > 0 {
 		return Account{}, &waitError{ErrThrottled, wait}

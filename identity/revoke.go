@@ -94,6 +94,9 @@ func (s *Service) decide(ses *Session, acc *Account) func() {
 	if s.certificateGone(acc.ID, was.cert) {
 		return end(Reason{Code: ReasonRevoked, Text: certificateGone})
 	}
+	if m := s.maintenance.Load(); was.creds.LoginAt.After(m.Since) && !m.works(acc.Level, ses.protocol) && m.works(was.rank, ses.protocol) {
+		return end(Reason{Code: ReasonMaintenance, Text: ErrMaintenance.Error()}) // it was let in for what it is no more
+	}
 	now, err := s.qualify(ses, acc, was.creds.Grant)
 	if err == nil {
 		now.method, now.factor = was.method, was.factor

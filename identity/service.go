@@ -159,6 +159,8 @@ type Service struct {
 	invitesSwept           time.Time // Run's alone
 	onChange               []func(context.Context, []UserID)
 	tunable                atomic.Pointer[Tunable]
+	maintenance            atomic.Pointer[Maintenance] // never nil
+	maintaining            sync.Mutex                  // held while it is changed; before truth
 	onSetting              []func(key, value string, set bool)
 	routeLevel             func(Resource) (Level, bool) // set before Run; nil: no road has said
 }
@@ -210,6 +212,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if o.Resolver != nil {
 		classes.dns = o.Resolver
 	}
+	s.maintenance.Store(&Maintenance{})
 	s.tunable.Store(&Tunable{Limits: o.Limits, PasswordStrength: o.PasswordStrength})
 	s.Registry = newRegistry(o, classes)
 	s.Registry.ban, s.Registry.onEnd = s.throttle, s.sessionsEnded
@@ -282,6 +285,9 @@ func (s *Service) load(ctx context.Context) error {
 	}
 	if err := s.pollBans(ctx); err != nil {
 		return fmt.Errorf("reading the bans: %w", err)
+	}
+	if err := s.loadMaintenance(ctx); err != nil {
+		return err
 	}
 	if err := s.knowHead(ctx); err != nil {
 		return fmt.Errorf("reading where the audit log ended: %w", err)

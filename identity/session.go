@@ -106,7 +106,7 @@ type Reason struct {
 type ReasonCode string
 
 // The kinds. ReasonRevoked, ReasonDisabled and ReasonExpired are `not-authorized` in XMPP,
-// ReasonEnded and ReasonPolicy `policy-violation`, ReasonShutdown `system-shutdown`.
+// ReasonEnded and ReasonPolicy `policy-violation`, ReasonShutdown and ReasonMaintenance `system-shutdown`.
 const (
 	ReasonEnded    ReasonCode = "ended"    // by an administrator or the person
 	ReasonDisabled ReasonCode = "disabled" // the account is disabled or removed
@@ -117,6 +117,8 @@ const (
 	ReasonReplaced ReasonCode = "replaced" // by a newer connection of the same kind
 	ReasonShutdown ReasonCode = "shutdown"
 	ReasonClosed   ReasonCode = "closed" // the client went
+
+	ReasonMaintenance ReasonCode = "maintenance" // the server is closed but for those who look after it
 )
 
 // Holder is the road's side of a session. Its methods are called without locks, must not

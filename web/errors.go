@@ -61,6 +61,7 @@ var answers = []answer{
 	{err: identity.ErrExists, status: http.StatusConflict, title: "errors.taken_already", text: "errors.that_name_is_taken_already_choose", explains: true},
 	{err: identity.ErrInvalid, status: http.StatusUnprocessableEntity, title: "errors.not_valid", text: "errors.a_value_is_not_valid_correct", explains: true},
 	{err: identity.ErrRefused, status: http.StatusForbidden, title: "errors.not_allowed", text: "errors.your_level_does_not_allow_this", explains: true},
+	{err: identity.ErrMaintenance, status: http.StatusServiceUnavailable, title: "errors.maintenance_title", text: "errors.maintenance"},
 	{err: identity.ErrUnavailable, status: http.StatusServiceUnavailable, title: "errors.accounts_cannot_be_reached", text: "errors.the_account_store_cannot_be_reached"},
 
 	{err: files.ErrQuota, status: http.StatusInsufficientStorage, title: "errors.quota_is_full", text: "errors.the_quota_is_full_delete_files"},
@@ -134,8 +135,12 @@ func (a answer) words(l *text.Language, err error) string {
 	if errors.As(err, &soft) {
 		return l.Echo("service", sentence(soft.Error()))
 	}
+	said := ""
+	if message := identity.MaintenanceMessage(err); message != "" {
+		said = " " + message
+	}
 	if after := identity.RetryAfter(err); after > 0 {
-		return l.T(a.text) + " " + l.T("errors.try_again_in", spell(l, after))
+		return l.T(a.text) + said + " " + l.T("errors.try_again_in", spell(l, after))
 	}
 	return l.T(a.text)
 }

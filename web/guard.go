@@ -129,6 +129,11 @@ func resource(urlPath string) identity.Resource {
 // admit lets in, starts an anonymous session, sends to the log-in, or hides.
 func (s *Server) admit(v *visit, r *route) error {
 	need := s.need(v.session(), r, v.Request().URL.Path)
+	if !v.known && !r.gate() && need <= identity.LevelLoggedIn { // what asks for more stays hidden
+		if err := s.opt.Identity.Closed(); err != nil {
+			return err
+		}
+	}
 	if need == identity.LevelAnonymous && v.browser == nil {
 		if err := s.begin(v); err != nil {
 			return err

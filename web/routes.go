@@ -33,6 +33,12 @@ type route struct {
 	verbs   []string     // of foreign: its methods; nil: those of HTTP
 }
 
+// gate reports whether the route is part of the way to a log-in, which stays open in maintenance: who
+// may work then comes in there.
+func (r *route) gate() bool {
+	return r.Page == "login" || strings.HasPrefix(r.Page, "login.") || r.Page == "setup" || r.Page == "language" || r.Page == "zone"
+}
+
 // methods are what echo is told.
 func (r route) methods() []string {
 	switch {

@@ -11,7 +11,8 @@ type health struct {
 // getHealth says that the process answers.
 func (s *Server) getHealth(v *visit) error { return v.JSON(http.StatusOK, health{"ok"}) }
 
-// getReady says that it can do its work: the account store answers and no shutdown has begun.
+// getReady says that it can do its work: the account store answers, no shutdown has begun, and no maintenance
+// keeps people out.
 func (s *Server) getReady(v *visit) error {
 	select {
 	case <-s.stopping:
@@ -21,6 +22,10 @@ func (s *Server) getReady(v *visit) error {
 	if _, err := s.opt.Identity.HasAdministrator(v.ctx()); err != nil {
 		s.log.Warn("not ready", "err", err)
 		return v.JSON(http.StatusServiceUnavailable, health{"accounts cannot be reached"})
+	}
+	if err := s.opt.Identity.Closed(); err != nil { // whoever spreads visitors over servers sends none here
+		retryAfter(v.Response().Header(), err)
+		return v.JSON(http.StatusServiceUnavailable, health{"maintenance"})
 	}
 	return v.JSON(http.StatusOK, health{"ok"})
 }

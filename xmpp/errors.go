@@ -60,6 +60,7 @@ func answers() []answer {
 		{identity.ErrExists, saslNotAuthorized, xstream.Conflict, textWrong, false},
 		{identity.ErrInvalid, saslMalformedRequest, xstream.BadFormat, "The log-in is not valid.", false},
 		{identity.ErrRefused, saslNotAuthorized, xstream.NotAuthorized, textWrong, false},
+		{identity.ErrMaintenance, saslTemporaryFailure, xstream.SystemShutdown, "The server is in maintenance. Try again later.", true},
 		{identity.ErrUnavailable, saslTemporaryFailure, xstream.InternalServerError, "The server cannot reach its accounts. Try again in a minute.", false},
 	}
 }
@@ -69,6 +70,9 @@ func answers() []answer {
 func answerTo(err error) (a answer, ok bool) {
 	for _, a := range answers() {
 		if errors.Is(err, a.err) {
+			if said := identity.MaintenanceMessage(err); said != "" {
+				a.text = "The server is in maintenance: " + said
+			}
 			return a, true
 		}
 	}
@@ -85,7 +89,7 @@ func reasonError(r identity.Reason) xstream.Error {
 		return xstream.PolicyViolation
 	case identity.ReasonReplaced:
 		return xstream.Conflict
-	case identity.ReasonShutdown:
+	case identity.ReasonShutdown, identity.ReasonMaintenance:
 		return xstream.SystemShutdown
 	case identity.ReasonIdle:
 		return xstream.ConnectionTimeout

@@ -52,6 +52,7 @@ const (
 	codeReused       = "key_reused"
 	codeUnknown      = "outcome_unknown"
 	codeFailed       = "failed"
+	codeMaintenance  = "maintenance"
 )
 
 // Error is Detail.
@@ -126,6 +127,7 @@ func answers() []struct {
 		{identity.ErrSessions, http.StatusTooManyRequests, codeTooMany},
 		{identity.ErrConnections, http.StatusTooManyRequests, codeTooMany},
 		{identity.ErrBusy, http.StatusServiceUnavailable, codeBusy},
+		{identity.ErrMaintenance, http.StatusServiceUnavailable, codeMaintenance},
 		{identity.ErrUnavailable, http.StatusServiceUnavailable, codeUnavailable},
 		{errors.ErrUnsupported, http.StatusNotImplemented, codeUnsupported},
 		{context.DeadlineExceeded, http.StatusServiceUnavailable, codeTimeout},

@@ -76,6 +76,7 @@ var answers = []struct {
 	{identity.ErrSessions, http.StatusTooManyRequests, "", "Too many sessions are open; close one and try again."},
 	{identity.ErrConnections, http.StatusTooManyRequests, "", "Too many connections; try again later."},
 	{identity.ErrBusy, http.StatusServiceUnavailable, "", "The server is busy; try again in a moment."},
+	{identity.ErrMaintenance, http.StatusServiceUnavailable, "", "The server is in maintenance; try again later."},
 	{identity.ErrUnavailable, http.StatusServiceUnavailable, "", "The accounts cannot be reached now; try again later."},
 	{identity.ErrHidden, http.StatusNotFound, "", errHidden.text},
 	{identity.ErrNotFound, http.StatusNotFound, "", errHidden.text},
@@ -125,6 +126,9 @@ func words(err error, text string) string {
 	}
 	if soft := (*files.SoftLimitError)(nil); errors.As(err, &soft) {
 		return "Refused: " + soft.Error() + "."
+	}
+	if said := identity.MaintenanceMessage(err); said != "" {
+		return "The server is in maintenance: " + said
 	}
 	return text
 }

@@ -11,6 +11,23 @@ import (
 	"trivium/identity"
 )
 
+// maintenance says whether people are kept out.
+func (p *patient) maintenance(context.Context) []doctor.Result {
+	const id = "maintenance"
+	if p.identity == nil {
+		return one(skipped(id, "maintenance", "there is no account store"))
+	}
+	m := p.identity.Maintenance()
+	if !m.On {
+		return one(good(id, "no maintenance: the server is open"))
+	}
+	title := "the server is in maintenance since " + m.Since.Format("2006-01-02 15:04 MST")
+	if m.Message != "" {
+		title += ": " + m.Message
+	}
+	return one(warning(id, title, "only administrators can log in", "trivium maintenance off"))
+}
+
 // administrators says whether somebody can help when one of them is away.
 func (p *patient) administrators(ctx context.Context) []doctor.Result {
 	const id = "accounts.administrators"

@@ -74,6 +74,7 @@ func (p *patient) checks() []doctor.Check {
 		{ID: "storage.database", Group: doctor.Storage, About: "the database is whole", Slow: true, Run: p.database},
 		{ID: "accounts.administrators", Group: doctor.Accounts, Quick: true, About: "more than one administrator", Run: p.administrators},
 		{ID: "accounts.factors", Group: doctor.Accounts, Quick: true, About: "administrators with a second factor", Run: p.factors},
+		{ID: "maintenance", Group: doctor.System, Quick: true, About: "the server is open to everybody", Run: p.maintenance},
 		{ID: "system.clock", Group: doctor.System, About: "the clock is kept right", Run: p.clock},
 		{ID: "system.files", Group: doctor.System, About: "open files for all sessions", Run: p.openFiles},
 		{ID: "audit.chain", Group: doctor.Audit, About: "nobody has changed the audit log", Slow: true, Run: p.auditChain},
