@@ -16,6 +16,7 @@ type loginView struct {
 	Passkey         passkeyPart
 	Certificate     bool // the browser is asked for certificates
 	Mail            bool // the server sends mails: a forgotten password can be reset
+	Maintenance     string // what is said of it; "" where there is none
 	NoAdmin         bool // nobody can log in yet: says where the set-up link is
 }
 
@@ -48,6 +49,9 @@ func (s *Server) showLogin(v *visit, status int, view *loginView) error {
 		return err
 	}
 	view.NoAdmin, view.Providers, view.Mail = !has, s.providers(view.Next), s.opt.Mail
+	if closed := s.opt.Identity.Closed(); closed != nil {
+		view.Maintenance = answerTo(closed).words(v.words, closed)
+	}
 	view.Certificate = s.opt.Config.ClientCertificates && v.Request().TLS != nil
 	view.Passkey = v.passkeyHere(passkeyPart{Action: "/login/passkey", Options: "/login/passkey/options", Auto: true, Button: "login.log_in_with_a_passkey", Next: view.Next})
 	v.fill(&view.page, "login", "common.log_in")

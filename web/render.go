@@ -307,7 +307,7 @@ func navParts() []struct {
 		{"you", []string{"home", "files", "trash", "shares", "chat", "contacts", "groups", "sessions", "tokens", "security", "account"}},
 		{"administration", []string{"admin", "admin.sessions", "admin.transfers", "admin.bans", "admin.audit"}},
 		{"people", []string{"admin.users", "admin.invites", "admin.groups", "admin.import", "admin.sources", "admin.applications"}},
-		{"server", []string{"admin.doctor", "admin.policy", "admin.webhooks", "admin.backups", "admin.certificates", "admin.config", "admin.about"}},
+		{"server", []string{"admin.doctor", "admin.policy", "admin.webhooks", "admin.backups", "admin.certificates", "admin.config", "admin.maintenance", "admin.about"}},
 	}
 }
 

@@ -252,6 +252,10 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/webhooks/:id/remove", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, confirm: true, handle: s.postRemoveWebhook},
 		{Method: post, Path: "/admin/webhooks/:id/test", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, handle: s.postWebhookTest},
 		{Method: post, Path: "/admin/webhooks/:id/deliveries/:delivery/send", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, handle: s.postWebhookResend},
+		// Maintenance.
+		{Method: get, Path: "/admin/maintenance", Level: admin, Page: "admin.maintenance", nav: "Maintenance", icon: "stop", handle: s.getMaintenance},
+		{Method: post, Path: "/admin/maintenance/on", Level: admin, Page: "admin.maintenance", confirm: true, handle: s.postMaintenanceOn},
+		{Method: post, Path: "/admin/maintenance/off", Level: admin, Page: "admin.maintenance", confirm: true, handle: s.postMaintenanceOff},
 
 		{Method: get, Path: "/assets/*", Level: none, static: true, handle: s.getAsset},
 		{Method: get, Path: "/favicon.ico", Level: none, static: true, handle: s.getFavicon},

@@ -163,6 +163,7 @@ func New(o Options) (*API, error) {
 	a.registerEvents()
 	a.registerConnect()
 	a.registerBackups()
+	a.registerMaintenance()
 	a.document()
 	a.page = sync.OnceValues(a.refHTML)
 	if err := a.known(dangerous()); err != nil {

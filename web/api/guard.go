@@ -77,6 +77,7 @@ func dangerous() []string {
 		"add-application", "set-application", "renew-application-secret", "remove-application",
 		"add-webhook", "set-webhook", "rotate-webhook", "remove-webhook",
 		"remove-backup", "download-backup", "stream-backup",
+		"set-maintenance",
 	}
 }
 

@@ -63,6 +63,8 @@ var levels = map[string]identity.Level{
 	"pending-config": identity.LevelAdmin, "reload-config": identity.LevelAdmin, "set-config": identity.LevelRoot, "unset-config": identity.LevelRoot,
 	"list-server-certificates": identity.LevelAdmin, "import-server-certificate": identity.LevelRoot, "make-server-certificate": identity.LevelRoot,
 
+	"show-maintenance": identity.LevelAdmin, "set-maintenance": identity.LevelAdmin,
+
 	"doctor": identity.LevelAdmin, "list-checks": identity.LevelAdmin, "fix-check": identity.LevelRoot,
 }
 
