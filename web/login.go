@@ -14,10 +14,10 @@ type loginView struct {
 	Stay            bool
 	Providers       []providerButton
 	Passkey         passkeyPart
-	Certificate     bool // the browser is asked for certificates
-	Mail            bool // the server sends mails: a forgotten password can be reset
+	Certificate     bool   // the browser is asked for certificates
+	Mail            bool   // the server sends mails: a forgotten password can be reset
 	Maintenance     string // what is said of it; "" where there is none
-	NoAdmin         bool // nobody can log in yet: says where the set-up link is
+	NoAdmin         bool   // nobody can log in yet: says where the set-up link is
 }
 
 func newLoginView() *loginView {

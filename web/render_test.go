@@ -121,7 +121,7 @@ func views() map[string][2]any {
 		"admin_groups": {&groupsView{}, &groupsView{page: p, Name: fullField("name"), Shared: 1, PersonalNames: []string{nasty, "b"},
 			Rows: []groupRow{{Name: nasty, Path: pathOf("admin", "groups", nasty), GID: 1, Folder: true, Levels: opts, Members: []string{nasty}, Primary: []string{nasty, "b"}}, {Name: "empty", GID: 2}, {Name: "own", Personal: true}}}},
 		"admin_maintenance": {newMaintenanceView(), &maintenanceView{page: p, On: true, Text: nasty, By: nasty, Since: p.Stamp(noon), Until: p.Stamp(noon), Message: fullField("message"), For: withOptions, End: true, Others: 3}},
-		"admin_about": {&aboutView{}, &aboutView{page: p, Go: nasty, System: nasty, Engine: nasty, Size: 1, Parts: []licences.Part{{Name: nasty, Version: nasty, Licence: nasty, Text: "https://example.org/"}}}},
+		"admin_about":       {&aboutView{}, &aboutView{page: p, Go: nasty, System: nasty, Engine: nasty, Size: 1, Parts: []licences.Part{{Name: nasty, Version: nasty, Licence: nasty, Text: "https://example.org/"}}}},
 		"admin_transfers": {&transfersView{}, &transfersView{page: p, Rows: []transferRow{
 			{sessionRow: rows[0], Move: &identity.TransferInfo{Verb: "STOR", Path: nasty, Bytes: 4, Size: 10, Rate: 2}, In: true, Percent: 40, Left: nasty, Begun: p.Stamp(noon), StopPath: "/admin/transfers/1/stop"},
 			{sessionRow: rows[0], Move: &identity.TransferInfo{Verb: "GET", Size: -1}, Percent: -1}}}},

@@ -21,9 +21,10 @@ func (p *patient) maintenance(context.Context) []doctor.Result {
 	if !m.On {
 		return one(good(id, "no maintenance: the server is open"))
 	}
-	title := "the server is in maintenance since " + m.Since.Format("2006-01-02 15:04 MST")
+	since := m.Since.Format("2006-01-02 15:04 MST")
+	title := fmt.Sprintf("the server is in maintenance since %s", since)
 	if m.Message != "" {
-		title += ": " + m.Message
+		title = fmt.Sprintf("the server is in maintenance since %s: %s", since, m.Message)
 	}
 	return one(warning(id, title, "only administrators can log in", "trivium maintenance off"))
 }
