@@ -72,6 +72,15 @@ func (c *Config) DatabaseURL() string {
 	return scheme + absolute(c.DataDir, file)
 }
 
+// Below is the path of web.public_url, below which people see the pages: "", or such as "/trivium".
+func (w Web) Below() string {
+	u, err := url.Parse(w.PublicURL)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(u.Path, "/")
+}
+
 // BaseURL is web.public_url without a slash at the end, or what domain and listeners give. With
 // a listener on port 0 the address is only known after it is bound.
 func (c *Config) BaseURL() string {

@@ -51,8 +51,8 @@ type Web struct {
 	Listen           []string       `toml:"listen" default:":80" dev:"127.0.0.1:8080" type:"listen" doc:"plain HTTP"`
 	Plain            string         `toml:"plain" default:"redirect" dev:"serve" values:"redirect|serve" doc:"what plain HTTP does: redirect to HTTPS, or serve" note:"While web.tls_listen is off the default is serve."`
 	TLSListen        []string       `toml:"tls_listen" default:":443" dev:"off" type:"listen" doc:"HTTPS"`
-	PublicURL        string         `toml:"public_url" type:"url" example:"https://example.org" doc:"the address in links; empty: made from domain and listeners"`
-	TrustedProxies   []netip.Prefix `toml:"trusted_proxies" type:"cidr" example:"10.0.0.0/8" doc:"proxies whose X-Forwarded-* headers count"`
+	PublicURL        string         `toml:"public_url" type:"site" example:"https://example.org" doc:"the address in links; empty: made from domain and listeners" note:"With a path, such as https://example.org/trivium, everything is below it; docs/proxy.md says what the proxy does."`
+	TrustedProxies   []netip.Prefix `toml:"trusted_proxies" type:"cidr" example:"10.0.0.0/8" doc:"proxies whose word about the client counts, in the headers that web.forwarded names"`
 	SessionTimeout   time.Duration  `toml:"session_timeout" default:"30d" min:"1" doc:"a logged-in browser session idle this long becomes anonymous"`
 	AnonymousTimeout time.Duration  `toml:"anonymous_timeout" default:"1h" min:"1" doc:"an anonymous browser session idle this long is closed"`
 	DAV              bool           `toml:"dav" default:"true" doc:"WebDAV at /dav/"`
@@ -68,6 +68,8 @@ type Web struct {
 	APIRate        int `toml:"api_rate" default:"100" min:"0" doc:"requests a second to the REST interface with one token or password; 0: no limit" note:"The control socket has none."`
 	APIBurst       int `toml:"api_burst" default:"1000" min:"0" doc:"how many may come at once after a pause"`
 	APIAccountRate int `toml:"api_account_rate" default:"300" min:"0" doc:"requests a second of all tokens of an account together, with three times the burst; 0: no limit"`
+
+	Forwarded string `toml:"forwarded" default:"x-forwarded" values:"x-forwarded|forwarded" doc:"headers by which trusted_proxies name the client: X-Forwarded-For, -Proto and -Host, or Forwarded (RFC 7239)" note:"One or the other: a proxy that sets one may pass on what a client writes in the other."`
 
 	WebhooksPrivate bool `toml:"webhooks_private" default:"false" doc:"webhooks may go to addresses of private networks and of this machine, and by plain HTTP" note:"Whoever administers this server can then reach what only this machine can reach."`
 }

@@ -222,6 +222,8 @@ func (k *key) parse(text string) (any, error) {
 		return text, err
 	case "url":
 		return text, checkURL(text)
+	case "site":
+		return text, checkSite(text)
 	case "origin":
 		return text, checkOrigin(text)
 	case "issuer":
@@ -389,6 +391,27 @@ func checkDomain(text string) error {
 	return nil
 }
 
+// checkSite accepts the address of a site, or of a path on it.
+func checkSite(text string) error {
+	u, err := url.Parse(text)
+	if err != nil {
+		return errNoSite
+	}
+	for s := range strings.SplitSeq(strings.Trim(u.Path, "/"), "/") {
+		if u.Path != "" && u.Path != "/" && !siteSegment.MatchString(s) {
+			return errors.New("has a path that is not letters, digits and - . _ ~ alone. Example: https://example.org/trivium")
+		}
+	}
+	u.Path, u.RawPath = "", ""
+	return checkURL(u.String())
+}
+
+// errNoSite is a text that is no address.
+var errNoSite = errors.New("is not the address of a site. Example: https://example.org")
+
+// siteSegment is a part of the path of an address of the pages.
+var siteSegment = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~-]*$`)
+
 func checkURL(text string) error {
 	if text == "" {
 		return nil
@@ -396,7 +419,7 @@ func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
 		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("is not the address of a site. Example: https://example.org")
+		return errNoSite
 	}
 	return nil
 }

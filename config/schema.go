@@ -239,7 +239,7 @@ func (k *key) describeType() string {
 		"level": "level by name or number", "domain": "domain name", "path": "path", "cidr": "address or CIDR prefix",
 		"ports": "range of ports, such as 50000-50999", "address": "auto, an IP address or a host name", "umask": "octal mode bits",
 		"issuer": "address, such as https://id.example.org", "ldapurl": "address, such as ldaps://ldap.example.org", "mapping": "GROUP=WHAT",
-		"clock": "time of day, such as 03:00, or off", "recipient": "public key of age", "url": "URL", "origin": "origin of a site, such as https://chat.example.net", "service": "URI of a STUN or TURN server", "contact": "URI of somebody, such as mailto:abuse@example.org", "keyfile": "path, @file:PATH or PEM text", "database": "sqlite:FILE or postgres URL", "output": "stderr, stdout or a path",
+		"clock": "time of day, such as 03:00, or off", "recipient": "public key of age", "url": "URL", "site": "URL, with a path where the pages are seen below one", "origin": "origin of a site, such as https://chat.example.net", "service": "URI of a STUN or TURN server", "contact": "URI of somebody, such as mailto:abuse@example.org", "keyfile": "path, @file:PATH or PEM text", "database": "sqlite:FILE or postgres URL", "output": "stderr, stdout or a path",
 		"mount": "path of one or two folders", "folder": "absolute path of a folder", "mode": "octal mode bits", "name": "name or number",
 		"class": "name", "certname": "xmpp, email, profile-email, uri:PATTERN or dns:PATTERN", "nat": "NETWORK=ADDRESS", "sealkey": "32 bytes in hexadecimal or base64", "glob": "host name with * and ?",
 	}[k.Type]

@@ -214,7 +214,7 @@ func (s *Server) postPassword(v *visit) error {
 
 // postTheme keeps light or dark in a cookie, so that the first paint is right.
 func (s *Server) postTheme(v *visit) error {
-	c := &http.Cookie{Name: themeCookie, Value: v.form("theme"), Path: "/", MaxAge: int((365 * 24 * time.Hour) / time.Second),
+	c := &http.Cookie{Name: themeCookie, Value: v.form("theme"), Path: s.below.cookies(), MaxAge: int((365 * 24 * time.Hour) / time.Second),
 		HttpOnly: true, Secure: s.secure(v.Request()), SameSite: http.SameSiteLaxMode}
 	if c.Value != "light" && c.Value != "dark" {
 		c.Value, c.MaxAge = "", -1

@@ -161,7 +161,7 @@ func (v *visit) back() string {
 		return r.URL.RequestURI()
 	}
 	if u, err := url.Parse(r.Referer()); err == nil && u.Host == r.Host && r.Host != "" {
-		return localPath(u.RequestURI())
+		return localPath(v.server.below.cut(u.RequestURI()))
 	}
 	return "/"
 }

@@ -11,13 +11,18 @@ import (
 	"time"
 )
 
-// requestKey is where the request's ID stands in its context.
+// requestKey is where what is known of a request stands in its context, a received.
 type requestKey struct{}
+
+type received struct {
+	id   string
+	from origin
+}
 
 // requestID returns the ID that pages show and the log has.
 func requestID(r *http.Request) string {
-	id, _ := r.Context().Value(requestKey{}).(string)
-	return id
+	known, _ := r.Context().Value(requestKey{}).(received)
+	return known.id
 }
 
 func newRequestID() string {
@@ -53,8 +58,12 @@ func (s *Server) harden(next http.Handler) http.Handler {
 		began := time.Now()
 		s.requests.Add(1)
 		id := newRequestID()
-		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
-		rec := &recorder{ResponseWriter: w}
+		known := received{id, s.originOf(r)}
+		r = s.below.enter(r.WithContext(context.WithValue(r.Context(), requestKey{}, known)))
+		if known.from.host != "" {
+			r.Host = known.from.host
+		}
+		rec := &recorder{ResponseWriter: w, below: s.below}
 		s.setHeaders(w.Header(), s.secure(r))
 		w.Header().Set("X-Request-Id", id)
 		if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
@@ -112,6 +121,7 @@ type recorder struct {
 	status int
 	bytes  int64
 	wrote  bool
+	below  below
 }
 
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
@@ -119,6 +129,7 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *recorder) WriteHeader(status int) {
 	if !w.wrote && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.status, w.wrote = status, true
+		w.below.headers(w.Header())
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -126,6 +137,7 @@ func (w *recorder) WriteHeader(status int) {
 func (w *recorder) Write(b []byte) (int, error) {
 	if !w.wrote {
 		w.status, w.wrote = http.StatusOK, true
+		w.below.headers(w.Header())
 	}
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)

@@ -86,13 +86,13 @@ func (s *Server) hostLinks(r *http.Request) []hostLink {
 	case s.secure(r):
 		at = name
 	case s.opt.TLS != nil && len(s.opt.Config.TLSListen) > 0:
-		at = strings.TrimPrefix(s.httpsBase(r), "https://")
+		at = strings.TrimPrefix(strings.TrimSuffix(s.httpsBase(r), string(s.below)), "https://")
 	default:
 		return nil
 	}
 	var links []hostLink
 	for _, l := range s.opt.Links {
-		links = append(links, hostLink{l.Rel, (&url.URL{Scheme: l.Scheme, Host: at, Path: l.Path}).String()})
+		links = append(links, hostLink{l.Rel, (&url.URL{Scheme: l.Scheme, Host: at, Path: s.below.add(l.Path)}).String()})
 	}
 	return links
 }

@@ -24,7 +24,7 @@ func (v *visit) language(profile string) *text.Language {
 // postLanguage keeps a choice of language: in the profile of somebody who is logged in, and in a cookie, so
 // that it stays after the log-out. What is none of ours means: as the browser asks.
 func (s *Server) postLanguage(v *visit) error {
-	c := &http.Cookie{Name: languageCookie, Path: "/", MaxAge: int((365 * 24 * time.Hour) / time.Second),
+	c := &http.Cookie{Name: languageCookie, Path: s.below.cookies(), MaxAge: int((365 * 24 * time.Hour) / time.Second),
 		HttpOnly: true, Secure: s.secure(v.Request()), SameSite: http.SameSiteLaxMode}
 	if l := s.languages.Find(v.form("lang")); l != nil {
 		c.Value = l.Tag

@@ -4,32 +4,191 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
-// remote is the client's address: the connection's, or what the nearest proxies say as far as
-// web.trusted_proxies trusts them, read from the right of X-Forwarded-For.
-func (s *Server) remote(r *http.Request) netip.AddrPort {
+// maxHops bounds the proxies that one request may have come through; of more the nearest count.
+const maxHops = 32
+
+// origin is where a request came from, before the nearest proxies that web.trusted_proxies trusts: what
+// these say themselves. What the client has written into the same headers stands further left and is not
+// looked at; from a peer that is no such proxy nothing is.
+type origin struct {
+	client netip.AddrPort
+	https  bool   // the browser spoke https
+	host   string // as the browser wrote it; "": the proxies do not say
+}
+
+// hop is what one proxy says of who sent it the request.
+type hop struct{ from, proto, host string }
+
+// originOf reads the headers that web.forwarded names, from the right.
+func (s *Server) originOf(r *http.Request) origin {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return netip.AddrPort{}
+		return origin{https: r.TLS != nil}
 	}
-	peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
-	if !s.trusted(peer.Addr()) {
-		return peer
+	o := origin{client: netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port()), https: r.TLS != nil}
+	if !s.trusted(o.client.Addr()) {
+		return o
 	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0; i-- {
-		a, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			return peer
+	hops := xForwarded(r.Header)
+	if s.opt.Config.Forwarded == "forwarded" {
+		hops = forwardedHops(r.Header.Values("Forwarded"))
+	}
+	for _, h := range hops {
+		if h.proto != "" {
+			o.https = strings.EqualFold(h.proto, "https")
 		}
-		peer = netip.AddrPortFrom(a.Unmap().WithZone(""), 0)
-		if !s.trusted(peer.Addr()) {
-			return peer
+		if plainHost(h.host) {
+			o.host = h.host
+		}
+		a, ok := hopAddr(h.from)
+		if !ok {
+			return o
+		}
+		o.client = a
+		if !s.trusted(a.Addr()) {
+			return o
 		}
 	}
-	return peer
+	return o
+}
+
+// xForwarded are the hops of X-Forwarded-For, the nearest first. Protocol and host stand beside their
+// address where there are as many of them; one alone is that of the nearest proxy.
+func xForwarded(h http.Header) []hop {
+	from, proto, host := fromRight(h["X-Forwarded-For"]), fromRight(h["X-Forwarded-Proto"]), fromRight(h["X-Forwarded-Host"])
+	hops := make([]hop, max(len(from), min(1, len(proto)), min(1, len(host))))
+	for i := range hops {
+		if i < len(from) {
+			hops[i].from = from[i]
+		}
+		if i < len(proto) {
+			hops[i].proto = proto[i]
+		}
+		if i < len(host) {
+			hops[i].host = host[i]
+		}
+	}
+	return hops
+}
+
+// fromRight are the elements of a list, the last first.
+func fromRight(values []string) (list []string) {
+	if len(values) == 0 {
+		return nil
+	}
+	whole := strings.Join(values, ",")
+	for len(list) < maxHops {
+		i := strings.LastIndexByte(whole, ',')
+		list = append(list, strings.TrimSpace(whole[i+1:]))
+		if i < 0 {
+			break
+		}
+		whole = whole[:i]
+	}
+	return list
+}
+
+// forwardedHops are the elements of Forwarded (RFC 7239 section 4), the nearest first; where one cannot be
+// read it and what is further away say nothing.
+func forwardedHops(values []string) (hops []hop) {
+	rest := strings.Join(values, ",")
+	var h hop
+	for {
+		rest = strings.TrimLeft(rest, " \t")
+		if rest == "" {
+			break
+		}
+		switch rest[0] {
+		case ',':
+			hops, h, rest = append(hops, h), hop{}, rest[1:]
+			continue
+		case ';':
+			rest = rest[1:]
+			continue
+		}
+		name, after, ok := strings.Cut(rest, "=")
+		value, left, read := forwardedValue(after)
+		if !ok || !read {
+			// What stands to the right is nearer, and began after the fault: it cannot be told where.
+			return nil
+		}
+		switch rest = left; strings.ToLower(strings.TrimSpace(name)) {
+		case "for":
+			h.from = value
+		case "proto":
+			h.proto = value
+		case "host":
+			h.host = value
+		}
+	}
+	hops = append(hops, h)
+	slices.Reverse(hops)
+	return hops[:min(len(hops), maxHops)]
+}
+
+// forwardedValue reads a token or a quoted string (RFC 9110 section 5.6).
+func forwardedValue(s string) (value, rest string, ok bool) {
+	if !strings.HasPrefix(s, `"`) {
+		n := strings.IndexAny(s, ";,\"")
+		if n < 0 {
+			n = len(s)
+		}
+		if n < len(s) && s[n] == '"' {
+			return "", "", false
+		}
+		return strings.TrimSpace(s[:n]), s[n:], true
+	}
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			rest = strings.TrimLeft(s[i+1:], " \t")
+			return b.String(), rest, rest == "" || rest[0] == ';' || rest[0] == ','
+		case '\\':
+			if i++; i == len(s) {
+				return "", "", false
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return "", "", false
+}
+
+// hopAddr reads the address of a hop: alone, with a port, an IPv6 one in brackets (RFC 7239 section 6).
+// What has no address, such as "unknown" or a name that hides one, is none.
+func hopAddr(s string) (netip.AddrPort, bool) {
+	if a, err := netip.ParseAddrPort(s); err == nil {
+		return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), 0), true
+	}
+	a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
+	if err != nil {
+		return netip.AddrPort{}, false
+	}
+	return netip.AddrPortFrom(a.Unmap().WithZone(""), 0), true
+}
+
+// plainHost reports whether a host is letters, digits and what separates them.
+func plainHost(host string) bool {
+	return host != "" && len(host) <= 300 && !strings.ContainsFunc(host, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune(".-_:[]", c)
+	})
+}
+
+// remote is the client's address: the connection's, or what trusted proxies say of it.
+func (s *Server) remote(r *http.Request) netip.AddrPort { return s.from(r).client }
+
+// secure reports whether the browser speaks https, to us or to a trusted proxy.
+func (s *Server) secure(r *http.Request) bool { return s.from(r).https }
+
+func (s *Server) from(r *http.Request) origin {
+	if known, ok := r.Context().Value(requestKey{}).(received); ok {
+		return known.from
+	}
+	return s.originOf(r)
 }
 
 func (s *Server) trusted(a netip.Addr) bool {
@@ -39,15 +198,6 @@ func (s *Server) trusted(a netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// secure reports whether the browser speaks https, to us or to a trusted proxy.
-func (s *Server) secure(r *http.Request) bool {
-	if r.TLS != nil {
-		return true
-	}
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && s.trusted(peer.Addr().Unmap()) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }
 
 // localAddr is the address that the connection came to.

@@ -35,7 +35,7 @@ type renderer struct {
 // pageSet is the pages in one language, by name.
 type pageSet map[string]func() (*template.Template, error)
 
-func newRenderer(assets *assetSet, languages *text.Set) (*renderer, error) {
+func newRenderer(assets *assetSet, languages *text.Set, under below) (*renderer, error) {
 	names, err := fs.Glob(templateFS, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("listing the templates: %w", err)
@@ -49,10 +49,10 @@ func newRenderer(assets *assetSet, languages *text.Set) (*renderer, error) {
 			t := template.New("").Funcs(template.FuncMap{
 				"asset": assets.url, "vendor": assets.vendor, "icon": icon, "bytes": words.Bytes, "add": func(a, b int) int { return a + b },
 				"level": func(l identity.Level) string { return levelLabel(words, l) }, "initial": initial, "audit": newAuditTable, "lower": strings.ToLower,
-				"withCSRF": withCSRF, "sprint": fmt.Sprint, "t": words.T, "w": func(s string) string { return words.T(s) }, "said": func(s string) string { return words.Echo("service", s) }, "found": func(s string) string { return words.Echo("finding", s) }, "h": words.H, "number": words.Number, "when": whenIn(words), "languages": languages.Languages, "scriptWords": sync.OnceValue(func() template.HTML { return scriptWords(r.english, words) }),
+				"withCSRF": withCSRF, "sprint": fmt.Sprint, "t": words.T, "w": func(s string) string { return words.T(s) }, "said": func(s string) string { return words.Echo("service", s) }, "found": func(s string) string { return words.Echo("finding", s) }, "h": func(key string, args ...any) template.HTML { return under.markup(words.H(key, args...)) }, "below": under.value, "root": func() string { return string(under) }, "number": words.Number, "when": whenIn(words), "languages": languages.Languages, "scriptWords": sync.OnceValue(func() template.HTML { return scriptWords(r.english, words) }),
 			}).Option("missingkey=error")
 			for _, name := range []string{"layout", "parts"} {
-				if err := parseIn(t, assets, words, "templates/"+name+".html"); err != nil {
+				if err := parseIn(t, assets, words, "templates/"+name+".html", under); err != nil {
 					return nil, err
 				}
 			}
@@ -72,7 +72,7 @@ func newRenderer(assets *assetSet, languages *text.Set) (*renderer, error) {
 				if t, err = t.Clone(); err != nil {
 					return nil, fmt.Errorf("preparing the page %s: %w", name, err)
 				}
-				if err := parseIn(t, assets, words, file); err != nil {
+				if err := parseIn(t, assets, words, file, under); err != nil {
 					return nil, err
 				}
 				return t, nil
@@ -112,7 +112,7 @@ var (
 
 // parseIn adds the templates of a file. Texts without arguments become part of them, so that a page in many
 // words costs no more than one in few; icons and addresses of assets likewise.
-func parseIn(t *template.Template, assets *assetSet, words *text.Language, file string) error {
+func parseIn(t *template.Template, assets *assetSet, words *text.Language, file string, under below) error {
 	b, err := templateFS.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("reading the template %s: %w", file, err)
@@ -134,7 +134,7 @@ func parseIn(t *template.Template, assets *assetSet, words *text.Language, file 
 		return at
 	})
 	if missing == nil {
-		_, missing = t.New(path.Base(file)).Parse(source)
+		_, missing = t.New(path.Base(file)).Parse(under.template(source))
 	}
 	if missing != nil {
 		return fmt.Errorf("parsing the template %s: %w", file, missing)

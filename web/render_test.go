@@ -184,7 +184,7 @@ func TestPagesRender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := newRenderer(assets, languages)
+	r, err := newRenderer(assets, languages, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -129,6 +130,7 @@ type Server struct {
 	now       func() time.Time
 	routes    []route
 	nav       []navPart
+	below     below // before each address that leaves
 	echo      *echo.Echo
 	render    *renderer
 	languages *text.Set
@@ -182,15 +184,15 @@ func New(o Options) (*Server, error) {
 	if s.opt.Listeners == nil {
 		s.opt.Listeners = s.Addrs
 	}
-	if u := strings.TrimRight(o.Config.PublicURL, "/"); u != "" {
+	if u, err := url.Parse(o.Config.PublicURL); err == nil && u.Host != "" {
 		// The origin that people see, where a proxy changes Host.
-		if err := s.origins.AddTrustedOrigin(u); err != nil {
-			return nil, fmt.Errorf("web.public_url %q is no origin such as https://example.org: %w", u, err)
+		if err := s.origins.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+			return nil, fmt.Errorf("web.public_url %q is no address such as https://example.org: %w", u, err)
 		}
 	}
 	if s.opt.BaseURL == nil {
 		s.opt.BaseURL = func() string {
-			if u := o.Config.PublicURL; u != "" {
+			if u := strings.TrimRight(o.Config.PublicURL, "/"); u != "" {
 				return u
 			}
 			return "https://" + o.Domain
@@ -210,10 +212,13 @@ func New(o Options) (*Server, error) {
 	if o.Config.Lang != "" && s.languages.Find(o.Config.Lang) == nil {
 		s.log.Warn("there is no catalogue of web.lang; the pages are in English", "lang", o.Config.Lang)
 	}
-	if s.render, err = newRenderer(s.assets, s.languages); err != nil {
+	s.routes = s.table()
+	if s.below, err = newBelow(o.Config.PublicURL, s.routes); err != nil {
 		return nil, err
 	}
-	s.routes = s.table()
+	if s.render, err = newRenderer(s.assets, s.languages, s.below); err != nil {
+		return nil, err
+	}
 	s.nav = inNavigation(s.routes)
 	if s.echo, err = s.register(s.routes); err != nil {
 		return nil, err

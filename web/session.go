@@ -8,12 +8,16 @@ import (
 )
 
 // cookieName is `as` or `ls`; on https with the prefix that ties the cookie to this very host
-// (RFC 6265bis section 4.1.3.2), and then only that one is ever read.
-func cookieName(k identity.CookieKind, https bool) string {
-	if https {
-		return "__Host-" + string(k)
+// (RFC 6265bis section 4.1.3.2), and then only that one is ever read. That prefix wants the path /, so
+// below another path it is the one that wants https alone (section 4.1.3.1).
+func (s *Server) cookieName(k identity.CookieKind, https bool) string {
+	switch {
+	case !https:
+		return string(k)
+	case s.below != "":
+		return "__Secure-" + string(k)
 	}
-	return string(k)
+	return "__Host-" + string(k)
 }
 
 // look is what the browser sent, in identity's words.
@@ -28,8 +32,8 @@ func (s *Server) look(r *http.Request) identity.Visit {
 	}
 	// A live page fetches by itself; it may not keep a session alive that nobody sits at.
 	v.Unattended = r.Header.Get("X-Trivium-Part") != "" || r.Header.Get("Accept") == "text/event-stream"
-	v.Anonymous = cookieValue(r, cookieName(identity.CookieAnonymous, https))
-	v.LoggedIn = cookieValue(r, cookieName(identity.CookieLoggedIn, https))
+	v.Anonymous = cookieValue(r, s.cookieName(identity.CookieAnonymous, https))
+	v.LoggedIn = cookieValue(r, s.cookieName(identity.CookieLoggedIn, https))
 	return v
 }
 
@@ -46,7 +50,7 @@ func cookieValue(r *http.Request, name string) identity.Secret {
 func (s *Server) keep(v *visit, c identity.Cookie) {
 	https := s.secure(v.Request())
 	set := func(kind identity.CookieKind, value string, age int) {
-		http.SetCookie(v.Response(), &http.Cookie{Name: cookieName(kind, https), Value: value, Path: "/",
+		http.SetCookie(v.Response(), &http.Cookie{Name: s.cookieName(kind, https), Value: value, Path: s.below.cookies(),
 			MaxAge: age, HttpOnly: true, Secure: https, SameSite: http.SameSiteLaxMode})
 	}
 	other := identity.CookieAnonymous
@@ -54,7 +58,7 @@ func (s *Server) keep(v *visit, c identity.Cookie) {
 		other = identity.CookieLoggedIn
 	}
 	set(c.Kind, c.Value.Reveal(), int(c.MaxAge/time.Second))
-	if _, err := v.Request().Cookie(cookieName(other, https)); err == nil {
+	if _, err := v.Request().Cookie(s.cookieName(other, https)); err == nil {
 		set(other, "", -1)
 	}
 }

@@ -156,7 +156,7 @@ func (q *request) fail(err error) {
 	if f.cond != "" {
 		about := f.href
 		if about == "" && f.cond == "lock-token-submitted" {
-			about = href(q.path, false)
+			about = q.href(q.path, false)
 		}
 		body, kind = xmlHeader+`<D:error xmlns:D="DAV:">`+condition(f.cond, about)+"</D:error>\n", xmlType
 	}
@@ -199,9 +199,9 @@ func (q *request) partly(err error) error {
 	}
 	cond := ""
 	if f.cond != "" {
-		cond = "<D:error>" + condition(f.cond, href(at.Path, false)) + "</D:error>"
+		cond = "<D:error>" + condition(f.cond, q.href(at.Path, false)) + "</D:error>"
 	}
-	body := xmlHeader + `<D:multistatus xmlns:D="DAV:"><D:response><D:href>` + escape(href(at.Path, false)) + "</D:href><D:status>HTTP/1.1 " +
+	body := xmlHeader + `<D:multistatus xmlns:D="DAV:"><D:response><D:href>` + escape(q.href(at.Path, false)) + "</D:href><D:status>HTTP/1.1 " +
 		strconv.Itoa(f.status) + " " + http.StatusText(f.status) + "</D:status>" + cond +
 		"<D:responsedescription>" + escape(f.text) + "</D:responsedescription></D:response></D:multistatus>\n"
 	q.w.Header().Set("Content-Type", xmlType)
@@ -212,8 +212,8 @@ func (q *request) partly(err error) error {
 }
 
 // href is the address of a path: absolute, escaped, folders with a slash at the end.
-func href(p string, dir bool) string {
-	p = Prefix + p
+func (q *request) href(p string, dir bool) string {
+	p = q.h.o.Below + Prefix + p
 	if dir && !strings.HasSuffix(p, "/") {
 		p += "/"
 	}

@@ -127,7 +127,11 @@ func (q *request) local(address string) (p string, slash bool, err error) {
 	case u.Scheme != "http" && u.Scheme != "https", !q.ours(u.Host):
 		return "", false, errElsewhere
 	}
-	rest, ok := strings.CutPrefix(u.Path, Prefix)
+	at := u.Path
+	if below, ok := strings.CutPrefix(at, q.h.o.Below+Prefix); ok && (below == "" || below[0] == '/') {
+		at = Prefix + below
+	}
+	rest, ok := strings.CutPrefix(at, Prefix)
 	if !ok || rest != "" && rest[0] != '/' {
 		return "", false, errElsewhere
 	}

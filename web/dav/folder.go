@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"trivium/files"
@@ -187,7 +188,7 @@ func (q *request) moved(g goal, err error) error {
 	case g.exists:
 		q.empty(http.StatusNoContent)
 	default:
-		q.w.Header().Set("Location", href(g.path, false))
+		q.w.Header().Set("Location", (&url.URL{Path: Prefix + g.path}).EscapedPath())
 		q.empty(http.StatusCreated)
 	}
 	return nil

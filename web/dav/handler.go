@@ -30,6 +30,7 @@ type Options struct {
 	Identity Identity
 	Files    *files.Service
 	Pause    time.Duration // the longest that a body may stand still; 0: 30 s
+	Below    string        // path that clients see Prefix below, such as "/trivium"; "": none
 	Hosts    []string      // further names of this server, as in the Destination header behind a proxy
 	Log      *slog.Logger  // nil: none
 }

@@ -78,9 +78,9 @@ func (q *request) conflict(err error) error {
 	if !errors.Is(err, files.ErrLocked) {
 		return err
 	}
-	about := href(q.path, false)
+	about := q.href(q.path, false)
 	if locks, lerr := q.tree.Locks(q.ctx, q.path); lerr == nil && len(locks) > 0 {
-		about = href(locks[0].Path, false)
+		about = q.href(locks[0].Path, false)
 	}
 	return &fault{status: http.StatusLocked, text: "Another lock is in the way.", cond: "no-conflicting-lock", href: about}
 }
@@ -121,7 +121,7 @@ func (q *request) unlock() error {
 
 // activeLock answers with the lock (RFC 4918 section 9.10.1).
 func (q *request) activeLock(status int, l files.Lock) error {
-	body := xmlHeader + `<D:prop xmlns:D="DAV:"><D:lockdiscovery>` + lockXML(l) + "</D:lockdiscovery></D:prop>\n"
+	body := xmlHeader + `<D:prop xmlns:D="DAV:"><D:lockdiscovery>` + q.lockXML(l) + "</D:lockdiscovery></D:prop>\n"
 	q.w.Header().Set("Content-Type", xmlType)
 	q.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	q.w.WriteHeader(status)
@@ -131,7 +131,7 @@ func (q *request) activeLock(status int, l files.Lock) error {
 
 // lockXML is an activelock element (RFC 4918 section 14.1), where D: stands for DAV:. A token is
 // told to the account that holds it alone.
-func lockXML(l files.Lock) string {
+func (q *request) lockXML(l files.Lock) string {
 	scope, depth := "exclusive", "0"
 	if l.Shared {
 		scope = "shared"
@@ -147,7 +147,7 @@ func lockXML(l files.Lock) string {
 	if l.Token != "" {
 		s += "<D:locktoken><D:href>" + escape(l.Token) + "</D:href></D:locktoken>"
 	}
-	return s + "<D:lockroot><D:href>" + escape(href(l.Path, false)) + "</D:href></D:lockroot></D:activelock>"
+	return s + "<D:lockroot><D:href>" + escape(q.href(l.Path, false)) + "</D:href></D:lockroot></D:activelock>"
 }
 
 // lockInfo reads the lockinfo element (RFC 4918 section 14.11).

@@ -67,10 +67,10 @@ func (q *request) proppatch() error {
 func (q *request) hand(body []byte, wanted asked) error {
 	r := q.r.Clone(q.ctx)
 	r.Header.Del("If")
-	r.URL = &url.URL{Path: Prefix + q.path}
+	r.URL = &url.URL{Path: q.h.o.Below + Prefix + q.path}
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	v := &propsView{q: q, wanted: wanted}
-	h := webdav.Handler{Prefix: Prefix, FileSystem: v, LockSystem: noLocks{}}
+	h := webdav.Handler{Prefix: q.h.o.Below + Prefix, FileSystem: v, LockSystem: noLocks{}}
 	h.Logger = func(_ *http.Request, err error) {
 		if err != nil {
 			q.h.log.DebugContext(q.ctx, "webdav: properties", "method", q.r.Method, "path", q.path, "session", q.ses, "err", err)
@@ -320,7 +320,7 @@ func (e *entry) live(n xml.Name) (string, bool) {
 	case propLocks:
 		var b strings.Builder
 		for _, l := range e.v.q.tree.LocksOf(e.info) {
-			b.WriteString(strings.Replace(lockXML(l), "<D:activelock>", "<D:activelock"+within+">", 1))
+			b.WriteString(strings.Replace(e.v.q.lockXML(l), "<D:activelock>", "<D:activelock"+within+">", 1))
 		}
 		return b.String(), true
 	case propLockKinds:

@@ -109,7 +109,7 @@ func (p *patient) probeXMPP(ctx context.Context) []doctor.Result {
 	}
 	if base := p.status.baseURL(); p.cfg.XMPP.WebSocket && strings.HasPrefix(base, "http") {
 		t.WebSocket = "ws" + strings.TrimPrefix(base, "http") + websocketPath
-		t.HostMeta = base + "/.well-known/host-meta"
+		t.HostMeta = strings.TrimSuffix(base, p.cfg.Web.Below()) + "/.well-known/host-meta" // of the host itself (RFC 6415 section 2)
 		for _, name := range []string{"https", "web"} {
 			if b, ok := p.listener(name); ok {
 				t.WebOwn = p.target(b).Own

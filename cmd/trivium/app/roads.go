@@ -190,7 +190,7 @@ func newDAV(cfg *config.Config, s *identity.Service, f *files.Service, log *slog
 	if u, err := url.Parse(cfg.Web.PublicURL); err == nil && u.Host != "" {
 		hosts = append(hosts, u.Host)
 	}
-	return dav.New(dav.Options{Identity: s, Files: f, Pause: cfg.Limits.HTTPBodyTimeout, Hosts: hosts, Log: log})
+	return dav.New(dav.Options{Identity: s, Files: f, Pause: cfg.Limits.HTTPBodyTimeout, Hosts: hosts, Below: cfg.Web.Below(), Log: log})
 }
 
 func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, chat *notice.Notices, people *chatPeople, src *certs.Source, st *status, v buildVersion, end *ending, log *slog.Logger) (*xmpp.Server, error) {

@@ -1,5 +1,7 @@
 // The page of chat: converse.js, logged in by a pass that is good once. Each connection asks for a new one, so there
 // is no password in the page, and where the log-in on the site has ended there is no pass and no chat.
+import { at } from "./below.js";
+
 const box = document.getElementById("chat");
 const say = box.dataset;
 const status = box.querySelector("[data-chat-status]");
@@ -32,7 +34,7 @@ async function pass() {
 	for (let wait = 1; !ended; wait = Math.min(2 * wait, 30)) {
 		let answer;
 		try {
-			answer = await fetch("/chat/token", { method: "POST", redirect: "manual", headers: { "X-Trivium-Part": "chat" },
+			answer = await fetch(at("/chat/token"), { method: "POST", redirect: "manual", headers: { "X-Trivium-Part": "chat" },
 				body: new URLSearchParams({ csrf: box.dataset.csrf }) });
 		} catch {
 			state("waiting", say.sayAway);

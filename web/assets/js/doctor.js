@@ -1,5 +1,7 @@
 // The checks of the doctor that only a browser can make. No markup is made from strings: a row is a copy of
 // the one that the server has made.
+import { at } from "./below.js";
+
 const words = {
 	ok: ["ok", "ok"],
 	warning: ["warn", "warning"],
@@ -45,7 +47,7 @@ async function methods(list) {
 		const id = `browser.${method.toLowerCase()}`;
 		try {
 			const headers = method === "PATCH" ? { "X-CSRF-Token": token } : {};
-			const res = await fetch(path, { method, headers, cache: "no-store", signal: AbortSignal.timeout(8000) });
+			const res = await fetch(at(path), { method, headers, cache: "no-store", signal: AbortSignal.timeout(8000) });
 			if (res.headers.get("X-Request-Id")) row(list, id, "ok", `${method} reaches the server`);
 			else row(list, id, "failed", `${method} does not reach the server`, `Something in front answered ${res.status}: uploads cannot be resumed.`, "let the proxy pass HEAD and PATCH on");
 		} catch {

@@ -2,6 +2,7 @@
 // the page until everything is through.
 import { make, ask, bytes, span } from "./make.js";
 import { t } from "./words.js";
+import { at, inside } from "./below.js";
 
 const abreast = 3;
 const chunk = 8 * 1024 * 1024; // bytes of one request
@@ -156,7 +157,7 @@ export class Queue {
 	async loggedOut() {
 		if (this.halted) return;
 		this.halt(t("You have been logged out."));
-		const href = `/login?next=${encodeURIComponent(location.pathname)}`;
+		const href = at(`/login?next=${encodeURIComponent(inside(location.pathname))}`);
 		const link = make("a", { href, target: "_blank", rel: "opener" }, t("Log in in another tab"));
 		const user = document.body.dataset.user;
 		while (this.halted) {
