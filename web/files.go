@@ -29,6 +29,8 @@ type filesView struct {
 	Page     int
 	Pages    int
 	ReadOnly bool
+	Grid     bool   // tiles
+	Sort     string // as in the query
 }
 
 type crumb struct {
@@ -44,6 +46,7 @@ type fileRow struct {
 	View           string // address of the page that shows it; "" for a folder
 	Share          string // address of the form; "" where one cannot
 	Versions       string // address of the page; "" where there are none
+	Thumb          string // address of the picture that stands for it; "" where there is none
 	Changed        stamp
 	ModeText       string
 }
@@ -123,6 +126,7 @@ func (s *Server) showFiles(v *visit, status int, tree *files.Tree, dir files.Inf
 	view.Page, view.Pages, view.Prev, view.Next = at, pages, v.pageLink(at-1, pages), v.pageLink(at+1, pages)
 	view.Crumbs, view.Up = v.crumbs(p)
 	view.Sorts = sortHeads(view.Here, by)
+	view.Grid, view.Sort = v.keeps(viewCookie, "grid"), by
 	name := "files.files"
 	if p != "/" {
 		name = path.Base(p)
@@ -130,7 +134,11 @@ func (s *Server) showFiles(v *visit, status int, tree *files.Tree, dir files.Inf
 	v.fill(&view.page, "files", name)
 	view.Quota = s.quota(v, &view.page, p)
 	for _, i := range list[first:last] {
-		view.Rows = append(view.Rows, s.fileRow(&view.page, tree, p, i))
+		r := s.fileRow(&view.page, tree, p, i)
+		if view.Grid && r.View != "" && thumbnail(i) && tree.Access(i).Read {
+			r.Thumb = r.Href
+		}
+		view.Rows = append(view.Rows, r)
 	}
 	view.ReadOnly = !view.Access.Create && !view.Access.Mkdir
 	return s.write(v, status, "files", view)

@@ -49,6 +49,7 @@ var icons = map[string]string{
 	"person":   `<circle cx="12" cy="8" r="4"/><path d="M4 21c1-5 4-7 8-7s7 2 8 7"/>`,
 	"group":    `<circle cx="9" cy="9" r="3.5"/><path d="M2.5 20c.7-4.300 3-6 6.500-6s5.800 1.700 6.500 6"/><path d="M15.500 5.800a3.500 3.500 0 0 1 0 6.400M18 14.600c2 .9 3.200 2.600 3.500 5.400"/>`,
 	"gauge":    `<path d="M4 18a9 9 0 1 1 16 0"/><path d="m12 14 4-5"/>`,
+	"grid":     `<path d="M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z"/>`,
 	"list":     `<path d="M8 6h13M8 12h13M8 18h13M3.500 6h.01M3.500 12h.01M3.500 18h.01"/>`,
 	"shield":   `<path d="M12 3 4 6v6c0 5 3.500 7.800 8 9 4.500-1.200 8-4 8-9V6z"/>`,
 	"pulse":    `<path d="M2.500 12h4l3-8 5 16 3-8h4"/>`,

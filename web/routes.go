@@ -143,6 +143,7 @@ func (s *Server) table() []route {
 
 		{Method: post, Path: "/account/export", Level: in, Page: "account", confirm: true, handle: s.postExport},
 		{Method: post, Path: "/theme", Level: in, Page: "theme", handle: s.postTheme},
+		{Method: post, Path: "/display", Level: in, Page: "display", handle: s.postDisplay},
 		{Method: post, Path: "/zone", Level: none, Page: "zone", handle: s.postZone},
 		{Method: post, Path: "/language", Level: none, Page: "language", handle: s.postLanguage},
 

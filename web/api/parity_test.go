@@ -46,7 +46,7 @@ var parity = map[string]string{
 // person, files, which WebDAV has, and looks of the pages.
 func apart() []string {
 	return []string{"/login", "/logout", "/setup", "/join/", "/confirm", "/oauth/", "/security/passkey", "/security/app", "/security/codes", "/security/chat",
-		"/security/factors/", "/files/", "/s/", "/theme", "/zone", "/language"}
+		"/security/factors/", "/files/", "/s/", "/theme", "/display", "/zone", "/language"}
 }
 
 // What the pages can do, the API can.
