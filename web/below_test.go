@@ -115,7 +115,7 @@ func TestEveryPageBelow(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, m := range attributes.FindAllStringSubmatch(string(b), -1) {
+				for _, m := range attributes.FindAllStringSubmatch(b.String(), -1) {
 					if at, plain := m[2], notAddresses[m[1]] || m[1] == "action" && strings.Count(m[2], "/") == 1; !plain && strings.HasPrefix(at, "/") && !strings.HasPrefix(at, string(root)+"/") && at != "/" || strings.Contains(at, string(root)+string(root)) {
 						t.Errorf("%s in %s: %s", name, words.Tag, m[0])
 					}
