@@ -46,6 +46,11 @@ func (r *Router) wholeRoster(ctx context.Context, owner Owner) (Roster, error) {
 	if err != nil {
 		return Roster{}, err
 	}
+	return r.withGroups(ctx, owner, roster)
+}
+
+// withGroups is a roster as the store has it with what the owner's groups add.
+func (r *Router) withGroups(ctx context.Context, owner Owner, roster Roster) (Roster, error) {
 	groups, err := r.groupContacts(ctx, owner)
 	if err != nil || len(groups) == 0 {
 		return roster, err

@@ -22,6 +22,49 @@ type rosters struct {
 	by   map[identity.UserID]*kept
 	room int // bytes in use
 	max  int
+
+	past pastRosters
+}
+
+// pastRoom bounds what is kept of those who may come again, in bytes as [kept.weigh] estimates them.
+const pastRoom = 4 << 20
+
+// pastRosters keeps what the store has of an account beyond the end of its last stream, as whoever has left
+// often comes again. It is for a process that alone writes to the store: what another wrote it would not see.
+// Guarded by rosters.mu.
+type pastRosters struct {
+	alone bool
+	of    map[identity.UserID]Roster
+	room  int // bytes in use
+}
+
+// again is what the store has of an account, as far as that is known.
+func (l *rosters) again(owner identity.UserID) (Roster, bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	roster, ok := l.past.of[owner]
+	return roster, ok
+}
+
+// note keeps what the store has of an account, whose book is held.
+func (l *rosters) note(owner identity.UserID, roster Roster) {
+	n := (&kept{Roster: roster}).weigh()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.past.alone || n > pastRoom {
+		return
+	}
+	if l.past.room += n; l.past.of == nil || l.past.room > pastRoom {
+		l.past.of, l.past.room = map[identity.UserID]Roster{}, n // they are read again
+	}
+	l.past.of[owner] = roster
+}
+
+// left forgets the roster of an account whose last stream has ended.
+func (l *rosters) left(owner identity.UserID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.remove(owner)
 }
 
 // kept is a roster, and what presence needs of it. Nobody changes it.
@@ -170,6 +213,7 @@ func (l *rosters) drop(owners ...identity.UserID) {
 	defer l.mu.Unlock()
 	for _, owner := range owners {
 		l.remove(owner)
+		delete(l.past.of, owner)
 	}
 }
 
@@ -182,7 +226,15 @@ func (r *Router) rosterOf(ctx context.Context, s *Stream) (*kept, error) {
 	if k := r.rosters.get(owner); k != nil {
 		return k, nil
 	}
-	roster, err := r.wholeRoster(ctx, s.Owner())
+	own, known := r.rosters.again(owner)
+	if !known {
+		var err error
+		if own, err = r.store.Roster(ctx, owner); err != nil {
+			return nil, err
+		}
+		r.rosters.note(owner, own)
+	}
+	roster, err := r.withGroups(ctx, s.Owner(), own)
 	if err != nil {
 		return nil, err
 	}

@@ -99,7 +99,7 @@ func newRouter(o Options) *Router {
 		accounts: o.Identity, store: o.Store, log: o.Log, version: o.Version,
 		now: time.Now, domains: make(map[string]bool), bound: make(map[Address][]*Stream),
 		seed: maphash.MakeSeed(), hooks: newHooks(),
-		rosters: rosters{by: make(map[identity.UserID]*kept), max: rosterRoom},
+		rosters: rosters{by: make(map[identity.UserID]*kept), max: rosterRoom, past: pastRosters{alone: o.Alone}},
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -187,7 +187,7 @@ func (r *Router) unlist(ctx context.Context, s *Stream, gone *Stanza) (was bool)
 	r.mu.Unlock()
 	s.res.left = true
 	if len(list) == 0 {
-		defer r.rosters.drop(s.res.owner)
+		defer r.rosters.left(s.res.owner)
 	}
 	return r.goOffline(ctx, s, gone, false)
 }

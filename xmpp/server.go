@@ -51,6 +51,9 @@ type Options struct {
 	Log      *slog.Logger
 	Version  string // of this program, for XEP-0092
 
+	// Alone says that no other process writes to Store: rosters are then known beyond the end of a stream.
+	Alone bool
+
 	// NoSCRAM is set where passwords are kept under a hash that SCRAM cannot use.
 	NoSCRAM bool
 	// Modules are the parts with packages of their own, in the order in which they are asked.

@@ -225,19 +225,31 @@ func ownerOf(n *Node) (xmpp.Owner, bool) {
 
 // left purges the nodes of an account whose last client has gone, where they are configured so.
 func (p *PubSub) left(ctx context.Context, owner xmpp.Owner) {
+	var mark uint64
+	if p.lasting != nil {
+		if p.lasting.has(owner.ID) {
+			return
+		}
+		mark = p.lasting.mark()
+	}
 	list, err := p.store.Nodes(ctx, owner.ID)
 	if err != nil {
 		p.log.Error("nodes not purged", "user", owner.String(), "error", err)
 		return
 	}
+	purged := false
 	for i := range list {
 		n := &list[i]
+		purged = purged || n.Config.PurgeGone
 		if !n.Config.PurgeGone || n.Items == 0 {
 			continue
 		}
 		if err := p.empty(ctx, owner, n); err != nil && !errors.Is(err, identity.ErrNotFound) {
 			p.log.Error("nodes not purged", "user", owner.String(), "node", n.Name, "error", err)
 		}
+	}
+	if p.lasting != nil && !purged {
+		p.lasting.keep(mark, owner.ID)
 	}
 }
 

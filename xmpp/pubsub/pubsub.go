@@ -52,6 +52,9 @@ type Options struct {
 	Store  Store
 	Caps   Capabilities
 	Limits Limits
+	// Alone says that nobody else changes what the store has, such as another process: then it is known
+	// whose nodes need not be looked at when they leave.
+	Alone bool
 }
 
 // PubSub is the module.
@@ -74,11 +77,18 @@ type PubSub struct {
 	mu      sync.Mutex // guards what follows
 	greeted map[*xmpp.Stream]struct{}
 	waiting map[*xmpp.Stream][]string // whose last items go to a client next; it has a goroutine
+
+	lasting *lasting // nil: nobody knows
 }
 
 // New makes the module.
 func New(o Options) *PubSub {
-	return &PubSub{store: o.Store, caps: o.Caps, limits: o.Limits, seed: maphash.MakeSeed(), greeted: map[*xmpp.Stream]struct{}{}, waiting: map[*xmpp.Stream][]string{}}
+	p := &PubSub{store: o.Store, caps: o.Caps, limits: o.Limits, seed: maphash.MakeSeed(), greeted: map[*xmpp.Stream]struct{}{}, waiting: map[*xmpp.Stream][]string{}}
+	if o.Alone {
+		p.lasting = newLasting()
+		p.store = watched{o.Store, p.lasting}
+	}
+	return p
 }
 
 // resource is what the access policy calls it.

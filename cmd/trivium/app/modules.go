@@ -31,7 +31,8 @@ func chatModules(cfg *config.Config, s *identity.Service, t *tokens.Service, db 
 	small := xmppstore.New(db)
 	// What clients announce is noted before others ask for it.
 	clients := caps.New()
-	personal := pubsub.New(pubsub.Options{Store: pubsubstore.New(db), Caps: clients, Limits: pubsub.DefaultLimits(int64(cfg.Limits.XMPPStanzaSize))})
+	personal := pubsub.New(pubsub.Options{Store: pubsubstore.New(db), Caps: clients, Limits: pubsub.DefaultLimits(int64(cfg.Limits.XMPPStanzaSize)),
+		Alone: db.Dialect() == sqldb.SQLite}) // whose folder one process locks
 	var first []xmpp.Module
 	if archive != nil {
 		first = append(first, archive) // what it has already goes no further

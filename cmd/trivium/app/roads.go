@@ -197,7 +197,7 @@ func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identi
 	srv, err := xmpp.New(xmpp.Options{Config: cfg.XMPP, Limits: cfg.Limits, Domains: append([]string{cfg.Domain}, cfg.Domains...),
 		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v),
 		Modules: append(people.join(chatModules(cfg, s, t, db, archive, st.baseURL, end, log)), chat),
-		NoSCRAM: noSCRAM(cfg), Anonymous: cfg.XMPP.Anonymous})
+		NoSCRAM: noSCRAM(cfg), Anonymous: cfg.XMPP.Anonymous, Alone: db.Dialect() == sqldb.SQLite})
 	if err != nil {
 		return nil, err
 	}
