@@ -128,6 +128,23 @@ func TestPurgeOffline(t *testing.T) {
 	xmpptest.Has(t, "alice", a.Ask("get", "", ps("<items node='u'/>")), "<item id='1'>")
 }
 
+// Who was known to leave nothing behind makes a node that goes with them, from another account's point of view.
+func TestPurgeAfterLeaving(t *testing.T) {
+	s := start(t, options{})
+	a, b := s.friends("t")
+	for range 2 { // the second time nobody asks the store
+		a.Then("<presence type='unavailable'/>", b)
+		a.Then("<presence/>", b)
+	}
+	done(t, a, "", ps(publish("t", "1", tune)+with("purge_offline", "true")))
+	b.Settle()
+	xmpptest.Has(t, "bob", a.Then("<presence type='unavailable'/>", b)[1], "<purge node='t'/>")
+	a.Then("<presence/>", b)
+	done(t, a, "", ps(publish("t", "2", tune)))
+	b.Settle()
+	xmpptest.Has(t, "bob, once more", a.Then("<presence type='unavailable'/>", b)[1], "<purge node='t'/>")
+}
+
 // What an inactive client can do without waits, and of each thing only the newest comes (XEP-0352).
 func TestInactive(t *testing.T) {
 	s := start(t, options{})

@@ -53,7 +53,7 @@ func start(t *testing.T, o options) *site {
 		if o.store != nil {
 			store = o.store(store)
 		}
-		s.pubsub = pubsub.New(pubsub.Options{Store: store, Caps: c, Limits: limits})
+		s.pubsub = pubsub.New(pubsub.Options{Store: store, Caps: c, Limits: limits, Alone: true})
 		return []xmpp.Module{blocking.New(blocking.Options{Store: xmppstore.New(db)}), c, s.pubsub}
 	}, Identity: func(i *identity.Options) { i.Policy = o.policy }})
 	for _, name := range []string{alice, bob, carol} {

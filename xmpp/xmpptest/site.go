@@ -108,7 +108,7 @@ func Start(t testing.TB, o Options) *Site {
 	xo := xmpp.Options{
 		Config:  config.XMPP{Listen: []string{"127.0.0.1:0"}, TLSListen: []string{"127.0.0.1:0"}, TLS: "required"},
 		Domains: []string{Host, Second}, Identity: s.Identity, Registry: s.Identity.Registry,
-		Store: sqlstore.New(s.DB), TLS: s.Cert.Config("xmpp-client"), Log: log,
+		Store: sqlstore.New(s.DB), TLS: s.Cert.Config("xmpp-client"), Log: log, Alone: true,
 	}
 	if o.Modules != nil {
 		xo.Modules = o.Modules(s.DB, s.Identity)
