@@ -75,7 +75,11 @@ func (s *Server) getFiles(v *visit) error {
 	tree := s.opt.Files.View(v.browser.Session)
 	q := v.Request().URL.Query()
 	if q.Has("upload") {
-		return s.headUpload(v, tree)
+		r, err := v.resumable()
+		if err != nil {
+			return err
+		}
+		return s.headUpload(v, r, tree)
 	}
 	info, err := tree.Stat(v.ctx(), p)
 	if err != nil {

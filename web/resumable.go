@@ -55,15 +55,22 @@ type resumable struct {
 	tag     string
 	size    int64 // of the whole file
 	replace bool
+	share   *files.Share // the drop box; nil: none
 }
 
 // resumable reads the address of an upload, and what version of tus is spoken.
 func (v *visit) resumable() (r resumable, err error) {
-	q := v.Request().URL.Query()
-	if r.path, err = v.place(); err != nil {
+	p, err := v.place()
+	if err != nil {
 		return r, errAbsent
 	}
-	r.tag, r.replace = q.Get("upload"), q.Get("replace") == "1"
+	return v.resumableAt(p)
+}
+
+// resumableAt is resumable for a path that has been found already.
+func (v *visit) resumableAt(p string) (r resumable, err error) {
+	q := v.Request().URL.Query()
+	r.path, r.tag, r.replace = p, q.Get("upload"), q.Get("replace") == "1"
 	r.size, err = strconv.ParseInt(q.Get("size"), 10, 64)
 	if err != nil || r.size < 0 || r.path == "/" || len(r.tag) < 8 || len(r.tag) > 64 {
 		return r, errTusAddress
@@ -75,6 +82,9 @@ func (r resumable) address() string {
 	q := url.Values{"upload": {r.tag}, "size": {strconv.FormatInt(r.size, 10)}}
 	if r.replace {
 		q.Set("replace", "1")
+	}
+	if r.share != nil {
+		return dropAddress(r) + "?" + q.Encode()
 	}
 	return filesHref(r.path) + "?" + q.Encode()
 }
@@ -109,15 +119,7 @@ func (s *Server) optionsFiles(v *visit) error {
 // which may lead into folders below that are made, and taken: what to do where something of that name
 // stands, replace or keep (both); refused otherwise.
 func (s *Server) createUpload(v *visit, tree *files.Tree, dir string) error {
-	if err := v.tus(); err != nil {
-		return err
-	}
-	req := v.Request()
-	size, err := strconv.ParseInt(req.Header.Get("Upload-Length"), 10, 64)
-	if err != nil || size < 0 {
-		return errMalformed
-	}
-	meta, err := tusMetadata(req.Header.Get("Upload-Metadata"))
+	size, meta, err := v.announced()
 	if err != nil {
 		return err
 	}
@@ -135,13 +137,32 @@ func (s *Server) createUpload(v *visit, tree *files.Tree, dir string) error {
 	if err != nil {
 		return err
 	}
+	return s.started(v, r, u)
+}
+
+// announced reads what a script says of the upload that it begins: its length, and its metadata.
+func (v *visit) announced() (size int64, meta map[string]string, err error) {
+	if err := v.tus(); err != nil {
+		return 0, nil, err
+	}
+	h := v.Request().Header
+	size, err = strconv.ParseInt(h.Get("Upload-Length"), 10, 64)
+	if err != nil || size < 0 {
+		return 0, nil, errMalformed
+	}
+	meta, err = tusMetadata(h.Get("Upload-Metadata"))
+	return size, meta, err
+}
+
+// started answers where an upload goes on, and takes the bytes that came with its creation.
+func (s *Server) started(v *visit, r resumable, u *files.Upload) (err error) {
 	if len(r.address()) > maxURL {
 		return errors.Join(files.ErrName, u.Discard())
 	}
 	h := v.Response().Header()
 	h.Set("Location", r.address())
 	at := int64(0)
-	if size == 0 || req.Header.Get("Content-Type") == tusType {
+	if r.size == 0 || v.Request().Header.Get("Content-Type") == tusType {
 		if at, err = s.receive(v, r, u, 0); err != nil {
 			return err
 		}
@@ -200,11 +221,7 @@ func tusMetadata(header string) (map[string]string, error) {
 
 // headUpload says how much has come. What has come whole, and had no time to take its name, takes it
 // now: nobody is told that a file is there which is not.
-func (s *Server) headUpload(v *visit, tree *files.Tree) error {
-	r, err := v.resumable()
-	if err != nil {
-		return err
-	}
+func (s *Server) headUpload(v *visit, r resumable, tree *files.Tree) (err error) {
 	at := r.size
 	if !s.uploads.finished(v.creds.UserID, r.tag) {
 		leave, err := s.uploads.enter(v, r.tag)
@@ -238,6 +255,11 @@ func (s *Server) patchUpload(v *visit) error {
 	if err != nil {
 		return err
 	}
+	return s.goOn(v, r, s.opt.Files.View(v.browser.Session))
+}
+
+// goOn receives the next bytes of an upload into the tree of who owns it.
+func (s *Server) goOn(v *visit, r resumable, tree *files.Tree) error {
 	req := v.Request()
 	if req.Header.Get("Content-Type") != tusType {
 		return errMediaType
@@ -254,7 +276,6 @@ func (s *Server) patchUpload(v *visit) error {
 		return err
 	}
 	defer leave()
-	tree := s.opt.Files.View(v.browser.Session)
 	if have, err := tree.TaggedPart(v.ctx(), r.path, r.tag); err != nil {
 		return err
 	} else if have != at {
@@ -295,6 +316,9 @@ func (s *Server) receive(v *visit, r resumable, u *files.Upload, at int64) (int6
 
 // finish gives the upload its name, and remembers that for a client that does not hear the answer.
 func (s *Server) finish(v *visit, r resumable, u *files.Upload, at int64) (int64, error) {
+	if err := s.countDrop(v, r); err != nil {
+		return 0, errors.Join(err, u.Discard())
+	}
 	if _, err := u.Commit(v.ctx()); err != nil {
 		return 0, errors.Join(err, u.Suspend())
 	}
@@ -308,12 +332,17 @@ func (s *Server) deleteUpload(v *visit) error {
 	if err != nil {
 		return err
 	}
+	return s.forget(v, r, s.opt.Files.View(v.browser.Session))
+}
+
+// forget removes what has come of an upload.
+func (s *Server) forget(v *visit, r resumable, tree *files.Tree) error {
 	leave, err := s.uploads.enter(v, r.tag)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	if err := s.opt.Files.View(v.browser.Session).DropTagged(v.ctx(), r.path, r.tag); err != nil {
+	if err := tree.DropTagged(v.ctx(), r.path, r.tag); err != nil {
 		return err
 	}
 	return v.NoContent(http.StatusNoContent)

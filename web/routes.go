@@ -94,6 +94,10 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/s/:code", Level: identity.LevelAnonymous, Page: "share", upload: true, handle: s.postShared},
 		{Method: get, Path: "/s/:code/*", Level: identity.LevelAnonymous, Page: "share", handle: s.getShared},
 		{Method: post, Path: "/s/:code/*", Level: identity.LevelAnonymous, Page: "share", handle: s.postShared},
+		// Uploads into a drop box that go on after a break; a script asks.
+		{Method: http.MethodPatch, Path: "/s/:code/*", Level: identity.LevelAnonymous, Page: "share", handle: s.patchDrop},
+		{Method: http.MethodDelete, Path: "/s/:code/*", Level: identity.LevelAnonymous, Page: "share", handle: s.deleteDrop},
+		{Method: http.MethodOptions, Path: "/s/:code", Level: identity.LevelAnonymous, Page: "share", handle: s.optionsShared},
 
 		{Method: get, Path: "/sessions", Level: in, Page: "sessions", nav: "Sessions", icon: "sessions", handle: s.getSessions},
 		{Method: get, Path: "/sessions/events", Level: in, Page: "sessions", handle: s.getSessionEvents},

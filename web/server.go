@@ -138,6 +138,8 @@ type Server struct {
 	flashes   *flashes
 	streams   *streams
 	uploads   *uploads
+	drops     *drops
+	dropKey   []byte // of the proofs in the addresses of uploads into drop boxes
 	hub       *hub
 	overview  overview
 	imports   *imports
@@ -177,7 +179,7 @@ func New(o Options) (*Server, error) {
 	if o.SiteName == "" {
 		o.SiteName = o.Domain
 	}
-	s := &Server{opt: o, log: o.Log, now: o.Now, stopping: make(chan struct{}), flashes: newFlashes(o.Now), streams: newStreams(), uploads: newUploads(),
+	s := &Server{opt: o, log: o.Log, now: o.Now, stopping: make(chan struct{}), flashes: newFlashes(o.Now), streams: newStreams(), uploads: newUploads(), drops: newDrops(), dropKey: o.Identity.DeriveKey("uploads into drop boxes"),
 		packer: newPacker(), drawing: make(chan struct{}, 1), hub: newHub(o.Registry), imports: &imports{now: o.Now},
 		origins: http.NewCrossOriginProtection()}
 	s.overview.series = o.Series

@@ -82,6 +82,9 @@ func gone(err error) error {
 }
 
 func (s *Server) getShared(v *visit) error {
+	if isUpload(v.Request()) {
+		return s.headShared(v)
+	}
 	x, tree, locked, err := s.guest(v)
 	if err != nil {
 		return err
@@ -190,6 +193,9 @@ func (s *Server) askSharePassword(v *visit, status int, x files.Share, trouble s
 
 // postShared takes the password, the files for a drop box, or the wish for an archive.
 func (s *Server) postShared(v *visit) error {
+	if v.byScript() {
+		return s.createDrop(v)
+	}
 	x, tree, locked, err := s.guest(v)
 	if err != nil {
 		return err

@@ -99,7 +99,7 @@ export class Queue {
 		const upload = i.upload;
 		if (upload.url) { upload.start(); return; }
 		upload.findPreviousUploads().then((before) => {
-			if (before.length > 0 && i.taken !== "keep") upload.resumeFromPreviousUpload(before[0]);
+			if (before.length > 0 && (i.taken !== "keep" || "adds" in this.form.dataset)) upload.resumeFromPreviousUpload(before[0]);
 			if (!this.halted && this.active.has(i)) upload.start();
 		});
 	}
@@ -137,6 +137,11 @@ export class Queue {
 
 	fail(i, err) {
 		const status = err.originalResponse?.getStatus() ?? 0;
+		if (status === 403 && "adds" in this.form.dataset && !i.renewed) {
+			i.renewed = true; // the session of the page is over, and there is a new one: once more from its beginning
+			this.renew().then(() => { i.upload = null; this.send(i); });
+			return;
+		}
 		if (status === 401 || (status === 403 && /out of date/.test(err.originalResponse.getBody()))) {
 			this.loggedOut();
 			return;
@@ -163,11 +168,16 @@ export class Queue {
 		while (this.halted) {
 			const answer = await ask(t("You have been logged out"), [make("p", {}, link, t(" as {user}, then come back here: nothing that was sent is lost.", { user }))], [["go", t("Go on"), "primary"], ["", t("Stop here")]]);
 			if (answer !== "go") return;
-			const res = await fetch(this.form.action, { method: "OPTIONS", headers: { "Tus-Resumable": "1.0.0" } });
-			if (!res.ok) continue;
-			for (const f of document.querySelectorAll("input[name=csrf]")) f.value = res.headers.get("X-CSRF-Token");
-			this.go();
+			if (await this.renew()) this.go();
 		}
+	}
+
+	// renew fetches the form's token of the session as it is now.
+	async renew() {
+		const res = await fetch(this.form.action, { method: "OPTIONS", headers: { "Tus-Resumable": "1.0.0" } }).catch(() => null);
+		if (!res?.ok) return false;
+		for (const f of document.querySelectorAll("input[name=csrf]")) f.value = res.headers.get("X-CSRF-Token");
+		return true;
 	}
 
 	show(words) {

@@ -26,8 +26,15 @@ export async function upload(say) {
 	const form = document.querySelector("form[data-upload]");
 	const panel = document.querySelector("[data-queue]");
 	if (!form || !panel || !window.tus?.isSupported) return;
-	const queue = new Queue(panel, form, { say, done: refresh });
+	const adds = "adds" in form.dataset; // a drop box: nothing is listed, asked about, or gone on with by another visit
+	const queue = new Queue(panel, form, { say, done: adds ? () => {} : refresh });
+	const close = () => { const d = form.closest("details"); if (d) d.open = false; };
 	const start = async (items) => {
+		if (adds) {
+			for (const i of items) { i.name = i.name.split("/").pop(); i.taken = "keep"; }
+			if (items.length > 0) queue.add(items);
+			return;
+		}
 		const settled = items.length > 0 ? await settle(form, items) : null;
 		if (settled?.length > 0) queue.add(settled);
 	};
@@ -36,12 +43,14 @@ export async function upload(say) {
 		if (items.length === 0) return;
 		e.preventDefault();
 		form.elements.file.value = "";
-		form.closest("details").open = false;
+		close();
 		start(items);
 	});
 	const folder = form.querySelector("[data-folder]");
-	folder.parentElement.hidden = false;
-	folder.addEventListener("change", () => { const items = chosen(folder); folder.value = ""; form.closest("details").open = false; start(items); });
+	if (folder) {
+		folder.parentElement.hidden = false;
+		folder.addEventListener("change", () => { const items = chosen(folder); folder.value = ""; close(); start(items); });
+	}
 
 	const target = make("div", { className: "drop-target", hidden: true }, make("p", {}, t("Drop to upload to {folder}", { folder: form.dataset.upload })));
 	document.body.append(target);
@@ -64,7 +73,7 @@ export async function upload(say) {
 		}
 	});
 
-	const left = await unfinished();
+	const left = adds ? [] : await unfinished();
 	if (left.length === 0) return;
 	const note = make("div", { className: "card unfinished", data: { testid: "upload-unfinished" } }, make("p", {}, left.length === 1 ? t("1 upload was not finished. Choose the same file again to go on with it.") : t("{n} uploads were not finished. Choose the same files again to go on with them.", { n: left.length })));
 	const drop = make("button", { type: "button", className: "small-button" }, t("Forget them"));
