@@ -218,8 +218,11 @@ type backupFile struct {
 
 // path finds the archive, also by its name in the folder of backups.
 func (b *backupFile) path(s *shell) (string, error) {
-	if _, err := os.Lstat(b.File); err == nil || strings.ContainsRune(b.File, filepath.Separator) {
+	absent := &failure{exit: exitNotFound, code: "not_found", message: "there is no backup " + b.File, hint: "see trivium backup list, or give a path"}
+	if _, err := os.Lstat(b.File); !errors.Is(err, fs.ErrNotExist) {
 		return b.File, nil
+	} else if strings.ContainsRune(b.File, filepath.Separator) {
+		return "", absent
 	}
 	cfg, err := s.config()
 	if err != nil {
@@ -229,7 +232,7 @@ func (b *backupFile) path(s *shell) (string, error) {
 	if _, err := os.Lstat(in); err == nil {
 		return in, nil
 	}
-	return b.File, nil
+	return "", absent
 }
 
 type backupVerifyCmd struct{ backupFile }

@@ -8,9 +8,10 @@ type commands struct {
 
 	ShowVersion kong.VersionFlag `name:"version" group:"every" help:"Print the version and stop."`
 
-	Serve     serveCmd     `cmd:"" group:"start" help:"Run the server."`
-	SetupLink setupLinkCmd `cmd:"" group:"start" help:"Print the link that makes the first administrator, until one exists."`
-	Config    configCmd    `cmd:"" group:"start" help:"Check, show and explain the configuration."`
+	Serve      serveCmd      `cmd:"" group:"start" help:"Run the server."`
+	Quickstart quickstartCmd `cmd:"" group:"start" help:"Write a configuration and a unit file for a domain, and say what is left to do."`
+	SetupLink  setupLinkCmd  `cmd:"" group:"start" help:"Print the link that makes the first administrator, until one exists."`
+	Config     configCmd     `cmd:"" group:"start" help:"Check, show and explain the configuration."`
 
 	User  userCmd  `cmd:"" group:"people" help:"Accounts."`
 	Group groupCmd `cmd:"" group:"people" help:"Groups and who is in them."`
@@ -28,22 +29,23 @@ type commands struct {
 	Ban      banCmd      `cmd:"" group:"live" help:"Addresses that may not connect."`
 	Audit    auditCmd    `cmd:"" group:"live" help:"Log-ins and changes, newest first."`
 
+	Status statusCmd `cmd:"" group:"server" help:"Problems first, then listeners and sessions."`
+	Doctor doctorCmd `cmd:"" group:"server" help:"Look at the server, and say what to do about what is wrong."`
+	Log    logCmd    `cmd:"" group:"server" help:"The log."`
+	Cert   certCmd   `cmd:"" group:"server" help:"The certificates of the server itself."`
+	Client clientCmd `cmd:"" group:"server" help:"Built-in clients that test each road."`
+
+	Policy  policyCmd  `cmd:"" group:"server" help:"Which level a resource needs, and why."`
+	Class   classCmd   `cmd:"" group:"server" help:"Classes of client addresses."`
+	Quota   quotaCmd   `cmd:"" group:"server" help:"What homes, group folders and /pub hold and may hold."`
+	Share   shareCmd   `cmd:"" group:"server" help:"Links to files that people have given out."`
 	Webhook webhookCmd `cmd:"" group:"server" help:"Addresses that are told what happens here."`
 
-	Share       shareCmd       `cmd:"" group:"server" help:"Links to files that people have given out."`
-	Quota       quotaCmd       `cmd:"" group:"server" help:"What homes, group folders and /pub hold and may hold."`
-	Status      statusCmd      `cmd:"" group:"server" help:"Problems first, then listeners and sessions."`
-	Cert        certCmd        `cmd:"" group:"server" help:"The certificates of the server itself."`
-	Log         logCmd         `cmd:"" group:"server" help:"The log."`
-	Doctor      doctorCmd      `cmd:"" group:"server" help:"Look at the server, and say what to do about what is wrong."`
-	Client      clientCmd      `cmd:"" group:"server" help:"Built-in clients that test each road."`
 	Maintenance maintenanceCmd `cmd:"" group:"server" help:"Keep people out while the server is worked on."`
-	Policy      policyCmd      `cmd:"" group:"server" help:"Which level a resource needs, and why."`
-	Class       classCmd       `cmd:"" group:"server" help:"Classes of client addresses."`
 	Backup      backupCmd      `cmd:"" group:"server" help:"Backups of all that the server keeps: make, check, restore."`
 	Store       storeCmd       `cmd:"" group:"server" help:"Where accounts, tokens and messages are kept."`
-	Version     versionCmd     `cmd:"" group:"server" help:"Print the version."`
 
+	Version    versionCmd    `cmd:"" group:"server" help:"Print the version."`
 	Completion completionCmd `cmd:"" group:"server" help:"Print the script that completes commands in a shell."`
 	Man        manCmd        `cmd:"" group:"server" help:"Write the manual pages."`
 

@@ -199,7 +199,7 @@ func usageError(app *kong.Application, err error) error {
 		}
 	case choice.MatchString(text):
 		m := choice.FindStringSubmatch(text)
-		f.message = fmt.Sprintf("%s is one of %s, not %s", m[1], strings.ReplaceAll(strings.ReplaceAll(strings.TrimSuffix(m[2], `,""`), `"`, ""), ",", ", "), m[3])
+		f.message = fmt.Sprintf("%s is one of %s, not %s", strings.Trim(m[1], "<>"), strings.ReplaceAll(strings.ReplaceAll(strings.TrimSuffix(m[2], `,""`), `"`, ""), ",", ", "), m[3])
 	}
 	if near != "" {
 		f.message += fmt.Sprintf(". Did you mean %q?", near)
