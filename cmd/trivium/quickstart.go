@@ -13,9 +13,10 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/net/idna"
+
 	"trivium/cmd/trivium/app"
 	"trivium/config"
-	"trivium/identity"
 )
 
 type quickstartCmd struct {
@@ -57,11 +58,10 @@ func (c *quickstartCmd) Run(s *shell) error {
 	if err := c.ask(s); err != nil {
 		return err
 	}
-	domain, err := identity.ParseDomain(c.Domain)
-	if err != nil {
+	c.Domain = strings.ToLower(strings.TrimSuffix(c.Domain, "."))
+	if _, err := idna.Lookup.ToASCII(c.Domain); err != nil || c.Domain == "" {
 		return usage("%q is no domain; write one such as example.org", c.Domain)
 	}
-	c.Domain = domain
 	if (c.Cert == "") != (c.Key == "") {
 		return usage("--cert and --key belong together")
 	}
