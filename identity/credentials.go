@@ -104,6 +104,9 @@ type Grant struct {
 	// Passing says that the token tries a road for a moment: who logs in by it is no new device.
 	Passing bool
 
+	Label string // what the owner calls the token
+	Fresh bool   // nobody has used it until now
+
 	pass *[32]byte // of a pass: the hash of its text; nil: a token
 }
 

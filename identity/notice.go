@@ -15,6 +15,13 @@ const (
 	NoticeFactor   NoticeKind = "factor"   // a second factor was added or removed
 	NoticeClone    NoticeKind = "clone"    // a copy of a passkey was used, and refused
 	NoticeEmail    NoticeKind = "email"    // the e-mail address was changed; goes to the old one as well
+	NoticeToken    NoticeKind = "token"    // an app password was made, or taken back by somebody else
+	NoticeTokenUse NoticeKind = "use"      // an app password was used for the first time
+	NoticeSession  NoticeKind = "session"  // an administrator has ended a session
+	NoticeExport   NoticeKind = "export"   // all that is kept of the account was downloaded
+	NoticeQuota    NoticeKind = "quota"    // most of the space is used
+	NoticeContact  NoticeKind = "contact"  // somebody asks to be a contact
+	NoticeShare    NoticeKind = "share"    // something was downloaded by a link, or added to a drop box
 	NoticeReset    NoticeKind = "reset"    // the link that was asked for, by e-mail alone
 	NoticeInvited  NoticeKind = "invited"  // the link that opens a new account, by e-mail alone
 )
@@ -35,12 +42,14 @@ type Notice struct {
 	Session  string // ID
 	Location string // of Remote, in words
 	By       string // who did it; "" is the person, or nobody in particular
-	Factor   string // the label of NoticeFactor and NoticeClone
+	Factor   string // what it is about: the label of a factor or app password, a path, a JID
 	Removed  bool   // of NoticeFactor: it was taken away
 	Email    string // where NoticeEmail goes beside Profile.Email
 
 	Code  Secret    // of NoticeReset and NoticeInvited: the code of the link
 	Until time.Time // how long the code is good
+
+	Ways NoticeWays // beside the page; Notifiers keep to them
 }
 
 // Notifier brings notices to people.
@@ -60,6 +69,11 @@ const noticeTimeout = 10 * time.Second
 func (s *Service) notify(ctx context.Context, n Notice) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noticeTimeout)
 	defer cancel()
+	ways, err := s.keepNotice(ctx, n)
+	if err != nil {
+		s.log.Error("telling a person", "kind", string(n.Kind), "user", s.display(n.Login, n.Domain), "err", err)
+	}
+	n.Ways = ways
 	for _, to := range s.notifiers {
 		if err := to.Notify(ctx, n); err != nil {
 			s.log.Error("telling a person", "kind", string(n.Kind), "user", s.display(n.Login, n.Domain), "err", err)

@@ -391,8 +391,11 @@ func (c *Class) everybody() bool {
 	return four && six && !c.Not
 }
 
-// removeRulesOf takes the rules that are narrowed to an account away with it.
+// removeRulesOf takes the rules that are narrowed to an account away with it, and what it was told.
 func (e *edit) removeRulesOf(ctx context.Context, id UserID) error {
+	if err := e.RemoveNotificationsOf(ctx, id); err != nil {
+		return err
+	}
 	n, err := e.RemoveRulesOf(ctx, id)
 	e.rules = e.rules || n > 0
 	return err

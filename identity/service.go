@@ -139,7 +139,8 @@ type Service struct {
 	resets *resets
 	joins  *allowance[netip.Prefix]
 
-	grantRate  *allowance[UserID]   // log-ins at applications
+	grantRate  *allowance[UserID] // log-ins at applications
+	notes      *notifications
 	passRate   *allowance[UserID]   // passes
 	onGrantEnd []func([]EndedGrant) // set before Run
 
@@ -179,6 +180,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		asks: newRecent[UserID](maxTracked, func(*askState) {})}
 	s.resets, s.joins = newResets(), newAllowance[netip.Prefix](joinTries, joinWindow)
 	s.grantRate = newAllowance[UserID](grantRate, grantWindow)
+	s.notes = newNotifications()
 	s.passes, s.passRate = newPasses(o.Tokens, o.Now), newAllowance[UserID](passRate, passWindow)
 	s.tokens = s.passes
 	s.OnChange(s.applicationsOf)
@@ -361,6 +363,7 @@ func (s *Service) Run(ctx context.Context) error {
 	beside.Go(func() { s.watchDevices(ctx) })
 	beside.Go(func() { s.answerResets(ctx) })
 	beside.Go(func() { s.tendAudit(ctx) })
+	beside.Go(func() { s.tellBehind(ctx) })
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	failing := false

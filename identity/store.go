@@ -112,6 +112,11 @@ type StoreReader interface {
 	// Once reads a request that came with a key; CountOnce is how many one asker has.
 	Once(ctx context.Context, asker, key string) (Once, error)
 	CountOnce(ctx context.Context, asker string) (int, error)
+	// Notifications lists those of an account, the newest first, with IDs below before where that is not
+	// 0; UnseenNotifications counts those that are not seen. NoticeChoices is what the person has chosen.
+	Notifications(ctx context.Context, user UserID, before int64, limit int) ([]Notification, error)
+	UnseenNotifications(ctx context.Context, user UserID) (int, error)
+	NoticeChoices(ctx context.Context, user UserID) (map[NoticeKind]NoticeWays, error)
 	// Setting reads a small named value, such as the set-up code.
 	Setting(ctx context.Context, name string) (string, error)
 	// Choices lists what people have set in the running server, by key; Choice reads one value. Their
@@ -216,10 +221,16 @@ type StoreWriter interface {
 	AddOnce(ctx context.Context, o Once) error               // ErrExists where the asker has the key already
 	AnswerOnce(ctx context.Context, asker, key string, answer []byte) error
 	RemoveOnce(ctx context.Context, asker, key string) error
-	ForgetOnce(ctx context.Context, before time.Time) error   // those that came before a time
-	PutSetting(ctx context.Context, name, value string) error // "" removes
-	PutChoice(ctx context.Context, c Setting) error           // by Key; "" is a value
-	RemoveChoice(ctx context.Context, key string) error       // ErrNotFound where there is none
+	ForgetOnce(ctx context.Context, before time.Time) error // those that came before a time
+	// AddNotification gives one the next ID of its account, not seen, and keeps the newest keep alone.
+	AddNotification(ctx context.Context, n Notification, keep int) error
+	SeeNotifications(ctx context.Context, user UserID, ids ...int64) error // no ID: all
+	PutNoticeChoice(ctx context.Context, user UserID, kind NoticeKind, ways NoticeWays) error
+	ForgetNotifications(ctx context.Context, before time.Time) error // those of before a time
+	RemoveNotificationsOf(ctx context.Context, user UserID) error    // and what was chosen
+	PutSetting(ctx context.Context, name, value string) error        // "" removes
+	PutChoice(ctx context.Context, c Setting) error                  // by Key; "" is a value
+	RemoveChoice(ctx context.Context, key string) error              // ErrNotFound where there is none
 }
 
 // Record is a password record, sealed with the server's key: to the store it is bytes. Salt and

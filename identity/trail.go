@@ -83,6 +83,10 @@ func (s *Service) auditEnd(event string, ses *Session, was *attachment, why Reas
 	e := AuditEvent{Event: event, Actor: subject, Subject: subject, Result: string(why.Code), Detail: why.Text}
 	if why.By != nil {
 		e.Actor, e.Via = why.By.User, why.By.Via
+		if why.Code == ReasonEnded && e.Actor != subject {
+			d := ses.Details()
+			s.Tell(was.creds.UserID, Notice{Kind: NoticeSession, Protocol: ses.protocol, Client: ClientName(plain(d.UserAgent)), Remote: remoteText(ses), Session: ses.id, By: e.Actor, Factor: why.Text})
+		}
 	}
 	s.trail(ses, subject, e)
 }

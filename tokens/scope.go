@@ -75,7 +75,7 @@ func (r Row) grant() identity.Grant {
 	has := func(s Scope) bool { return slices.Contains(r.Scopes, s) }
 	g := identity.Grant{
 		TokenID: r.ID, User: r.User, JID: r.JID, API: has(ScopeAPI), Admin: has(ScopeAdmin), Introspect: has(ScopeIntrospect),
-		Files: identity.FilesWrite, Path: r.Path, ExpiresAt: r.ExpiresAt, Passing: r.passing,
+		Files: identity.FilesWrite, Path: r.Path, ExpiresAt: r.ExpiresAt, Passing: r.passing, Label: r.Label,
 	}
 	if has(ScopeFilesRead) && !has(ScopeFilesWrite) {
 		g.Files = identity.FilesRead

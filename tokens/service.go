@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/pbkdf2"
@@ -29,6 +30,7 @@ type Accounts interface {
 	SCRAMParameters(ctx context.Context, id identity.UserID) (salt []byte, iterations int, err error)
 	TokensRevoked(ctx context.Context, owners []identity.UserID, ids ...string) error
 	Record(ctx context.Context, e identity.AuditEvent) error
+	Tell(user identity.UserID, n identity.Notice)
 }
 
 // Service issues, lists and revokes tokens.
@@ -96,6 +98,7 @@ func (s *Service) Issue(ctx context.Context, by identity.Actor, r Request) (Toke
 	if err := s.audit(ctx, by, "token.issue", row); err != nil {
 		return fail(err)
 	}
+	s.accounts.Tell(row.User, identity.Notice{Kind: identity.NoticeToken, Factor: row.Label, By: s.other(by, row), Remote: by.Remote})
 	return s.shown(row), identity.NewSecret(text), nil
 }
 
@@ -266,11 +269,16 @@ func (s *Service) Revoke(ctx context.Context, by identity.Actor, ids ...string) 
 	return nil
 }
 
-func (s *Service) audit(ctx context.Context, by identity.Actor, event string, r Row) error {
-	actor := by.User
-	if actor == "" {
-		actor = "local"
+// other is who acts, where that is not the owner of the token.
+func (s *Service) other(by identity.Actor, r Row) string {
+	if by.User != "" && (by.User == s.shown(r).Owner || by.User == r.JID) {
+		return ""
 	}
+	return cmp.Or(by.User, "local")
+}
+
+func (s *Service) audit(ctx context.Context, by identity.Actor, event string, r Row) error {
+	actor := cmp.Or(by.User, "local")
 	e := identity.AuditEvent{Time: s.now(), Event: event, Actor: actor, Via: by.Via, Subject: s.shown(r).Owner, Remote: by.Remote,
 		Result: "ok", Detail: "token " + r.ID}
 	change, err := json.Marshal(shownToken(r))

@@ -64,7 +64,19 @@ func (v *Verifier) VerifyToken(ctx context.Context, text identity.Secret, remote
 	if err != nil || !same || row.JID != w.jid || !row.usable(v.now(), remote) {
 		return identity.Grant{}, identity.ErrCredentials
 	}
-	return row.grant(), nil
+	return v.grant(row), nil
+}
+
+// grant is what a row grants now.
+func (v *Verifier) grant(r Row) identity.Grant {
+	g := r.grant()
+	if r.Use.At.IsZero() {
+		v.mu.Lock()
+		_, used := v.uses[r.ID] // and not written yet
+		v.mu.Unlock()
+		g.Fresh = !used
+	}
+	return g
 }
 
 // TokenKeys implements identity.TokenVerifier.
@@ -77,7 +89,7 @@ func (v *Verifier) TokenKeys(ctx context.Context, user identity.UserID, remote s
 	var keys []identity.TokenKey
 	for i := len(rows) - 1; i >= 0 && len(keys) < maxSCRAMKeys; i-- { // the newest are the likeliest
 		if r := rows[i]; len(r.StoredKey) > 0 && r.usable(v.now(), remote) {
-			keys = append(keys, identity.TokenKey{Grant: r.grant(), StoredKey: r.StoredKey, ServerKey: r.ServerKey})
+			keys = append(keys, identity.TokenKey{Grant: v.grant(r), StoredKey: r.StoredKey, ServerKey: r.ServerKey})
 		}
 	}
 	return keys, nil

@@ -40,6 +40,7 @@ func relative(words *text.Language, now, t time.Time, date string) string {
 
 // icons are 24×24 outlines; each is decoration beside a word.
 var icons = map[string]string{
+	"bell":     `<path d="M6 9a6 6 0 0 1 12 0c0 6 2.5 7 2.5 7h-17S6 15 6 9"/><path d="M10 20a2 2 0 0 0 4 0"/>`,
 	"home":     `<path d="M4 11.5 12 4l8 7.5V20h-5v-6H9v6H4z"/>`,
 	"folder":   `<path d="M3 6.5h6l2 2.5h10v10H3z"/>`,
 	"file":     `<path d="M6 3h8l4 4v14H6z"/><path d="M14 3v4h4"/>`,

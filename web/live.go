@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -46,7 +47,8 @@ func (s *Server) getAuditEvents(v *visit) error {
 
 // stream tells a page by server-sent events that it should fetch rows again, whenever the channel
 // that watch returns says so, and which: what the func returns, the IDs of rows or "*". The stream ends
-// with the session, with its level, and with the server.
+// with the session, with its level, and with the server. Each stream tells of unread notifications too; a nil
+// watch tells of nothing else.
 func (s *Server) stream(v *visit, watch func(context.Context) (<-chan struct{}, func() string, error)) error {
 	if !s.streams.enter(v.browser.ID()) {
 		v.Response().Header().Set("Retry-After", "60")
@@ -55,10 +57,15 @@ func (s *Server) stream(v *visit, watch func(context.Context) (<-chan struct{}, 
 	defer s.streams.leave(v.browser.ID())
 	ctx, cancel := context.WithCancel(v.ctx())
 	defer cancel()
-	events, which, err := watch(ctx)
-	if err != nil {
-		return err
+	var events <-chan struct{}
+	var which func() string
+	if watch != nil {
+		var err error
+		if events, which, err = watch(ctx); err != nil {
+			return err
+		}
 	}
+	notices := s.opt.Identity.WatchNotifications(ctx, v.creds.UserID)
 	v.long()
 	h := v.Response().Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
@@ -104,6 +111,12 @@ func (s *Server) stream(v *visit, watch func(context.Context) (<-chan struct{}, 
 				continue
 			}
 			told = true
+		case <-notices:
+			n, err := s.opt.Identity.Unseen(ctx, v.creds.UserID)
+			if err != nil || !s.still(v) || !send("notices", strconv.Itoa(n)) {
+				return nil
+			}
+			continue
 		case <-beat.C:
 		}
 		if !s.still(v) {

@@ -224,6 +224,7 @@ type page struct {
 	Theme                    string // light, dark or "" for the system's
 	Live                     string // address of the page's event stream; "" where it has none
 	LoginHref                string // where a visitor logs in; "" on the log-in and when logged in
+	Unread                   int    // notifications; shown in the header
 	Problems                 []problem
 	Zone                     string // what the session knows of the browser's clock, for the script; "" where there is no session
 	zone                     *time.Location
@@ -279,6 +280,11 @@ func (v *visit) fill(p *page, id, title string) {
 	}
 	if v.known {
 		p.Nav, p.Picture = s.navigation(v), v.picture()
+		n, err := s.opt.Identity.Unseen(v.ctx(), v.creds.UserID)
+		if err != nil { // a page is worth more than the number on it
+			s.log.Warn("unread notifications were not counted", "err", err)
+		}
+		p.Unread = n
 	}
 }
 
@@ -304,7 +310,7 @@ func navParts() []struct {
 		name  string
 		pages []string
 	}{
-		{"you", []string{"home", "files", "trash", "shares", "chat", "contacts", "groups", "sessions", "tokens", "security", "account"}},
+		{"you", []string{"home", "notifications", "files", "trash", "shares", "chat", "contacts", "groups", "sessions", "tokens", "security", "account"}},
 		{"administration", []string{"admin", "admin.sessions", "admin.transfers", "admin.bans", "admin.audit"}},
 		{"people", []string{"admin.users", "admin.invites", "admin.groups", "admin.import", "admin.sources", "admin.applications"}},
 		{"server", []string{"admin.doctor", "admin.policy", "admin.webhooks", "admin.backups", "admin.certificates", "admin.config", "admin.maintenance", "admin.about"}},

@@ -247,6 +247,13 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/backups/:name/remove", Level: admin, Page: "admin.backups", confirm: true, handle: s.postRemoveBackup},
 		{Method: post, Path: "/admin/backups/:name/download", Level: identity.LevelRoot, Page: "admin.backups", confirm: true, handle: s.postBackupFile},
 
+		// What a person is told.
+		{Method: get, Path: "/notifications", Level: in, Page: "notifications", nav: "Notifications", icon: "bell", handle: s.getNotifications},
+		{Method: get, Path: "/notifications/events", Level: in, Page: "notifications", handle: s.getNoticeEvents},
+		{Method: post, Path: "/notifications/read", Level: in, Page: "notifications", handle: s.postReadNotices},
+		{Method: post, Path: "/notifications/:id/read", Level: in, Page: "notifications", handle: s.postReadNotice},
+		{Method: post, Path: "/notifications/settings", Level: in, Page: "notifications", handle: s.postNoticeWays},
+
 		// What other servers are told.
 		{Method: get, Path: "/admin/webhooks", Level: admin, Page: "admin.webhooks", nav: "Webhooks", icon: "link", only: s.hasWebhooks, handle: s.getWebhooks},
 		{Method: post, Path: "/admin/webhooks/new", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, confirm: true, handle: s.postNewWebhook},

@@ -174,11 +174,20 @@ func (s *Server) downloadShared(v *visit, x files.Share, tree *files.Tree, p str
 		return gone(err)
 	}
 	if r := v.Request(); r.Method == http.MethodGet && (r.Header.Get("Range") == "" || strings.HasPrefix(r.Header.Get("Range"), "bytes=0-")) {
-		if err := s.opt.Files.UseShare(v.ctx(), x); err != nil {
+		if err := s.useShare(v, x, p); err != nil {
 			return errors.Join(err, f.Close())
 		}
 	}
 	return s.sendFile(v, f, p)
+}
+
+// useShare counts a use of a link, and tells whose it is, where they want to hear of it.
+func (s *Server) useShare(v *visit, x files.Share, path string) error {
+	if err := s.opt.Files.UseShare(v.ctx(), x); err != nil {
+		return err
+	}
+	s.opt.Identity.Tell(x.Owner, identity.Notice{Kind: identity.NoticeShare, Protocol: identity.ProtocolWeb, Remote: v.actor().Remote, Factor: path})
+	return nil
 }
 
 func (s *Server) askSharePassword(v *visit, status int, x files.Share, trouble string) error {
@@ -208,7 +217,7 @@ func (s *Server) postShared(v *visit) error {
 	case locked:
 		return s.unlock(v, x)
 	case x.Drop && multipart:
-		return s.upload(v, tree, here, intake{dir: x.Path, adds: true, before: func() error { return s.opt.Files.UseShare(v.ctx(), x) }})
+		return s.upload(v, tree, here, intake{dir: x.Path, adds: true, before: func() error { return s.useShare(v, x, x.Path) }})
 	case multipart || x.Drop || !x.Dir || v.form("do") != "zip":
 		return errMalformed
 	}
@@ -216,7 +225,7 @@ func (s *Server) postShared(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := s.opt.Files.UseShare(v.ctx(), x); err != nil {
+	if err := s.useShare(v, x, x.Path); err != nil {
 		return err
 	}
 	return s.sendZip(v, tree, selection{verb: "zip", dir: path.Dir(p), names: []string{path.Base(p)}})

@@ -28,6 +28,7 @@ func (s *Server) postExport(v *visit) error {
 	if err != nil {
 		return err
 	}
+	s.opt.Identity.Tell(a.ID, identity.Notice{Kind: identity.NoticeExport, Protocol: identity.ProtocolWeb, Remote: by.Remote})
 	h := v.Response().Header()
 	h.Set("Content-Type", "application/gzip")
 	h.Set("Content-Disposition", httpio.Attachment(takeout.Name(string(a.Login), time.Now())))

@@ -14,7 +14,7 @@ func Catalogue() []Family {
 	var list []Family
 	for _, line := range []string{
 		"login: ok fail throttled factor", "logout:", "session: end message signout", "device: new",
-		"user: add set remove import export picture", "level: set", "password: set reset upgrade must_change", "reset: ask",
+		"user: add set remove import export picture", "level: set", "password: set reset upgrade must_change", "reset: ask", "notice: set",
 		"factor: add remove clone", "token: issue revoke", "link: add remove", "certificate: add remove import selfsigned",
 		"alias: add remove", "group: add set remove", "member: add remove", "invite: add use revoke",
 		"application: add set remove secret key grant refuse replay end", "source: set sync logout",

@@ -53,6 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) identity.Store) {
 		{"bans", bans},
 		{"settings", settings},
 		{"requests that are done once", onceRows},
+		{"notifications, and what people want to hear of", notifications},
 		{"choices", choices},
 		{"a context that is over", contexts},
 	} {

@@ -160,6 +160,7 @@ func New(o Options) (*API, error) {
 	a.registerSources()
 	a.registerApplications()
 	a.registerWebhooks()
+	a.registerNotifications()
 	a.registerEvents()
 	a.registerConnect()
 	a.registerBackups()

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -54,6 +55,11 @@ func (a *API) export(ctx context.Context, acc identity.Account) (*huma.StreamRes
 		Subject: a.display(acc.Login, acc.Domain), Result: "ok"}); err != nil {
 		return nil, err
 	}
+	told := identity.Notice{Kind: identity.NoticeExport, Protocol: identity.ProtocolAPI, Remote: by.Remote}
+	if who(ctx).owner != acc.ID {
+		told.By = cmp.Or(by.User, "local")
+	}
+	a.id.Tell(acc.ID, told)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		h.SetHeader("Content-Type", "application/gzip")
 		h.SetHeader("Content-Disposition", httpio.Attachment(takeout.Name(string(acc.Login), a.now())))

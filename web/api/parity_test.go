@@ -39,6 +39,7 @@ var parity = map[string]string{
 	"/admin/transfers/:id/stop": "stop-transfer", "/connect/:road/test": "test-connection",
 	"/admin/webhooks/new": "add-webhook", "/admin/webhooks/:id": "set-webhook", "/admin/webhooks/:id/switch": "set-webhook", "/admin/webhooks/:id/secret": "rotate-webhook",
 	"/admin/webhooks/:id/remove": "remove-webhook", "/admin/webhooks/:id/test": "test-webhook", "/admin/webhooks/:id/deliveries/:delivery/send": "resend-delivery",
+	"/notifications/read": "see-notifications", "/notifications/:id/read": "see-notifications", "/notifications/settings": "set-notices",
 	"/tokens/:id/revoke": "revoke-token", "/tokens/new": "issue-token", "/trash": "restore-trash",
 }
 

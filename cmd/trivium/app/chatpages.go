@@ -14,13 +14,26 @@ import (
 // chatPeople is what the pages share with the chat road.
 type chatPeople struct {
 	contacts *invite.Contacts
+	requests contactRequests
 	cards    *vcard.VCard // set when the modules of chat are made
 }
 
 func newChatPeople(s *identity.Service) *chatPeople {
 	c := invite.New(s)
 	s.OnContact(c.Joined)
-	return &chatPeople{contacts: c}
+	return &chatPeople{contacts: c, requests: contactRequests{s}}
+}
+
+// contactRequests tells people who asks to be a contact of theirs.
+type contactRequests struct{ identity *identity.Service }
+
+// Register implements xmpp.Module.
+func (c contactRequests) Register(reg *xmpp.Registrar) {
+	reg.Relation(func(_ context.Context, r xmpp.Relation) {
+		if r.New.Has(xmpp.PendingIn) && !r.Old.Has(xmpp.PendingIn) {
+			c.identity.Tell(r.Owner.ID, identity.Notice{Kind: identity.NoticeContact, Protocol: identity.ProtocolXMPP, Factor: r.Contact.String()})
+		}
+	})
 }
 
 // join finds the cards among the modules of chat, and adds the contacts.
@@ -30,7 +43,7 @@ func (p *chatPeople) join(list []xmpp.Module) []xmpp.Module {
 			p.cards = cards
 		}
 	}
-	return append(list, p.contacts)
+	return append(list, p.contacts, p.requests)
 }
 
 // chatPage is what pages have of chat; nil where nobody can chat.

@@ -151,7 +151,12 @@ func newFiles(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, s *identity.Ser
 		Bin: filestore.New(db), Trash: files.TrashMode(cfg.Files.Trash), TrashLife: time.Duration(cfg.Files.TrashDays) * 24 * time.Hour,
 		Versions: cfg.Files.Versions,
 		Mounts:   extra, UniqueCase: cfg.Files.Case == "unique", PortableNames: cfg.Files.PortableNames,
-		Events: func(c files.Changed) { b.Publish(c) }, Passed: func(p files.QuotaPassed) { b.Publish(p) }})
+		Events: func(c files.Changed) { b.Publish(c) }, Passed: func(p files.QuotaPassed) {
+			b.Publish(p)
+			if p.User != "" {
+				s.TellName(p.User, identity.Notice{Kind: identity.NoticeQuota})
+			}
+		}})
 	if err != nil {
 		return nil, err
 	}

@@ -152,10 +152,10 @@ func (t *teller) Notify(ctx context.Context, n identity.Notice) error {
 		return err
 	}
 	var errs []error
-	if t.chat != nil && n.Code.IsZero() && n.Login != "" {
+	if t.chat != nil && n.Ways.Has(identity.NoticeChat) && n.Code.IsZero() && n.Login != "" {
 		errs = append(errs, t.chat.Tell(ctx, n.Domain, string(n.Login), subject, body))
 	}
-	if t.mail != nil {
+	if t.mail != nil && n.Ways.Has(identity.NoticeMail) {
 		for _, to := range []string{n.Profile.Email, n.Email} {
 			if to != "" {
 				errs = append(errs, t.mail.Send(ctx, mail.Message{To: to, Subject: subject, Body: body + "\n-- \n" + t.site + "\n" + t.base() + "\n", Until: n.Until}))

@@ -74,10 +74,26 @@ function ago() {
 	}
 }
 
+// notices keeps the number of unread notifications in the header true, by the page's own stream.
+function notices(source) {
+	source.addEventListener("notices", (e) => {
+		const bell = document.querySelector("[data-notices]");
+		const count = bell?.querySelector("[data-notices-count]");
+		if (!count) return;
+		bell.dataset.notices = count.textContent = e.data;
+		count.hidden = e.data === "0";
+	});
+}
+
 export function live(say) {
 	const url = document.body.dataset.live;
 	const table = document.querySelector("[data-live-table]");
 	const status = document.querySelector("[data-live-status]");
+	if (url && window.EventSource && !(table && status)) {
+		const source = new EventSource(url);
+		notices(source);
+		addEventListener("pagehide", () => source.close());
+	}
 	if (!url || !table || !status || !window.EventSource) return;
 	let lost = 0;
 	let busy = false;
@@ -112,6 +128,7 @@ export function live(say) {
 		if (waiting) { const next = waiting; waiting = null; refresh(next); }
 	};
 	const source = new EventSource(url);
+	notices(source);
 	source.addEventListener("ready", () => { clearTimeout(lost); lost = 0; show(t("Live"), false); refresh("*"); });
 	source.addEventListener("changed", (e) => { if (e.data) refresh(e.data); });
 	source.addEventListener("error", () => {
