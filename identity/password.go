@@ -218,7 +218,7 @@ func (p *passwords) verify(ctx context.Context, from sender, name string, acc *A
 		id, version = acc.ID, acc.CredentialVersion
 	}
 	key := p.cache.key(id, version, text)
-	if p.cache.has(key) && good {
+	if p.cache.has(key) && good && active(acc) {
 		return true, nil
 	}
 	free, err := p.heavily(ctx, from.prefix, r)
@@ -234,9 +234,15 @@ func (p *passwords) verify(ctx context.Context, from sender, name string, acc *A
 	if !p.matches(r, text, password) || !good {
 		return false, nil
 	}
-	p.cache.add(key)
+	if active(acc) {
+		p.cache.add(key)
+	}
 	return true, nil
 }
+
+// active reports whether a right password lets anybody in to acc. Where it does not, it is no faster the second
+// time: that would tell a right one from a wrong one, which get the same answer.
+func active(acc *Account) bool { return acc != nil && acc.State == UserActive }
 
 // recalls reports whether password was found to be that of acc lately. It takes as long where acc
 // is nil.
@@ -247,7 +253,7 @@ func (p *passwords) recalls(acc *Account, password Secret) bool {
 	if acc != nil {
 		id, version = acc.ID, acc.CredentialVersion
 	}
-	return p.cache.has(p.cache.key(id, version, text)) && ok && acc != nil
+	return p.cache.has(p.cache.key(id, version, text)) && ok && active(acc)
 }
 
 // dummy is a record that no password matches, as costly as one made today or, for a share of the

@@ -110,7 +110,7 @@ func (s *Server) getAllSessions(v *visit) error {
 	if view.Filtered && view.Found > 0 {
 		view.EndAll = "/admin/sessions/end?" + q.Encode()
 	}
-	v.fill(&view.page, "admin.sessions", "common.sessions")
+	v.fill(&view.page, "admin.sessions", "admin_sessions.all")
 	view.Live = "/admin/sessions/events"
 	view.Rows, view.Select = s.sessionRows(v, &view.page, found.Sessions, "/admin/sessions"), true
 	if view.cut(v) {

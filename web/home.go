@@ -255,6 +255,9 @@ func (s *Server) base(r *http.Request) string {
 	for _, b := range s.Addrs() {
 		if b.TLS == want {
 			host, port := s.endpoint(b.Addr)
+			if s.opt.Domain == "localhost" {
+				host = s.opt.Domain // as the set-up link has it: cookies and passkeys belong to a name
+			}
 			return address(scheme, host, port, usual)
 		}
 	}

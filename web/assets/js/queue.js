@@ -7,6 +7,7 @@ import { at, inside } from "./below.js";
 const abreast = 3;
 const chunk = 8 * 1024 * 1024; // bytes of one request
 const kept = 20; // rows of what has ended well
+const small = 256 * 1024; // bytes that go with the question whether they may; of what is larger the length goes first
 
 // Queue sends to the folder of a form.
 export class Queue {
@@ -106,7 +107,7 @@ export class Queue {
 
 	options(i) {
 		return {
-			endpoint: this.form.action, chunkSize: chunk, retryDelays: [0, 1000, 3000, 10000, 30000], uploadDataDuringCreation: true,
+			endpoint: this.form.action, chunkSize: chunk, retryDelays: [0, 1000, 3000, 10000, 30000], uploadDataDuringCreation: i.file.size <= small,
 			metadata: { filename: i.name, taken: i.taken ?? "" }, storeFingerprintForResuming: i.file.size > chunk, removeFingerprintOnSuccess: true,
 			fingerprint: async (file) => ["tus", document.body.dataset.user, this.form.action, i.name, file.size, file.lastModified].join("|"),
 			onProgress: (sent) => this.progress(i, sent),
@@ -148,6 +149,7 @@ export class Queue {
 		}
 		i.why = err.originalResponse?.getBody()?.trim() || t("not uploaded: the connection broke. Try again.");
 		i.row.dataset.state = "failed";
+		i.label.setAttribute("role", "alert");
 		i.label.textContent = `${i.name}: ${i.why}`;
 		this.failed.push(i);
 		this.next(i);
