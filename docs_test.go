@@ -11,13 +11,9 @@ import (
 
 // TestManualNamesTests: each test that the manual names as the proof of something is there.
 func TestManualNamesTests(t *testing.T) {
-	page, err := os.ReadFile("docs/xmpp.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	there := map[string]bool{}
 	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
-	err = filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(name, "_test.go") {
 			return err
 		}
@@ -30,13 +26,19 @@ func TestManualNamesTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile("`(Test[A-Z]\\w+)`").FindAllSubmatch(page, -1)
-	if len(named) == 0 {
-		t.Error("no test is named")
-	}
-	for _, m := range named {
-		if !there[string(m[1])] {
-			t.Errorf("docs/xmpp.md names %s, which is nowhere", m[1])
+	for _, page := range []string{"docs/xmpp.md", "e2e/CHECKS.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := regexp.MustCompile("`(Test[A-Z]\\w+)`").FindAllSubmatch(text, -1)
+		if len(named) == 0 {
+			t.Errorf("%s names no test", page)
+		}
+		for _, m := range named {
+			if !there[string(m[1])] {
+				t.Errorf("%s names %s, which is nowhere", page, m[1])
+			}
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
@@ -53,36 +52,5 @@ func shoot(t *testing.T, ctx context.Context) {
 		if b, err := chromedp.Run(ctx, chromedp.CaptureScreenshot()); err == nil {
 			_ = os.WriteFile(dir+"/"+t.Name()+".png", b, 0o600)
 		}
-	}
-}
-
-// TestAdministratorInABrowser is the story as the administrator sees it: the set-up link, an
-// account, its sessions on two roads in one list, and the end of one of them by a click.
-func TestAdministratorInABrowser(t *testing.T) {
-	ctx := browse(t)
-	s := serve(t)
-	base, _, _ := strings.Cut(s.setup, "/setup?") // cookies belong to the host of the link
-	do(t, ctx, "set-up", chromedp.Navigate(s.setup),
-		chromedp.SendKeys(chromedp.CSS(`input[name="login"]`), "root1"),
-		chromedp.SendKeys(chromedp.CSS(`input[name="password"]`), password),
-		chromedp.Click(chromedp.CSS(`main form[action="/setup"] button`)),
-		chromedp.WaitVisible(chromedp.CSS(`body[data-level="100"]`)))
-	s.run(t, password+"\n", "user", "add", "alice", "--password-stdin")
-	ftp := dialFTP(t, s.addr["ftp"])
-	ftp.login("alice", password)
-	xmpp := dialXMPP(t, s.addr["xmpps"], "localhost")
-	xmpp.login("alice", password, "localhost", "phone")
-
-	do(t, ctx, "live sessions", chromedp.Navigate(base+"/admin/sessions"),
-		chromedp.WaitVisible(chromedp.CSS(`[data-testid="session-row"][data-protocol="ftp"][data-user="alice"]`)),
-		chromedp.WaitVisible(chromedp.CSS(`[data-testid="session-row"][data-protocol="xmpp"][data-user="alice"]`)),
-		chromedp.WaitVisible(chromedp.CSS(`[data-testid="session-row"][data-protocol="web"][data-user="root1"]`)))
-	do(t, ctx, "end one", chromedp.Click(chromedp.CSS(`[data-testid="session-row"][data-protocol="ftp"][data-user="alice"] button`)),
-		chromedp.Click(chromedp.CSS(`dialog[open] button.danger`))) // it asks once
-	if reply, err := ftp.reply(); err != nil || reply[:3] != "421" {
-		t.Errorf("FTP: got %q, %v, want 421", reply, err)
-	}
-	if left := s.sessions(t, "--user", "alice"); len(left) != 1 || left[0].Protocol != "xmpp" {
-		t.Errorf("left: %+v", left)
 	}
 }

@@ -88,7 +88,7 @@ func (p *pages) window(t *testing.T, name, level string, more ...string) *person
 }
 
 // TestPages are the checks of the pages in a real browser, forty of them with numbers, and attacks.
-// docs/checks.md says which test shows which.
+// CHECKS.md says which test shows which.
 func TestPages(t *testing.T) {
 	p := openPages(t)
 	for _, first := range []struct {
