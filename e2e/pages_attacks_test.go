@@ -40,7 +40,7 @@ func (p *pages) storedText(t *testing.T) {
 	const file = `"><img src=x onerror=alert(1) id=xss>.txt`
 	ftp.store(file, []byte(evilText))
 	ftp.do("MKD "+`"><script>alert(3)<`, "257")
-	if status, _, body := w.submit("/files/?share="+url.QueryEscape(file), "/shares/new", url.Values{"path": {"/" + file}, "note": {evilText}, "kind": {"read"}}); status != http.StatusSeeOther {
+	if status, _, body := w.submit("/files/?share="+url.QueryEscape(file), "/shares/new", url.Values{"path": {"/" + file}, "note": {evilText}, "kind": {"read"}, "expires": {"30"}}); status != http.StatusSeeOther {
 		t.Fatalf("share: %d %s", status, body)
 	}
 	p.s.run(t, "", "invite", "add", "--note", evilText)
