@@ -310,7 +310,7 @@ func navParts() []struct {
 		name  string
 		pages []string
 	}{
-		{"you", []string{"home", "notifications", "files", "trash", "shares", "chat", "contacts", "groups", "sessions", "tokens", "security", "account"}},
+		{"you", []string{"home", "notifications", "files", "trash", "shares", "chat", "contacts", "groups", "sessions", "activity", "tokens", "security", "account"}},
 		{"administration", []string{"admin", "admin.sessions", "admin.transfers", "admin.bans", "admin.audit"}},
 		{"people", []string{"admin.users", "admin.invites", "admin.groups", "admin.import", "admin.sources", "admin.applications"}},
 		{"server", []string{"admin.doctor", "admin.policy", "admin.webhooks", "admin.backups", "admin.certificates", "admin.config", "admin.maintenance", "admin.about"}},

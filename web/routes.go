@@ -247,6 +247,10 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/backups/:name/remove", Level: admin, Page: "admin.backups", confirm: true, handle: s.postRemoveBackup},
 		{Method: post, Path: "/admin/backups/:name/download", Level: identity.LevelRoot, Page: "admin.backups", confirm: true, handle: s.postBackupFile},
 
+		// A person's own part of the audit log.
+		{Method: get, Path: "/activity", Level: in, Page: "activity", nav: "Activity", icon: "list", handle: s.getActivity},
+		{Method: get, Path: "/activity/export", Level: in, Page: "activity", handle: s.getActivityExport},
+
 		// What a person is told.
 		{Method: get, Path: "/notifications", Level: in, Page: "notifications", nav: "Notifications", icon: "bell", handle: s.getNotifications},
 		{Method: get, Path: "/notifications/events", Level: in, Page: "notifications", handle: s.getNoticeEvents},

@@ -18,6 +18,7 @@ func (a *API) registerAudit() {
 	handle(a, identity.LevelStaff, http.MethodGet, "/audit/events", "list-audit-events", "The names of events that are in the log", a.auditEvents)
 	handle(a, identity.LevelStaff, http.MethodGet, "/audit/head", "audit-head", "Where the log ends, to be noted down or followed from", a.auditHead)
 	handle(a, identity.LevelAdmin, http.MethodGet, "/audit/verify", "verify-audit", "Check that no row of the log was changed, removed, added or moved", a.auditVerify)
+	handle(a, identity.LevelLoggedIn, http.MethodGet, "/activity", "list-activity", "What the audit log has about your own account: log-ins of the last 30 days, and every change; newest first", a.activity)
 	handle(a, identity.LevelLoggedIn, http.MethodGet, "/audit/own", "list-own-logins", "One's own log-in attempts of the last 30 days, newest first", a.auditOwn)
 }
 
@@ -200,4 +201,30 @@ func (a *API) auditOwn(ctx context.Context, in *struct {
 		return nil, err
 	}
 	return &struct{ Body []identity.AuditOut }{outOf(list)}, nil
+}
+
+// activityRows are how many rows one answer has.
+const activityRows = 200
+
+func (a *API) activity(ctx context.Context, in *struct {
+	Event  string `query:"event" enum:"login.*,session.*,device.*,user.*,level.*,password.*,factor.*,token.*,link.*,certificate.*,notice.*" doc:"one family of events; absent: all"`
+	Before string `query:"before" maxLength:"64" doc:"the cursor of the page before"`
+}) (*auditOut, error) {
+	if _, err := person(ctx); err != nil {
+		return nil, err
+	}
+	before, err := identity.ParseAuditCursor(in.Before)
+	if err != nil {
+		return nil, err
+	}
+	c := who(ctx)
+	list, next, err := a.id.OwnLog(ctx, identity.Credentials{UserID: c.owner, User: c.actor.User}, in.Event, before, activityRows)
+	if err != nil {
+		return nil, err
+	}
+	out := &auditOut{Body: outOf(list)}
+	if next != (identity.AuditCursor{}) {
+		out.Link = "<" + Prefix + "/activity?" + url.Values{"event": {in.Event}, "before": {next.String()}}.Encode() + `>; rel="next"`
+	}
+	return out, nil
 }

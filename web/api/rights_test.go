@@ -53,7 +53,7 @@ var levels = map[string]identity.Level{
 	"list-applications": identity.LevelAdmin, "show-application": identity.LevelAdmin, "add-application": identity.LevelAdmin, "set-application": identity.LevelAdmin, "renew-application-secret": identity.LevelAdmin,
 	"remove-application": identity.LevelAdmin, "list-application-uses": identity.LevelLoggedIn, "end-application-use": identity.LevelLoggedIn,
 
-	"list-notifications": identity.LevelLoggedIn, "see-notifications": identity.LevelLoggedIn, "list-notices": identity.LevelLoggedIn, "set-notices": identity.LevelLoggedIn,
+	"list-notifications": identity.LevelLoggedIn, "list-activity": identity.LevelLoggedIn, "see-notifications": identity.LevelLoggedIn, "list-notices": identity.LevelLoggedIn, "set-notices": identity.LevelLoggedIn,
 	"list-webhooks": identity.LevelAdmin, "add-webhook": identity.LevelAdmin, "show-webhook": identity.LevelAdmin, "set-webhook": identity.LevelAdmin, "remove-webhook": identity.LevelAdmin,
 	"test-webhook": identity.LevelAdmin, "list-webhook-events": identity.LevelAdmin, "rotate-webhook": identity.LevelAdmin, "resend-delivery": identity.LevelAdmin, "list-deliveries": identity.LevelAdmin, "watch-events": identity.LevelLoggedIn,
 	"list-backups": identity.LevelAdmin, "create-backup": identity.LevelAdmin, "running-backup": identity.LevelAdmin, "stop-backup": identity.LevelAdmin, "show-backup": identity.LevelAdmin,
