@@ -31,8 +31,8 @@ func newPacker() *packer {
 	}}}
 }
 
-// packLevel is that of pages: another step makes a page a fiftieth smaller for a fifth more time.
-const packLevel = 3
+// packLevel is that of pages: a higher one makes a page a twentieth smaller for half as much time again.
+const packLevel = 1
 
 // takesGzip reports whether the client takes gzip (RFC 9110 section 12.5.3): it is named, and not with
 // a weight of 0.
