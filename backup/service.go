@@ -309,6 +309,9 @@ func (s *Service) create(ctx context.Context, kind string) (r Record, err error)
 
 // inWords says what a full disk means.
 func inWords(err error) error {
+	if errors.Is(err, unix.EFBIG) {
+		return fmt.Errorf("the backup is larger than a file may be here: nothing was kept of it, and older ones are as they were. Raise the limit of file sizes (ulimit -f, LimitFSIZE), or set backup.to to a folder on another disk: %w", err)
+	}
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		return fmt.Errorf("the disk is full: nothing was kept of this backup, and older ones are as they were. Make room, or set backup.to to a folder on another disk: %w", err)
 	}

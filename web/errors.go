@@ -123,17 +123,17 @@ func answerTo(err error) answer {
 // words is a sentence: what the error itself says, where that was written for people.
 func (a answer) words(l *text.Language, err error) string {
 	if name := (*files.NameError)(nil); errors.As(err, &name) {
-		return l.Echo("service", sentence(name.Error()))
+		return sentence(l.Echo("service", name.Error()))
 	}
 	if a.err != nil && a.explains {
 		own := strings.TrimSuffix(err.Error(), ": "+a.err.Error())
 		if own != "" && own != a.err.Error() {
-			return l.Echo("service", sentence(own))
+			return sentence(l.Echo("service", own))
 		}
 	}
 	var soft *files.SoftLimitError
 	if errors.As(err, &soft) {
-		return l.Echo("service", sentence(soft.Error()))
+		return sentence(l.Echo("service", soft.Error()))
 	}
 	said := ""
 	if message := identity.MaintenanceMessage(err); message != "" {
@@ -164,13 +164,6 @@ func spell(l *text.Language, d time.Duration) string {
 	default:
 		return l.T("time.hours", (s+3599)/3600)
 	}
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
 }
 
 // retryAfter adds the header where err knows how long to wait.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -18,6 +19,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"trivium/identity"
 	"trivium/web/text"
 )
 
@@ -363,5 +365,24 @@ func TestCodeHasNoWords(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// TestServiceSentences: what identity and tokens say of a mistake is said in the language, as a whole sentence.
+func TestServiceSentences(t *testing.T) {
+	languages, _, err := text.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	de := languages.Match("de")
+	for english, want := range map[string]string{
+		"the password is too short; use at least 8 characters": "Das Passwort ist zu kurz; nehmen Sie mindestens 8 Zeichen.",
+		`there is a user "alice" already`:                      "Den Benutzer „alice“ gibt es schon.",
+		"something that nobody has translated":                 "Something that nobody has translated.",
+	} {
+		err := fmt.Errorf("%s: %w", english, identity.ErrInvalid)
+		if got := answerTo(err).words(de, err); got != want {
+			t.Errorf("%q: %q, want %q", english, got, want)
+		}
 	}
 }

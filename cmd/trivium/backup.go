@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"trivium/backup"
 	"trivium/cmd/trivium/app"
 )
@@ -152,6 +154,11 @@ func (c *backupCreateCmd) stream(s *shell) (err error) {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
+		for _, full := range []error{unix.ENOSPC, unix.EDQUOT, unix.EFBIG} {
+			if errors.Is(err, full) {
+				return &failure{exit: exitFailed, code: "no_space", message: c.To + " does not fit (" + full.Error() + "); nothing of it was kept", hint: "make room, or give another folder to --to"}
+			}
+		}
 		return err
 	}
 	if err := os.Rename(f.Name(), c.To); err != nil {

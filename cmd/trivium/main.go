@@ -42,6 +42,7 @@ func run(args, environ []string, stdin *os.File, stdout, stderr io.Writer) int {
 		return s.report(usageError(parser.Model, err))
 	}
 	s.fillFromEnv()
+	signal.Ignore(syscall.SIGXFSZ) // a limit of file sizes fails a write, and does not end the process
 	ctx := context.Background()
 	if parsed.Command() != "serve" { // which has its own way to stop
 		var stop context.CancelFunc

@@ -3,7 +3,6 @@ package text
 import (
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/text/language"
 	printing "golang.org/x/text/message"
@@ -100,17 +99,4 @@ func (l *Language) Bytes(n int64) string {
 		s = whole + l.numbers.point + digit
 	}
 	return s + " " + units[unit:unit+1] + "B"
-}
-
-// Sentence is s with a large letter in front and an end behind it.
-func Sentence(s string) string {
-	r, n := utf8.DecodeRuneInString(s)
-	if n == 0 || r == utf8.RuneError {
-		return s
-	}
-	s = strings.ToUpper(string(r)) + s[n:]
-	if !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "!") && !strings.HasSuffix(s, "?") {
-		s += "."
-	}
-	return s
 }

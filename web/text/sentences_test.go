@@ -30,6 +30,8 @@ func speakers() []speaker {
 		{section: "finding", files: "cmd/trivium/app/check_*.go"},
 		{section: "finding", files: "cmd/trivium/app/doctor.go"},
 		{section: "finding", files: "doctor/*.go"},
+		{section: "service", files: "identity/*.go", errors: true},
+		{section: "service", files: "tokens/*.go", errors: true},
 	}
 }
 
@@ -94,6 +96,10 @@ func sentencesOfNode(set *token.FileSet, f *ast.File, top ast.Node, outer map[st
 			}
 		case *ast.CallExpr:
 			switch name := called(n); {
+			case name == "faultf" || name == "fail":
+				if onlyErrors && len(n.Args) > 1 && meant(n.Args[0]) {
+					say(&ast.CallExpr{Fun: &ast.Ident{Name: "Sprintf", NamePos: n.Pos()}, Args: n.Args[1:]})
+				}
 			case name == "Errorf" || name == "New":
 				if onlyErrors && explains(n) || !onlyErrors {
 					say(n)
@@ -113,8 +119,13 @@ func sentencesOfNode(set *token.FileSet, f *ast.File, top ast.Node, outer map[st
 
 // explains reports whether an error is one whose own words pages show: it wraps what means so.
 func explains(c *ast.CallExpr) bool {
-	last, name := c.Args[len(c.Args)-1], ""
-	switch x := last.(type) {
+	return len(c.Args) > 0 && meant(c.Args[len(c.Args)-1])
+}
+
+// meant reports whether an expression is an error whose words are shown.
+func meant(e ast.Expr) bool {
+	name := ""
+	switch x := e.(type) {
 	case *ast.Ident:
 		name = x.Name
 	case *ast.SelectorExpr:
