@@ -7,6 +7,7 @@ import { zone } from "./zone.js";
 import { connect } from "./connect.js";
 import { passkeys, chatAnswers } from "./passkey.js";
 import { doctor } from "./doctor.js";
+import { shortcuts } from "./keys.js";
 import { t } from "./words.js";
 
 const say = (text) => {
@@ -182,4 +183,5 @@ selections();
 zone();
 live(say);
 upload(say);
+shortcuts();
 document.documentElement.dataset.ready = "1";
