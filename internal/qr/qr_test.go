@@ -57,3 +57,20 @@ func TestSVG(t *testing.T) {
 		t.Error("what no code can hold is drawn")
 	}
 }
+
+// What was drawn is kept, and is what would be drawn.
+func TestDrawings(t *testing.T) {
+	var d Drawings
+	for range 2 {
+		for _, text := range []string{"xmpp:alice@example.org", "ftp://alice@example.org/"} {
+			want, err := SVG(text)
+			got, err2 := d.SVG(text)
+			if err != nil || err2 != nil || got != want {
+				t.Errorf("%s: %v, %v, %.60s", text, err, err2, got)
+			}
+		}
+	}
+	if len(d.drawn) != 2 {
+		t.Errorf("%d are kept", len(d.drawn))
+	}
+}
