@@ -83,6 +83,7 @@ var mayImport = []struct {
 	{"xmpp/private", []string{"xmpp", "identity"}},
 	{"xmpp/push", []string{"xmpp", "identity"}},
 	{"xmpp/vcard", []string{"xmpp", "identity"}},
+	{"xmpp/announce", []string{"xmpp", "identity", "internal/..."}},
 	{"xmpp/notice", []string{"xmpp", "identity", "internal/..."}},
 	{"xmpp/mam", []string{"xmpp", "identity", "internal/..."}},
 	{"xmpp/mam/sqlstore", []string{"xmpp/mam", "identity", "internal/sqldb"}},

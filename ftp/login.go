@@ -111,7 +111,7 @@ func (s *session) welcome(code int, text string) {
 	s.forgetLog()
 	s.tree = s.srv.files.View(s.ses)
 	s.attempts = 0
-	welcome := s.display(code, s.srv.cfg.DisplayLogin)
+	welcome := s.display(code, s.srv.cfg.DisplayLogin) + s.announced(code)
 	s.ses.Update(func(d *identity.Details) { d.State = identity.StateReady })
 	s.mu.Lock()
 	s.loggedIn = true
@@ -120,6 +120,20 @@ func (s *session) welcome(code int, text string) {
 	s.quiet = s.idleSince
 	s.write(welcome + line(code, text))
 	s.mu.Unlock()
+}
+
+// announced is what people are told now, as the lead of the reply to a log-in.
+func (s *session) announced(code int) string {
+	list := s.srv.identity.Announced(s.ses, identity.PlaceFTP)
+	if len(list) == 0 {
+		return ""
+	}
+	c, _ := s.ses.Credentials()
+	var b strings.Builder
+	for _, a := range list {
+		b.WriteString(lead(code, textLines(a.In(c.Profile.Lang))))
+	}
+	return b.String()
 }
 
 // refuse answers a log-in that failed; the last attempt ends the connection.

@@ -161,7 +161,9 @@ type Service struct {
 	onChange               []func(context.Context, []UserID)
 	tunable                atomic.Pointer[Tunable]
 	maintenance            atomic.Pointer[Maintenance] // never nil
-	maintaining            sync.Mutex                  // held while it is changed; before truth
+	announced              *announcements
+	announceSwept          time.Time  // Run's alone
+	maintaining            sync.Mutex // held while it is changed; before truth
 	onSetting              []func(key, value string, set bool)
 	routeLevel             func(Resource) (Level, bool) // set before Run; nil: no road has said
 }
@@ -215,6 +217,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		classes.dns = o.Resolver
 	}
 	s.maintenance.Store(&Maintenance{})
+	s.announced = newAnnouncements()
 	s.tunable.Store(&Tunable{Limits: o.Limits, PasswordStrength: o.PasswordStrength})
 	s.Registry = newRegistry(o, classes)
 	s.Registry.ban, s.Registry.onEnd = s.throttle, s.sessionsEnded
@@ -290,6 +293,9 @@ func (s *Service) load(ctx context.Context) error {
 	}
 	if err := s.loadMaintenance(ctx); err != nil {
 		return err
+	}
+	if err := s.loadAnnouncements(ctx); err != nil {
+		return fmt.Errorf("reading the announcements: %w", err)
 	}
 	if err := s.knowHead(ctx); err != nil {
 		return fmt.Errorf("reading where the audit log ended: %w", err)
@@ -377,6 +383,7 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 			failing = err != nil
 			s.sweep()
+			s.sweepAnnouncements(ctx)
 		}
 	}
 	beside.Wait()

@@ -117,6 +117,10 @@ type StoreReader interface {
 	Notifications(ctx context.Context, user UserID, before int64, limit int) ([]Notification, error)
 	UnseenNotifications(ctx context.Context, user UserID) (int, error)
 	NoticeChoices(ctx context.Context, user UserID) (map[NoticeKind]NoticeWays, error)
+	// Announcements lists all, the one that begins first first; Announced are the IDs of those that an
+	// account was told at a place.
+	Announcements(ctx context.Context) ([]Announcement, error)
+	Announced(ctx context.Context, owner UserID, p Place) ([]string, error)
 	// Setting reads a small named value, such as the set-up code.
 	Setting(ctx context.Context, name string) (string, error)
 	// Choices lists what people have set in the running server, by key; Choice reads one value. Their
@@ -231,6 +235,11 @@ type StoreWriter interface {
 	PutSetting(ctx context.Context, name, value string) error        // "" removes
 	PutChoice(ctx context.Context, c Setting) error                  // by Key; "" is a value
 	RemoveChoice(ctx context.Context, key string) error              // ErrNotFound where there is none
+	// PutAnnouncement inserts by ID, or replaces texts and end. NoteAnnounced returns the accounts of whom it
+	// was not noted; ForgetAnnouncements removes those that were over before a time, and who was told.
+	PutAnnouncement(ctx context.Context, a Announcement) error
+	NoteAnnounced(ctx context.Context, id string, p Place, owners ...UserID) (fresh []UserID, err error)
+	ForgetAnnouncements(ctx context.Context, before time.Time) error
 }
 
 // Record is a password record, sealed with the server's key: to the store it is bytes. Salt and

@@ -220,6 +220,7 @@ type page struct {
 	CSRF                     string
 	Nav                      []navGroup
 	Flash                    *flash
+	Banners                  []banner
 	RequestID                string
 	Theme                    string // light, dark or "" for the system's
 	Live                     string // address of the page's event stream; "" where it has none
@@ -233,6 +234,9 @@ type page struct {
 	now                      time.Time
 	words                    *text.Language
 }
+
+// Now is when the page was made.
+func (p *page) Now() time.Time { return p.now }
 
 // T is a text in the visitor's language.
 func (p *page) T(key string, args ...any) string { return p.words.T(key, args...) }
@@ -287,6 +291,9 @@ func (v *visit) fill(p *page, id, title string) {
 			s.log.Warn("unread notifications were not counted", "err", err)
 		}
 		p.Unread = n
+		if v.Request().Header.Get(partHeader) != partRows {
+			p.Banners = v.banners()
+		}
 	}
 }
 
@@ -313,7 +320,7 @@ func navParts() []struct {
 		pages []string
 	}{
 		{"you", []string{"home", "notifications", "files", "trash", "shares", "chat", "contacts", "groups", "sessions", "activity", "tokens", "security", "account"}},
-		{"administration", []string{"admin", "admin.sessions", "admin.transfers", "admin.bans", "admin.audit"}},
+		{"administration", []string{"admin", "admin.sessions", "admin.transfers", "admin.announcements", "admin.bans", "admin.audit"}},
 		{"people", []string{"admin.users", "admin.invites", "admin.groups", "admin.import", "admin.sources", "admin.applications"}},
 		{"server", []string{"admin.doctor", "admin.policy", "admin.webhooks", "admin.backups", "admin.certificates", "admin.config", "admin.maintenance", "admin.about"}},
 	}

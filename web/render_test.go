@@ -120,6 +120,8 @@ func views() map[string][2]any {
 		"groups":     {&ownGroupsView{}, &ownGroupsView{page: p, Rows: []ownGroup{{Name: nasty, Path: pathOf("groups", nasty), Files: filesHref("/groups/" + nasty), GID: 1, Manager: true, Roster: true, Room: true, Members: []identity.Member{{Login: identity.UserName(nasty)}, {Login: "b", Manager: true}}}, {Name: "b", GID: 2}}}},
 		"admin_groups": {&groupsView{}, &groupsView{page: p, Name: fullField("name"), Shared: 1, PersonalNames: []string{nasty, "b"},
 			Rows: []groupRow{{Name: nasty, Path: pathOf("admin", "groups", nasty), GID: 1, Folder: true, Levels: opts, Members: []string{nasty}, Primary: []string{nasty, "b"}}, {Name: "empty", GID: 2}, {Name: "own", Personal: true}}}},
+		"admin_announcements": {&announcementsView{}, &announcementsView{page: p, Text: withRows, Other: withRows, To: withOptions, Level: withOptions, From: withOptions, Until: withOptions, Group: fullField("group"), Tag: fullField("tag"), Places: opts,
+			Rows: []announcementRow{{Announcement: identity.Announcement{ID: nasty, Text: nasty, CreatedBy: nasty}, Word: nasty, Whom: nasty, Where: nasty, Begins: p.Stamp(noon), Ends: p.Stamp(noon), EndPath: "/admin/announcements/a/end"}, {}}}},
 		"admin_maintenance": {newMaintenanceView(), &maintenanceView{page: p, On: true, Text: nasty, By: nasty, Since: p.Stamp(noon), Until: p.Stamp(noon), Message: fullField("message"), For: withOptions, End: true, Others: 3}},
 		"admin_about":       {&aboutView{}, &aboutView{page: p, Go: nasty, System: nasty, Engine: nasty, Size: 1, Parts: []licences.Part{{Name: nasty, Version: nasty, Licence: nasty, Text: "https://example.org/"}}}},
 		"admin_transfers": {&transfersView{}, &transfersView{page: p, Rows: []transferRow{

@@ -268,6 +268,11 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/webhooks/:id/remove", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, confirm: true, handle: s.postRemoveWebhook},
 		{Method: post, Path: "/admin/webhooks/:id/test", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, handle: s.postWebhookTest},
 		{Method: post, Path: "/admin/webhooks/:id/deliveries/:delivery/send", Level: admin, Page: "admin.webhooks", only: s.hasWebhooks, handle: s.postWebhookResend},
+		// What people are told.
+		{Method: get, Path: "/admin/announcements", Level: admin, Page: "admin.announcements", nav: "Announcements", icon: "chat", handle: s.getAnnouncements},
+		{Method: post, Path: "/admin/announcements/new", Level: admin, Page: "admin.announcements", handle: s.postAnnouncement},
+		{Method: post, Path: "/admin/announcements/:id/end", Level: admin, Page: "admin.announcements", handle: s.postAnnouncementEnd},
+		{Method: post, Path: "/announcements/:id/put-away", Level: in, Page: "announcements", handle: s.postPutAway},
 		// Maintenance.
 		{Method: get, Path: "/admin/maintenance", Level: admin, Page: "admin.maintenance", nav: "Maintenance", icon: "stop", handle: s.getMaintenance},
 		{Method: post, Path: "/admin/maintenance/on", Level: admin, Page: "admin.maintenance", confirm: true, handle: s.postMaintenanceOn},

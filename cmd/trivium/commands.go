@@ -26,6 +26,7 @@ type commands struct {
 
 	Session  sessionCmd  `cmd:"" group:"live" help:"Who is connected now, on all roads."`
 	Transfer transferCmd `cmd:"" group:"live" help:"What is being sent and received now."`
+	Announce announceCmd `cmd:"" group:"live" help:"Tell people something on all roads."`
 	Ban      banCmd      `cmd:"" group:"live" help:"Addresses that may not connect."`
 	Audit    auditCmd    `cmd:"" group:"live" help:"Log-ins and changes, newest first."`
 

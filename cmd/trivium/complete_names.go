@@ -97,6 +97,7 @@ func listOf() map[string]struct{ path, name, help string } {
 		"share":       {"/shares", "id", "path"},
 		"invite":      {"/invites", "id", "note"},
 		"application": {"/applications", "id", "name"},
+		"announce":    {"/announcements", "id", "text"},
 	}
 }
 

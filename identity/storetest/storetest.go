@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(t *testing.T) identity.Store) {
 		{"settings", settings},
 		{"requests that are done once", onceRows},
 		{"notifications, and what people want to hear of", notifications},
+		{"announcements, and who was told", announcements},
 		{"choices", choices},
 		{"a context that is over", contexts},
 	} {

@@ -165,6 +165,7 @@ func New(o Options) (*API, error) {
 	a.registerConnect()
 	a.registerBackups()
 	a.registerMaintenance()
+	a.registerAnnouncements()
 	a.document()
 	a.page = sync.OnceValues(a.refHTML)
 	if err := a.known(dangerous()); err != nil {

@@ -33,6 +33,7 @@ var parity = map[string]string{
 	"/account/picture": "- chat's own road has it (XEP-0084), and vCards", "/account/picture/remove": "- likewise",
 	"/admin/backups/new": "create-backup", "/admin/backups/stop": "stop-backup", "/admin/backups/:name/verify": "verify-backup",
 	"/admin/backups/:name/remove": "remove-backup", "/admin/backups/:name/download": "download-backup",
+	"/admin/announcements/new": "add-announcement", "/admin/announcements/:id/end": "end-announcement", "/announcements/:id/put-away": "put-away-announcement",
 	"/admin/maintenance/on": "set-maintenance", "/admin/maintenance/off": "set-maintenance",
 	"/admin/config/reload": "reload-config", "/admin/config/set": "set-config", "/admin/config/unset": "unset-config",
 	"/admin/certificates/import": "import-server-certificate", "/admin/certificates/selfsigned": "make-server-certificate",

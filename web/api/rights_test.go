@@ -64,6 +64,8 @@ var levels = map[string]identity.Level{
 	"pending-config": identity.LevelAdmin, "reload-config": identity.LevelAdmin, "set-config": identity.LevelRoot, "unset-config": identity.LevelRoot,
 	"list-server-certificates": identity.LevelAdmin, "import-server-certificate": identity.LevelRoot, "make-server-certificate": identity.LevelRoot,
 
+	"list-announcements": identity.LevelAdmin, "add-announcement": identity.LevelAdmin, "preview-announcement": identity.LevelAdmin, "end-announcement": identity.LevelAdmin,
+	"my-announcements": identity.LevelLoggedIn, "put-away-announcement": identity.LevelLoggedIn,
 	"show-maintenance": identity.LevelAdmin, "set-maintenance": identity.LevelAdmin,
 
 	"doctor": identity.LevelAdmin, "list-checks": identity.LevelAdmin, "fix-check": identity.LevelRoot,

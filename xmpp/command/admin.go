@@ -27,6 +27,7 @@ type Accounts interface {
 	SetUser(ctx context.Context, by identity.Actor, name string, c identity.UserChange) (identity.Account, error)
 	SetPassword(ctx context.Context, by identity.Actor, name string, password identity.Secret, keep *identity.Session) error
 	RemoveUser(ctx context.Context, by identity.Actor, name string) error
+	Announce(ctx context.Context, by identity.Actor, n identity.NewAnnouncement) (identity.Announcement, error)
 }
 
 // Sessions is what commands need of identity's list of sessions.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"trivium/identity"
 	"trivium/xmpp"
@@ -144,9 +145,13 @@ func (d *admin) registered(state identity.UserState) func(context.Context, int) 
 func (d *admin) online(context.Context, int) ([]string, error) { return d.bare(), nil }
 
 // maxAnnouncement bounds a message to all, in bytes.
-const maxAnnouncement = 4000
+const maxAnnouncement = identity.MaxAnnouncement
 
-// announce is section 4.23.
+// announced is for how long an announcement to those who are in chat holds: whoever has no client yet that
+// gets messages is told within that time.
+const announced = time.Minute
+
+// announce is section 4.23: an announcement like those of the pages, to those who are in chat.
 func (d *admin) announce(context.Context, *Call) (*Page, error) {
 	return form("Tell all who are in chat", "", func(ctx context.Context, c *Call) (*Page, error) {
 		text := strings.TrimSpace(strings.Join(c.Values["announcement"], "\n"))
@@ -156,7 +161,10 @@ func (d *admin) announce(context.Context, *Call) (*Page, error) {
 		case len(text) > maxAnnouncement:
 			return nil, invalid(fmt.Sprintf("The announcement is longer than %d bytes.", maxAnnouncement))
 		}
-		told, err := d.tell(ctx, c, text)
+		told := len(d.bare())
+		at := c.Router.Now()
+		_, err := d.accounts.Announce(ctx, c.Actor(), identity.NewAnnouncement{Text: text, Audience: identity.Audience{Kind: identity.AudienceOnline},
+			Places: []identity.Place{identity.PlaceChat}, From: at, Until: at.Add(announced)})
 		if err != nil {
 			return nil, err
 		}

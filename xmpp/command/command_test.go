@@ -12,6 +12,7 @@ import (
 	"trivium/identity"
 	"trivium/tokens"
 	"trivium/xmpp"
+	"trivium/xmpp/announce"
 	"trivium/xmpp/command"
 	. "trivium/xmpp/xmpptest"
 )
@@ -36,7 +37,12 @@ type place struct {
 // start starts a server with an administrator, boss, and one of no less level, other.
 func start(t *testing.T) place {
 	site, issued := StartWithTokens(t, func(svc *identity.Service, issued *tokens.Service) []xmpp.Module {
-		return []xmpp.Module{command.New(append(command.Admin(svc, svc.Registry), command.Own(svc.Registry, issuer{issued})...)...)}
+		told := announce.New(svc, svc.Registry)
+		svc.OnAnnounce(told.Begin)
+		ctx, stop := context.WithCancel(context.Background())
+		go told.Run(ctx)
+		t.Cleanup(stop)
+		return []xmpp.Module{command.New(append(command.Admin(svc, svc.Registry), command.Own(svc.Registry, issuer{issued})...)...), told}
 	})
 	p := place{site, issued}
 	for _, name := range []string{"boss", "other"} {
@@ -201,8 +207,8 @@ func TestSessionsOfOthers(t *testing.T) {
 	Has(t, "telling nothing", fill(t, boss, admin+"announce", "announcement= "), "<bad-payload")
 	Quiet(alice, second, other)
 	Has(t, "telling", fill(t, boss, admin+"announce", "announcement=Down at 9\nfor an hour"), "3 users were told.")
-	Has(t, "alice", alice.Settle(), "<message type='headline' from='example.org'", "<body>Down at 9&#xA;for an hour</body>")
-	Has(t, "other", other.Settle(), "Down at 9")
+	Has(t, "alice", alice.Expect("</message>"), "<message type='headline' from='example.org'", "<body>Down at 9&#xA;for an hour</body>")
+	Has(t, "other", other.Expect("</message>"), "Down at 9")
 
 	Has(t, "one", fill(t, boss, admin+"end-user-session", "accountjids="+second.JID), "Done.")
 	Has(t, "the second", second.Rest(), "<policy-violation")

@@ -28,6 +28,7 @@ import (
 	"trivium/web/dav"
 	"trivium/webhooks"
 	"trivium/xmpp"
+	"trivium/xmpp/announce"
 	"trivium/xmpp/mam"
 	"trivium/xmpp/notice"
 	xmppstore "trivium/xmpp/sqlstore"
@@ -36,7 +37,7 @@ import (
 // roads are the three servers and the control socket, in the order in which they open.
 func roads() fx.Option {
 	return fx.Module("roads",
-		fx.Provide(notice.New, newChatPeople, newMail, newTeller, newCerts, givenCerts, newStatus, newTester, newAPI, newFTP, newWeb, newArchive, newXMPP),
+		fx.Provide(notice.New, newAnnouncer, newChatPeople, newMail, newTeller, newCerts, givenCerts, newStatus, newTester, newAPI, newFTP, newWeb, newArchive, newXMPP),
 		fx.Invoke(
 			func(s *identity.Service, t *teller) { s.AddNotifier(t) },
 			func(lc fx.Lifecycle, cfg *config.Config, a *api.API, f *failure, log *slog.Logger) {
@@ -193,10 +194,18 @@ func newDAV(cfg *config.Config, s *identity.Service, f *files.Service, log *slog
 	return dav.New(dav.Options{Identity: s, Files: f, Pause: cfg.Limits.HTTPBodyTimeout, Hosts: hosts, Below: cfg.Web.Below(), Log: log})
 }
 
-func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, chat *notice.Notices, people *chatPeople, src *certs.Source, st *status, v buildVersion, end *ending, log *slog.Logger) (*xmpp.Server, error) {
+// newAnnouncer tells people in chat what is announced.
+func newAnnouncer(lc fx.Lifecycle, s *identity.Service, r *identity.Registry) *announce.Announcer {
+	a := announce.New(s, r)
+	s.OnAnnounce(a.Begin)
+	background(lc, a.Run)
+	return a
+}
+
+func newXMPP(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, r *identity.Registry, t *tokens.Service, db *sqldb.DB, archive *mam.Archive, chat *notice.Notices, told *announce.Announcer, people *chatPeople, src *certs.Source, st *status, v buildVersion, end *ending, log *slog.Logger) (*xmpp.Server, error) {
 	srv, err := xmpp.New(xmpp.Options{Config: cfg.XMPP, Limits: cfg.Limits, Domains: append([]string{cfg.Domain}, cfg.Domains...),
 		Identity: s, Registry: r, Store: xmppstore.New(db), TLS: xmppTLS(src), Log: log, Version: string(v),
-		Modules: append(people.join(chatModules(cfg, s, t, db, archive, st.baseURL, end, log)), chat),
+		Modules: append(people.join(chatModules(cfg, s, t, db, archive, st.baseURL, end, log)), chat, told),
 		NoSCRAM: noSCRAM(cfg), Anonymous: cfg.XMPP.Anonymous, Alone: db.Dialect() == sqldb.SQLite})
 	if err != nil {
 		return nil, err
