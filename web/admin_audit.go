@@ -130,7 +130,7 @@ func (s *Server) getAudit(v *visit) error {
 	view.Since, view.Until, view.Event, view.Subject, view.Actor = v.QueryParam("since"), v.QueryParam("until"), f.Event, f.Subject, f.Actor
 	view.From, view.Result, view.Query = v.QueryParam("from"), f.Result, f.Text
 	view.Protocols = options(string(f.Protocol), "", "admin_audit.all_protocols", "ftp", "FTP", "web", "Web", "dav", "WebDAV", "api", "API", "xmpp", "XMPP")
-	view.Results = options(f.Result, "", "admin_audit.all_results", "ok", "ok", "failed", "failed")
+	view.Results = options(f.Result, "", "admin_audit.all_results", "ok", "admin_audit.result_ok", "failed", "admin_audit.result_failed")
 	if view.Events, err = s.auditEvents(v.ctx()); err != nil {
 		return err
 	}

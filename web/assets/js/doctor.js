@@ -1,11 +1,12 @@
 // The checks of the doctor that only a browser can make. No markup is made from strings: a row is a copy of
 // the one that the server has made.
 import { at } from "./below.js";
+import { t } from "./words.js";
 
 const words = {
-	ok: ["ok", "ok"],
-	warning: ["warn", "warning"],
-	failed: ["bad", "failed"],
+	ok: ["ok", t("ok")],
+	warning: ["warn", t("warning")],
+	failed: ["bad", t("failed")],
 };
 
 function row(list, id, state, title, why, fix) {
@@ -26,7 +27,7 @@ function row(list, id, state, title, why, fix) {
 	};
 	add("found", title);
 	if (why) add("small", why);
-	if (fix) add("fix", `Fix: ${fix}`);
+	if (fix) add("fix", t("Fix: {fix}", { fix }));
 	li.append(badge, body);
 	list.append(li);
 }
@@ -36,9 +37,10 @@ function clock(list, sent) {
 	const timing = performance.getEntriesByType("navigation")[0];
 	const arrived = performance.timeOrigin + (timing?.responseStart ?? 0);
 	const off = (arrived - Date.parse(sent)) / 1000;
-	const title = `The clocks differ by ${Math.abs(off).toFixed(1)} s`;
+	const seconds = Math.abs(off).toFixed(1);
+	const title = t("The clocks differ by {seconds} s", { seconds });
 	if (Math.abs(off) < 5) row(list, "browser.clock", "ok", title);
-	else row(list, "browser.clock", Math.abs(off) < 60 ? "warning" : "failed", `${title}: this browser is ${off > 0 ? "ahead" : "behind"}`, "One-time codes and certificates fail when one of them is wrong by a minute.", "see which of the two is wrong, and let it be kept by a time service");
+	else row(list, "browser.clock", Math.abs(off) < 60 ? "warning" : "failed", off > 0 ? t("The clocks differ by {seconds} s: this browser is ahead", { seconds }) : t("The clocks differ by {seconds} s: this browser is behind", { seconds }), t("One-time codes and certificates fail when one of them is wrong by a minute."), t("see which of the two is wrong, and let it be kept by a time service"));
 }
 
 async function methods(list) {
@@ -48,10 +50,10 @@ async function methods(list) {
 		try {
 			const headers = method === "PATCH" ? { "X-CSRF-Token": token } : {};
 			const res = await fetch(at(path), { method, headers, cache: "no-store", signal: AbortSignal.timeout(8000) });
-			if (res.headers.get("X-Request-Id")) row(list, id, "ok", `${method} reaches the server`);
-			else row(list, id, "failed", `${method} does not reach the server`, `Something in front answered ${res.status}: uploads cannot be resumed.`, "let the proxy pass HEAD and PATCH on");
+			if (res.headers.get("X-Request-Id")) row(list, id, "ok", t("{method} reaches the server", { method }));
+			else row(list, id, "failed", t("{method} does not reach the server", { method }), t("Something in front answered {status}: uploads cannot be resumed.", { status: res.status }), t("let the proxy pass HEAD and PATCH on"));
 		} catch {
-			row(list, id, "failed", `${method} does not reach the server`, "The connection broke, or took too long.", "let the proxy pass HEAD and PATCH on");
+			row(list, id, "failed", t("{method} does not reach the server", { method }), t("The connection broke, or took too long."), t("let the proxy pass HEAD and PATCH on"));
 		}
 	}
 }
@@ -61,10 +63,10 @@ function socket(list, path) {
 	const ws = new WebSocket(`${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${path}`, "xmpp");
 	const over = setTimeout(() => ws.close(), 8000);
 	let open = false;
-	ws.addEventListener("open", () => { open = true; row(list, "browser.websocket", "ok", "Chat over WebSocket reaches the server"); ws.close(); });
+	ws.addEventListener("open", () => { open = true; row(list, "browser.websocket", "ok", t("Chat over WebSocket reaches the server")); ws.close(); });
 	ws.addEventListener("close", () => {
 		clearTimeout(over);
-		if (!open) row(list, "browser.websocket", "failed", "Chat over WebSocket does not reach the server", "Chat in the browser does not work.", "let the proxy pass Upgrade and Connection on");
+		if (!open) row(list, "browser.websocket", "failed", t("Chat over WebSocket does not reach the server"), t("Chat in the browser does not work."), t("let the proxy pass Upgrade and Connection on"));
 	});
 }
 
@@ -73,8 +75,8 @@ export function doctor() {
 	if (!part) return;
 	const list = part.querySelector("[data-browser-list]");
 	clock(list, part.dataset.now);
-	if (isSecureContext) row(list, "browser.secure", "ok", "The browser counts this page as secure: passkeys work");
-	else row(list, "browser.secure", "warning", "The browser counts this page as insecure", "Passkeys and the clipboard do not work, and passwords cross the network in the clear.", "open the pages over https");
+	if (isSecureContext) row(list, "browser.secure", "ok", t("The browser counts this page as secure: passkeys work"));
+	else row(list, "browser.secure", "warning", t("The browser counts this page as insecure"), t("Passkeys and the clipboard do not work, and passwords cross the network in the clear."), t("open the pages over https"));
 	methods(list);
 	socket(list, part.dataset.socket);
 }
