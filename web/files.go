@@ -1,11 +1,12 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
 	"path"
-	"sort"
+	"slices"
 	"strings"
 
 	"trivium/files"
@@ -179,26 +180,45 @@ func (s *Server) fileRow(p *page, tree *files.Tree, dir string, i files.Info) fi
 	return r
 }
 
-// sortFiles keeps folders before files; by is name, size or changed, with - before it reversed.
+// sortFiles keeps folders before files; by is name, size or changed, with - before it reversed. Names are folded once
+// each, and places are sorted instead of entries, which are large.
 func sortFiles(list []files.Info, by string) {
 	key, down := strings.CutPrefix(by, "-")
-	sort.SliceStable(list, func(a, b int) bool {
-		x, y := list[a], list[b]
+	type place struct {
+		at   int
+		name string
+	}
+	order := make([]place, len(list))
+	for i := range list {
+		order[i] = place{at: i, name: strings.ToLower(list[i].Name)}
+	}
+	slices.SortFunc(order, func(a, b place) int {
+		x, y := &list[a.at], &list[b.at]
 		if x.Dir != y.Dir {
-			return x.Dir
+			if x.Dir {
+				return -1
+			}
+			return 1
 		}
-		if down {
-			x, y = y, x
-		}
+		var c int
 		switch key {
 		case "size":
-			return x.Size < y.Size
+			c = cmp.Compare(x.Size, y.Size)
 		case "changed":
-			return x.ModTime.Before(y.ModTime)
+			c = x.ModTime.Compare(y.ModTime)
 		default:
-			return strings.ToLower(x.Name) < strings.ToLower(y.Name)
+			c = strings.Compare(a.name, b.name)
 		}
+		if down {
+			c = -c
+		}
+		return cmp.Or(c, a.at-b.at) // what is equal stays as it came
 	})
+	sorted := make([]files.Info, len(list))
+	for i, p := range order {
+		sorted[i] = list[p.at]
+	}
+	copy(list, sorted)
 }
 
 func sortHeads(here, by string) (heads []sortHead) {
