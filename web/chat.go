@@ -16,6 +16,8 @@ type Chat struct {
 
 	// Contacts is the contact list of an account; nil: there is none.
 	Contacts func(ctx context.Context, a identity.Account) ([]Contact, error)
+	// Book changes that list; nil: nobody can.
+	Book ContactBook
 	// Pictures are the avatars of accounts; nil: there are none.
 	Pictures Pictures
 }
@@ -44,6 +46,7 @@ func (s *Server) chatRoutes() []route {
 		{Method: post, Path: "/chat/token", Level: in, Page: "chat", only: s.mayChat, handle: s.postChatToken},
 		{Method: get, Path: "/contacts", Level: in, Page: "contacts", nav: "Contacts", icon: "person", only: s.mayContact, handle: s.getContacts},
 		{Method: post, Path: "/contacts/invite", Level: in, Page: "contacts", only: s.mayContact, handle: s.postInviteContact},
+		{Method: post, Path: "/contacts/list/:verb", Level: in, Page: "contacts", only: s.mayContact, handle: s.postContact},
 		{Method: post, Path: "/contacts/:id/revoke", Level: in, Page: "contacts", only: s.mayContact, handle: s.postRevokeContact},
 		// The picture of an account, as chat has it.
 		{Method: get, Path: "/account/picture", Level: in, Page: "account", handle: s.getPicture},

@@ -1,10 +1,12 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"trivium/identity"
@@ -17,6 +19,17 @@ type Contact struct {
 	State     string // "both", "to", "from" or "none" (RFC 6121 section 2.1.2.5)
 	Asked     bool   // the other one has not answered yet
 	Online    bool
+	Asks      bool // to be one, and waits for the answer
+}
+
+// ContactBook changes the contacts of an account as its chat clients would, which are told at once.
+type ContactBook interface {
+	Rename(ctx context.Context, a identity.Account, jid, name string) error
+	Remove(ctx context.Context, a identity.Account, jid string) error
+	Ask(ctx context.Context, a identity.Account, jid string) error
+	Answer(ctx context.Context, a identity.Account, jid string, yes bool) error
+	Block(ctx context.Context, a identity.Account, jid string, on bool) error
+	Blocked(ctx context.Context, a identity.Account) ([]string, error)
 }
 
 // contactsView is a person's contacts in chat, and the invitations by which they get more.
@@ -27,7 +40,11 @@ type contactsView struct {
 	Accounts bool // invitations of the visitor may make accounts
 	Rows     []inviteRow
 	Contacts []Contact
+	Requests []Contact // that wait for an answer
+	Blocked  []string
 	Chat     bool // there is chat in the browser
+	Change   bool // the list can be changed here
+	Address  field
 }
 
 // freshContact is an invitation that nothing shows again.
@@ -45,7 +62,8 @@ func (s *Server) mayContact(v *visit) bool {
 
 func (s *Server) newContactsView(v *visit) *contactsView {
 	return &contactsView{Accounts: s.opt.Identity.MayInvite(v.actor(), identity.LevelNone) == nil, Chat: s.mayChat(v),
-		Note: field{ID: "note", Name: "note", Label: v.T("contacts.note"), Type: "text", Help: v.T("contacts.note_help")}}
+		Address: field{ID: "jid", Name: "jid", Label: "contacts.address", Type: "text", Required: true, Autocomplete: "off", Help: "contacts.address_help"},
+		Note:    field{ID: "note", Name: "note", Label: v.T("contacts.note"), Type: "text", Help: v.T("contacts.note_help")}}
 }
 
 func (s *Server) getContacts(v *visit) error {
@@ -63,6 +81,18 @@ func (s *Server) showContacts(v *visit, status int, view *contactsView) error {
 	}
 	if s.opt.Chat.Contacts != nil {
 		if view.Contacts, err = s.opt.Chat.Contacts(v.ctx(), a); err != nil {
+			return err
+		}
+	}
+	for _, c := range view.Contacts {
+		if c.Asks {
+			view.Requests = append(view.Requests, c)
+		}
+	}
+	// Who only asks is no contact yet.
+	view.Contacts = slices.DeleteFunc(view.Contacts, func(c Contact) bool { return c.Asks && c.State == "none" && !c.Asked && c.Name == "" })
+	if view.Change = s.opt.Chat.Book != nil; view.Change {
+		if view.Blocked, err = s.opt.Chat.Book.Blocked(v.ctx(), a); err != nil {
 			return err
 		}
 	}
@@ -110,6 +140,52 @@ func (s *Server) postInviteContact(v *visit) error {
 	f.QR = template.HTML(svg) //nolint:gosec // drawn here, of nothing but numbers
 	view.Fresh = f
 	return s.showContacts(v, http.StatusOK, view)
+}
+
+// postContact changes the list; the verb says how.
+func (s *Server) postContact(v *visit) error {
+	book := s.opt.Chat.Book
+	if book == nil {
+		return identity.ErrNotFound
+	}
+	a, err := s.opt.Identity.UserByID(v.ctx(), v.creds.UserID)
+	if err != nil {
+		return err
+	}
+	jid, said := v.text("jid"), ""
+	switch v.param("verb") {
+	case "add":
+		said, err = "contacts.was_asked", book.Ask(v.ctx(), a, jid)
+	case "rename":
+		said, err = "contacts.was_renamed", book.Rename(v.ctx(), a, jid, v.text("name"))
+	case "remove":
+		said, err = "contacts.was_removed", book.Remove(v.ctx(), a, jid)
+	case "accept":
+		said, err = "contacts.was_accepted", book.Answer(v.ctx(), a, jid, true)
+	case "decline":
+		said, err = "contacts.was_declined", book.Answer(v.ctx(), a, jid, false)
+	case "block":
+		said, err = "contacts.was_blocked", book.Block(v.ctx(), a, jid, true)
+	case "unblock":
+		said, err = "contacts.was_unblocked", book.Block(v.ctx(), a, jid, false)
+	default:
+		return identity.ErrNotFound
+	}
+	switch {
+	case err == nil:
+		return v.done("/contacts", said, jid)
+	case v.param("verb") == "add":
+		an := answerTo(err)
+		if an.fallback {
+			return err
+		}
+		view := s.newContactsView(v)
+		view.Address.Value = jid
+		v.fill(&view.page, "contacts", "contacts.title")
+		view.trouble(&view.Address, an.words(v.words, err))
+		return s.showContacts(v, an.status, view)
+	}
+	return v.refused("/contacts", "contacts.not_changed", absentAs(err, errGone))
 }
 
 func (s *Server) postRevokeContact(v *visit) error {

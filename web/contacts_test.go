@@ -96,3 +96,54 @@ func TestChatPagesHide(t *testing.T) {
 	}
 	b.post("/account", "/chat/token").expect(t, http.StatusNotFound)
 }
+
+// oneBook notes what is asked of it, in order.
+type oneBook struct{ did []string }
+
+func (b *oneBook) note(a identity.Account, words ...string) error {
+	b.did = append(b.did, string(a.Login)+" "+strings.Join(words, " "))
+	if strings.Contains(words[1], "@@") {
+		return identity.ErrInvalid
+	}
+	return nil
+}
+func (b *oneBook) Rename(_ context.Context, a identity.Account, jid, name string) error {
+	return b.note(a, "rename", jid, name)
+}
+func (b *oneBook) Remove(_ context.Context, a identity.Account, jid string) error {
+	return b.note(a, "remove", jid)
+}
+func (b *oneBook) Ask(_ context.Context, a identity.Account, jid string) error {
+	return b.note(a, "ask", jid)
+}
+func (b *oneBook) Answer(_ context.Context, a identity.Account, jid string, yes bool) error {
+	return b.note(a, "answer", jid, map[bool]string{true: "yes", false: "no"}[yes])
+}
+func (b *oneBook) Block(_ context.Context, a identity.Account, jid string, on bool) error {
+	return b.note(a, "block", jid, map[bool]string{true: "on", false: "off"}[on])
+}
+func (b *oneBook) Blocked(context.Context, identity.Account) ([]string, error) {
+	return []string{"<i>spam@example.net"}, nil
+}
+
+// The forms of the page do what they say to the visitor's own list; who only asks stands apart.
+func TestContactsAreChanged(t *testing.T) {
+	book := &oneBook{}
+	s := newSite(t, withChat(web.Contact{JID: "kim@example.org", Name: "Kim", State: "both"}, web.Contact{JID: "<i>new@example.org", State: "none", Asks: true}),
+		func(o *web.Options, _ *identity.Options) { o.Chat.Book = book })
+	s.user("alice", identity.LevelUser)
+	b := s.browser().login("alice")
+	page := b.get("/contacts").expect(t, http.StatusOK, `data-testid="request-row" data-jid="&lt;i&gt;new@example.org"`, `data-testid="blocked-row"`).body
+	if strings.Count(page, `data-testid="contact-row"`) != 1 || strings.Contains(page, "<i>") {
+		t.Error("who only asks is a contact, or an address became markup")
+	}
+	for _, verb := range []string{"rename", "remove", "accept", "decline", "block", "unblock", "add"} {
+		b.post("/contacts", "/contacts/list/"+verb, "jid", "kim@example.org", "name", "K").expect(t, http.StatusSeeOther)
+	}
+	const k = "kim@example.org"
+	if got, want := strings.Join(book.did, ", "), "alice rename "+k+" K, alice remove "+k+", alice answer "+k+" yes, alice answer "+k+" no, alice block "+k+" on, alice block "+k+" off, alice ask "+k; got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	b.post("/contacts", "/contacts/list/add", "jid", "@@").expect(t, http.StatusUnprocessableEntity, `value="@@"`)
+	b.post("/contacts", "/contacts/list/nosuch", "jid", k).expect(t, http.StatusNotFound)
+}

@@ -148,7 +148,7 @@ func views() map[string][2]any {
 				{DirectoryState: identity.DirectoryState{Name: "club", Gone: true}, Login: fullField("login-club"), Answers: true, Prospect: &identity.Prospect{Refused: nasty}}}}},
 		"onward": {&onwardView{}, &onwardView{page: p, Label: nasty, To: "https://app.example.org/callback?code=x&state=y"}},
 		"chat":   {&chatView{}, &chatView{page: p, JID: nasty, Socket: "/ws", Script: "/assets/x/c.js", Styles: "/assets/x/c.css", Files: "/assets/x", Lang: nasty}},
-		"contacts": {&contactsView{}, &contactsView{page: p, Fresh: &freshContact{URL: nasty, App: "xmpp:a@b", Until: p.Stamp(noon), QR: "<svg></svg>"}, Note: fullField("note"), Accounts: true, Chat: true,
+		"contacts": {&contactsView{}, &contactsView{page: p, Change: true, Address: fullField("jid"), Blocked: []string{nasty}, Requests: []Contact{{JID: nasty, Asks: true}}, Fresh: &freshContact{URL: nasty, App: "xmpp:a@b", Until: p.Stamp(noon), QR: "<svg></svg>"}, Note: fullField("note"), Accounts: true, Chat: true,
 			Rows:     []inviteRow{{Invitation: identity.Invitation{ID: nasty, Note: nasty}, What: nasty, Base: "/contacts/a", Expires: p.Stamp(noon)}},
 			Contacts: []Contact{{JID: nasty, Name: nasty, State: "both", Online: true}, {JID: nasty, State: "to"}, {JID: nasty, State: "from"}, {JID: nasty, State: "none", Asked: true}, {JID: nasty, State: "none"}}}},
 		"consent":  {&consentView{}, &consentView{page: p, App: nasty, Host: nasty, Gets: []string{nasty}, Request: nasty}},

@@ -29,7 +29,7 @@ var parity = map[string]string{
 	"/groups/:name/add": "add-members", "/groups/:name/remove": "remove-members",
 	"/security/applications/:id/end": "end-application-use", "/security/certificate": "add-my-certificate", "/security/certificates/:id/remove": "remove-my-certificate",
 	"/sessions/:id/end": "end-session", "/sessions/sign-out": "sign-out", "/shares/:id/end": "end-share", "/shares/end-dead": "end-share", "/shares/new": "add-share",
-	"/contacts/invite": "- chat clients do it on their own road (XEP-0401)", "/contacts/:id/revoke": "- likewise", "/chat/token": "- logs a browser in to chat, once",
+	"/contacts/invite": "- chat clients do it on their own road (XEP-0401)", "/contacts/:id/revoke": "- likewise", "/contacts/list/:verb": "- likewise (RFC 6121, XEP-0191)", "/chat/token": "- logs a browser in to chat, once",
 	"/account/picture": "- chat's own road has it (XEP-0084), and vCards", "/account/picture/remove": "- likewise",
 	"/admin/backups/new": "create-backup", "/admin/backups/stop": "stop-backup", "/admin/backups/:name/verify": "verify-backup",
 	"/admin/backups/:name/remove": "remove-backup", "/admin/backups/:name/download": "download-backup",

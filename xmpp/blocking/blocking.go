@@ -6,6 +6,7 @@ package blocking
 import (
 	"context"
 	"encoding/xml"
+	"fmt"
 	"slices"
 
 	"mellium.im/xmpp/jid"
@@ -175,6 +176,38 @@ func (b *Blocking) unblock(ctx context.Context, q *xmpp.Request) {
 			b.meet(ctx, q.Account, j)
 		}
 	}
+}
+
+// Block blocks addresses for an account, or lets them reach it again, and tells its clients, as if one of
+// them had asked (XEP-0191 sections 3.3 and 3.4).
+func (b *Blocking) Block(ctx context.Context, owner xmpp.Owner, on bool, j jid.JID) error {
+	had, err := b.store.Blocked(ctx, owner.ID)
+	if err != nil {
+		return err
+	}
+	text := j.String()
+	local, change, see := "unblock", b.store.Unblock, b.meet
+	if on {
+		local, change, see = "block", b.store.Block, b.part
+	}
+	switch {
+	case slices.Contains(had, text) == on:
+		return nil
+	case on && len(had) >= maxBlocked:
+		return fmt.Errorf("the list of blocked addresses is full; remove some first: %w", identity.ErrRefused)
+	}
+	if err := change(ctx, owner.ID, text); err != nil {
+		return err
+	}
+	b.lists.forget(owner.ID)
+	b.push(owner, element(local, []string{text}))
+	see(ctx, owner, j)
+	return nil
+}
+
+// Blocked lists the addresses that an account has blocked.
+func (b *Blocking) Blocked(ctx context.Context, owner xmpp.Owner) ([]string, error) {
+	return b.store.Blocked(ctx, owner.ID)
 }
 
 // push tells the clients that have asked for the list what has changed.

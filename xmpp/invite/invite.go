@@ -58,6 +58,7 @@ type Contact struct {
 	JID    string
 	Name   string // the handle; "" where none was given
 	State  xmpp.Subscription
+	Asks   bool // to be one, and waits for the answer
 	Online bool // as far as the owner of the list may see it, and the contact is one of ours
 }
 
@@ -72,8 +73,8 @@ func (c *Contacts) List(ctx context.Context, a identity.Account) ([]Contact, err
 	}
 	list := make([]Contact, 0, len(roster.Contacts))
 	for _, x := range roster.Contacts {
-		if x.Listed {
-			list = append(list, Contact{JID: x.JID, Name: x.Name, State: x.State,
+		if asks := x.State.Has(xmpp.PendingIn); x.Listed || asks {
+			list = append(list, Contact{JID: x.JID, Name: x.Name, State: x.State, Asks: asks,
 				Online: x.State.Has(xmpp.SubscriptionTo) && c.router.Online(ctx, x.JID, owner(a))})
 		}
 	}
@@ -81,6 +82,27 @@ func (c *Contacts) List(ctx context.Context, a identity.Account) ([]Contact, err
 		return cmp.Or(strings.Compare(strings.ToLower(cmp.Or(a.Name, a.JID)), strings.ToLower(cmp.Or(b.Name, b.JID))), strings.Compare(a.JID, b.JID))
 	})
 	return list, nil
+}
+
+// Rename, Remove, Ask and Answer change the contact list of an account, as its chat clients would, which
+// are told.
+func (c *Contacts) Rename(ctx context.Context, a identity.Account, jid, name string) error {
+	return c.router.NameContact(ctx, owner(a), jid, name)
+}
+
+// Remove removes a contact.
+func (c *Contacts) Remove(ctx context.Context, a identity.Account, jid string) error {
+	return c.router.DropContact(ctx, owner(a), jid)
+}
+
+// Ask asks somebody to be a contact.
+func (c *Contacts) Ask(ctx context.Context, a identity.Account, jid string) error {
+	return c.router.AskContact(ctx, owner(a), jid)
+}
+
+// Answer answers who asks.
+func (c *Contacts) Answer(ctx context.Context, a identity.Account, jid string, yes bool) error {
+	return c.router.AnswerContact(ctx, owner(a), jid, yes)
 }
 
 func owner(a identity.Account) xmpp.Owner {

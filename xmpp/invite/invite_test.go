@@ -1,6 +1,7 @@
 package invite_test
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -134,4 +135,52 @@ func join(t *testing.T, s *Site, code identity.Secret, login string) {
 	Must(t, err)
 	_, err = inv.Redeem(t.Context(), ses, login, identity.NewSecret(Password), identity.Profile{})
 	Must(t, err)
+}
+
+// What a page changes of a contact list reaches the clients of both at once, as if a client had done it.
+func TestListIsChanged(t *testing.T) {
+	c := invite.New(nil)
+	s := Start(t, Options{Modules: func(*sqldb.DB, *identity.Service) []xmpp.Module { return []xmpp.Module{c} }})
+	alice, bob := s.Online("alice", "a"), s.Online("bob", "b")
+	a, err := s.Identity.User(t.Context(), "alice")
+	Must(t, err)
+	b, err := s.Identity.User(t.Context(), "bob")
+	Must(t, err)
+	for _, x := range []*Client{alice, bob} {
+		x.Ask("get", "", rosterQuery)
+	}
+	Must(t, c.Ask(t.Context(), a, "bob@example.org"))
+	Has(t, "alice is pushed who was asked", alice.Settle(), "jid='bob@example.org'", "ask='subscribe'")
+	Has(t, "bob is asked", bob.Settle(), "type='subscribe'", "from='alice@example.org'")
+	list, err := c.List(t.Context(), b)
+	if err != nil || len(list) != 1 || !list[0].Asks {
+		t.Errorf("who asks: %+v, %v", list, err)
+	}
+	Must(t, c.Answer(t.Context(), b, "alice@example.org", true))
+	Has(t, "bob is pushed who is a contact", bob.Settle(), "jid='alice@example.org'", "subscription='from'", "ask='subscribe'")
+	Has(t, "alice is asked back", alice.Settle(), "type='subscribed'", "type='subscribe'")
+	Must(t, c.Answer(t.Context(), a, "bob@example.org", true))
+	Has(t, "both see each other", alice.Settle(), "jid='bob@example.org'", "subscription='both'")
+	bob.Settle()
+	Must(t, c.Rename(t.Context(), a, "bob@example.org", "Bob <&> Co"))
+	Has(t, "alice is pushed the name", alice.Settle(), "name='Bob &lt;&amp;&gt; Co'", "subscription='both'")
+	Must(t, c.Remove(t.Context(), a, "bob@example.org"))
+	Has(t, "alice is pushed that bob went", alice.Settle(), "subscription='remove'", "jid='bob@example.org'")
+	Has(t, "bob hears of it", bob.Settle(), "type='unsubscribed'", "jid='alice@example.org'", "subscription='none'")
+	for what, err := range map[string]error{
+		"an answer to nobody": c.Answer(t.Context(), a, "bob@example.org", true), "a name of nobody": c.Rename(t.Context(), a, "carol@example.org", "x"),
+		"removed twice": c.Remove(t.Context(), a, "bob@example.org"),
+	} {
+		if !errors.Is(err, identity.ErrNotFound) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for what, err := range map[string]error{"oneself": c.Ask(t.Context(), a, "alice@example.org"), "no address": c.Ask(t.Context(), a, "@@"), "elsewhere": c.Ask(t.Context(), a, "kim@example.net")} {
+		if !errors.Is(err, identity.ErrInvalid) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	// Whether there is somebody of that name is not told.
+	Must(t, c.Ask(t.Context(), a, "nobody@example.org"))
+	Has(t, "alice is pushed as if there were", alice.Settle(), "jid='nobody@example.org'", "ask='subscribe'")
 }

@@ -2,11 +2,15 @@ package app
 
 import (
 	"context"
+	"fmt"
+
+	"mellium.im/xmpp/jid"
 
 	"trivium/config"
 	"trivium/identity"
 	"trivium/web"
 	"trivium/xmpp"
+	"trivium/xmpp/blocking"
 	"trivium/xmpp/invite"
 	"trivium/xmpp/vcard"
 )
@@ -15,7 +19,8 @@ import (
 type chatPeople struct {
 	contacts *invite.Contacts
 	requests contactRequests
-	cards    *vcard.VCard // set when the modules of chat are made
+	blocks   *blocking.Blocking
+	cards    *vcard.VCard // set, as blocks is, when the modules of chat are made
 }
 
 func newChatPeople(s *identity.Service) *chatPeople {
@@ -39,8 +44,11 @@ func (c contactRequests) Register(reg *xmpp.Registrar) {
 // join finds the cards among the modules of chat, and adds the contacts.
 func (p *chatPeople) join(list []xmpp.Module) []xmpp.Module {
 	for _, m := range list {
-		if cards, ok := m.(*vcard.VCard); ok {
-			p.cards = cards
+		switch m := m.(type) {
+		case *vcard.VCard:
+			p.cards = m
+		case *blocking.Blocking:
+			p.blocks = m
 		}
 	}
 	return append(list, p.contacts, p.requests)
@@ -52,6 +60,9 @@ func chatPage(cfg *config.Config, people *chatPeople) *web.Chat {
 		return nil
 	}
 	c := &web.Chat{Clear: cfg.XMPP.TLS == "optional", Register: cfg.XMPP.Registration != "off", Contacts: contactList(people.contacts)}
+	if people.blocks != nil {
+		c.Book = contactBook{people.contacts, people.blocks}
+	}
 	if people.cards != nil {
 		c.Pictures = people.cards
 	}
@@ -59,6 +70,30 @@ func chatPage(cfg *config.Config, people *chatPeople) *web.Chat {
 		c.Socket = websocketPath
 	}
 	return c
+}
+
+// contactBook is a web.ContactBook.
+type contactBook struct {
+	*invite.Contacts
+	blocks *blocking.Blocking
+}
+
+func chatOwner(a identity.Account) xmpp.Owner {
+	return xmpp.Owner{Address: xmpp.NewAddress(string(a.Login), a.Domain), ID: a.ID}
+}
+
+// Block implements web.ContactBook.
+func (b contactBook) Block(ctx context.Context, a identity.Account, text string, on bool) error {
+	j, err := jid.Parse(text)
+	if err != nil {
+		return fmt.Errorf("an address looks like name@example.org: %w", identity.ErrInvalid)
+	}
+	return b.blocks.Block(ctx, chatOwner(a), on, j)
+}
+
+// Blocked implements web.ContactBook.
+func (b contactBook) Blocked(ctx context.Context, a identity.Account) ([]string, error) {
+	return b.blocks.Blocked(ctx, chatOwner(a))
 }
 
 // contactList gives pages the contacts of an account.
@@ -70,7 +105,7 @@ func contactList(friends *invite.Contacts) func(context.Context, identity.Accoun
 		}
 		out := make([]web.Contact, len(list))
 		for i, c := range list {
-			out[i] = web.Contact{JID: c.JID, Name: c.Name, State: "none", Online: c.Online, Asked: c.State.Has(xmpp.PendingOut)}
+			out[i] = web.Contact{JID: c.JID, Name: c.Name, State: "none", Online: c.Online, Asks: c.Asks, Asked: c.State.Has(xmpp.PendingOut)}
 			switch {
 			case c.State.Has(xmpp.SubscriptionBoth):
 				out[i].State = "both"
