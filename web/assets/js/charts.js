@@ -1,5 +1,6 @@
 // The charts of the overview. They follow the server point by point; the tables below them are the
 // server's, and are there without this script.
+import { Stream } from "./stream.js";
 
 const quiet = 6000; // ms without the stream until it is called lost
 const keep = 90; // points of the shortest range
@@ -189,16 +190,15 @@ function follow(charts) {
 		for (const c of charts) c.draw(data);
 	};
 	const begin = () => {
-		source = new EventSource(document.body.dataset.live);
-		source.addEventListener("ready", () => { clearTimeout(lost); lost = 0; show(root.dataset.live, false); load(); });
-		source.addEventListener("changed", (e) => {
-			if (!e.data.startsWith("{")) return;
-			show(root.dataset.live, false);
-			add(JSON.parse(e.data));
-		});
-		source.addEventListener("error", () => {
-			if (!lost) lost = setTimeout(() => show(root.dataset.lost, true), quiet);
-		});
+		source = new Stream(document.body.dataset.live, {
+			ready: () => { clearTimeout(lost); lost = 0; show(root.dataset.live, false); load(); },
+			changed: (e) => {
+				if (!e.data.startsWith("{")) return;
+				show(root.dataset.live, false);
+				add(JSON.parse(e.data));
+			},
+			error: () => { if (!lost) lost = setTimeout(() => show(root.dataset.lost, true), quiet); },
+		}, () => { clearTimeout(lost); show(root.dataset.stale, true); });
 	};
 	if (pause) {
 		pause.hidden = false;

@@ -1,6 +1,7 @@
 // A table that follows the server: an event says which rows changed, these rows are fetched and put in
 // the place of the old ones. A row that holds the focus is left until the next time.
 import { t } from "./words.js";
+import { Stream } from "./stream.js";
 
 const quiet = 6000; // ms without the stream until it is called lost
 const tick = 15000; // ms between two looks at how long ago things were
@@ -75,14 +76,12 @@ function ago() {
 }
 
 // notices keeps the number of unread notifications in the header true, by the page's own stream.
-function notices(source) {
-	source.addEventListener("notices", (e) => {
-		const bell = document.querySelector("[data-notices]");
-		const count = bell?.querySelector("[data-notices-count]");
-		if (!count) return;
-		bell.dataset.notices = count.textContent = e.data;
-		count.hidden = e.data === "0";
-	});
+function notices(e) {
+	const bell = document.querySelector("[data-notices]");
+	const count = bell?.querySelector("[data-notices-count]");
+	if (!count) return;
+	bell.dataset.notices = count.textContent = e.data;
+	count.hidden = e.data === "0";
 }
 
 export function live(say) {
@@ -90,8 +89,7 @@ export function live(say) {
 	const table = document.querySelector("[data-live-table]");
 	const status = document.querySelector("[data-live-status]");
 	if (url && window.EventSource && !(table && status)) {
-		const source = new EventSource(url);
-		notices(source);
+		const source = new Stream(url, { notices }, () => {});
 		addEventListener("pagehide", () => source.close());
 	}
 	if (!url || !table || !status || !window.EventSource) return;
@@ -120,20 +118,24 @@ export function live(say) {
 			if (count && now) count.textContent = now.textContent;
 			document.dispatchEvent(new Event("rows"));
 			show(t("Live"), false);
-		} catch {
-			show(t("Not up to date: reload the page."), true);
-			source.close();
+		} catch (e) {
+			if (/^(network|5)/.test(e.message)) { // the server is away; the stream says when it is back
+				show(t("Connection lost, retrying."), true);
+			} else {
+				stale();
+				source.close();
+			}
 		}
 		busy = false;
 		if (waiting) { const next = waiting; waiting = null; refresh(next); }
 	};
-	const source = new EventSource(url);
-	notices(source);
-	source.addEventListener("ready", () => { clearTimeout(lost); lost = 0; show(t("Live"), false); refresh("*"); });
-	source.addEventListener("changed", (e) => { if (e.data) refresh(e.data); });
-	source.addEventListener("error", () => {
-		if (!lost) lost = setTimeout(() => show(t("Connection lost, retrying."), true), quiet);
-	});
+	const stale = () => { clearTimeout(lost); show(t("Not up to date: reload the page."), true); };
+	const source = new Stream(url, {
+		notices,
+		ready: () => { clearTimeout(lost); lost = 0; show(t("Live"), false); refresh("*"); },
+		changed: (e) => { if (e.data) refresh(e.data); },
+		error: () => { if (!lost) lost = setTimeout(() => show(t("Connection lost, retrying."), true), quiet); },
+	}, stale);
 	setInterval(ago, tick);
 	addEventListener("pagehide", () => source.close());
 }
