@@ -10,12 +10,102 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
+
+// evilText is markup that would show itself by a dialog, by an element, and by what it asks for. Where something takes only short names, the
+// beginning is enough.
+const evilText = `"><img src=x onerror=alert(1) id=xss><script>alert(2)</script>{{7*7}}`
+
+// storedText is put wherever somebody can put text that another one sees; then every page is looked at, in
+// search of an element that was made of it.
+func (p *pages) storedText(t *testing.T) {
+	p.account(t, "x1", "user", "--display", evilText)
+	escaped := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(evilText)
+	marks := map[string]string{} // where the text must be seen, so that the test is about something
+
+	// Files, a share with its note, an invitation, a webhook.
+	w := newWeb(t, p.s.addr["web"])
+	w.c.Transport = agent{evilText}
+	w.login("x1", password)
+	ftp := dialFTP(t, p.s.addr["ftp"])
+	ftp.do("CLNT "+evilText, "200")
+	ftp.login("x1", password)
+	ftp.do("TYPE I", "200")
+	const file = `"><img src=x onerror=alert(1) id=xss>.txt`
+	ftp.store(file, []byte(evilText))
+	ftp.do("MKD "+`"><script>alert(3)<`, "257")
+	if status, _, body := w.submit("/files/?share="+url.QueryEscape(file), "/shares/new", url.Values{"path": {"/" + file}, "note": {evilText}, "kind": {"read"}, "expires": {"30"}}); status != http.StatusSeeOther {
+		t.Fatalf("share: %d %s", status, body)
+	}
+	p.s.run(t, "", "invite", "add", "--note", evilText)
+	p.s.run(t, "", "webhook", "add", "https://hooks.example/"+url.PathEscape(evilText)+`?q="><img/src=x/onerror=alert(4)>`, "--note", evilText)
+	p.s.run(t, "", "token", "issue", "x1", "--scope", "ftp", "--label", evilText)
+
+	// Chat: a resource, the name of a contact, a status, software, a room.
+	chat := dialXMPP(t, p.s.addr["xmpps"], "localhost")
+	chat.login("x1", password, "localhost", escaped)
+	chat.send(`<iq type='set' id='r1'><query xmlns='jabber:iq:roster'><item jid='friend@localhost' name='` + strings.ReplaceAll(escaped, "'", "&apos;") + `'/></query></iq>`)
+	chat.until(`id='r1'`)
+	chat.send(`<presence><status>` + escaped + `</status></presence>`)
+	chat.until(`<presence`)
+
+	// What strangers leave in the log.
+	stranger := newWeb(t, p.s.addr["web"])
+	stranger.c.Transport = agent{evilText}
+	stranger.submit("/login", "/login", url.Values{"login": {evilText}, "password": {evilText}})
+	bad := dialFTP(t, p.s.addr["ftp"])
+	bad.do("USER "+evilText, "331")
+	bad.do("PASS x", "530")
+	dialFTP(t, p.s.addr["ftp"]).login(p.account(t, "x2", "user", "--display", evilText), password)
+	p.s.run(t, "", "session", "end", "--user", "x2", "--reason", evilText, "--yes")
+
+	look := func(b *person, path string) string {
+		t.Helper()
+		b.open(path, "")
+		if got := eval[string](b, `[...document.querySelectorAll("#xss, main img[src='x'], main script:not([src])")].map((e) => e.outerHTML).join()`); got != "" {
+			t.Errorf("%s has %s", path, got)
+		}
+		return eval[string](b, `document.body.textContent + [...document.querySelectorAll("input, textarea")].map((i) => i.value).join()`)
+	}
+	own, root := p.person(t), p.window(t, "x9", "root")
+	own.allow("404")
+	own.login("x1", password)
+	for _, path := range []string{"/", "/files/", "/files/?q=img", "/files/" + url.PathEscape(file) + "?view", "/files/?rename=" + url.QueryEscape(file), "/files/?delete=" + url.QueryEscape(file), "/shares", "/sessions", "/tokens", "/account", "/contacts", "/trash", "/files/?q=" + url.QueryEscape(evilText), "/no-such-" + url.PathEscape(evilText), "/login?next=" + url.QueryEscape("/"+evilText)} {
+		marks["own "+path] = look(own, path)
+	}
+	nav := eval[[]string](root, `[...document.querySelectorAll("#nav a[href^='/admin']")].map((a) => a.getAttribute("href"))`)
+	nav = append(nav, "/admin/users/x1", "/admin/audit?subject=x2", "/admin/audit?q="+url.QueryEscape(evilText), "/admin/users?q="+url.QueryEscape(evilText), "/admin/sessions?q="+url.QueryEscape(evilText))
+	for _, s := range p.s.sessions(t, "--user", "x1") {
+		nav = append(nav, "/admin/sessions/"+s.ID)
+	}
+	root.allow("422")
+	for _, path := range nav {
+		marks[path] = look(root, path)
+	}
+	const mark = "<img src=x onerror=alert(1) id=xss>"
+	for _, path := range []string{"own /files/", "own /shares", "own /sessions", "own /tokens", "own /contacts", "/admin/users", "/admin/users/x1", "/admin/invites", "/admin/webhooks", "/admin/audit?subject=x2", "/admin/sessions"} {
+		if !strings.Contains(marks[path], mark) {
+			t.Errorf("%s does not show what was left there, so it proves nothing", path)
+		}
+	}
+	// What a visitor of the link sees.
+	link := eval[string](own, `fetch("/shares").then((r) => r.text()).then((h) => h.match(/\/s\/[A-Z0-9]+/)[0])`)
+	look(p.person(t), link)
+}
+
+// agent is a client that calls itself something.
+type agent struct{ name string }
+
+func (a agent) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header.Set("User-Agent", a.name)
+	return http.DefaultTransport.RoundTrip(r)
+}
 
 // endedUpload: the session ends while a large file is on its way; the page says so, the person logs in in another
 // tab, and the upload goes on where it was.
@@ -106,4 +196,25 @@ func (p *pages) cancelledZip(t *testing.T) {
 		out := p.s.run(t, "", "transfer", "list", "--json")
 		return !strings.Contains(out, "x4")
 	})
+}
+
+// restarted: the server goes away under an open page and comes back. The page says so and finds back by itself.
+func (p *pages) restarted(t *testing.T) {
+	b := p.window(t, "x5", "admin")
+	b.allow("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "503")
+	b.open("/admin/sessions", "admin.sessions")
+	b.until(has("live-status") + `?.innerText === "Live"`)
+	if err := p.s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.until(has("live-status") + `?.innerText === "Connection lost, retrying."`)
+	p.start(t)
+	b.until(has("live-status") + `?.innerText === "Live"`)
+	dialFTP(t, p.s.addr["ftp"]).login(p.account(t, "x6", "user"), password)
+	b.row(`session-row[data-protocol="ftp"][data-user="x6"]`)
+	b.click("link", "Users") // still logged in
+	b.at("admin.users")
+	if !slices.Contains(eval[[]string](b, `[...document.querySelectorAll("[data-testid=user-row]")].map((r) => r.dataset.name)`), "x6") {
+		t.Error("the list is not of now")
+	}
 }

@@ -133,6 +133,7 @@ func TestPages(t *testing.T) {
 			{"34 audit log", (*pages).auditLog},
 			{"35 36 configuration", (*pages).configuration},
 			{"37 doctor", (*pages).doctorPage},
+			{"attack: stored text", (*pages).storedText},
 			{"attack: session ended in an upload", (*pages).endedUpload},
 			{"attack: zip given up", (*pages).cancelledZip},
 			{"13 38 39 40 pages of visitors", (*pages).looksOfVisitors},
@@ -142,6 +143,7 @@ func TestPages(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) { t.Parallel(); c.check(p, t) })
 		}
 	})
+	t.Run("restart under an open page", p.restarted)
 }
 
 // Check 1: the link opens the set-up; without its code, or with a wrong one, there is no form.
