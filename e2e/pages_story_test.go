@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -52,7 +51,7 @@ func TestFirstDay(t *testing.T) {
 	// On the friend's phone.
 	friend := p.person(t)
 	friend.do(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateTouch))
-	call(t, friend.ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+
 	friend.do(chromedp.Navigate(invitation))
 	friend.sees("heading", "…Join…")
 	friend.types("User name", "ben")
