@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"go.uber.org/fx"
@@ -48,7 +49,11 @@ func newDoctor(lc fx.Lifecycle, cfg *config.Config, s *identity.Service, db *sql
 			case <-ctx.Done():
 				return
 			}
-			d.Background(ctx, doctorEvery, func(r doctor.Report) { tellReport(log, r) })
+			settle := sync.OnceFunc(settleMemory) // the first look goes to all roads, and leaves what it has read
+			d.Background(ctx, doctorEvery, func(r doctor.Report) {
+				tellReport(log, r)
+				settle()
+			})
 		})
 	}
 	return d
