@@ -25,6 +25,7 @@ var mayImport = []struct {
 	{"doctor", nil},
 	{"config/gendoc", []string{"config"}},
 	{"internal/...", nil},
+	{"internal/acme", []string{"internal/certs"}},
 	{"internal/licences/gen", []string{"internal/licences"}},
 	{"internal/bus/bustest", []string{"internal/bus"}},
 	{"internal/sqldb/sqltest", []string{"internal/sqldb", "internal/pgtest"}},

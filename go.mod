@@ -40,6 +40,8 @@ require github.com/wneessen/go-mail v0.8.1
 
 require github.com/pires/go-proxyproto v0.14.0
 
+require github.com/mholt/acmez/v3 v3.1.7
+
 require (
 	filippo.io/age v1.3.2
 	filippo.io/hpke v0.4.0 // indirect

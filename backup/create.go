@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -40,7 +41,7 @@ type Store interface {
 // Extra is a file that goes in beside database and files.
 type Extra struct {
 	Name string // data/… or config/…
-	Path string
+	Path string // of a folder: all files below it but hidden ones, as they lie when the backup is made
 }
 
 // Source is what a backup is made of.
@@ -84,7 +85,7 @@ func Create(ctx context.Context, dst io.Writer, s Source, progress func(Progress
 		return m, err
 	}
 	for _, x := range s.First {
-		if err := w.file(x.Name, x.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := w.extra(x); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return m, err
 		}
 	}
@@ -108,6 +109,35 @@ func Create(ctx context.Context, dst io.Writer, s Source, progress func(Progress
 		return m, err
 	}
 	return w.m, nil
+}
+
+// extra writes a file, or those of a folder; one that goes meanwhile is left out.
+func (w *writer) extra(x Extra) error {
+	return filepath.WalkDir(x.Path, func(path string, d fs.DirEntry, err error) error {
+		rel, relErr := filepath.Rel(x.Path, path)
+		switch {
+		case err != nil:
+			return err
+		case relErr != nil:
+			return relErr
+		case rel == ".":
+			if d.IsDir() {
+				return nil
+			}
+			return w.file(x.Name, path)
+		case strings.HasPrefix(d.Name(), "."): // half written
+			if d.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
+		case !d.Type().IsRegular():
+			return nil
+		}
+		if err := w.file(x.Name+"/"+filepath.ToSlash(rel), path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
 }
 
 // database copies the database into a file and that into the archive.

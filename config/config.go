@@ -148,6 +148,11 @@ type TLS struct {
 	Key    Secret `toml:"key" type:"keyfile" example:"@file:/etc/trivium/key.pem" doc:"its private key: a path, @file:PATH, or the PEM text itself"`
 	Folder string `toml:"folder" type:"path" example:"/etc/trivium/certs" doc:"further certificates; the name that a client asks for chooses among them" note:"NAME.crt and NAME.key, or NAME/fullchain.pem and NAME/privkey.pem as ACME clients keep them. Names are those in the certificates. Read again with the rest."`
 
+	ACME          string `toml:"acme" default:"off" values:"off|on" doc:"get certificates from an authority and renew them (RFC 8555); on: by it you agree to the authority's terms" note:"For domain, domains and the host of web.public_url, as far as the authority can know them. Port 80 or 443 of each name must lead to web.listen or web.tls_listen of this server. Until there is one, the self-signed one serves."`
+	ACMEEmail     string `toml:"acme_email" type:"text" example:"admin@example.org" doc:"mail address that the authority may write to; empty: none"`
+	ACMEDirectory string `toml:"acme_directory" type:"text" default:"https://acme-v02.api.letsencrypt.org/directory" example:"https://acme-staging-v02.api.letsencrypt.org/directory" doc:"the authority: the address of its ACME directory" note:"The example is for tries: browsers do not believe its certificates."`
+	ACMECA        string `toml:"acme_ca" type:"path" example:"/etc/trivium/authority.pem" doc:"PEM file of who vouches for that address, where it is an authority of your own; empty: those whom this machine believes"`
+
 	certPath, keyPath string // absolute; empty when unset or, for the key, inline
 }
 

@@ -354,7 +354,7 @@ func (l *loader) paths() {
 		c.Log.Output = absolute(l.last["log.output"].dir, out)
 	}
 	for key, at := range map[string]*string{"ftp.display_connect": &c.FTP.DisplayConnect, "ftp.display_login": &c.FTP.DisplayLogin,
-		"ftp.display_quit": &c.FTP.DisplayQuit, "ftp.xferlog": &c.FTP.XferLog, "ftp.transfer_log": &c.FTP.TransferLog, "tls.folder": &c.TLS.Folder} {
+		"ftp.display_quit": &c.FTP.DisplayQuit, "ftp.xferlog": &c.FTP.XferLog, "ftp.transfer_log": &c.FTP.TransferLog, "tls.folder": &c.TLS.Folder, "tls.acme_ca": &c.TLS.ACMECA} {
 		if *at != "" {
 			*at = absolute(l.last[key].dir, *at)
 		}

@@ -24,6 +24,7 @@ type listener struct {
 func (l *loader) validate() {
 	l.validateListeners()
 	l.validateTLS()
+	l.validateACME()
 	l.validateIdentity()
 	l.validateSources()
 	l.validateMail()
@@ -172,6 +173,34 @@ func (l *loader) validateTLS() {
 	if l.ok("web.plain", "web.tls_listen", "web.listen", "web.public_url") && c.Web.Plain == "redirect" &&
 		len(c.Web.TLSListen) == 0 && len(c.Web.Listen) > 0 && !strings.HasPrefix(c.Web.PublicURL, "https:") {
 		l.blame("web.plain is redirect, but web.tls_listen is off: there is nowhere to redirect to; write serve", "web.plain", "web.tls_listen")
+	}
+}
+
+// validateACME finds what leaves ACME without a name, an authority or an answer.
+func (l *loader) validateACME() {
+	c := l.cfg
+	if c.TLS.ACME != "on" {
+		return
+	}
+	if l.ok("tls.acme", "tls.cert") && c.TLS.Cert != "" {
+		l.blame("tls.acme is on, but tls.cert names a certificate, which would always be shown instead; take one of them out", "tls.acme", "tls.cert")
+	}
+	if l.ok("web.listen", "web.tls_listen") && len(c.Web.Listen)+len(c.Web.TLSListen) == 0 {
+		l.blame("tls.acme is on, but web.listen and web.tls_listen are off: nothing can answer the authority", "tls.acme", "web.listen", "web.tls_listen")
+	}
+	if u, err := url.Parse(c.TLS.ACMEDirectory); l.ok("tls.acme_directory") && (err != nil || u.Scheme != "https" || u.Host == "") {
+		l.blame("tls.acme_directory is no address that begins with https:// (RFC 8555 section 6.1)", "tls.acme_directory")
+	}
+	if _, err := mail.ParseAddress(c.TLS.ACMEEmail); l.ok("tls.acme_email") && c.TLS.ACMEEmail != "" && (err != nil || strings.ContainsAny(c.TLS.ACMEEmail, "<>, ?")) {
+		l.blame("tls.acme_email is no mail address such as admin@example.org", "tls.acme_email")
+	}
+	if c.TLS.ACMECA != "" && l.ok("tls.acme_ca") {
+		if _, err := os.Stat(c.TLS.ACMECA); os.IsNotExist(err) {
+			l.blame("tls.acme_ca: there is no file "+c.TLS.ACMECA, "tls.acme_ca")
+		}
+	}
+	if l.ok("domain", "domains", "web.public_url", "tls.acme_directory") && len(c.ACMENames()) == 0 {
+		l.blame("tls.acme is on, but there is no name that the authority can know: set domain to one of the public DNS", "tls.acme", "domain")
 	}
 }
 

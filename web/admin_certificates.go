@@ -2,6 +2,9 @@ package web
 
 import (
 	"cmp"
+	"context"
+	"errors"
+	"io/fs"
 	"net/http"
 	"strings"
 	"time"
@@ -14,6 +17,7 @@ import (
 type certsView struct {
 	page
 	Rows                 []certRow
+	Orders               []orderRow
 	Name, Cert, Key      field
 	MayChange, MainFixed bool
 }
@@ -25,6 +29,16 @@ type certRow struct {
 	UsedBy         string
 	SelfSignedPath string
 }
+
+// orderRow is a name whose certificate comes by ACME.
+type orderRow struct {
+	certs.Automatic
+	Ends, Last, Again, Failing stamp
+	MayRenew                   bool
+}
+
+// renewWait bounds how long the page waits for an authority; the order goes on without it.
+const renewWait = 40 * time.Second
 
 func (s *Server) newCertsView(v *visit) *certsView {
 	view := &certsView{MayChange: v.level.Allows(identity.LevelRoot),
@@ -39,13 +53,17 @@ func (s *Server) newCertsView(v *visit) *certsView {
 		r := certRow{Described: i, Ends: view.Stamp(i.Until), UsedBy: cmp.Or(s.usedBy(), v.T("admin_certificates.nothing"))}
 		left := i.Until.Sub(s.now())
 		r.Over, r.Soon = left <= 0, left < 14*24*time.Hour
-		if i.Name == "main" && !i.Uploaded && !i.SelfSigned {
+		if i.Name == "main" && !i.Uploaded && !i.SelfSigned && !i.Automatic {
 			view.MainFixed = true
 		}
 		if view.MayChange && (i.Uploaded || i.Name == "main" && i.SelfSigned) {
 			r.SelfSignedPath = "/admin/certificates/selfsigned"
 		}
 		view.Rows = append(view.Rows, r)
+	}
+	for _, a := range s.opt.Certificates.Automatic() {
+		view.Orders = append(view.Orders, orderRow{Automatic: a, MayRenew: view.MayChange, Ends: view.Stamp(orZero(a.Until)), Last: view.Stamp(orZero(a.Tried)),
+			Again: view.Stamp(orZero(a.Next)), Failing: view.Stamp(orZero(a.Since))})
 	}
 	return view
 }
@@ -101,6 +119,38 @@ func (s *Server) postSelfSigned(v *visit) error {
 		return err
 	}
 	return v.done("/admin/certificates", "admin_certificates.self_signed_is_in_use")
+}
+
+// orZero is a time that may be absent.
+func orZero(at *time.Time) time.Time {
+	if at == nil {
+		return time.Time{}
+	}
+	return *at
+}
+
+// postRenew orders a certificate at once.
+func (s *Server) postRenew(v *visit) error {
+	if s.opt.Certificates == nil {
+		return v.see("/admin/certificates")
+	}
+	ctx, cancel := context.WithTimeout(v.ctx(), renewWait)
+	defer cancel()
+	a, err := s.opt.Certificates.Renew(ctx, v.text("name"))
+	switch {
+	case errors.Is(err, certs.ErrNotAutomatic):
+		return fs.ErrNotExist
+	case errors.Is(err, context.DeadlineExceeded):
+		v.flash(flash{Kind: flashSuccess, Text: v.T("admin_certificates.renewal_goes_on", a.Name)})
+		return v.see("/admin/certificates")
+	case err != nil:
+		v.flash(flash{Kind: flashError, Text: v.T("admin_certificates.not_renewed", a.Name, cmp.Or(v.found(a.Trouble), err.Error()))})
+		return v.see("/admin/certificates")
+	}
+	if err := s.noteCertificate(v, "certificate.renew", a.Name, s.opt.Certificates.For(a.Name).Fingerprint); err != nil {
+		return err
+	}
+	return v.done("/admin/certificates", "admin_certificates.renewed", a.Name)
 }
 
 func (s *Server) noteCertificate(v *visit, event, name, fingerprint string) error {

@@ -166,7 +166,7 @@ func views() map[string][2]any {
 			Check: &banCheck{BanCheck: identity.BanCheck{Address: nasty, Banned: true, Ban: &identity.Ban{Prefix: nasty, Reason: nasty}, Failures: 2, Familiar: true}, Until: p.Stamp(noon), Failures: failuresHref(nasty)}, Asked: nasty,
 			Prefix: fullField("prefix"), For: withOptions, Reason: fullField("reason"), Again: fullField("again"), Twice: true, MayBan: true, MayLift: true, Allow: fullField("allow"), Why: fullField("why"),
 			Allows: []allowRow{{identity.BanAllow{Prefix: nasty, Reason: nasty, Actor: nasty}, p.Stamp(noon), "/admin/bans/allow/a/remove"}}}},
-		"admin_certificates": {&certsView{}, &certsView{page: p, MayChange: true, MainFixed: true, Name: fullField("name"), Cert: withRows, Key: fullField("key"), Rows: []certRow{{Described: certs.Described{Name: "main", Names: []string{nasty}, Issuer: nasty, Key: nasty, Fingerprint: nasty, SelfSigned: true, Chain: []string{nasty, nasty}, ChainError: nasty, File: nasty, ForDomains: []string{nasty}}, Ends: p.Stamp(noon), Soon: true, UsedBy: nasty, SelfSignedPath: "/admin/certificates/selfsigned"}}}},
+		"admin_certificates": {&certsView{}, &certsView{page: p, Orders: orderRows(&p, nasty, noon), MayChange: true, MainFixed: true, Name: fullField("name"), Cert: withRows, Key: fullField("key"), Rows: []certRow{{Described: certs.Described{Name: "main", Names: []string{nasty}, Issuer: nasty, Key: nasty, Fingerprint: nasty, SelfSigned: true, Chain: []string{nasty, nasty}, ChainError: nasty, File: nasty, ForDomains: []string{nasty}}, Ends: p.Stamp(noon), Soon: true, UsedBy: nasty, SelfSignedPath: "/admin/certificates/selfsigned"}}}},
 		"admin_config":       {&configView{}, &configView{page: p, Query: nasty, Changed: true, Total: 3, Filtered: true, MayEdit: true, Sections: opts, Fault: nasty, Faults: []config.Fault{{Where: nasty, Message: nasty, Hint: nasty, Source: nasty}}, Edit: &configEdit{Entry: config.Entry{Key: "a.b", Layer: config.LayerSet}, Field: fullField("value")}, Rows: []configRow{{SetHere: true, EditPath: "/admin/config?edit=a.b", Entry: config.Entry{Key: "a.b", Value: nasty, Source: nasty, Layer: config.LayerFile, Doc: nasty, Live: true}, Shown: nasty}, {Entry: config.Entry{Key: "c", Layer: config.LayerDefault}}}}},
 		"activity":           {&activityView{}, &activityView{page: p, Rows: audit, Kinds: opts, Filtered: true, Older: "/activity?before=x", CSVHref: "/activity/export"}},
 		"notifications": {&noticesView{}, &noticesView{page: p, Unseen: 2, Older: "/notifications?before=3", Mail: true, Chat: true, Rules: []noticeRule{{identity.NoticeShare, "notifications.about_share", []noticeBox{{"share.page", "notifications.by_page", true, false}, {"a.mail", nasty, true, true}}}},
@@ -304,4 +304,11 @@ func TestSessionAt(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", tt.i, got, tt.want)
 		}
 	}
+}
+
+// orderRows are certificates by ACME in each state.
+func orderRows(p *page, nasty string, noon time.Time) []orderRow {
+	failed := certs.Automatic{Name: nasty, Authority: nasty, Until: &noon, Tried: &noon, Next: &noon, Since: &noon, Failures: 2, Code: "dns", Trouble: nasty, Advice: nasty, Detail: nasty}
+	return []orderRow{{Automatic: failed, Ends: p.Stamp(noon), Last: p.Stamp(noon), Again: p.Stamp(noon), Failing: p.Stamp(noon), MayRenew: true},
+		{Automatic: certs.Automatic{Name: "b", Working: true}}, {Automatic: certs.Automatic{Name: "c", Instead: true}}, {Automatic: certs.Automatic{Name: "d", Until: &noon}, Ends: p.Stamp(noon)}}
 }

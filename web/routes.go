@@ -199,6 +199,7 @@ func (s *Server) table() []route {
 		{Method: post, Path: "/admin/config/reload", Level: admin, Page: "admin.config", handle: s.postConfigReload},
 		{Method: get, Path: "/admin/certificates", Level: admin, Page: "admin.certificates", nav: "Certificates", icon: "key", handle: s.getCertificates},
 		{Method: post, Path: "/admin/certificates/import", Level: identity.LevelRoot, Page: "admin.certificates", confirm: true, handle: s.postCertificate},
+		{Method: post, Path: "/admin/certificates/renew", Level: identity.LevelRoot, Page: "admin.certificates", confirm: true, handle: s.postRenew},
 		{Method: post, Path: "/admin/certificates/selfsigned", Level: identity.LevelRoot, Page: "admin.certificates", confirm: true, handle: s.postSelfSigned},
 
 		// The server looks at itself.

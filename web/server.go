@@ -113,6 +113,9 @@ type Options struct {
 	Live         LiveConfig    // the configuration of the running server; nil: the page is empty
 	Certificates *certs.Source // the server's own; nil: there are none
 
+	// Challenges are what an authority of certificates is answered with; nil: none asks.
+	Challenges Challenges
+
 	// TestConnection tries a road ("ftp", "dav", "xmpp", "api") as a client of the account does, and
 	// reports each step; identity.ErrThrottled where tests run already. nil: there is no such test.
 	TestConnection func(ctx context.Context, by identity.Actor, user, road, at string, report func(probe.Step)) error
@@ -121,6 +124,14 @@ type Options struct {
 	Listeners func() []Bound   // of all roads, for the home page; nil: this road's own
 	Log       *slog.Logger     // nil: discarded
 	Now       func() time.Time // nil: time.Now
+}
+
+// Challenges show an authority that a name leads here.
+type Challenges interface {
+	// KeyAuthorization is what stands at a token under a Host (RFC 8555 section 8.3).
+	KeyAuthorization(host, token string) (string, bool)
+	// Certificate is that of a handshake for a name (RFC 8737 section 3); nil: nobody asks for it.
+	Certificate(name string) *tls.Certificate
 }
 
 // Server is the web's three verbs. Its methods are safe for any goroutine.
@@ -240,9 +251,9 @@ func (s *Server) Listen(ctx context.Context) error {
 		ln = s.proxy().Listener(ln)
 		var handler http.Handler
 		if tc == nil && s.redirects() {
-			handler = s.harden(http.HandlerFunc(s.toHTTPS))
+			handler = s.harden(s.challenged(http.HandlerFunc(s.toHTTPS)))
 		} else {
-			handler = s.harden(s.echo)
+			handler = s.harden(s.challenged(s.echo))
 		}
 		srv := s.httpServer(handler, tc)
 		if tc != nil {
@@ -292,7 +303,11 @@ func tlsFor(c *tls.Config, certificates bool) *tls.Config {
 
 // share gives the connections of other protocols away, and shakes hands with the rest.
 func (s *Server) share(ln net.Listener, tc *tls.Config) net.Listener {
-	return listen.Share(ln, listen.ALPN{Config: tc, Others: s.opt.ALPN, Within: s.opt.Limits.TLSTimeout, Most: s.opt.Limits.Unauthenticated,
+	var proof func(string) *tls.Certificate
+	if s.opt.Challenges != nil {
+		proof = s.opt.Challenges.Certificate
+	}
+	return listen.Share(ln, listen.ALPN{Config: tc, Proof: proof, Others: s.opt.ALPN, Within: s.opt.Limits.TLSTimeout, Most: s.opt.Limits.Unauthenticated,
 		Failed: func(_ net.Conn, err error) {
 			s.log.Debug("TLS handshake failed", "err", err)
 			var record tls.RecordHeaderError

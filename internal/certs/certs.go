@@ -31,18 +31,23 @@ type Options struct {
 	// Folder holds further pairs, each for the names in it: NAME.crt with NAME.key, or NAME/fullchain.pem
 	// with NAME/privkey.pem. "" is none.
 	Folder string
+	// Automatic are the names whose certificates come by ACME, in the form of the DNS; nil: it is off.
+	Automatic []string
 	// Domains are the server's own, first the default one.
 	Domains []string
 	// Log hears of names that the certificate lacks, of its coming end, and of a new one.
 	Log *slog.Logger
 }
 
-// Source is the certificates in use: the main one, and those of the folder for their names. Its methods may be called from any goroutine.
+// Source is the certificates in use: the main one, and those of the folder for their names. Its methods
+// may be called from any goroutine.
 type Source struct {
 	opt Options
 	now func() time.Time
 	mu  sync.Mutex // one Reload at a time
-	set atomic.Pointer[set]
+
+	orders Orders // who gets certificates by ACME; nil: nobody does
+	set    atomic.Pointer[set]
 }
 
 // Load reads the certificate files, or where Options names none reads or makes the self-signed
@@ -72,12 +77,12 @@ func (s *Source) Reload() error {
 	if err != nil {
 		return err
 	}
-	others, err := s.folder()
+	others, err := s.folder(cert)
 	if err != nil {
 		return err
 	}
 	now := newSet(cert, others)
-	old := s.set.Swap(now)
+	old := s.set.Swap(now) // sessions that run keep theirs
 	news := false
 	for _, c := range append([]*pair{cert}, others...) {
 		if !old.has(c.Leaf) {
@@ -93,7 +98,8 @@ func (s *Source) Reload() error {
 	return nil
 }
 
-// fetch reads the main pair: that of the files, else the uploaded one, else the self-signed.
+// fetch reads the main pair: that of the files, else the uploaded one, else that which came by ACME for the
+// first domain, else the self-signed.
 func (s *Source) fetch() (*pair, error) {
 	o := s.opt
 	switch {
@@ -106,7 +112,7 @@ func (s *Source) fetch() (*pair, error) {
 			return nil, fmt.Errorf("the certificate in %s expired on %s. Renew it, or unset tls.cert and tls.key to use a self-signed one",
 				o.CertFile, end.UTC().Format(time.DateOnly))
 		}
-		return &pair{cert, mainName, o.CertFile}, nil
+		return &pair{Certificate: cert, name: mainName, file: o.CertFile}, nil
 	case o.CertFile != "":
 		return nil, errors.New("tls.cert is set and tls.key is not: set both, or neither for a self-signed certificate")
 	case o.KeyFile != "":
@@ -117,11 +123,17 @@ func (s *Source) fetch() (*pair, error) {
 	if up := s.uploadedMain(); up != nil {
 		return up, nil
 	}
+	if name := s.dnsName(mainName); s.ordered(name) {
+		if c := s.issued(name); c != nil {
+			c.name = mainName
+			return c, nil
+		}
+	}
 	cert, err := s.selfSigned()
 	if err != nil {
 		return nil, err
 	}
-	return &pair{cert, mainName, filepath.Join(o.Dir, certName)}, nil
+	return &pair{Certificate: cert, name: mainName, file: filepath.Join(o.Dir, certName)}, nil
 }
 
 // remark logs what a person should know of a certificate that came into use.

@@ -14,8 +14,9 @@ import (
 // pair is a certificate with its key, and where it stands.
 type pair struct {
 	*tls.Certificate
-	name string // main, or what its entry of the folder is called
-	file string
+	name   string // main, or what its entry of the folder is called
+	file   string
+	issued bool // it came by ACME
 }
 
 // set is the certificates in use.
@@ -30,13 +31,24 @@ func newSet(main *pair, others []*pair) *set {
 	for _, c := range append([]*pair{main}, others...) {
 		for _, name := range c.Leaf.DNSNames {
 			name = strings.ToLower(name)
-			// Of two in the folder, the one that holds longer; before the main one, each.
-			if had := s.byName[name]; had == nil || had == main || c.Leaf.NotAfter.After(had.Leaf.NotAfter) {
+			if had := s.byName[name]; had == nil || s.before(c, had) {
 				s.byName[name] = c
 			}
 		}
 	}
 	return s
+}
+
+// before says which of two certificates for a name is shown: of two in the folder the one that holds longer,
+// and each before the main one. One that nobody vouches for comes after one that came by ACME.
+func (s *set) before(c, had *pair) bool {
+	switch {
+	case had.issued && selfMade(c.Leaf):
+		return false
+	case c.issued && selfMade(had.Leaf), had == s.main:
+		return true
+	}
+	return c.Leaf.NotAfter.After(had.Leaf.NotAfter)
 }
 
 // of is the certificate for a name that a client asks for (RFC 6066 section 3), and the main one where
@@ -54,14 +66,25 @@ func (s *set) of(name string) *pair {
 	return s.main
 }
 
+// issuedFor is the pair for a name that came by ACME, nil where there is none.
+func (s *set) issuedFor(name string) *pair {
+	for _, c := range append([]*pair{s.main}, s.others...) {
+		if c.issued && c.Leaf.VerifyHostname(name) == nil {
+			return c
+		}
+	}
+	return nil
+}
+
 // has reports whether a certificate is one of the set.
 func (s *set) has(leaf *x509.Certificate) bool {
 	return s != nil && (s.main.Leaf.Equal(leaf) || slices.ContainsFunc(s.others, func(c *pair) bool { return c.Leaf.Equal(leaf) }))
 }
 
-// folder reads the pairs of Options.Folder, and those that were uploaded. One that is broken is said and
+// folder reads the pairs of Options.Folder, those that were uploaded, and those that came by ACME and are
+// not the main one. One that is broken is said and
 // left out: the other domains are not to fall with it.
-func (s *Source) folder() ([]*pair, error) {
+func (s *Source) folder(main *pair) ([]*pair, error) {
 	var all []*pair
 	if dir := s.opt.Folder; dir != "" {
 		entries, err := os.ReadDir(dir)
@@ -79,7 +102,16 @@ func (s *Source) folder() ([]*pair, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return append(all, s.pairs(s.uploads(), entries)...), nil
+	all = append(all, s.pairs(s.uploads(), entries)...)
+	for _, name := range s.opt.Automatic {
+		if main.issued && name == s.dnsName(mainName) {
+			continue
+		}
+		if c := s.issued(name); c != nil {
+			all = append(all, c)
+		}
+	}
+	return all, nil
 }
 
 // pairs reads those of a folder that can be used.
@@ -101,7 +133,7 @@ func (s *Source) pairs(dir string, entries []fs.DirEntry) (all []*pair) {
 			s.opt.Log.Error("a certificate of tls.folder has expired and is not used", "file", certFile, "not_after", cert.Leaf.NotAfter.UTC())
 			continue
 		}
-		all = append(all, &pair{cert, strings.TrimSuffix(e.Name(), ".crt"), certFile})
+		all = append(all, &pair{Certificate: cert, name: strings.TrimSuffix(e.Name(), ".crt"), file: certFile})
 	}
 	return all
 }

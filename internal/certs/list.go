@@ -28,6 +28,7 @@ type Described struct {
 	ChainError  string    `json:"chain_error,omitempty"` // why clients with this system's authorities refuse it; "": they do not
 	File        string    `json:"file"`
 	Uploaded    bool      `json:"uploaded"` // it is kept in the data directory, and can be replaced here
+	Automatic   bool      `json:"acme"`     // it came by ACME, and is renewed so
 	ForDomains  []string  `json:"domains"`  // of the server's own names, those that get it
 }
 
@@ -61,7 +62,7 @@ func (s *Source) Mine(leaf *x509.Certificate) bool { return s.set.Load().has(lea
 
 func (s *Source) info(set *set, c *pair) Described {
 	i := Describe(c.Certificate, s.now())
-	i.Name, i.File = c.name, c.file
+	i.Name, i.File, i.Automatic = c.name, c.file, c.issued
 	i.Uploaded = c.file != "" && filepath.Dir(c.file) == s.uploads()
 	for _, d := range s.opt.Domains {
 		if set.of(ascii(d)) == c {
@@ -79,7 +80,7 @@ func Describe(c *tls.Certificate, now time.Time) Described {
 	for _, ip := range leaf.IPAddresses {
 		i.Names = append(i.Names, ip.String())
 	}
-	i.SelfSigned = leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil && leaf.Subject.String() == leaf.Issuer.String()
+	i.SelfSigned = selfMade(leaf)
 	between := x509.NewCertPool()
 	for _, der := range c.Certificate[1:] {
 		if up, err := x509.ParseCertificate(der); err == nil {
@@ -91,6 +92,11 @@ func Describe(c *tls.Certificate, now time.Time) Described {
 		i.ChainError = strings.TrimPrefix(err.Error(), "x509: ")
 	}
 	return i
+}
+
+// selfMade reports whether a certificate is self-signed.
+func selfMade(leaf *x509.Certificate) bool {
+	return leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil && leaf.Subject.String() == leaf.Issuer.String()
 }
 
 // keyWords names a public key.

@@ -33,7 +33,7 @@ func (s *Source) uploadedMain() *pair {
 		s.opt.Log.Error("the uploaded certificate has expired and is not used", "file", certFile, "not_after", cert.Leaf.NotAfter.UTC())
 		return nil
 	}
-	return &pair{cert, mainName, certFile}
+	return &pair{Certificate: cert, name: mainName, file: certFile}
 }
 
 // Check reads a pair in PEM that somebody wants to use: key and certificate must belong together, and
@@ -134,6 +134,9 @@ func (s *Source) SelfSigned(name string) error {
 		return err
 	}
 	if name == mainName {
+		if s.set.Load().main.issued {
+			return errors.New("the main certificate comes by ACME; set tls.acme to off for a self-signed one")
+		}
 		certFile, keyFile := s.uploadFiles(mainName)
 		for _, f := range []string{certFile, keyFile} {
 			if err := os.Rename(f, f+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -19,6 +19,10 @@ type ALPN struct {
 	// Others take the connections of further protocols, each in the connection's own goroutine, and
 	// own them from then on.
 	Others map[string]func(*tls.Conn)
+	// Proof gives the certificate by which a name is shown to lead here (RFC 8737), nil for a name that nobody
+	// asks for; Proof nil: for none. A client that offers acme-tls/1 and nothing else gets it and is let go of:
+	// its connection gets nowhere.
+	Proof func(name string) *tls.Certificate
 	// Within bounds a handshake; 0 is 10 s.
 	Within time.Duration
 	// Most is how many handshakes run at once; for one more, the oldest is ended. 0: no limit.
@@ -56,7 +60,27 @@ func Share(ln net.Listener, o ALPN) net.Listener {
 	if s.o.Within <= 0 {
 		s.o.Within = handshakeLimit
 	}
+	if o.Proof != nil {
+		s.cfg.GetConfigForClient = s.proof
+	}
 	return s
+}
+
+// acmeProtocol is the protocol of TLS-ALPN-01: its handshake is all there is of it (RFC 8737 section 3).
+const acmeProtocol = "acme-tls/1"
+
+// proof gives the handshake of TLS-ALPN-01 a configuration of its own; all others have that of the port, which
+// does not know the protocol: so nobody who offers it beside another, or for a name that is not looked at,
+// gets it.
+func (s *shared) proof(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if len(hello.SupportedProtos) != 1 || hello.SupportedProtos[0] != acmeProtocol {
+		return nil, nil
+	}
+	cert := s.o.Proof(hello.ServerName)
+	if cert == nil {
+		return nil, nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{acmeProtocol}, Certificates: []tls.Certificate{*cert}, SessionTicketsDisabled: true}, nil
 }
 
 // Accept returns a *tls.Conn after its handshake.
@@ -122,6 +146,10 @@ func (s *shared) shake(raw net.Conn) {
 			s.o.Failed(raw, err)
 		}
 		_ = raw.Close()
+		return
+	}
+	if conn.ConnectionState().NegotiatedProtocol == acmeProtocol {
+		_ = conn.Close()
 		return
 	}
 	if take := s.o.Others[conn.ConnectionState().NegotiatedProtocol]; take != nil {

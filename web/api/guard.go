@@ -73,7 +73,7 @@ func dangerous() []string {
 		"remove-factor", "remove-factors", "add-alias", "remove-alias",
 		"add-group", "set-group", "remove-group", "add-members", "remove-members", "remove-member",
 		"sync-source", "set-user-source", "remove-link",
-		"fix-check", "set-config", "unset-config", "import-server-certificate", "make-server-certificate",
+		"fix-check", "set-config", "unset-config", "import-server-certificate", "make-server-certificate", "renew-server-certificate",
 		"add-application", "set-application", "renew-application-secret", "remove-application",
 		"add-webhook", "set-webhook", "rotate-webhook", "remove-webhook",
 		"remove-backup", "download-backup", "stream-backup",

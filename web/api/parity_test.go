@@ -36,7 +36,7 @@ var parity = map[string]string{
 	"/admin/announcements/new": "add-announcement", "/admin/announcements/:id/end": "end-announcement", "/announcements/:id/put-away": "put-away-announcement",
 	"/admin/maintenance/on": "set-maintenance", "/admin/maintenance/off": "set-maintenance",
 	"/admin/config/reload": "reload-config", "/admin/config/set": "set-config", "/admin/config/unset": "unset-config",
-	"/admin/certificates/import": "import-server-certificate", "/admin/certificates/selfsigned": "make-server-certificate",
+	"/admin/certificates/import": "import-server-certificate", "/admin/certificates/selfsigned": "make-server-certificate", "/admin/certificates/renew": "renew-server-certificate",
 	"/admin/transfers/:id/stop": "stop-transfer", "/connect/:road/test": "test-connection",
 	"/admin/webhooks/new": "add-webhook", "/admin/webhooks/:id": "set-webhook", "/admin/webhooks/:id/switch": "set-webhook", "/admin/webhooks/:id/secret": "rotate-webhook",
 	"/admin/webhooks/:id/remove": "remove-webhook", "/admin/webhooks/:id/test": "test-webhook", "/admin/webhooks/:id/deliveries/:delivery/send": "resend-delivery",

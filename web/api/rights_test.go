@@ -63,6 +63,7 @@ var levels = map[string]identity.Level{
 
 	"pending-config": identity.LevelAdmin, "reload-config": identity.LevelAdmin, "set-config": identity.LevelRoot, "unset-config": identity.LevelRoot,
 	"list-server-certificates": identity.LevelAdmin, "import-server-certificate": identity.LevelRoot, "make-server-certificate": identity.LevelRoot,
+	"list-acme-certificates": identity.LevelAdmin, "renew-server-certificate": identity.LevelRoot,
 
 	"list-announcements": identity.LevelAdmin, "add-announcement": identity.LevelAdmin, "preview-announcement": identity.LevelAdmin, "end-announcement": identity.LevelAdmin,
 	"my-announcements": identity.LevelLoggedIn, "put-away-announcement": identity.LevelLoggedIn,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"trivium/config"
@@ -31,6 +32,8 @@ func (a *API) registerSettings() {
 	handle(a, identity.LevelRoot, http.MethodDelete, "/config/{key}", "unset-config", "Take a key that was set in the running server back to what the file says", a.unsetConfig)
 	handle(a, identity.LevelAdmin, http.MethodGet, "/certificates", "list-server-certificates", "List the server's certificates", a.serverCertificates)
 	handle(a, identity.LevelRoot, http.MethodPut, "/certificates/{name}", "import-server-certificate", "Check a certificate and its key, and use them on all roads at once; main is what clients get who ask for no other name", a.importServerCertificate)
+	handle(a, identity.LevelAdmin, http.MethodGet, "/certificates/acme", "list-acme-certificates", "List the names whose certificates come by ACME, and how it stands with each", a.automaticCertificates)
+	handle(a, identity.LevelRoot, http.MethodPost, "/certificates/{name}/renew", "renew-server-certificate", "Get a new certificate for a name by ACME at once, and use it on all roads; the answer comes when it is there", a.renewServerCertificate)
 	handle(a, identity.LevelRoot, http.MethodPost, "/certificates/{name}/self-signed", "make-server-certificate", "Make a self-signed certificate and use it in the place of the one that was there", a.makeServerCertificate)
 }
 
@@ -167,6 +170,31 @@ func (a *API) makeServerCertificate(ctx context.Context, in *certNameIn) (*struc
 		}
 		return certs.Described{}, errors.New("the new certificate is not used; the log says why")
 	})
+}
+
+func (a *API) automaticCertificates(context.Context, *struct{}) (*struct{ Body []certs.Automatic }, error) {
+	src, err := a.certs()
+	if err != nil {
+		return nil, err
+	}
+	return &struct{ Body []certs.Automatic }{src.Automatic()}, nil
+}
+
+func (a *API) renewServerCertificate(ctx context.Context, in *certNameIn) (*struct{ Body certs.Described }, error) {
+	src, err := a.certs()
+	if err != nil {
+		return nil, err
+	}
+	order, err := src.Renew(ctx, in.Name)
+	switch {
+	case errors.Is(err, certs.ErrNotAutomatic):
+		return nil, newProblem(http.StatusNotFound, codeNotFound, "No certificate for "+strconv.Quote(in.Name)+" comes by ACME.", "tls.acme turns it on; GET /certificates/acme lists the names.")
+	case err != nil && ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, newProblem(http.StatusConflict, codeFailed, "No new certificate for "+order.Name+": "+err.Error()+".", order.Advice)
+	}
+	return a.changeCertificate(ctx, "certificate.renew", order.Name, func(src *certs.Source) (certs.Described, error) { return src.For(order.Name), nil })
 }
 
 // changeCertificate does something to a pair, and records it.

@@ -70,15 +70,8 @@ func backupSource(cfg *config.Config, db *sqldb.DB, v buildVersion) (backup.Sour
 	for _, name := range []string{"seal.key", auditHeadFile} {
 		s.First = append(s.First, backup.Extra{Name: "data/" + name, Path: filepath.Join(cfg.DataDir, name)})
 	}
-	tls, err := filepath.Glob(filepath.Join(cfg.DataDir, "tls", "*"))
-	if err != nil {
-		return s, err
-	}
-	for _, path := range tls {
-		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
-			s.First = append(s.First, backup.Extra{Name: "data/tls/" + filepath.Base(path), Path: path})
-		}
-	}
+	// Certificates that were given to the server or came by ACME, and the account there, lie in folders.
+	s.First = append(s.First, backup.Extra{Name: "data/tls", Path: filepath.Join(cfg.DataDir, "tls")})
 	if cfg.File != "" {
 		s.First = append(s.First, backup.Extra{Name: "config/trivium.toml", Path: cfg.File})
 	}

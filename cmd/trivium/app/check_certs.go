@@ -39,7 +39,17 @@ func certificate(src *certs.Source, domain string, now time.Time) doctor.Result 
 	until := i.Until.Format("2 Jan 2006")
 	left := i.Until.Sub(now)
 	days := count(int(left/(24*time.Hour)), "day")
-	const renew = "trivium cert import main --cert FILE --key FILE"
+	renew := "trivium cert import main --cert FILE --key FILE"
+	order, ordered := src.AutomaticFor(domain)
+	ordered = ordered && !order.Instead
+	if ordered {
+		renew = "trivium cert show " + domain
+	}
+	if ordered && order.Trouble != "" {
+		if r, ok := notOrdered(id, domain, i, order, left, days, renew); ok {
+			return r
+		}
+	}
 	switch {
 	case src.Covers(domain) != nil:
 		return failed(id, "the certificate is not for "+domain, "clients refuse it there: it is for "+cmp.Or(strings.Join(i.Names, ", "), "no name"), renew)
@@ -51,12 +61,30 @@ func certificate(src *certs.Source, domain string, now time.Time) doctor.Result 
 		return failed(id, "the certificate of "+domain+" expires in "+days, "after that clients refuse it", renew)
 	case left < certSoon:
 		return warning(id, "the certificate of "+domain+" expires in "+days, "after that clients refuse it", renew)
+	case ordered && i.SelfSigned:
+		return warning(id, "the certificate of "+domain+" is on its way from "+order.Authority, "until it is there a self-signed one serves, which browsers warn of", renew)
 	case i.SelfSigned:
 		return selfSigned(id, domain, i)
 	case i.ChainError != "":
 		return warning(id, "the certificate of "+domain+" is not trusted by this machine", i.ChainError+". Where the authority is one of your own, that is right; else the file lacks the certificates between", "the file of tls.cert begins with the server's certificate, and those that lead to the authority follow")
 	}
 	return good(id, domain+" until "+until+", covers web, ftp, xmpp")
+}
+
+// notOrdered says what the authority refuses a certificate for. While the old one holds for long that is
+// nothing yet: it is tried again.
+func notOrdered(id, domain string, i certs.Described, order certs.Automatic, left time.Duration, days, fix string) (doctor.Result, bool) {
+	switch {
+	case i.SelfSigned:
+		return failed(id, "there is no certificate for "+domain+" but a self-signed one (ACME: "+order.Trouble+")", order.Advice, fix), true
+	case left <= 0:
+		return failed(id, "certificate for "+domain+" has expired (ACME: "+order.Trouble+")", order.Advice, fix), true
+	case left < certNow:
+		return failed(id, "certificate for "+domain+" expires in "+days+" (ACME: "+order.Trouble+")", order.Advice, fix), true
+	case left < certSoon:
+		return warning(id, "certificate for "+domain+" expires in "+days+" (ACME: "+order.Trouble+")", order.Advice, fix), true
+	}
+	return doctor.Result{}, false
 }
 
 // selfSigned says what does not work with a certificate that nobody vouches for.

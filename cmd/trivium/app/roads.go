@@ -19,6 +19,7 @@ import (
 	"trivium/ftp"
 	"trivium/identity"
 	"trivium/identity/provider"
+	"trivium/internal/acme"
 	"trivium/internal/certs"
 	"trivium/internal/series"
 	"trivium/internal/sqldb"
@@ -37,7 +38,7 @@ import (
 // roads are the three servers and the control socket, in the order in which they open.
 func roads() fx.Option {
 	return fx.Module("roads",
-		fx.Provide(notice.New, newAnnouncer, newChatPeople, newMail, newTeller, newCerts, givenCerts, newStatus, newTester, newAPI, newFTP, newWeb, newArchive, newXMPP),
+		fx.Provide(notice.New, newAnnouncer, newChatPeople, newMail, newTeller, newCerts, automatic, givenCerts, newStatus, newTester, newAPI, newFTP, newWeb, newArchive, newXMPP),
 		fx.Invoke(
 			func(s *identity.Service, t *teller) { s.AddNotifier(t) },
 			func(lc fx.Lifecycle, cfg *config.Config, a *api.API, f *failure, log *slog.Logger) {
@@ -46,6 +47,7 @@ func roads() fx.Option {
 			func(lc fx.Lifecycle, s *ftp.Server, f *failure, log *slog.Logger) { run(lc, f, log, "ftp", s) },
 			func(lc fx.Lifecycle, s *web.Server, f *failure, log *slog.Logger) { run(lc, f, log, "web", s) },
 			func(lc fx.Lifecycle, s *xmpp.Server, f *failure, log *slog.Logger) { run(lc, f, log, "xmpp", s) },
+			newACME,
 			measure,
 			func(lc fx.Lifecycle, a *api.API) { // before the servers, which wait for what is open
 				lc.Append(fx.Hook{OnStop: func(context.Context) error { a.Stop(); return nil }})
@@ -106,6 +108,7 @@ type webParts struct {
 	Notices   *notice.Notices
 	People    *chatPeople
 	Certs     *certs.Source
+	ACME      *acme.Manager
 	Doctor    *doctor.Service
 	Backups   *backup.Service
 	Webhooks  *webhooks.Service
@@ -134,7 +137,7 @@ func newWeb(p webParts) (*web.Server, error) {
 		Providers: oidc, Provider: newProvider(p.Lifecycle, cfg, s, p.Log),
 		API: p.API.Handler(), Takeout: p.API.Takeout, DAV: webdav, DAVMethods: dav.Methods(), Mounts: guests(cfg, p.Chat, p.API),
 		Chat: chatPage(cfg, p.People), Tell: p.Notices.Tell, ALPN: chatALPN(cfg, p.Chat), Links: chatLinks(cfg),
-		TLS: webTLS(p.Certs), Certificates: p.Certs,
+		TLS: webTLS(p.Certs), Certificates: p.Certs, Challenges: challenges(p.ACME),
 		Backups: p.Backups, Webhooks: p.Webhooks, Doctor: p.Doctor, Live: p.Live, Series: p.Series, TestConnection: p.Tester.Test, Database: described(p.Database),
 		Listeners: bounds(p.Status.bound, func(b Bound) web.Bound { return web.Bound(b) }),
 	})
