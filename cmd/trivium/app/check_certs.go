@@ -46,7 +46,7 @@ func certificate(src *certs.Source, domain string, now time.Time) doctor.Result 
 		renew = "trivium cert show " + domain
 	}
 	if ordered && order.Trouble != "" {
-		if r, ok := notOrdered(id, domain, i, order, left, days, renew); ok {
+		if r, ok := notOrdered(id, domain, i, order, src.Covers(domain) == nil, left, days, renew); ok {
 			return r
 		}
 	}
@@ -73,8 +73,10 @@ func certificate(src *certs.Source, domain string, now time.Time) doctor.Result 
 
 // notOrdered says what the authority refuses a certificate for. While the old one holds for long that is
 // nothing yet: it is tried again.
-func notOrdered(id, domain string, i certs.Described, order certs.Automatic, left time.Duration, days, fix string) (doctor.Result, bool) {
+func notOrdered(id, domain string, i certs.Described, order certs.Automatic, covered bool, left time.Duration, days, fix string) (doctor.Result, bool) {
 	switch {
+	case !covered:
+		return failed(id, "there is no certificate for "+domain+" (ACME: "+order.Trouble+")", order.Advice, fix), true
 	case i.SelfSigned:
 		return failed(id, "there is no certificate for "+domain+" but a self-signed one (ACME: "+order.Trouble+")", order.Advice, fix), true
 	case left <= 0:
