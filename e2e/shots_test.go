@@ -54,7 +54,7 @@ func TestScreenshots(t *testing.T) {
 		{"admin-bans", "/admin/bans", false}, {"admin-sources", "/admin/sources", false}, {"admin-applications", "/admin/applications", false},
 		{"admin-import", "/admin/import", false}, {"admin-transfers", "/admin/transfers", false}, {"admin-doctor", "/admin/doctor", true},
 		{"admin-backups", "/admin/backups", false}, {"admin-announcements", "/admin/announcements", false}, {"admin-webhooks", "/admin/webhooks", false},
-		{"admin-certificates", "/admin/certificates", false}, {"admin-about", "/admin/about", false},
+		{"admin-certificates", "/admin/certificates", false}, {"admin-maintenance", "/admin/maintenance", false}, {"admin-about", "/admin/about", false},
 	} {
 		p.take(shot.name, shot.path, shot.shown)
 	}
@@ -68,10 +68,13 @@ func TestScreenshots(t *testing.T) {
 	}{
 		{"home", "/", true}, {"files", "/files/", true}, {"photos", "/files/photos", false}, {"preview", "/files/photos/harbour.png?view", false},
 		{"share", "/files/?share=photos", true}, {"shares", "/shares", false}, {"sessions", "/sessions", true}, {"tokens", "/tokens", false},
-		{"security", "/security", true}, {"account", "/account", false}, {"profile", "/profile", false}, {"contacts", "/contacts", false}, {"chat", "/chat", false},
+		{"security", "/security", true}, {"account", "/account", false}, {"profile", "/profile", false}, {"contacts", "/contacts", false},
+		{"notifications", "/notifications", false}, {"activity", "/activity", false}, {"chat", "/chat", true},
 	} {
 		p.take(shot.name, shot.path, shot.shown)
 	}
+	do(t, p.ctx, "tiles", chromedp.Navigate(p.base+"/files/photos"), pageReady(), chromedp.Click(chromedp.CSS(`button[name="view"][value="grid"]`)), pageReady())
+	p.take("tiles", "/files/photos", true)
 }
 
 // photographer takes each page in light and dark, on a desk and on a phone.
@@ -101,7 +104,8 @@ func (p *photographer) take(name, path string, shown bool) {
 			do(p.t, p.ctx, name, chromedp.EmulateViewport(window.width, window.height, chromedp.EmulateScale(window.scale)), prefers(theme),
 				chromedp.Navigate(p.base+path), pageReady())
 			if name == "chat" {
-				do(p.t, p.ctx, name, chromedp.WaitReady(chromedp.CSS(`#chat[data-state="open"]`)))
+				do(p.t, p.ctx, name, chromedp.WaitReady(chromedp.CSS(`#chat[data-state="open"]`)), chromedp.Click(chromedp.CSS(`a.open-chat[data-jid="bob@localhost"]`)),
+					eventually(`[...document.querySelectorAll('.chat-msg__text')].length >= 2`))
 			}
 			b, err := chromedp.Run(p.ctx, webp())
 			if err != nil {
@@ -170,7 +174,19 @@ func club(t *testing.T, s *server) {
 		x.login(u[0], password, "localhost", u[1])
 		x.send(u[2])
 		x.until(`<presence[^>]*>`)
+		if u[0] == "alice" {
+			x.send(`<iq type='set' id='r1'><query xmlns='jabber:iq:roster'><item jid='bob@localhost' name='Bob'/></query></iq><iq type='set' id='r2'><query xmlns='jabber:iq:roster'><item jid='carol@localhost' name='Carol'/></query></iq>`)
+			x.until(`id=['"]r2['"]`)
+		}
 	}
+	x := dialXMPP(t, s.addr["xmpps"], "localhost")
+	x.login("bob", password, "localhost", "desk")
+	for _, body := range []string{"Hi Alice, who takes the blue boat on Saturday?", "The plan is in your files."} {
+		x.send(`<message to='alice@localhost' type='chat'><body>` + body + `</body></message>`)
+	}
+	s.run(t, "", "announce", "send", "The boat house is closed on Sunday, from noon.", "--where", "ftp")
+	s.run(t, "", "webhook", "add", "https://hooks.example.org/trivium", "--event", "user.*,session.*", "--note", "Door of the boat house")
+	s.run(t, "", "backup", "create")
 	newWeb(t, s.addr["web"]).login("carol", password)
 }
 
