@@ -261,6 +261,7 @@ func (p *pages) renames(t *testing.T) {
 	b.press(tested(`file-row[data-name="final.txt"]`) + ` a[href*="delete="]`)
 	b.sees("heading", "…elete…")
 	b.click("button", "Delete")
+	b.row("flash-success")
 	b.no(`file-row[data-name="final.txt"]`)
 	b.open("/trash", "trash")
 	b.click("button", "Restore final.txt")
