@@ -23,15 +23,16 @@ type quickstartCmd struct {
 	Domain  string `arg:"" optional:"" name:"domain" help:"The part of addresses behind the @, such as example.org; asked for where there is a terminal."`
 	Out     string `name:"out" type:"path" default:"trivium.toml" placeholder:"FILE" help:"Where the configuration goes."`
 	Unit    string `name:"unit" type:"path" placeholder:"FILE" help:"Where the unit file for systemd goes; else trivium.service beside the configuration."`
-	Cert    string `name:"cert" type:"path" placeholder:"FILE" help:"Certificate chain in PEM; without one the server makes one that nobody vouches for."`
+	Cert    string `name:"cert" type:"path" xor:"certificate" placeholder:"FILE" help:"Certificate chain in PEM; without one the server makes one that nobody vouches for."`
 	Key     string `name:"key" type:"path" placeholder:"FILE" help:"Its private key."`
+	ACME    bool   `name:"acme" xor:"certificate" help:"Get certificates from Let's Encrypt by ACME, whose terms this agrees to."`
 	Address string `name:"address" placeholder:"ADDRESS" help:"The public IPv4 address, where a NAT stands between it and this machine."`
 	Contact string `name:"contact" placeholder:"ADDRESS" help:"Whom people write to when something is wrong."`
 }
 
 // Help has the examples.
 func (c *quickstartCmd) Help() string {
-	return "Examples:\n\n  trivium quickstart example.org\n  sudo trivium quickstart example.org --out /etc/trivium/trivium.toml --unit /etc/systemd/system/trivium.service\n  trivium quickstart example.org --cert fullchain.pem --key privkey.pem --address 192.0.2.10 --no-input\n\n" +
+	return "Examples:\n\n  trivium quickstart example.org\n  sudo trivium quickstart example.org --out /etc/trivium/trivium.toml --unit /etc/systemd/system/trivium.service\n  trivium quickstart example.org --acme --contact admin@example.org --no-input\n  trivium quickstart example.org --cert fullchain.pem --key privkey.pem --address 192.0.2.10 --no-input\n\n" +
 		"It asks for what no flag says, where it runs on a terminal, and begins nothing: it writes two files and says what is left to do. Files that are there stay, but with --yes."
 }
 
@@ -110,7 +111,7 @@ func (c *quickstartCmd) ask(s *shell) error {
 		}
 		return nil
 	}
-	if c.Domain != "" && c.Cert+c.Address+c.Contact != "" {
+	if c.Domain != "" && (c.ACME || c.Cert+c.Address+c.Contact != "") {
 		return nil // who gives flags has decided
 	}
 	for _, q := range []struct {
@@ -120,7 +121,7 @@ func (c *quickstartCmd) ask(s *shell) error {
 	}{
 		{&c.Domain, "Domain of the addresses, such as example.org", true},
 		{&c.Address, "Public IPv4 address, where a NAT is in between (empty: there is none)", false},
-		{&c.Cert, "File of the certificate chain (empty: a self-signed one is made)", false},
+		{&c.Cert, "File of the certificate chain, or acme: one is got from Let's Encrypt, whose terms that agrees to (empty: a self-signed one is made)", false},
 		{&c.Key, "File of its private key", false},
 		{&c.Contact, "E-mail address of the administrator (empty: none is shown)", false},
 	} {
@@ -134,6 +135,9 @@ func (c *quickstartCmd) ask(s *shell) error {
 		}
 		if *q.value = strings.TrimSpace(text); *q.value == "" && q.needed {
 			return usage("a domain is needed, as in: trivium quickstart example.org")
+		}
+		if q.value == &c.Cert && c.Cert == "acme" {
+			c.Cert, c.ACME = "", true
 		}
 	}
 	return nil

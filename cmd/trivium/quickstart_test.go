@@ -25,11 +25,18 @@ func TestPortsInUse(t *testing.T) {
 
 // TestQuickstartAsks answers its questions on a terminal.
 func TestQuickstartAsks(t *testing.T) {
+	for _, tt := range []struct{ name, certificate, want string }{{"self-signed", "", "# cert = "}, {"ACME", "acme", "acme = \"on\""}} {
+		t.Run(tt.name, func(t *testing.T) { asks(t, tt.certificate, tt.want) })
+	}
+}
+
+func asks(t *testing.T, certificate, want string) {
+	t.Helper()
 	master, slave := openPTY(t)
 	dir := t.TempDir()
 	var out, questions bytes.Buffer
 	s := &shell{Globals: &Globals{DataDir: filepath.Join(dir, "data")}, ctx: t.Context(), stdin: slave, stdout: &out, stderr: &questions}
-	if _, err := master.WriteString("example.org\n192.0.2.10\n\nadmin@example.org\n"); err != nil {
+	if _, err := master.WriteString("example.org\n192.0.2.10\n" + certificate + "\nadmin@example.org\n"); err != nil {
 		t.Fatal(err)
 	}
 	c := &quickstartCmd{Out: filepath.Join(dir, "trivium.toml")}
@@ -40,7 +47,7 @@ func TestQuickstartAsks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`domain = "example.org"`, `public_address = "192.0.2.10"`, `admin_contact = "admin@example.org"`, "# cert = "} {
+	for _, want := range []string{`domain = "example.org"`, `public_address = "192.0.2.10"`, `admin_contact = "admin@example.org"`, want} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}

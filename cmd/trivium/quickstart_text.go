@@ -34,11 +34,18 @@ func (c *quickstartCmd) configFile(dir string) (string, error) {
 	}
 	line("")
 	line("[tls]")
-	if c.Cert == "" {
+	switch {
+	case c.ACME:
+		line("acme = \"on\"    # certificates from Let's Encrypt, whose terms this agrees to; it reaches the server on port 80 or 443")
+		if strings.Contains(c.Contact, "@") && !strings.Contains(c.Contact, ":") {
+			line("acme_email = %s", strconv.Quote(c.Contact))
+		}
+	case c.Cert == "":
+		line("# acme = \"on\"    # certificates from Let's Encrypt, whose terms this agrees to")
 		line("# Without these the server makes a certificate that nobody vouches for: good to begin with.")
 		line("# cert = \"/etc/letsencrypt/live/%s/fullchain.pem\"", c.Domain)
 		line("# key = \"/etc/letsencrypt/live/%s/privkey.pem\"", c.Domain)
-	} else {
+	default:
 		line("cert = %s    # the server's own first, then those that lead to the authority", strconv.Quote(c.Cert))
 		line("key = %s", strconv.Quote(c.Key))
 	}
@@ -178,8 +185,11 @@ func (c *quickstartCmd) next(cfg *config.Config) []string {
 	}
 	list = append(list, "begin: systemctl daemon-reload && systemctl enable --now trivium",
 		"make the first administrator: trivium setup-link --config "+c.Out)
-	if c.Cert == "" {
-		list = append(list, "get a certificate, such as of Let's Encrypt, then: trivium cert import main --cert FILE --key FILE --config "+c.Out)
+	switch {
+	case c.ACME:
+		list = append(list, "see the certificates come: trivium cert orders --config "+c.Out)
+	case c.Cert == "":
+		list = append(list, "get a certificate: set tls.acme to on, or: trivium cert import main --cert FILE --key FILE --config "+c.Out)
 	}
 	return append(list, "look whether all is well: trivium doctor --config "+c.Out)
 }
