@@ -15,9 +15,10 @@ func Catalogue() []Family {
 	for _, line := range []string{
 		"login: ok fail throttled factor", "logout:", "session: end message signout", "device: new",
 		"user: add set remove import export picture", "level: set", "password: set reset upgrade must_change", "reset: ask", "notice: set",
-		"factor: add remove clone", "token: issue revoke", "link: add remove", "certificate: add remove import selfsigned",
+		"factor: add remove clone", "token: issue revoke", "link: add remove", "certificate: add remove import selfsigned renew",
 		"alias: add remove", "group: add set remove", "member: add remove", "invite: add use revoke",
 		"application: add set remove secret key grant refuse replay end", "source: set sync logout",
+		"announcement: publish end", "maintenance: on off",
 		"ban: add lift allow disallow", "policy: set unset", "setting: set unset", "config: reload",
 		"share: add end", "transfer: stop", "backup: ok create verify stop download remove restore",
 		"server: stop restart", "doctor: fix", "audit: broken lost expire export", "chat: report", "webhook: add set rotate remove off",
