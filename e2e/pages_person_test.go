@@ -366,9 +366,10 @@ func (b *person) clipboard() {
 	}
 }
 
-// drops drags files from outside over the page and lets them fall.
+// drops drags files from outside over the page, once its scripts are there, and lets them fall.
 func (b *person) drops(files ...string) {
 	b.t.Helper()
+	b.at("")
 	data := &input.DragData{Items: []*input.DragDataItem{}, Files: files, DragOperationsMask: 1}
 	for _, kind := range []input.DispatchDragEventType{input.DispatchDragEventTypeDragEnter, input.DispatchDragEventTypeDragOver, input.DispatchDragEventTypeDrop} {
 		call(b.t, b.ctx, input.DispatchDragEvent, input.DispatchDragEventParams{Type: kind, X: 400, Y: 400, Data: data})
