@@ -316,7 +316,11 @@ func (b *person) types(label, text string) {
 func (b *person) keys(text string) { b.t.Helper(); b.do(chromedp.KeyEvent(text)) }
 
 // press clicks on a selector, where names are not the subject.
-func (b *person) press(selector string) { b.t.Helper(); b.do(chromedp.Click(chromedp.CSS(selector))) }
+func (b *person) press(selector string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf(`document.querySelector(%q)?.checkVisibility()`, selector))
+	b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector(%q).click()`, selector)))
+}
 
 // login goes to the log-in page and comes to where it leads.
 func (b *person) login(name, password string) {

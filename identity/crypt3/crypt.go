@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sergeymakinen/go-crypt/des"
+	"github.com/sergeymakinen/go-crypt/hash"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -81,12 +82,22 @@ func readSHA2(prefix, text string) (Hash, error) {
 // maxPassphrase is the bound of libxcrypt in bytes.
 const maxPassphrase = 512
 
-// desLength is two characters of salt and eleven of hash.
-const desLength = 13
+// desLength is two characters of salt and desSum of hash.
+const (
+	desLength = 13
+	desSum    = 11
+)
 
 func readDES(text string) (Hash, error) {
 	return Hash{Kind: "descrypt", Weak: true, Decoy: strings.Repeat(".", desLength), matches: func(p string) bool {
-		return des.Check(text, p[:min(len(p), des.MaxPasswordLength)]) == nil
+		// des.Check reads the text by a table of types that it writes to without a lock.
+		key, err := des.Key([]byte(p[:min(len(p), des.MaxPasswordLength)]), []byte(text[:desLength-desSum]))
+		if err != nil {
+			return false
+		}
+		sum := make([]byte, desSum)
+		hash.BigEndianEncoding.Encode(sum, key)
+		return same(string(sum), text[desLength-desSum:])
 	}}, nil
 }
 
