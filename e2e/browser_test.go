@@ -42,8 +42,17 @@ func do(t *testing.T, ctx context.Context, what string, actions ...chromedp.Acti
 	t.Helper()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		shoot(t, ctx)
-		t.Fatalf("%s: %v", what, err)
+		t.Fatalf("%s: %v; the page: %s", what, err, pageText(ctx))
 	}
+}
+
+// pageText is the text that a page shows, for the message of a test that fails.
+func pageText(ctx context.Context) string {
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText.slice(0, 4000)`))
+	if err != nil {
+		return err.Error()
+	}
+	return text
 }
 
 // shoot keeps a picture of a page that disappoints where TRIVIUM_E2E_SHOTS names a folder.

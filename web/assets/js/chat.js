@@ -84,7 +84,7 @@ await converse.initialize({
 	i18n: box.dataset.lang, jid: box.dataset.jid + "/" + resource, locales: ["de", "en"], loglevel: "warn",
 	embed_3rd_party_media_players: false, fetch_url_headers: false, render_media: true,
 	allowed_image_domains: here, allowed_audio_domains: here, allowed_video_domains: here,
-	message_archiving: "always", play_sounds: false, persistent_store: "sessionStorage", reuse_scram_keys: false,
+	message_archiving: "always", clear_messages_on_reconnection: true, play_sounds: false, persistent_store: "sessionStorage", reuse_scram_keys: false,
 	send_chat_state_notifications: true, show_client_info: false, show_desktop_notifications: false,
 	show_controlbox_by_default: true, singleton: false, sticky_controlbox: true, theme: themes[0], dark_theme: themes[1],
 	view_mode: "fullscreen", whitelisted_plugins: ["trivium"],
