@@ -81,6 +81,7 @@ type tellKey struct {
 // notifications is what the service knows of who has read what.
 type notifications struct {
 	rate  *allowance[tellKey]
+	first *allowance[string] // IDs of tokens: log-ins go by what was read of a token before another one was counted
 	queue chan toTell
 
 	mu       sync.Mutex // guards what follows
@@ -101,7 +102,7 @@ type toTell struct {
 }
 
 func newNotifications() *notifications {
-	return &notifications{rate: newAllowance[tellKey](noticeMost, noticeWindow), queue: make(chan toTell, noticeQueue),
+	return &notifications{rate: newAllowance[tellKey](noticeMost, noticeWindow), first: newAllowance[string](1, noticeWindow), queue: make(chan toTell, noticeQueue),
 		unseen: map[UserID]unseenCount{}, watchers: map[UserID]map[chan struct{}]struct{}{}}
 }
 
