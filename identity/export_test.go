@@ -28,6 +28,11 @@ func (s *Service) FlushBehind(ctx context.Context) {
 	s.behind.flush(ctx)
 }
 
+// FlushNotices tells what waits to be told.
+func (s *Service) FlushNotices(ctx context.Context) {
+	drain(s.notes.queue, func(t toTell) { s.tellOne(ctx, t) })
+}
+
 // RecordBehind writes a row behind.
 func (s *Service) RecordBehind(e AuditEvent) { s.behind.record(e) }
 

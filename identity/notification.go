@@ -10,6 +10,7 @@ import (
 // Bounds of what is kept for people to read.
 const (
 	maxNotifications = 500
+	maxNoticeText    = 256 // bytes of each of its texts
 	notificationLife = 90 * 24 * time.Hour
 	noticeMost       = 10 // of one kind that one person gets within noticeWindow by Tell
 	noticeWindow     = time.Hour
@@ -136,9 +137,7 @@ func (s *Service) tellBehind(ctx context.Context) {
 		case t := <-s.notes.queue:
 			s.tellOne(ctx, t)
 		case <-ctx.Done():
-			for len(s.notes.queue) > 0 {
-				s.tellOne(ctx, <-s.notes.queue)
-			}
+			drain(s.notes.queue, func(t toTell) { s.tellOne(ctx, t) })
 			return
 		}
 	}
@@ -189,8 +188,11 @@ func (s *Service) keepNotice(ctx context.Context, n Notice) (NoticeWays, error) 
 				return err
 			}
 		}
-		return w.AddNotification(ctx, Notification{User: n.User, Kind: n.Kind, At: at.UTC().Truncate(timeUnit), About: NoticeAbout{Protocol: n.Protocol,
-			Client: cut(n.Client), Remote: cut(n.Remote), Location: cut(n.Location), By: cut(n.By), What: cut(n.Factor), Removed: n.Removed, Session: n.Session}}, maxNotifications)
+		about := NoticeAbout{Protocol: n.Protocol, Client: n.Client, Remote: n.Remote, Location: n.Location, By: n.By, What: n.Factor, Removed: n.Removed, Session: n.Session}
+		for _, text := range []*string{&about.Client, &about.Remote, &about.Location, &about.By, &about.What} {
+			*text = clip(*text, maxNoticeText)
+		}
+		return w.AddNotification(ctx, Notification{User: n.User, Kind: n.Kind, At: at.UTC().Truncate(timeUnit), About: about}, maxNotifications)
 	})
 	s.notes.changed(n.User)
 	return ways, err
@@ -204,9 +206,6 @@ func wayOf(r NoticeRule, chosen map[NoticeKind]NoticeWays) NoticeWays {
 	}
 	return ways | r.Fixed
 }
-
-// cut bounds what clients have sent.
-func cut(s string) string { return s[:min(len(s), 256)] }
 
 // Notifications lists what a person was told, the newest first, with IDs below before where that is not 0;
 // at most limit, and at most 500 are kept, for 90 days.
