@@ -97,7 +97,7 @@ func (s *Service) loggedIn(c *claim, creds *Credentials) {
 		s.tokens.TokenUsed(context.Background(), creds.Grant.TokenID, creds.LoginAt, c.ses)
 		if g := creds.Grant; g.Fresh && !g.Passing && s.notes.first.take(g.TokenID, s.now()) == 0 {
 			s.Tell(creds.UserID, Notice{Kind: NoticeTokenUse, At: creds.LoginAt, Protocol: c.ses.protocol, Client: ClientName(plain(c.ses.Details().UserAgent)),
-				Remote: remoteText(c.ses), Session: c.ses.id, Factor: g.Label})
+				Remote: remoteText(c.ses), Session: c.ses.id, What: g.Label})
 		}
 	}
 	s.behind.login(creds.UserID, creds.LoginAt)

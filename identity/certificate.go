@@ -215,7 +215,7 @@ func (s *Service) AddCertificate(ctx context.Context, by Actor, name string, n N
 		return Certificate{}, err
 	}
 	told := s.about(NoticeFactor, &acc)
-	told.Factor, told.By, told.Remote = "client certificate "+row.Label, by.User, by.Remote
+	told.What, told.By, told.Remote = "client certificate "+row.Label, by.User, by.Remote
 	s.notify(ctx, told)
 	return row.shown(), nil
 }
@@ -273,7 +273,7 @@ func (s *Service) RemoveCertificate(ctx context.Context, by Actor, name, which s
 		return Certificate{}, err
 	}
 	told := s.about(NoticeFactor, &acc)
-	told.Factor, told.Removed, told.By, told.Remote = "client certificate "+gone.Label, true, by.User, by.Remote
+	told.What, told.Removed, told.By, told.Remote = "client certificate "+gone.Label, true, by.User, by.Remote
 	s.notify(ctx, told)
 	return gone.shown(), nil
 }

@@ -451,7 +451,7 @@ func TestPasskeys(t *testing.T) {
 	if rows, err := h.Audit(t.Context(), identity.AuditFilter{Event: identity.EventFactorClone}); err != nil || len(rows) != 1 || rows[0].Subject != "alice" {
 		t.Errorf("the audit log says %v, %v", rows, err)
 	}
-	if got := heard.of(identity.NoticeClone); len(got) != 1 || got[0].Login != "alice" || got[0].Factor != "phone" {
+	if got := heard.of(identity.NoticeClone); len(got) != 1 || got[0].Login != "alice" || got[0].What != "phone" {
 		t.Errorf("told of the copy: %+v", got)
 	}
 	if got := heard.of(identity.NoticeFactor); len(got) != 1 || got[0].Removed {

@@ -228,7 +228,7 @@ func (s *Service) notePasskey(ctx context.Context, ses *Session, acc *Account, r
 		name := s.display(acc.Login, acc.Domain)
 		s.trail(ses, name, AuditEvent{Event: EventFactorClone, Subject: name, Method: MethodPasskey, Result: "refused", Detail: "passkey " + row.Label})
 		n := s.about(NoticeClone, acc)
-		n.Protocol, n.Remote, n.Session, n.Client, n.Factor = ses.protocol, remoteText(ses), ses.id, ClientName(plain(ses.Details().UserAgent)), row.Label
+		n.Protocol, n.Remote, n.Session, n.Client, n.What = ses.protocol, remoteText(ses), ses.id, ClientName(plain(ses.Details().UserAgent)), row.Label
 		s.notify(ctx, n)
 	}
 	return faultf(ErrRefused, "there is a copy of this passkey, so it is not accepted any more; log in another way, remove it on the page Security and make a new one")

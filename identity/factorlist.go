@@ -128,7 +128,7 @@ func (s *Service) addFactor(ctx context.Context, b *Browser, kind FactorKind, ma
 		return nil, nil, err
 	}
 	n := s.about(NoticeFactor, acc)
-	n.Protocol, n.Remote, n.Session, n.Client, n.Factor = ProtocolWeb, remoteText(b.Session), b.ID(), ClientName(plain(b.Details().UserAgent)), label
+	n.Protocol, n.Remote, n.Session, n.Client, n.What = ProtocolWeb, remoteText(b.Session), b.ID(), ClientName(plain(b.Details().UserAgent)), label
 	s.notify(ctx, n)
 	s.browsers.mu.Lock()
 	rec.enrol = nil
@@ -207,7 +207,7 @@ func (s *Service) RemoveFactor(ctx context.Context, by Actor, name, id string, s
 			case id == "" || r.ID == id:
 				gone = append(gone, r.ID)
 				n := s.about(NoticeFactor, &acc)
-				n.Factor, n.Removed, n.Remote = r.Label, true, hostText(actorAddr(by))
+				n.What, n.Removed, n.Remote = r.Label, true, hostText(actorAddr(by))
 				if !s.isSelf(by, acc.User) {
 					n.By = by.User
 				}

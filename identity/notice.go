@@ -42,7 +42,7 @@ type Notice struct {
 	Session  string // ID
 	Location string // of Remote, in words
 	By       string // who did it; "" is the person, or nobody in particular
-	Factor   string // what it is about: the label of a factor or app password, a path, a JID
+	What     string // what it is about: the label of a factor or app password, a path, a JID
 	Removed  bool   // of NoticeFactor: it was taken away
 	Email    string // where NoticeEmail goes beside Profile.Email
 

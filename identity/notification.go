@@ -188,7 +188,7 @@ func (s *Service) keepNotice(ctx context.Context, n Notice) (NoticeWays, error) 
 				return err
 			}
 		}
-		about := NoticeAbout{Protocol: n.Protocol, Client: n.Client, Remote: n.Remote, Location: n.Location, By: n.By, What: n.Factor, Removed: n.Removed, Session: n.Session}
+		about := NoticeAbout{Protocol: n.Protocol, Client: n.Client, Remote: n.Remote, Location: n.Location, By: n.By, What: n.What, Removed: n.Removed, Session: n.Session}
 		for _, text := range []*string{&about.Client, &about.Remote, &about.Location, &about.By, &about.What} {
 			*text = clip(*text, maxNoticeText)
 		}

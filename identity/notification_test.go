@@ -20,7 +20,7 @@ func TestLongNotice(t *testing.T) {
 			{"a character at the bound", strings.Repeat("a", 255) + "ä", strings.Repeat("a", 255)},
 			{"one that fits", strings.Repeat("a", 254) + "äb", strings.Repeat("a", 254) + "ä"},
 		} {
-			h.Tell(alice.ID, identity.Notice{Kind: identity.NoticeQuota, Factor: tt.told, Client: tt.told})
+			h.Tell(alice.ID, identity.Notice{Kind: identity.NoticeQuota, What: tt.told, Client: tt.told})
 			h.FlushNotices(t.Context())
 			list, err := h.Notifications(t.Context(), alice.ID, 0, 1)
 			if err != nil || len(list) != 1 || list[0].About.What != tt.want || list[0].About.Client != tt.want {

@@ -85,7 +85,7 @@ func (s *Service) auditEnd(event string, ses *Session, was *attachment, why Reas
 		e.Actor, e.Via = why.By.User, why.By.Via
 		if why.Code == ReasonEnded && e.Actor != subject {
 			d := ses.Details()
-			s.Tell(was.creds.UserID, Notice{Kind: NoticeSession, Protocol: ses.protocol, Client: ClientName(plain(d.UserAgent)), Remote: remoteText(ses), Session: ses.id, By: e.Actor, Factor: why.Text})
+			s.Tell(was.creds.UserID, Notice{Kind: NoticeSession, Protocol: ses.protocol, Client: ClientName(plain(d.UserAgent)), Remote: remoteText(ses), Session: ses.id, By: e.Actor, What: why.Text})
 		}
 	}
 	s.trail(ses, subject, e)

@@ -98,7 +98,7 @@ func (s *Service) Issue(ctx context.Context, by identity.Actor, r Request) (Toke
 	if err := s.audit(ctx, by, "token.issue", row); err != nil {
 		return fail(err)
 	}
-	s.accounts.Tell(row.User, identity.Notice{Kind: identity.NoticeToken, Factor: row.Label, By: s.other(by, row), Remote: by.Remote})
+	s.accounts.Tell(row.User, identity.Notice{Kind: identity.NoticeToken, What: row.Label, By: s.other(by, row), Remote: by.Remote})
 	return s.shown(row), identity.NewSecret(text), nil
 }
 

@@ -91,7 +91,7 @@ func TestNoticeChoices(t *testing.T) {
 		t.Errorf("%+v, %v", rows, err)
 	}
 	s.identity.Tell(a.ID, identity.Notice{Kind: identity.NoticeQuota})
-	s.identity.Tell(a.ID, identity.Notice{Kind: identity.NoticeShare, Factor: "/photos"})
+	s.identity.Tell(a.ID, identity.Notice{Kind: identity.NoticeShare, What: "/photos"})
 	until(t, "the notification", func() bool { return strings.Contains(b.get("/notifications").body, `data-kind="share"`) })
 	if page := b.get("/notifications").body; strings.Contains(page, `data-kind="quota"`) {
 		t.Error("something is told that was switched off")

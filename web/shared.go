@@ -186,7 +186,7 @@ func (s *Server) useShare(v *visit, x files.Share, path string) error {
 	if err := s.opt.Files.UseShare(v.ctx(), x); err != nil {
 		return err
 	}
-	s.opt.Identity.Tell(x.Owner, identity.Notice{Kind: identity.NoticeShare, Protocol: identity.ProtocolWeb, Remote: v.actor().Remote, Factor: path})
+	s.opt.Identity.Tell(x.Owner, identity.Notice{Kind: identity.NoticeShare, Protocol: identity.ProtocolWeb, Remote: v.actor().Remote, What: path})
 	return nil
 }
 

@@ -36,7 +36,7 @@ type contactRequests struct{ identity *identity.Service }
 func (c contactRequests) Register(reg *xmpp.Registrar) {
 	reg.Relation(func(_ context.Context, r xmpp.Relation) {
 		if r.New.Has(xmpp.PendingIn) && !r.Old.Has(xmpp.PendingIn) {
-			c.identity.Tell(r.Owner.ID, identity.Notice{Kind: identity.NoticeContact, Protocol: identity.ProtocolXMPP, Factor: r.Contact.String()})
+			c.identity.Tell(r.Owner.ID, identity.Notice{Kind: identity.NoticeContact, Protocol: identity.ProtocolXMPP, What: r.Contact.String()})
 		}
 	})
 }

@@ -112,8 +112,8 @@ func newTeller(cfg *config.Config, st *status, q *mail.Queue, chat *notice.Notic
 
 // noticeView is what the texts show.
 type noticeView struct {
-	Account, When, Until, Road, Client, Remote, By, Base, Site, Code, Factor string
-	Removed                                                                  bool
+	Account, When, Until, Road, Client, Remote, By, Base, Site, Code, What string
+	Removed                                                                bool
 }
 
 // words are the subject and the text of a notice, in the person's language where there are texts in it.
@@ -131,7 +131,7 @@ func (t *teller) words(n identity.Notice) (subject, body string, err error) {
 	const form = "2006-01-02 15:04 MST"
 	view := noticeView{Account: string(n.Login), When: n.At.In(zone).Format(form), Until: n.Until.In(zone).Format(form),
 		Road: string(n.Protocol), Client: flat(n.Client), Remote: flat(n.Remote), By: flat(n.By), Base: t.base(), Site: t.site, Code: n.Code.Reveal(),
-		Factor: flat(n.Factor), Removed: n.Removed}
+		What: flat(n.What), Removed: n.Removed}
 	if n.Domain != t.domain {
 		view.Account += "@" + n.Domain
 	}

@@ -24,7 +24,7 @@ func TestNoticesHaveWords(t *testing.T) {
 		for kind, parts := range kinds {
 			for _, removed := range []bool{false, true} {
 				n := identity.Notice{Kind: kind, Login: "alice", Domain: "example.org", Profile: identity.Profile{Lang: lang.String()}, At: time.Now(),
-					Client: "Firefox\nEvil: 1", Remote: "192.0.2.1", By: "admin1", Factor: "phone", Removed: removed, Code: identity.NewSecret("CODE"), Until: time.Now()}
+					Client: "Firefox\nEvil: 1", Remote: "192.0.2.1", By: "admin1", What: "phone", Removed: removed, Code: identity.NewSecret("CODE"), Until: time.Now()}
 				subject, body, err := tell.words(n)
 				if err != nil {
 					t.Errorf("%s in %s: %v", kind, lang, err)
