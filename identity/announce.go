@@ -2,10 +2,8 @@ package identity
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,7 +78,7 @@ func (s *Service) Announce(ctx context.Context, by Actor, n NewAnnouncement) (An
 	if err != nil {
 		return a, err
 	}
-	a.ID = strings.ToLower(rand.Text()[:idChars])
+	a.ID = newID()
 	s.announced.mu.Lock()
 	err = s.addAnnouncement(ctx, by, &a)
 	s.announced.mu.Unlock()
@@ -157,23 +155,25 @@ func (s *Service) PreviewAnnouncement(ctx context.Context, by Actor, n NewAnnoun
 	if err != nil {
 		return a, err
 	}
-	a.ID, a.only = strings.ToLower(rand.Text()[:idChars]), acc.ID
-	s.announced.mu.Lock()
-	var list []Announcement // one preview for a person, and no more than there is room for
-	for _, x := range *s.announced.list.Load() {
-		if x.only != acc.ID {
-			list = append(list, x)
-		}
+	a.ID, a.only = newID(), acc.ID
+	if err := s.announced.addPreview(a); err != nil {
+		return a, err
 	}
-	if countFunc(list, (*Announcement).Preview) >= maxPreviews {
-		s.announced.mu.Unlock()
-		return a, ErrBusy
-	}
-	list = append(list, a)
-	s.announced.list.Store(&list)
-	s.announced.mu.Unlock()
 	s.beginAnnouncements()
 	return a, nil
+}
+
+// addPreview lists one: a person has one at a time, and there are no more than maxPreviews.
+func (x *announcements) addPreview(a Announcement) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	list := slices.DeleteFunc(slices.Clone(*x.list.Load()), func(other Announcement) bool { return other.only == a.only })
+	if countFunc(list, (*Announcement).Preview) >= maxPreviews {
+		return ErrBusy
+	}
+	list = append(list, a)
+	x.list.Store(&list)
+	return nil
 }
 
 // EndAnnouncement takes one back: nobody is told it any more. ErrNotFound where there is none, or it is

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"crypto/rand"
 	"strconv"
 	"strings"
 	"time"
@@ -69,7 +68,7 @@ func (r *Registry) Feed(after string) *Feed {
 // begin forgets what was before.
 func (f *feed) begin() {
 	if f.run == "" {
-		f.run = strings.ToLower(rand.Text()[:idChars])
+		f.run = newID()
 	}
 	f.ring = make([]FeedEvent, feedSize)
 	f.next++ // a gap: what came while nobody read is lost

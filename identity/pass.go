@@ -165,7 +165,7 @@ func (p *passes) book(session, client string, c *Credentials) (id string) {
 	defer p.mu.Unlock()
 	book := p.bySession[session]
 	if book == nil {
-		book = &passBook{client: client, grant: Grant{TokenID: "pass-" + strings.ToLower(rand.Text()[:idChars]), User: c.UserID,
+		book = &passBook{client: client, grant: Grant{TokenID: "pass-" + newID(), User: c.UserID,
 			JID: c.BareJID(), Roads: []Road{RoadXMPP}, Files: FilesWrite, Passing: true}}
 		p.bySession[session], p.byID[book.grant.TokenID] = book, book
 		p.byOwner[c.UserID] = append(slices.Clone(p.byOwner[c.UserID]), book)

@@ -173,9 +173,9 @@ func firstState(p Protocol) State {
 // idChars of 5 random bits each make an ID that is not met twice; it guards nothing.
 const idChars = 13
 
-func (r *Registry) newID() string {
-	return r.node + "-" + strings.ToLower(rand.Text()[:idChars])
-}
+func newID() string { return strings.ToLower(rand.Text()[:idChars]) }
+
+func (r *Registry) newID() string { return r.node + "-" + newID() }
 
 // add lists s, or says which limit forbids it.
 func (r *Registry) add(s *Session) error {
