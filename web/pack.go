@@ -57,7 +57,7 @@ func (p *packer) page(v *visit, status int, body []byte) error {
 		return sendPage(v, status, body)
 	}
 	to := p.writers.Get().(*packing)
-	defer p.writers.Put(to)
+	defer p.done(to)
 	to.buf.Reset()
 	to.w.Reset(&to.buf)
 	if _, err := to.w.Write(body); err != nil {
@@ -68,6 +68,13 @@ func (p *packer) page(v *visit, status int, body []byte) error {
 	}
 	h.Set("Content-Encoding", "gzip")
 	return sendPage(v, status, to.buf.Bytes())
+}
+
+// done puts what packed a page back.
+func (p *packer) done(to *packing) {
+	if to.buf.Cap() <= mostKept {
+		p.writers.Put(to)
+	}
 }
 
 func sendPage(v *visit, status int, body []byte) error {
