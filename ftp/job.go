@@ -34,7 +34,7 @@ func (s *session) background(doing string, work func(ctx context.Context) answer
 	s.deadline()
 	first := s.overtaking()
 	s.mu.Unlock()
-	s.ses.Update(func(d *identity.Details) { d.Doing = doing })
+	move := s.ses.Move(j.live(), cancel, func(d *identity.Details) { d.Doing = doing })
 	for _, c := range first {
 		c.now(&s.control, c.arg)
 	}
@@ -45,7 +45,7 @@ func (s *session) background(doing string, work func(ctx context.Context) answer
 		if ctx.Err() != nil && a.code >= 400 {
 			a = answer{426, "Stopped."}
 		}
-		s.ses.Update(func(d *identity.Details) { d.Doing = "" })
+		move.End(func(d *identity.Details) { d.Doing = "" })
 		s.jobEnded(j, a)
 	}()
 }

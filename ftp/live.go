@@ -2,6 +2,7 @@ package ftp
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"trivium/identity"
@@ -30,43 +31,35 @@ func (p *pace) step(n int64, now time.Time) int64 {
 	return int64(last)
 }
 
-// live is the transfer as the list of sessions has it.
-func (t *transfer) live(n, rate int64) *identity.TransferInfo {
-	return &identity.TransferInfo{Verb: t.verb, Path: printable(t.path), Bytes: n, Size: t.size, Rate: rate, StartedAt: t.began.UTC()}
+// live is the transfer as the list of those that run has it.
+func (t *transfer) live() identity.TransferInfo {
+	way := identity.DirectionOut
+	if t.upload != nil {
+		way = identity.DirectionIn
+	}
+	return identity.TransferInfo{Verb: t.verb, Direction: way, Path: printable(t.path), Size: t.size, StartedAt: t.began.UTC()}
 }
 
-// tell says in the list of sessions that n bytes have been moved. A transfer that has ended by
-// then says nothing more: only the present one's row is written over.
-func (t *transfer) tell(n, rate int64) {
-	i := t.live(n, rate)
-	t.s.ses.Update(func(d *identity.Details) {
-		if d.Transfer != nil {
-			d.Transfer = i
-		}
-	})
-}
-
-// StopTransfer breaks off the transfer or the work that runs, and the session goes on (426); false where none
-// runs.
-func (c *control) StopTransfer() bool {
+// halt breaks off a transfer that an administrator stops, if it runs yet; the session goes on (426).
+func (c *control) halt(t *transfer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.job != nil && !c.closed {
-		c.stop()
-		return true
+	if c.busy == t && !c.closed {
+		t.halted.Store(true)
+		t.abort()
 	}
-	if c.busy == nil || c.closed {
-		return false
-	}
-	c.busy.halted.Store(true)
-	c.busy.abort()
-	return true
+}
+
+// live is the job as the list of transfers has it.
+func (j *job) live() identity.TransferInfo {
+	verb, path, _ := strings.Cut(j.doing, " ")
+	return identity.TransferInfo{Verb: verb, Direction: identity.DirectionHere, Path: path, Size: -1, StartedAt: time.Now().UTC()}
 }
 
 // doing is what a session is at, for people: "RETR /a.iso, 1048576 of 4194304 bytes (25%), 524288 bytes/s".
 func doing(i identity.Info) string {
 	x := i.Transfer
-	if x == nil {
+	if x == nil || x.Direction == identity.DirectionHere {
 		return i.Doing
 	}
 	text := fmt.Sprintf("%s %s, %d", x.Verb, x.Path, x.Bytes)

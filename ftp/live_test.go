@@ -1,6 +1,7 @@
 package ftp_test
 
 import (
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -15,15 +16,14 @@ func TestLiveTransfer(t *testing.T) {
 	const size = 64 << 20
 	w.write("big", make([]byte, size))
 	c := dial(t, w.addr).login("alice", w.password)
-	id := w.sessions()[0].ID
 	live := func() *identity.TransferInfo { return w.sessions()[0].Transfer }
-	if err := w.identity.StopTransfer(root, id); err == nil {
+	if err := w.identity.StopTransfer(root, w.sessions()[0].ID+".1"); err == nil {
 		t.Error("a transfer that does not run was stopped")
 	}
 	c.do(350, "REST 1024")
 	d := c.passive()
 	c.do(150, "RETR /big")
-	if x := live(); x == nil || x.Verb != "RETR" || x.Path != "/big" || x.Size != size-1024 || x.StartedAt.IsZero() {
+	if x := live(); x == nil || x.Verb != "RETR" || x.Direction != identity.DirectionOut || x.Path != "/big" || x.Size != size-1024 || x.StartedAt.IsZero() {
 		t.Fatalf("at the beginning: %+v", x)
 	}
 	if _, err := io.CopyN(io.Discard, d, 1<<20); err != nil {
@@ -44,17 +44,16 @@ func TestLiveTransfer(t *testing.T) {
 func TestStopTransfer(t *testing.T) {
 	w := newWorld(t)
 	c := dial(t, w.addr).login("alice", w.password)
-	id := w.sessions()[0].ID
 	d := c.passive()
 	c.do(150, "STOR /part")
 	if _, err := d.Write([]byte("what came")); err != nil {
 		t.Fatal(err)
 	}
-	if x := w.sessions()[0].Transfer; x == nil || x.Verb != "STOR" || x.Path != "/part" || x.Size != -1 {
+	if x := w.sessions()[0].Transfer; x == nil || x.Verb != "STOR" || x.Direction != identity.DirectionIn || x.Path != "/part" || x.Size != -1 {
 		t.Fatalf("listed: %+v", x)
 	}
 	eventually(t, "the bytes have come", func() bool { return w.sessions()[0].Transfer.Bytes == 9 })
-	if err := w.identity.StopTransfer(identity.Actor{User: "boss", Via: "cli"}, id); err != nil {
+	if err := w.identity.StopTransfer(identity.Actor{User: "boss", Via: "cli"}, w.sessions()[0].Transfer.ID); err != nil {
 		t.Fatal(err)
 	}
 	if r := c.want(426); !strings.Contains(r, "administrator stopped") {
@@ -71,4 +70,16 @@ func TestStopTransfer(t *testing.T) {
 		return err == nil && len(rows) == 1 && rows[0].Actor == "boss" && rows[0].Subject == "alice" && rows[0].Detail == "STOR /part"
 	})
 	c.do(200, "NOOP")
+	// The next transfer is another.
+	d = c.passive()
+	c.do(150, "STOR /next")
+	old := w.sessions()[0].Transfer.ID
+	if _, err := d.Write([]byte("all of it")); err != nil {
+		t.Fatal(err)
+	}
+	_ = d.Close()
+	c.want(226)
+	if err := w.identity.StopTransfer(root, old); !errors.Is(err, identity.ErrNotFound) {
+		t.Errorf("a transfer that has ended is stopped: %v", err)
+	}
 }

@@ -60,7 +60,8 @@ type transfer struct {
 	moved   atomic.Int64
 	fast    atomic.Bool // the kernel moves the bytes, and knows how many
 	began   time.Time
-	heard   atomic.Int64 // nanoseconds of Unix: since when silence of the client counts; 0: not yet
+	move    *identity.Move // its row in the list of those that run
+	heard   atomic.Int64   // nanoseconds of Unix: since when silence of the client counts; 0: not yet
 	watch   watch
 	carried bool  // by the goroutine that reads commands
 	wire    *wire // of TLS; the engine's goroutine
@@ -314,8 +315,8 @@ func (s *session) start(t *transfer) {
 	}
 	first := s.overtaking()
 	s.mu.Unlock()
-	s.ses.Update(func(d *identity.Details) {
-		d.State, d.Doing, d.Transfer = identity.StateTransfer, t.doing, t.live(0, 0)
+	t.move = s.ses.Move(t.live(), func() { s.halt(t) }, func(d *identity.Details) {
+		d.State, d.Doing = identity.StateTransfer, t.doing
 	})
 	t.watch.start(t)
 	for _, c := range first {
@@ -405,8 +406,8 @@ func (s *session) ended(t *transfer) {
 		s.logger().Info("transfer broken off", append(what, "error", t.err)...)
 	}
 	s.srv.logTransfer(t, a)
-	s.ses.Update(func(d *identity.Details) {
-		d.Doing, d.Transfer = "", nil
+	t.move.End(func(d *identity.Details) {
+		d.Doing = ""
 		if d.State == identity.StateTransfer {
 			d.State = identity.StateReady
 		}

@@ -391,7 +391,7 @@ func TestStopHash(t *testing.T) {
 	// Stopped by an administrator.
 	c.send("XMD5 big\r\n")
 	c.do(200, "NOOP")
-	must(t, w.identity.StopTransfer(root, w.sessions()[0].ID))
+	must(t, w.identity.StopTransfer(root, w.sessions()[0].Transfer.ID))
 	c.want(426)
 
 	// QUIT waits, a hang-up does not.

@@ -46,7 +46,7 @@ func (w *watch) look() {
 	} else {
 		n := t.progress()
 		w.count(n)
-		t.tell(n, w.pace.step(n, time.Now()))
+		t.move.Show(n, w.pace.step(n, time.Now()))
 	}
 	w.limit()
 	const looks = 4 // in the time that a stall may last

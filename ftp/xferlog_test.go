@@ -36,7 +36,7 @@ func TestTransferLogs(t *testing.T) {
 	_, err := d.Write([]byte("123"))
 	must(t, err)
 	eventually(t, "the bytes have come", func() bool { x := w.sessions()[0].Transfer; return x != nil && x.Bytes == 3 })
-	must(t, w.identity.StopTransfer(root, w.sessions()[0].ID))
+	must(t, w.identity.StopTransfer(root, w.sessions()[0].Transfer.ID))
 	c.want(426)
 	c.do(250, "DELE in a box")
 	c.do(550, "DELE nosuch")

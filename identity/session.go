@@ -39,13 +39,23 @@ type Details struct {
 	UserAgent string // FTP CLNT, HTTP User-Agent, XMPP software
 	Lang      string
 	Doing     string // what is going on, for people: "STOR /a.iso"
-
-	Transfer *TransferInfo // that is running; replaced, never changed
 }
+
+// Direction is which way a transfer goes.
+type Direction string
+
+// The directions. DirectionHere is work on the server that takes long, such as a checksum or a copy.
+const (
+	DirectionIn   Direction = "in"
+	DirectionOut  Direction = "out"
+	DirectionHere Direction = "here"
+)
 
 // TransferInfo is a running transfer of a file or listing, as of the last second.
 type TransferInfo struct {
+	ID        string    `json:"id"`   // that of its session, a dot and a number; Move sets it
 	Verb      string    `json:"verb"` // "RETR", "STOR", "APPE", "STOU", "LIST" …
+	Direction Direction `json:"direction"`
 	Path      string    `json:"path"` // as the client sees it
 	Bytes     int64     `json:"bytes"`
 	Size      int64     `json:"size"` // bytes that it will move in all; -1: nobody knows
@@ -87,7 +97,7 @@ type Info struct {
 	BytesIn      int64      `json:"bytes_in"`
 	BytesOut     int64      `json:"bytes_out"`
 
-	Transfer *TransferInfo `json:"transfer"`
+	Transfer *TransferInfo `json:"transfer"` // the newest, where several run
 	Location *string       `json:"location"` // where the address is, as far as somebody knows
 
 	Owner UserID `json:"-"` // "" before log-in and for anonymous
@@ -132,13 +142,6 @@ type Holder interface {
 	SessionChanged()
 }
 
-// TransferHolder is a Holder whose session moves files. StopTransfer breaks off the transfer that
-// runs, while the session goes on; false where none runs. It must not block.
-type TransferHolder interface {
-	Holder
-	StopTransfer() bool
-}
-
 // Session is one presence of somebody over one road. Only Registry.Open and the browser sessions
 // make one, and only Service gives it credentials. All methods are safe for any goroutine.
 type Session struct {
@@ -172,7 +175,7 @@ type Session struct {
 	reason   Reason
 	done     bool
 	changes  map[*func()]struct{} // of OnChange
-	stops    map[*func()]struct{} // of OnStop
+	moves    *Move                // that run, the newest first
 }
 
 // ID is opaque, no secret, and never changes; it begins with the node's name.
@@ -262,11 +265,8 @@ func (s *Session) Update(fn func(*Details)) {
 	s.mu.Lock()
 	before := s.details
 	fn(&s.details)
-	changed, begun := before != s.details, before.Transfer == nil && s.details.Transfer != nil
+	changed := before != s.details
 	s.mu.Unlock()
-	if begun {
-		s.registry.totals.transfers.Add(1)
-	}
 	if changed {
 		s.registry.changed(s)
 	}
@@ -367,7 +367,10 @@ func (s *Session) snapshot() *Info {
 		TLS: optional(s.details.TLS), UserAgent: optional(s.details.UserAgent), Lang: optional(s.details.Lang),
 		StartedAt: s.started.UTC(), LastActivity: s.LastActivity().UTC(),
 		BytesIn: s.in.Load(), BytesOut: s.out.Load(), Doing: s.details.Doing,
-		Transfer: s.details.Transfer, Location: optional(s.location),
+		Location: optional(s.location),
+	}
+	if s.moves != nil {
+		i.Transfer = s.moves.info
 	}
 	i.Node = s.registry.node
 	if s.protocol == ProtocolFTP {

@@ -22,10 +22,11 @@ func TestTotals(t *testing.T) {
 	}
 	a.CountIn(5)
 	a.CountOut(7)
+	m := a.Move(identity.TransferInfo{Verb: "STOR"}, func() {}, nil)
 	for range 3 { // one transfer, told of three times
-		a.Update(func(d *identity.Details) { d.Transfer = &identity.TransferInfo{Verb: "STOR"} })
+		m.Show(1, 1)
 	}
-	a.Update(func(d *identity.Details) { d.Transfer = nil })
+	m.End(nil)
 	a.Close() // what has ended still counts
 	got := h.Registry.Totals()
 	want := identity.Totals{BytesIn: before.BytesIn + 5, BytesOut: before.BytesOut + 7, Transfers: before.Transfers + 1,

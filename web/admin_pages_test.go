@@ -203,8 +203,8 @@ func TestNothingStoredBecomesMarkup(t *testing.T) {
 	if ses, ok := s.identity.Registry.Get(s.identity.Registry.List(identity.Filter{User: "user1"})[0].ID); ok {
 		ses.Update(func(d *identity.Details) {
 			d.UserAgent, d.Lang, d.Doing, d.Resource, d.JID = evil, evil, evil, evil, evil
-			d.Transfer = &identity.TransferInfo{Verb: evil, Path: evil, StartedAt: time.Now()}
 		})
+		ses.Move(identity.TransferInfo{Verb: evil, Path: evil, StartedAt: time.Now()}, func() {}, nil)
 	}
 	if _, err := s.identity.AddBan(ctx, identity.Actor{User: evil, Level: identity.LevelRoot, Via: evil}, identity.NewBan{Prefix: "192.0.2.7", For: time.Hour, Reason: evil}); err != nil {
 		t.Fatal(err)

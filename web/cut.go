@@ -35,10 +35,10 @@ func (r *running) cut(why error) {
 // run watches over a transfer of the visitor. size is what it moves in all, of which done is there
 // already; -1: nobody knows. still says whether it may go on, and is asked when the session's rights
 // change, nil: always; cut wakes it where it waits for the network.
-func (v *visit) run(verb, path string, size, done int64, still func() bool, cut func(*http.ResponseController)) *running {
+func (v *visit) run(verb string, way identity.Direction, path string, size, done int64, still func() bool, cut func(*http.ResponseController)) *running {
 	ses := v.browser.Session
-	r := &running{over: make(chan struct{}), meter: ses.Meter(verb, path, size, done)}
-	r.forget = append(r.forget, ses.OnStop(func() { r.cut(errStopped) }))
+	r := &running{over: make(chan struct{})}
+	r.meter = ses.Meter(verb, way, path, size, done, func() { r.cut(errStopped) })
 	if still != nil {
 		look := func() {
 			if !still() {

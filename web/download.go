@@ -51,7 +51,7 @@ func (s *Server) sendFile(v *visit, f *files.File, p string) error {
 		content = o // lets the kernel send it
 	}
 	v.long()
-	r := v.run("GET", p, info.Size, 0, f.Still, httpio.CutWrites)
+	r := v.run("GET", identity.DirectionOut, p, info.Size, 0, f.Still, httpio.CutWrites)
 	defer func() { _ = r.end() }()
 	w := &httpio.Sender{ResponseWriter: v.Response().Writer, Session: r, Ended: identity.ErrEnded}
 	http.ServeContent(w, req, name, info.ModTime, content)

@@ -298,7 +298,7 @@ func (s *Server) receive(v *visit, r resumable, u *files.Upload, at int64) (int6
 	v.long()
 	body := &httpio.Body{Reader: &io.LimitedReader{R: v.Request().Body, N: r.size - at}, Conn: http.NewResponseController(v.Response().Writer),
 		Pause: s.opt.Limits.HTTPBodyTimeout, Session: v.browser.Session, Ended: identity.ErrEnded, Explain: bodyError}
-	run := v.run("PUT", r.path, r.size, at, u.Still, httpio.CutReads)
+	run := v.run("PUT", identity.DirectionIn, r.path, r.size, at, u.Still, httpio.CutReads)
 	body.Session = run
 	n, err := u.ReadFrom(body)
 	at += n

@@ -87,7 +87,7 @@ func deref(p *string) string {
 // At is what the session is at: a transfer with how far and how fast it is.
 func (r sessionRow) At() string {
 	x := r.Transfer
-	if x == nil {
+	if x == nil || x.Direction == identity.DirectionHere {
 		return r.Doing
 	}
 	done := r.words.Bytes(x.Bytes)

@@ -47,15 +47,23 @@ func TestStopTransfer(t *testing.T) {
 	go func() { _, _ = more.Write([]byte(strings.Repeat("x", 1000))) }()
 	var id string
 	until(t, "the upload among the transfers", func() bool {
-		for _, i := range s.identity.Registry.List(identity.Filter{User: "user1"}) {
-			if x := i.Transfer; x != nil && x.Path == "/boat.iso" && x.Size == 1_000_000 {
-				id = i.ID
-				return true
-			}
+		list := s.identity.Registry.Transfers(identity.TransferFilter{Filter: identity.Filter{User: "user1"}})
+		if len(list) == 1 && list[0].Path == "/boat.iso" && list[0].Size == 1_000_000 {
+			id = list[0].ID
 		}
-		return false
+		return id != ""
 	})
 	admin.get("/admin/transfers").expect(t, http.StatusOK, `data-testid="transfer-row"`, "/boat.iso", "user1")
+	for query, row := range map[string]bool{
+		"?path=BOAT": true, "?path=ship": false, "?user=user1": true, "?user=admin1": false, "?from=127.0.0.0/8": true, "?from=192.0.2.1": false,
+		"?protocol=web": true, "?protocol=ftp": false, "?direction=in": true, "?direction=out": false,
+	} {
+		page := admin.get("/admin/transfers"+query).expect(t, http.StatusOK, "Clear")
+		if strings.Contains(page.body, "/boat.iso") != row || !strings.Contains(page.body, "No transfer matches the filter.") {
+			t.Errorf("%s: the upload is listed: %t", query, !row)
+		}
+	}
+	admin.get("/admin/transfers?from=here").expect(t, http.StatusUnprocessableEntity)
 	staff := s.browser().login("staff1")
 	if page := staff.get("/admin/transfers").expect(t, http.StatusOK, "/boat.iso"); strings.Contains(page.body, "/stop") {
 		t.Error("staff get a Stop button")
@@ -65,7 +73,7 @@ func TestStopTransfer(t *testing.T) {
 		t.Errorf("the stopped upload gets %d", got)
 	}
 	_ = more.Close()
-	admin.get("/admin/transfers").expect(t, http.StatusOK, "The transfer of user1 was stopped.", "No transfers right now.")
+	admin.get("/admin/transfers").expect(t, http.StatusOK, "The transfer of /boat.iso by user1 was stopped.", "No transfers right now.")
 	u.get("/files/").expect(t, http.StatusOK)
 	admin.post("/admin/transfers", "/admin/transfers/"+id+"/stop").expect(t, http.StatusSeeOther)
 	admin.get("/admin/transfers").expect(t, http.StatusOK, "The transfer was not stopped.")

@@ -102,7 +102,7 @@ func (s *Server) store(v *visit, tree *files.Tree, in intake, name string, repla
 	if err != nil {
 		return err
 	}
-	r := v.run("PUT", target, -1, 0, u.Still, httpio.CutReads)
+	r := v.run("PUT", identity.DirectionIn, target, -1, 0, u.Still, httpio.CutReads)
 	body.Session = r
 	_, err = u.ReadFrom(body)
 	if why := r.end(); why != nil {

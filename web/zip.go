@@ -49,7 +49,7 @@ func (s *Server) sendZip(v *visit, tree *files.Tree, sel selection) error {
 	h.Set("Content-Disposition", httpio.Attachment(zipName(sel)))
 	h.Set("Content-Type", "application/zip")
 	v.long()
-	r := v.run("ZIP", sel.dir, -1, 0, nil, httpio.CutWrites)
+	r := v.run("ZIP", identity.DirectionOut, sel.dir, -1, 0, nil, httpio.CutWrites)
 	defer func() { _ = r.end() }()
 	sender := &httpio.Sender{ResponseWriter: v.Response().Writer, Session: r, Ended: identity.ErrEnded}
 	out := bufio.NewWriterSize(sender, zipBuffer)

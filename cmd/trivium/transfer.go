@@ -9,7 +9,9 @@ import (
 
 // transfer is what a session moves, as the API lists it.
 type transfer struct {
+	ID        string    `json:"id"`
 	Verb      string    `json:"verb"`
+	Direction string    `json:"direction"`
 	Path      string    `json:"path"`
 	Bytes     int64     `json:"bytes"`
 	Size      int64     `json:"size"`
@@ -38,6 +40,9 @@ func (t *transfer) doing() string {
 	if t == nil {
 		return ""
 	}
+	if t.Direction == "here" { // work on the server, whose bytes nobody counts
+		return t.Verb + " " + t.Path
+	}
 	how := size(t.Bytes)
 	if t.Size > 0 {
 		how = t.done()
@@ -47,12 +52,16 @@ func (t *transfer) doing() string {
 
 type transferCmd struct {
 	List transferListCmd `cmd:"" aliases:"ls" help:"List running transfers."`
-	Stop transferStopCmd `cmd:"" help:"Stop the transfer of a session; the session goes on."`
+	Stop transferStopCmd `cmd:"" help:"Stop one transfer; its session goes on."`
 }
 
 type transferListCmd struct {
-	User  string `name:"user" placeholder:"LOGIN" help:"Only those of this account."`
-	Watch bool   `name:"watch" help:"Show them anew every two seconds, until Ctrl-C."`
+	User      string `name:"user" placeholder:"LOGIN" help:"Only those of this account."`
+	From      string `name:"from" placeholder:"CIDR" help:"Only those from this address or block."`
+	Path      string `name:"path" placeholder:"TEXT" help:"Only those with this in their path, in any case."`
+	Direction string `name:"direction" placeholder:"DIRECTION" enum:"in,out,here," default:"" help:"in: to the server; out: from it; here: long work on the server, such as a checksum."`
+	Protocol  string `name:"protocol" placeholder:"PROTOCOL" enum:"ftp,web,dav,api,xmpp," default:"" help:"ftp, web, dav, api or xmpp."`
+	Watch     bool   `name:"watch" help:"Show them anew every two seconds, until Ctrl-C."`
 }
 
 // Run lists transfers.
@@ -71,18 +80,18 @@ func (c *transferListCmd) show(s *shell) error {
 		RemoteAddr string  `json:"remote_addr"`
 		transfer
 	}
-	if shown, err := s.fetch("/transfers", query("user", c.User), &list); shown || err != nil {
+	if shown, err := s.fetch("/transfers", query("user", c.User, "from", c.From, "path", c.Path, "direction", c.Direction, "protocol", c.Protocol), &list); shown || err != nil {
 		return err
 	}
 	var rows [][]string
 	for _, x := range list {
-		rows = append(rows, []string{x.Session, text(x.User), x.Protocol, host(x.RemoteAddr), x.Verb, x.Path, x.done(), size(x.Bytes), size(x.Rate) + "/s", x.left(), span(time.Since(x.StartedAt))})
+		rows = append(rows, []string{x.ID, text(x.User), x.Protocol, host(x.RemoteAddr), x.Verb, x.Path, x.done(), size(x.Bytes), size(x.Rate) + "/s", x.left(), span(time.Since(x.StartedAt))})
 	}
 	return s.table("No transfers.", []string{"ID", "USER", "PROTO", "ADDRESS", "VERB", "PATH", "DONE", "BYTES", "RATE", "LEFT", "SINCE"}, rows, "DONE", "BYTES", "RATE", "LEFT")
 }
 
 type transferStopCmd struct {
-	ID string `arg:"" name:"id" help:"Id of the session that transfers."`
+	ID string `arg:"" name:"id" help:"Id of the transfer, as transfer list has it."`
 }
 
 // Run stops a transfer.
@@ -93,5 +102,5 @@ func (c *transferStopCmd) Run(s *shell) error {
 	if _, err := s.call(http.MethodDelete, "/transfers"+at(c.ID), nil, nil); err != nil {
 		return err
 	}
-	return s.done(map[string]any{"session": c.ID, "stopped": true}, "Stopped the transfer of session %s.", c.ID)
+	return s.done(map[string]any{"id": c.ID, "stopped": true}, "Stopped transfer %s; its session goes on.", c.ID)
 }

@@ -144,12 +144,17 @@ func (a *API) listDoing(ctx context.Context, in *SessionFilter) (*struct{ Body [
 	return out, nil
 }
 
+// sees reports whether the caller may see a session: their own, and staff all.
+func (c caller) sees(i identity.Info) bool {
+	return c.allows(identity.LevelStaff) || i.Owner == c.owner && c.owner != ""
+}
+
 // session reads one that the caller may see; what is another's does not exist.
 func (a *API) session(c caller, id string) (identity.Info, error) {
 	ses, ok := a.id.Registry.Get(id)
 	if ok {
 		i := ses.Info()
-		if c.allows(identity.LevelStaff) || i.Owner == c.owner && c.owner != "" {
+		if c.sees(i) {
 			return i, nil
 		}
 	}

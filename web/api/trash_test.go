@@ -14,7 +14,7 @@ import (
 
 func TestTrash(t *testing.T) {
 	s := start(t, identity.LevelUser, identity.LevelCustomer)
-	ses, err := s.id.Registry.Open(t.Context(), identity.Opening{Protocol: identity.ProtocolFTP, Holder: &mover{}})
+	ses, err := s.id.Registry.Open(t.Context(), identity.Opening{Protocol: identity.ProtocolFTP})
 	check(t, err)
 	t.Cleanup(ses.Close)
 	_, err = s.id.Login(t.Context(), ses, identity.Login{Method: identity.MethodPassword, Name: "user", Secret: identity.NewSecret(password)})

@@ -1,8 +1,10 @@
 package dav_test
 
 import (
+	"bufio"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -94,25 +96,43 @@ func TestTokens(t *testing.T) {
 	s.do("alice", http.MethodGet, "/dav/out", "").is(t, http.StatusOK, "x")
 }
 
-// A transfer can be stopped alone; the session goes on.
+// One transfer can be stopped alone: another of the same session goes on, and so does the session.
 func TestStopATransfer(t *testing.T) {
 	s := newSite(t)
-	_, answer := s.raw("PUT /dav/f HTTP/1.1\nHost: x\nAuthorization: Basic YWxpY2U6Y29ycmVjdCBob3JzZSBiYXR0ZXJ5\nContent-Length: 1000\n\nhalf of it")
-	until(t, "the upload", func() bool {
-		list := s.identity.Registry.List(identity.Filter{User: "alice"})
-		return len(list) == 1 && list[0].Transfer != nil && list[0].BytesIn > 0
-	})
-	id := s.session("alice").ID
+	begin := func(path string) (net.Conn, *bufio.Reader, string) {
+		conn, answer := s.raw("PUT /dav%s HTTP/1.1\nHost: x\nAuthorization: Basic YWxpY2U6Y29ycmVjdCBob3JzZSBiYXR0ZXJ5\nContent-Length: 20\n\nhalf of it", path)
+		var id string
+		until(t, "the upload of "+path, func() bool {
+			list := s.identity.Registry.Transfers(identity.TransferFilter{Path: path, Direction: identity.DirectionIn})
+			if len(list) == 1 {
+				id = list[0].ID
+			}
+			return len(list) == 1 && list[0].Session.BytesIn > 0
+		})
+		return conn, answer, id
+	}
+	_, answer, id := begin("/f")
+	conn, other, _ := begin("/g")
+	if n := s.identity.Registry.Count(identity.Filter{User: "alice"}); n != 1 {
+		t.Fatalf("%d sessions", n)
+	}
 	no(t, s.identity.StopTransfer(machine, id))
 	line, err := answer.ReadString('\n')
 	if err != nil || !strings.Contains(line, "403") {
 		t.Errorf("the answer is %q, %v", line, err)
 	}
-	until(t, "the end", func() bool { return s.session("alice").Transfer == nil })
+	until(t, "the end", func() bool { _, runs := s.identity.Registry.Transfer(id); return !runs })
 	if err := s.identity.StopTransfer(machine, id); !errors.Is(err, identity.ErrNotFound) {
 		t.Errorf("once more: %v", err)
 	}
 	s.do("alice", http.MethodGet, "/dav/f", "").is(t, http.StatusNotFound)
+	if _, err := io.WriteString(conn, "and all of"); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := other.ReadString('\n'); err != nil || !strings.Contains(line, "201") {
+		t.Errorf("the other's answer is %q, %v", line, err)
+	}
+	s.do("alice", http.MethodGet, "/dav/g", "").is(t, http.StatusOK, "half of itand all of")
 }
 
 // A session that ends takes its requests with it, at once.

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"trivium/identity"
 	"trivium/internal/httpio"
 )
 
@@ -50,11 +51,9 @@ func (q *request) get() error {
 		content = o // lets the kernel send it
 	}
 	q.patient()
-	meter := q.ses.Meter(http.MethodGet, q.path, i.Size, 0)
-	defer meter.End()
-	q.w.(*httpio.Sender).Moved = meter.Moved
-	t := q.begin(f.Still, httpio.CutWrites)
+	t := q.begin(identity.DirectionOut, i.Size, f.Still, httpio.CutWrites)
 	defer t.end()
+	q.w.(*httpio.Sender).Moved = t.meter.Moved
 	q.w.(*httpio.Sender).Session = t.watch
 	http.ServeContent(q.w, q.r, "", i.ModTime, content)
 	return nil

@@ -87,9 +87,7 @@ func (q *request) store(body *httpio.Body) (i files.Info, created bool, err erro
 
 // receive reads the body into the upload.
 func (q *request) receive(u *files.Upload, body *httpio.Body) error {
-	meter := q.ses.Meter(http.MethodPut, q.path, q.r.ContentLength, 0)
-	defer meter.End()
-	t := q.begin(u.Still, httpio.CutReads)
+	t := q.begin(identity.DirectionIn, q.r.ContentLength, u.Still, httpio.CutReads)
 	defer t.end()
 	body.Session = t.watch
 	buffer, ok := q.h.buffers.Get().(*[]byte)
@@ -98,7 +96,7 @@ func (q *request) receive(u *files.Upload, body *httpio.Body) error {
 		buffer = &b
 	}
 	defer q.h.buffers.Put(buffer)
-	_, err := io.CopyBuffer(struct{ io.Writer }{u}, &metered{body, meter}, *buffer)
+	_, err := io.CopyBuffer(struct{ io.Writer }{u}, &metered{body, t.meter}, *buffer)
 	if why := t.why(); why != nil {
 		return why
 	}

@@ -20,13 +20,15 @@ type transfer struct {
 	all     *transfers
 	ses     *identity.Session
 	watch   *httpio.Watch // the session as the transfer's reads and writes see it
+	meter   *identity.Meter
 	stopped chan struct{} // closed when somebody breaks it off
+	once    sync.Once     // closes it
 	still   func() bool   // whether the session may go on with it; from any goroutine
 }
 
-// begin notes a transfer. cut is called when its session ends or somebody stops it, for it may wait
-// for the network then.
-func (q *request) begin(still func() bool, cut func(*http.ResponseController)) *transfer {
+// begin notes a transfer and lists it; size is what it moves in all, -1 where nobody knows. cut is called
+// when its session ends or somebody stops it, for it may wait for the network then.
+func (q *request) begin(way identity.Direction, size int64, still func() bool, cut func(*http.ResponseController)) *transfer {
 	all := &q.h.transfers
 	t := &transfer{all: all, ses: q.ses, still: still, stopped: make(chan struct{})}
 	all.mu.Lock()
@@ -39,12 +41,14 @@ func (q *request) begin(still func() bool, cut func(*http.ResponseController)) *
 	all.running[q.ses][t] = struct{}{}
 	all.mu.Unlock()
 	t.watch = httpio.NewWatch(q.ses, t.stopped, http.NewResponseController(q.w), cut)
+	t.meter = q.ses.Meter(q.r.Method, way, q.path, size, 0, t.stop)
 	return t
 }
 
 // end comes before the handler returns, for the connection is another's then.
 func (t *transfer) end() {
 	t.watch.End()
+	t.meter.End()
 	t.all.mu.Lock()
 	defer t.all.mu.Unlock()
 	if delete(t.all.running[t.ses], t); len(t.all.running[t.ses]) == 0 {
@@ -64,24 +68,18 @@ func (t *transfer) why() error {
 	}
 }
 
-// stop breaks off the transfers of a session, with lost those alone that it has no right to any more;
-// false where none runs.
-func (all *transfers) stop(ses *identity.Session, lost bool) bool {
+// stop breaks it off.
+func (t *transfer) stop() { t.once.Do(func() { close(t.stopped) }) }
+
+// look breaks off those transfers of a session that it has no right to any more.
+func (all *transfers) look(ses *identity.Session) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	stopped := false
 	for t := range all.running[ses] {
-		if lost && t.still() {
-			continue
-		}
-		select {
-		case <-t.stopped:
-		default:
-			close(t.stopped)
-			stopped = true
+		if !t.still() {
+			t.stop()
 		}
 	}
-	return stopped
 }
 
 // holder is the road's side of a session. Ended sessions are seen by the requests themselves.
@@ -90,18 +88,11 @@ type holder struct {
 	ses atomic.Pointer[identity.Session]
 }
 
-var _ identity.TransferHolder = (*holder)(nil)
-
 func (*holder) SessionEnded(identity.Reason) {}
 
 // SessionChanged breaks off what the session may not go on with.
 func (o *holder) SessionChanged() {
 	if ses := o.ses.Load(); ses != nil {
-		o.all.stop(ses, true)
+		o.all.look(ses)
 	}
-}
-
-func (o *holder) StopTransfer() bool {
-	ses := o.ses.Load()
-	return ses != nil && o.all.stop(ses, false)
 }
