@@ -17,19 +17,9 @@ type aliasListCmd struct{}
 
 // Run lists aliases.
 func (c *aliasListCmd) Run(s *shell) error {
-	var list []alias
-	text, err := s.get("/aliases", nil, &list)
-	if err != nil {
-		return err
-	}
-	if s.JSON {
-		return s.json(text)
-	}
-	var rows [][]string
-	for _, a := range list {
-		rows = append(rows, []string{a.Alias, a.User})
-	}
-	return s.table("No aliases.", []string{"ALIAS", "USER"}, rows)
+	return tableOf(s, "/aliases", nil, "No aliases.", []string{"ALIAS", "USER"}, func(a alias) []string {
+		return []string{a.Alias, a.User}
+	})
 }
 
 type aliasAddCmd struct {
@@ -40,12 +30,8 @@ type aliasAddCmd struct {
 // Run adds an alias.
 func (c *aliasAddCmd) Run(s *shell) error {
 	var a alias
-	text, err := s.send(http.MethodPost, "/aliases", nil, map[string]any{"alias": c.Alias, "user": c.User}, &a)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/aliases", nil, map[string]any{"alias": c.Alias, "user": c.User}, &a); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(text)
 	}
 	return s.say("%s now logs in as %s.", a.Alias, a.User)
 }

@@ -65,12 +65,8 @@ func (c *announceSendCmd) Run(s *shell) error {
 		body["texts"] = texts
 	}
 	var a announcement
-	out, err := s.send(http.MethodPost, "/announcements", nil, body, &a)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/announcements", nil, body, &a); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(out)
 	}
 	return s.say("Announcement %s is %s, for %s: %s.", a.ID, a.State, a.To, strings.Join(a.Where, ", "))
 }
@@ -79,19 +75,13 @@ type announceListCmd struct{}
 
 // Run lists announcements.
 func (c *announceListCmd) Run(s *shell) error {
-	var list []announcement
-	if shown, err := s.fetch("/announcements", nil, &list); shown || err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, a := range list {
+	return tableOf(s, "/announcements", nil, "No announcements.", []string{"ID", "STATE", "TO", "WHERE", "FROM", "UNTIL", "TEXT"}, func(a announcement) []string {
 		first, more, cut := strings.Cut(a.Text, "\n")
 		if cut && more != "" {
 			first += " …"
 		}
-		rows = append(rows, []string{a.ID, a.State, a.To, strings.Join(a.Where, ","), day(&a.From), day(a.Until), first})
-	}
-	return s.table("No announcements.", []string{"ID", "STATE", "TO", "WHERE", "FROM", "UNTIL", "TEXT"}, rows)
+		return []string{a.ID, a.State, a.To, strings.Join(a.Where, ","), day(&a.From), day(a.Until), first}
+	})
 }
 
 type announceEndCmd struct {

@@ -86,18 +86,14 @@ func (c *applicationAddCmd) Run(s *shell) error {
 		body["public"] = true
 	}
 	var x application
-	out, err := s.send(http.MethodPost, "/applications", nil, body, &x)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/applications", nil, body, &x); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(out)
 	}
 	if x.Public {
 		return s.say("Added %s. Its client ID is %s; it has no secret.", x.Name, x.ID)
 	}
 	s.note("Added %s. Its client ID is %s; its secret, which is shown only now:", x.Name, x.ID)
-	_, err = fmt.Fprintln(s.stdout, x.Secret)
+	_, err := fmt.Fprintln(s.stdout, x.Secret)
 	return err
 }
 
@@ -105,12 +101,7 @@ type applicationListCmd struct{}
 
 // Run lists applications.
 func (c *applicationListCmd) Run(s *shell) error {
-	var list []application
-	if shown, err := s.fetch("/applications", nil, &list); shown || err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, x := range list {
+	return tableOf(s, "/applications", nil, "No applications.", []string{"ID", "NAME", "KIND", "LEVEL", "GROUPS", "SCOPES", "PEOPLE", "REDIRECTS"}, func(x application) []string {
 		kind, lv := "secret", "any"
 		if x.Public {
 			kind = "public"
@@ -121,9 +112,8 @@ func (c *applicationListCmd) Run(s *shell) error {
 		if x.SecondFactor {
 			lv += ", second factor"
 		}
-		rows = append(rows, []string{x.ID, x.Name, kind, lv, strings.Join(x.Groups, ","), strings.Join(x.Scopes, ","), strconv.Itoa(x.People), strings.Join(x.Redirects, " ")})
-	}
-	return s.table("No applications.", []string{"ID", "NAME", "KIND", "LEVEL", "GROUPS", "SCOPES", "PEOPLE", "REDIRECTS"}, rows, "PEOPLE")
+		return []string{x.ID, x.Name, kind, lv, strings.Join(x.Groups, ","), strings.Join(x.Scopes, ","), strconv.Itoa(x.People), strings.Join(x.Redirects, " ")}
+	}, "PEOPLE")
 }
 
 type applicationSetCmd struct {
@@ -136,12 +126,8 @@ type applicationSetCmd struct {
 func (c *applicationSetCmd) Run(s *shell) error {
 	body := c.body()
 	put(body, "name", c.Name)
-	out, err := s.call(http.MethodPatch, "/applications"+at(c.ID), nil, body)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPatch, "/applications"+at(c.ID), nil, body, nil); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(out)
 	}
 	return s.say("Changed the application %s.", c.ID)
 }
@@ -153,15 +139,11 @@ type applicationSecretCmd struct {
 // Run makes another secret.
 func (c *applicationSecretCmd) Run(s *shell) error {
 	var x application
-	out, err := s.send(http.MethodPost, "/applications"+at(c.ID)+"/secret", nil, nil, &x)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/applications"+at(c.ID)+"/secret", nil, nil, &x); shown || err != nil {
 		return err
 	}
-	if s.JSON {
-		return s.json(out)
-	}
 	s.note("The new secret of %s, which is shown only now; the old one is good no more:", c.ID)
-	_, err = fmt.Fprintln(s.stdout, x.Secret)
+	_, err := fmt.Fprintln(s.stdout, x.Secret)
 	return err
 }
 

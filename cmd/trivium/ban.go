@@ -33,15 +33,9 @@ type banListCmd struct {
 
 // Run lists bans.
 func (c *banListCmd) Run(s *shell) error {
-	var list []ban
-	if shown, err := s.fetch("/bans", query("text", c.Text, "kind", c.Kind, "sort", c.Sort), &list); shown || err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, b := range list {
-		rows = append(rows, []string{b.Prefix, b.Kind, day(&b.Since), day(&b.Until), strconv.Itoa(b.Count), strconv.FormatInt(b.Hits, 10), b.Actor, b.Reason})
-	}
-	return s.table("No bans.", []string{"ADDRESS", "KIND", "SINCE", "UNTIL", "COUNT", "HITS", "BY", "REASON"}, rows, "COUNT", "HITS")
+	return tableOf(s, "/bans", query("text", c.Text, "kind", c.Kind, "sort", c.Sort), "No bans.", []string{"ADDRESS", "KIND", "SINCE", "UNTIL", "COUNT", "HITS", "BY", "REASON"}, func(b ban) []string {
+		return []string{b.Prefix, b.Kind, day(&b.Since), day(&b.Until), strconv.Itoa(b.Count), strconv.FormatInt(b.Hits, 10), b.Actor, b.Reason}
+	}, "COUNT", "HITS")
 }
 
 type banAddCmd struct {
@@ -58,12 +52,8 @@ func (c *banAddCmd) Run(s *shell) error {
 		body["confirm"] = true
 	}
 	var b ban
-	out, err := s.send(http.MethodPost, "/bans", nil, body, &b)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/bans", nil, body, &b); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(out)
 	}
 	return s.say("Banned %s until %s.", b.Prefix, day(&b.Until))
 }
@@ -123,12 +113,8 @@ func (c *banAllowAddCmd) Run(s *shell) error {
 	body := map[string]any{"prefix": c.Address}
 	put(body, "reason", c.Reason)
 	var a banAllow
-	out, err := s.send(http.MethodPost, "/bans/allow", nil, body, &a)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/bans/allow", nil, body, &a); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(out)
 	}
 	return s.say("%s is never banned.", a.Prefix)
 }
@@ -137,15 +123,9 @@ type banAllowListCmd struct{}
 
 // Run lists what is never banned.
 func (c *banAllowListCmd) Run(s *shell) error {
-	var list []banAllow
-	if shown, err := s.fetch("/bans/allow", nil, &list); shown || err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, a := range list {
-		rows = append(rows, []string{a.Prefix, day(&a.Since), a.Actor, a.Reason})
-	}
-	return s.table("Nothing is excepted from bans.", []string{"ADDRESS", "SINCE", "BY", "REASON"}, rows)
+	return tableOf(s, "/bans/allow", nil, "Nothing is excepted from bans.", []string{"ADDRESS", "SINCE", "BY", "REASON"}, func(a banAllow) []string {
+		return []string{a.Prefix, day(&a.Since), a.Actor, a.Reason}
+	})
 }
 
 type banAllowRemoveCmd struct {

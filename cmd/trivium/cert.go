@@ -88,7 +88,7 @@ func (c *certListCmd) Run(s *shell) error {
 		}
 	}
 	used := map[string]bool{}
-	err := tableOf(s, "/certificates", "No certificates.", []string{"NAME", "FOR", "UNTIL", "KEY", "STATE"}, func(x serverCert) []string {
+	err := tableOf(s, "/certificates", nil, "No certificates.", []string{"NAME", "FOR", "UNTIL", "KEY", "STATE"}, func(x serverCert) []string {
 		state := "ok"
 		if x.ACME {
 			state = "ok (ACME)"
@@ -170,7 +170,7 @@ type certOrdersCmd struct{}
 
 // Run lists.
 func (c *certOrdersCmd) Run(s *shell) error {
-	return tableOf(s, "/certificates/acme", "No certificate comes by ACME: tls.acme is off.", []string{"NAME", "UNTIL", "FAILURES", "STATE"}, func(o serverOrder) []string {
+	return tableOf(s, "/certificates/acme", nil, "No certificate comes by ACME: tls.acme is off.", []string{"NAME", "UNTIL", "FAILURES", "STATE"}, func(o serverOrder) []string {
 		return []string{o.Name, day(o.Until), strconv.Itoa(o.Failures), o.state()}
 	}, "FAILURES")
 }

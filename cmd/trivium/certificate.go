@@ -34,20 +34,10 @@ type certificateListCmd struct {
 
 // Run lists certificates.
 func (c *certificateListCmd) Run(s *shell) error {
-	var list []certificate
-	text, err := s.get("/users"+at(c.Login, "certificates"), nil, &list)
-	if err != nil {
-		return err
-	}
-	if s.JSON {
-		return s.json(text)
-	}
-	var rows [][]string
-	for _, x := range list {
+	return tableOf(s, "/users"+at(c.Login, "certificates"), nil, "No certificates.", []string{"FINGERPRINT", "NAME", "SUBJECT", "NAMES", "UNTIL", "LAST USED", "BY", "FROM"}, func(x certificate) []string {
 		const short = 16 // of 64 digits; --json has them all
-		rows = append(rows, []string{x.Fingerprint[:min(short, len(x.Fingerprint))], x.Label, x.Subject, strings.Join(x.Names, " "), day(&x.NotAfter), day(x.LastUsed), x.LastProtocol, x.LastRemote})
-	}
-	return s.table("No certificates.", []string{"FINGERPRINT", "NAME", "SUBJECT", "NAMES", "UNTIL", "LAST USED", "BY", "FROM"}, rows)
+		return []string{x.Fingerprint[:min(short, len(x.Fingerprint))], x.Label, x.Subject, strings.Join(x.Names, " "), day(&x.NotAfter), day(x.LastUsed), x.LastProtocol, x.LastRemote}
+	})
 }
 
 type certificateAddCmd struct {

@@ -177,6 +177,15 @@ func (s *shell) send(method, path string, q url.Values, body, out any) ([]byte, 
 	return text, nil
 }
 
+// submit is send, and prints the answer where JSON is wanted; shown says that it did.
+func (s *shell) submit(method, path string, q url.Values, body, out any) (shown bool, err error) {
+	text, err := s.send(method, path, q, body, out)
+	if err != nil || !s.JSON {
+		return false, err
+	}
+	return true, s.json(text)
+}
+
 // joinArrays makes one JSON array of two.
 func joinArrays(a, b []byte) ([]byte, error) {
 	a, b = bytes.TrimSpace(a), bytes.TrimSpace(b)

@@ -38,12 +38,8 @@ func (c *configDiffCmd) Run(s *shell) error {
 		Changes []change `json:"changes"`
 		Error   string   `json:"error"`
 	}
-	body, err := s.get("/config/pending", nil, &p)
-	if err != nil {
+	if shown, err := s.fetch("/config/pending", nil, &p); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	if p.Error != "" {
 		return &failure{exit: exitConfig, code: "config_invalid", message: p.Error, own: true}
@@ -62,12 +58,8 @@ func (c *configReloadCmd) Run(s *shell) error {
 		Applied []change `json:"applied"`
 		Waiting []change `json:"waiting"`
 	}
-	body, err := s.send(http.MethodPost, "/config/reload", nil, nil, &r)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/config/reload", nil, nil, &r); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	for _, a := range r.Applied {
 		if err := s.say("%s: %s is now %s.", a.Key, a.Before, a.After); err != nil {

@@ -30,19 +30,9 @@ type userFactorListCmd struct {
 
 // Run lists factors.
 func (c *userFactorListCmd) Run(s *shell) error {
-	var list []factor
-	text, err := s.get("/users"+at(c.Login, "factors"), nil, &list)
-	if err != nil {
-		return err
-	}
-	if s.JSON {
-		return s.json(text)
-	}
-	var rows [][]string
-	for _, f := range list {
-		rows = append(rows, []string{f.ID, f.Kind, f.words(), day(&f.CreatedAt), day(f.LastUsed), f.LastRemote})
-	}
-	return s.table("No second factors.", []string{"ID", "KIND", "NAME", "ADDED", "LAST USED", "FROM"}, rows)
+	return tableOf(s, "/users"+at(c.Login, "factors"), nil, "No second factors.", []string{"ID", "KIND", "NAME", "ADDED", "LAST USED", "FROM"}, func(f factor) []string {
+		return []string{f.ID, f.Kind, f.words(), day(&f.CreatedAt), day(f.LastUsed), f.LastRemote}
+	})
 }
 
 // words is the name of a factor, and what there is to say of it.

@@ -43,19 +43,9 @@ type groupListCmd struct{}
 
 // Run lists groups.
 func (c *groupListCmd) Run(s *shell) error {
-	var list []group
-	text, err := s.get("/groups", nil, &list)
-	if err != nil {
-		return err
-	}
-	if s.JSON {
-		return s.json(text)
-	}
-	var rows [][]string
-	for _, g := range list {
-		rows = append(rows, []string{g.Name, strconv.Itoa(int(g.GID)), strings.Join(g.Primary, ","), memberNames(g.Members, ",")})
-	}
-	return s.table("No groups.", []string{"GROUP", "GID", "PRIMARY OF", "MEMBERS"}, rows, "GID")
+	return tableOf(s, "/groups", nil, "No groups.", []string{"GROUP", "GID", "PRIMARY OF", "MEMBERS"}, func(g group) []string {
+		return []string{g.Name, strconv.Itoa(int(g.GID)), strings.Join(g.Primary, ","), memberNames(g.Members, ",")}
+	}, "GID")
 }
 
 func memberNames(list []member, sep string) string {
@@ -123,12 +113,8 @@ func (c *groupAddCmd) Run(s *shell) error {
 		body["gid"] = c.GID
 	}
 	var g group
-	text, err := s.send(http.MethodPost, "/groups", nil, body, &g)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/groups", nil, body, &g); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(text)
 	}
 	return s.say("Created group %s (gid %d).", g.Name, g.GID)
 }
@@ -191,12 +177,8 @@ func (c *groupSetCmd) Run(s *shell) error {
 		return usage("group set needs something to change: see trivium group set --help")
 	}
 	var g group
-	text, err := s.send(http.MethodPatch, "/groups"+at(c.Name), nil, body, &g)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPatch, "/groups"+at(c.Name), nil, body, &g); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(text)
 	}
 	return s.say("Changed group %s (gid %d).", g.Name, g.GID)
 }
@@ -245,12 +227,8 @@ type memberAddCmd struct {
 // Run adds members.
 func (c *memberAddCmd) Run(s *shell) error {
 	var g group
-	text, err := s.send(http.MethodPost, "/groups"+at(c.Group, "members"), nil, map[string]any{"users": c.Users, "manager": c.Manager}, &g)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/groups"+at(c.Group, "members"), nil, map[string]any{"users": c.Users, "manager": c.Manager}, &g); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(text)
 	}
 	return s.say("Added %s to %s.", strings.Join(c.Users, ", "), g.Name)
 }
@@ -263,12 +241,8 @@ type memberRemoveCmd struct {
 // Run removes members.
 func (c *memberRemoveCmd) Run(s *shell) error {
 	var g group
-	text, err := s.send(http.MethodPost, "/groups"+at(c.Group, "members", "remove"), nil, map[string]any{"users": c.Users}, &g)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/groups"+at(c.Group, "members", "remove"), nil, map[string]any{"users": c.Users}, &g); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(text)
 	}
 	return s.say("Removed %s from %s.", strings.Join(c.Users, ", "), g.Name)
 }

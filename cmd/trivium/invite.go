@@ -69,12 +69,8 @@ func (c *inviteAddCmd) Run(s *shell) error {
 // invite makes an invitation and prints its link, which nothing shows a second time.
 func (s *shell) invite(body map[string]any, picture bool, text string) error {
 	var inv invitation
-	out, err := s.send(http.MethodPost, "/invites", nil, body, &inv)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/invites", nil, body, &inv); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(out)
 	}
 	s.note(text, day(&inv.ExpiresAt))
 	if _, err := fmt.Fprintln(s.stdout, inv.Link); err != nil || !picture {
@@ -92,12 +88,7 @@ type inviteListCmd struct{}
 
 // Run lists invitations.
 func (c *inviteListCmd) Run(s *shell) error {
-	var list []invitation
-	if shown, err := s.fetch("/invites", nil, &list); shown || err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, i := range list {
+	return tableOf(s, "/invites", nil, "No invitations.", []string{"CODE", "FOR", "GROUPS", "STATE", "USED", "UNTIL", "BY", "USED BY", "NOTE"}, func(i invitation) []string {
 		what := i.Kind
 		if i.User != nil {
 			what += " " + *i.User
@@ -109,9 +100,8 @@ func (c *inviteListCmd) Run(s *shell) error {
 		for _, u := range i.UsedBy {
 			by = append(by, u.User)
 		}
-		rows = append(rows, []string{i.ID, what, strings.Join(i.Groups, ","), i.State, strconv.Itoa(i.Used) + "/" + strconv.Itoa(i.Uses), day(&i.ExpiresAt), i.CreatedBy, strings.Join(by, ","), i.Note})
-	}
-	return s.table("No invitations.", []string{"CODE", "FOR", "GROUPS", "STATE", "USED", "UNTIL", "BY", "USED BY", "NOTE"}, rows)
+		return []string{i.ID, what, strings.Join(i.Groups, ","), i.State, strconv.Itoa(i.Used) + "/" + strconv.Itoa(i.Uses), day(&i.ExpiresAt), i.CreatedBy, strings.Join(by, ","), i.Note}
+	})
 }
 
 type inviteRevokeCmd struct {

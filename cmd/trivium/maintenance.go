@@ -44,12 +44,8 @@ func (c *maintenanceOnCmd) Run(s *shell) error {
 		body["until"] = at
 	}
 	var m maintenance
-	out, err := s.send(http.MethodPut, "/maintenance", nil, body, &m)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPut, "/maintenance", nil, body, &m); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(out)
 	}
 	if c.EndSessions {
 		return s.say("The server is in maintenance. Only administrators log in. Sessions ended: %d.", m.Ended)
@@ -62,12 +58,8 @@ type maintenanceOffCmd struct{}
 // Run ends it.
 func (c *maintenanceOffCmd) Run(s *shell) error {
 	var m maintenance
-	out, err := s.send(http.MethodPut, "/maintenance", nil, map[string]any{"on": false}, &m)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPut, "/maintenance", nil, map[string]any{"on": false}, &m); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(out)
 	}
 	return s.say("The server is open to everybody.")
 }

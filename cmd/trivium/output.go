@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -60,10 +61,10 @@ func (s *shell) note(format string, args ...any) {
 	}
 }
 
-// tableOf fetches a list and prints a row for each of it, as table does.
-func tableOf[T any](s *shell, path, empty string, headers []string, row func(T) []string, right ...string) error {
+// tableOf fetches a list and prints a row for each of it, as table does; with --json it prints the list as it came.
+func tableOf[T any](s *shell, path string, q url.Values, empty string, headers []string, row func(T) []string, right ...string) error {
 	var list []T
-	if shown, err := s.fetch(path, nil, &list); shown || err != nil {
+	if shown, err := s.fetch(path, q, &list); shown || err != nil {
 		return err
 	}
 	var rows [][]string

@@ -102,31 +102,19 @@ func (c *policyListCmd) Run(s *shell) error {
 	if c.All {
 		return s.resources()
 	}
-	var list []rule
-	if shown, err := s.fetch("/policy", nil, &list); shown || err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, r := range list {
-		rows = append(rows, []string{r.Pattern, required(r.Level), r.Source, r.By, r.Note})
-	}
-	return s.table("No rules; the defaults of each kind hold.", []string{"RESOURCE", "LEVEL", "SOURCE", "BY", "NOTE"}, rows)
+	return tableOf(s, "/policy", nil, "No rules; the defaults of each kind hold.", []string{"RESOURCE", "LEVEL", "SOURCE", "BY", "NOTE"}, func(r rule) []string {
+		return []string{r.Pattern, required(r.Level), r.Source, r.By, r.Note}
+	})
 }
 
 func (s *shell) resources() error {
-	var list []known
-	if shown, err := s.fetch("/policy/catalogue", nil, &list); shown || err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, k := range list {
+	return tableOf(s, "/policy/catalogue", nil, "Nothing is known; is the server running?", []string{"GROUP", "RESOURCE", "LEVEL", "BY RULE", "WHAT"}, func(k known) []string {
 		why := k.Source
 		if k.Pattern != "" {
 			why = k.Pattern + " (" + k.Source + ")"
 		}
-		rows = append(rows, []string{k.Group, k.Resource, required(k.Required), why, k.Text})
-	}
-	return s.table("Nothing is known; is the server running?", []string{"GROUP", "RESOURCE", "LEVEL", "BY RULE", "WHAT"}, rows)
+		return []string{k.Group, k.Resource, required(k.Required), why, k.Text}
+	})
 }
 
 // required is a level that something needs.
@@ -233,12 +221,8 @@ func (c *policyImportCmd) Run(s *shell) error {
 		} `json:"skipped"`
 		Review *review `json:"review"`
 	}
-	body, err := s.send(http.MethodPost, "/policy/import", nil, map[string]any{"text": strings.ToValidUTF8(string(text), "?"), "maps": c.Maps, "apply": c.Apply}, &got)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/policy/import", nil, map[string]any{"text": strings.ToValidUTF8(string(text), "?"), "maps": c.Maps, "apply": c.Apply}, &got); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	for _, r := range got.Rules {
 		if err := s.lines("rule      " + r.Pattern + " = " + required(r.Level) + "   (line " + strconv.Itoa(r.Line) + ")"); err != nil {
@@ -402,12 +386,7 @@ type classListCmd struct{}
 
 // Run lists classes.
 func (c *classListCmd) Run(s *shell) error {
-	var list []class
-	if shown, err := s.fetch("/classes", nil, &list); shown || err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, x := range list {
+	return tableOf(s, "/classes", nil, "No classes: all addresses are alike.", []string{"CLASS", "ADDRESSES", "ROADS", "HIGHEST LEVEL", "TLS", "2FA"}, func(x class) []string {
 		most := "any"
 		if x.MaxLevel != nil {
 			most = level(*x.MaxLevel)
@@ -420,9 +399,8 @@ func (c *classListCmd) Run(s *shell) error {
 		if x.SecondFactor {
 			factor = "required"
 		}
-		rows = append(rows, []string{x.Name, x.condition(), orAll(x.Protocols), most, tls, factor})
-	}
-	return s.table("No classes: all addresses are alike.", []string{"CLASS", "ADDRESSES", "ROADS", "HIGHEST LEVEL", "TLS", "2FA"}, rows)
+		return []string{x.Name, x.condition(), orAll(x.Protocols), most, tls, factor}
+	})
 }
 
 func (x class) condition() string {

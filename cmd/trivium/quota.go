@@ -62,19 +62,9 @@ type quotaListCmd struct{}
 
 // Run lists the trees.
 func (c *quotaListCmd) Run(s *shell) error {
-	var list []quotaInfo
-	text, err := s.get("/quotas", nil, &list)
-	if err != nil {
-		return err
-	}
-	if s.JSON {
-		return s.json(text)
-	}
-	var rows [][]string
-	for _, q := range list {
-		rows = append(rows, []string{q.Tree, size(q.Bytes), most(q.LimitBytes, size), most(q.SoftBytes, size), number(q.Files), most(q.LimitFiles, number), q.state(time.Now()), day(q.CountedAt)})
-	}
-	return s.table("No files yet.", []string{"TREE", "USED", "LIMIT", "SOFT", "FILES", "LIMIT", "STATE", "COUNTED"}, rows, "USED", "LIMIT", "SOFT", "FILES")
+	return tableOf(s, "/quotas", nil, "No files yet.", []string{"TREE", "USED", "LIMIT", "SOFT", "FILES", "LIMIT", "STATE", "COUNTED"}, func(q quotaInfo) []string {
+		return []string{q.Tree, size(q.Bytes), most(q.LimitBytes, size), most(q.SoftBytes, size), number(q.Files), most(q.LimitFiles, number), q.state(time.Now()), day(q.CountedAt)}
+	}, "USED", "LIMIT", "SOFT", "FILES")
 }
 
 type quotaShowCmd struct {
@@ -84,12 +74,8 @@ type quotaShowCmd struct {
 // Run shows one account's home.
 func (c *quotaShowCmd) Run(s *shell) error {
 	var q quotaInfo
-	text, err := s.get("/users"+at(c.Login)+"/quota", nil, &q)
-	if err != nil {
+	if shown, err := s.fetch("/users"+at(c.Login)+"/quota", nil, &q); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(text)
 	}
 	return s.fields("tree", q.Tree, "used", q.used(), "files", q.usedFiles(), "soft limit", most(q.SoftBytes, size), "soft limit of files", most(q.SoftFiles, number),
 		"beyond it since", since(q.SoftSince), "state", q.state(time.Now()), "counted", day(q.CountedAt))

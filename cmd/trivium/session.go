@@ -77,12 +77,8 @@ func (c *sessionOutCmd) Run(s *shell) error {
 	var out struct {
 		Ended int `json:"ended"`
 	}
-	body, err := s.send(http.MethodPost, "/sessions/sign-out", nil, map[string]any{"user": c.User}, &out)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/sessions/sign-out", nil, map[string]any{"user": c.User}, &out); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	return s.say("%s is signed out everywhere; sessions that ended: %d. The password and the app passwords are as good as before.", c.User, out.Ended)
 }
@@ -215,12 +211,8 @@ func (c *sessionEndCmd) Run(s *shell) error {
 		body["ids"] = c.IDs
 	}
 	var ended []session
-	out, err := s.send(http.MethodPost, "/sessions/end", nil, body, &ended)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/sessions/end", nil, body, &ended); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(out)
 	}
 	if len(ended) == 0 && c.User != "" {
 		return s.say("No sessions of %s.", c.User)

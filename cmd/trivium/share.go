@@ -38,12 +38,7 @@ type shareListCmd struct {
 
 // Run lists shares.
 func (c *shareListCmd) Run(s *shell) error {
-	var list []share
-	if shown, err := s.fetch("/shares", query("user", c.User), &list); shown || err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, x := range list {
+	return tableOf(s, "/shares", query("user", c.User), "No links.", []string{"ID", "USER", "KIND", "PATH", "STATE", "USED", "CREATED", "EXPIRES"}, func(x share) []string {
 		state, expires := "active", "never"
 		if x.Over {
 			state = "over"
@@ -51,9 +46,8 @@ func (c *shareListCmd) Run(s *shell) error {
 		if x.ExpiresAt != nil {
 			expires = day(x.ExpiresAt)
 		}
-		rows = append(rows, []string{x.ID, x.User, x.Kind, x.Path, state, x.uses(), day(&x.CreatedAt), expires})
-	}
-	return s.table("No links.", []string{"ID", "USER", "KIND", "PATH", "STATE", "USED", "CREATED", "EXPIRES"}, rows, "USED")
+		return []string{x.ID, x.User, x.Kind, x.Path, state, x.uses(), day(&x.CreatedAt), expires}
+	}, "USED")
 }
 
 type shareEndCmd struct {

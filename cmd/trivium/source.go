@@ -49,12 +49,7 @@ type sourceListCmd struct{}
 
 // Run lists directories.
 func (c *sourceListCmd) Run(s *shell) error {
-	var list []source
-	if shown, err := s.fetch("/sources", nil, &list); shown || err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, x := range list {
+	return tableOf(s, "/sources", nil, "No directories. They stand in the configuration: trivium config describe identity.ldap", []string{"SOURCE", "KIND", "ADDRESS", "ACCOUNTS", "SYNC", "STATE"}, func(x source) []string {
 		state, last := "ok", "never"
 		if x.Fault != "" {
 			state = x.Fault
@@ -65,9 +60,8 @@ func (c *sourceListCmd) Run(s *shell) error {
 				last += " (failed)"
 			}
 		}
-		rows = append(rows, []string{x.Name, x.Kind, x.Address, strconv.Itoa(x.Accounts), last, state})
-	}
-	return s.table("No directories. They stand in the configuration: trivium config describe identity.ldap", []string{"SOURCE", "KIND", "ADDRESS", "ACCOUNTS", "SYNC", "STATE"}, rows, "ACCOUNTS")
+		return []string{x.Name, x.Kind, x.Address, strconv.Itoa(x.Accounts), last, state}
+	}, "ACCOUNTS")
 }
 
 type sourceTestCmd struct {
@@ -114,12 +108,8 @@ func (c *sourceTestCmd) one(s *shell, name string) error {
 			Disabled bool     `json:"disabled"`
 		} `json:"person"`
 	}
-	body, err := s.send(http.MethodPost, "/sources"+at(name)+"/test", nil, map[string]any{"login": c.Login}, &t)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/sources"+at(name)+"/test", nil, map[string]any{"login": c.Login}, &t); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	p := t.Person
 	if p == nil {
@@ -146,12 +136,8 @@ func (c *sourceSyncCmd) Run(s *shell) error {
 
 func (c *sourceSyncCmd) one(s *shell, name string) error {
 	var r syncReport
-	body, err := s.send(http.MethodPost, "/sources"+at(name)+"/sync", nil, map[string]any{"dry_run": c.DryRun, "force": c.Force}, &r)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/sources"+at(name)+"/sync", nil, map[string]any{"dry_run": c.DryRun, "force": c.Force}, &r); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	for _, n := range r.Notes {
 		s.note("%s: %s", name, n)
@@ -170,12 +156,8 @@ type sourceAttachCmd struct {
 
 // Run attaches an account.
 func (c *sourceAttachCmd) Run(s *shell) error {
-	body, err := s.call(http.MethodPut, "/users"+at(c.User)+"/source", nil, map[string]any{"source": c.Source})
-	if err != nil {
+	if shown, err := s.submit(http.MethodPut, "/users"+at(c.User)+"/source", nil, map[string]any{"source": c.Source}, nil); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	return s.say("The directory %s keeps the password of %s from now on.", c.Source, c.User)
 }
@@ -186,12 +168,8 @@ type sourceDetachCmd struct {
 
 // Run detaches an account.
 func (c *sourceDetachCmd) Run(s *shell) error {
-	body, err := s.call(http.MethodPut, "/users"+at(c.User)+"/source", nil, map[string]any{"source": ""})
-	if err != nil {
+	if shown, err := s.submit(http.MethodPut, "/users"+at(c.User)+"/source", nil, map[string]any{"source": ""}, nil); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(body)
 	}
 	return s.say("%s is from no directory any more. Give it a password: trivium user passwd %s", c.User, c.User)
 }

@@ -36,23 +36,13 @@ func (c *tokenListCmd) Run(s *shell) error {
 	if c.User == "" {
 		q.Set("all", "true")
 	}
-	var list []token
-	text, err := s.get("/tokens", q, &list)
-	if err != nil {
-		return err
-	}
-	if s.JSON {
-		return s.json(text)
-	}
-	var rows [][]string
-	for _, t := range list {
+	return tableOf(s, "/tokens", q, "No tokens.", []string{"ID", "USER", "SCOPES", "EXPIRES", "LAST USED", "LABEL"}, func(t token) []string {
 		expires := day(t.ExpiresAt)
 		if t.Expired {
 			expires += " (expired)"
 		}
-		rows = append(rows, []string{t.ID, t.User, strings.Join(t.Scopes, ","), expires, day(t.LastUsed), t.Label})
-	}
-	return s.table("No tokens.", []string{"ID", "USER", "SCOPES", "EXPIRES", "LAST USED", "LABEL"}, rows)
+		return []string{t.ID, t.User, strings.Join(t.Scopes, ","), expires, day(t.LastUsed), t.Label}
+	})
 }
 
 type tokenIssueCmd struct {
@@ -78,14 +68,10 @@ func (c *tokenIssueCmd) Run(s *shell) error {
 		body["from"] = c.From
 	}
 	var t token
-	text, err := s.send(http.MethodPost, "/tokens", nil, body, &t)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/tokens", nil, body, &t); shown || err != nil {
 		return err
 	}
-	if s.JSON {
-		return s.json(text)
-	}
-	_, err = fmt.Fprintln(s.stdout, t.Text)
+	_, err := fmt.Fprintln(s.stdout, t.Text)
 	if terminal(s.stdout) {
 		s.note("This is shown once. Revoke it with: trivium token revoke %s", t.ID)
 	}

@@ -101,12 +101,8 @@ type userShowCmd struct {
 // Run shows one account.
 func (c *userShowCmd) Run(s *shell) error {
 	var u user
-	text, err := s.get("/users"+at(c.Login), nil, &u)
-	if err != nil {
+	if shown, err := s.fetch("/users"+at(c.Login), nil, &u); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(text)
 	}
 	var home quotaInfo
 	if _, err := s.get("/users"+at(c.Login)+"/quota", nil, &home); err != nil {
@@ -287,12 +283,8 @@ func (c *userSetCmd) Run(s *shell) error {
 		return usage("user set needs something to change, such as --level or --email")
 	}
 	var u user
-	text, err := s.send(http.MethodPatch, "/users"+at(c.Login), nil, body, &u)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPatch, "/users"+at(c.Login), nil, body, &u); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(text)
 	}
 	return s.say("Changed %s (%s %d, uid %d).", u.User, levelName(u.Level), u.Level, u.UID)
 }
@@ -368,12 +360,8 @@ func (c *userEnableCmd) Run(s *shell) error { return s.userState(c.Login, "enabl
 
 func (s *shell) userState(login, verb, format string) error {
 	var u user
-	text, err := s.send(http.MethodPost, "/users"+at(login, verb), nil, nil, &u)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/users"+at(login, verb), nil, nil, &u); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(text)
 	}
 	return s.say(format, u.User)
 }

@@ -67,7 +67,7 @@ type webhookListCmd struct{}
 
 // Run lists webhooks.
 func (c *webhookListCmd) Run(s *shell) error {
-	return tableOf(s, "/webhooks", "No webhooks.", []string{"ID", "URL", "EVENTS", "STATE", "LAST"}, func(w webhook) []string {
+	return tableOf(s, "/webhooks", nil, "No webhooks.", []string{"ID", "URL", "EVENTS", "STATE", "LAST"}, func(w webhook) []string {
 		return []string{w.ID, w.URL, cmp.Or(strings.Join(w.Events, ","), "all"), w.state(), w.Last.result()}
 	})
 }
@@ -85,12 +85,8 @@ func (c *webhookAddCmd) Run(s *shell) error {
 	if len(c.Event) > 0 {
 		body["events"] = c.Event
 	}
-	text, err := s.send(http.MethodPost, "/webhooks", nil, body, &w)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/webhooks", nil, body, &w); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(text)
 	}
 	return w.showSecret(s)
 }
@@ -110,12 +106,8 @@ type webhookRotateCmd struct {
 // Run gives a webhook another secret.
 func (c *webhookRotateCmd) Run(s *shell) error {
 	var w webhook
-	text, err := s.send(http.MethodPost, "/webhooks"+at(c.ID, "secret"), nil, map[string]any{}, &w)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, "/webhooks"+at(c.ID, "secret"), nil, map[string]any{}, &w); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(text)
 	}
 	return w.showSecret(s)
 }
@@ -145,12 +137,8 @@ func (c *webhookSetCmd) Run(s *shell) error {
 		body["active"] = c.On
 	}
 	var w webhook
-	text, err := s.send(http.MethodPatch, "/webhooks"+at(c.ID), nil, body, &w)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPatch, "/webhooks"+at(c.ID), nil, body, &w); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(text)
 	}
 	return s.say("%s: %s.", w.ID, w.state())
 }
@@ -189,12 +177,8 @@ func (c *webhookResendCmd) Run(s *shell) error {
 // tryWebhook has something sent now, and says what came of it.
 func tryWebhook(s *shell, what, path string) error {
 	var d delivery
-	text, err := s.send(http.MethodPost, path, nil, map[string]any{}, &d)
-	if err != nil {
+	if shown, err := s.submit(http.MethodPost, path, nil, map[string]any{}, &d); shown || err != nil {
 		return err
-	}
-	if s.JSON {
-		return s.json(text)
 	}
 	if d.Error != "" {
 		return &failure{exit: exitFailed, code: "not_taken", message: what + " was not taken: " + d.Error}
@@ -210,7 +194,7 @@ func (c *webhookEventsCmd) Run(s *shell) error {
 		Name   string   `json:"name"`
 		Events []string `json:"events"`
 	}
-	return tableOf(s, "/webhooks/events", "No events.", []string{"FAMILY", "EVENTS"}, func(f family) []string {
+	return tableOf(s, "/webhooks/events", nil, "No events.", []string{"FAMILY", "EVENTS"}, func(f family) []string {
 		return []string{f.Name, strings.Join(f.Events, " ")}
 	})
 }
@@ -221,7 +205,7 @@ type webhookLogCmd struct {
 
 // Run lists the last tries.
 func (c *webhookLogCmd) Run(s *shell) error {
-	return tableOf(s, "/webhooks"+at(c.ID, "deliveries"), "No deliveries.", []string{"ID", "TIME", "EVENT", "TRY", "STATUS", "MS", "RESULT"}, func(d delivery) []string {
+	return tableOf(s, "/webhooks"+at(c.ID, "deliveries"), nil, "No deliveries.", []string{"ID", "TIME", "EVENT", "TRY", "STATUS", "MS", "RESULT"}, func(d delivery) []string {
 		return []string{strconv.FormatInt(d.ID, 10), d.At.Local().Format(time.DateTime), d.Event, strconv.Itoa(d.Attempt), strconv.Itoa(d.Status),
 			strconv.FormatInt(d.Millis, 10), cmp.Or(d.Error, "taken")}
 	}, "ID", "TRY", "STATUS", "MS")
