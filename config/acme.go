@@ -1,6 +1,8 @@
 package config
 
 import (
+	"encoding/base64"
+	"errors"
 	"net"
 	"net/netip"
 	"net/url"
@@ -70,4 +72,15 @@ func known(name string) bool {
 		return false
 	}
 	return true
+}
+
+// ACMEEABKey is the key of acme_eab_hmac_key: base64url, as RFC 8555 section 7.3.4 has it, or the common
+// alphabet of base64, with padding or without; nil where there is none.
+func (t *TLS) ACMEEABKey() ([]byte, error) {
+	text := strings.TrimRight(strings.TrimSpace(t.ACMEEABHMACKey.Reveal()), "=")
+	key, err := base64.RawURLEncoding.DecodeString(strings.NewReplacer("+", "-", "/", "_").Replace(text))
+	if err != nil {
+		return nil, errors.New("no base64url") // and nothing of the key
+	}
+	return key, nil
 }

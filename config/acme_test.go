@@ -1,7 +1,10 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -55,5 +58,65 @@ func TestACMEAnswers(t *testing.T) {
 				t.Errorf("got %v, %v", http, alpn)
 			}
 		})
+	}
+}
+
+// What stands in the way of ACME is found before the server starts, each fault with the key that it is about.
+func TestACMEFaults(t *testing.T) {
+	const on = "domain = 'files.example.org'\n[tls]\nacme = 'on'\n"
+	for _, tt := range []struct {
+		name, text string
+		want       string // "": it is fine
+	}{
+		{"public name", on, ""},
+		{"off, with all faults", "[tls]\nacme_directory = 'http://x'\nacme_email = 'x'\nacme_ca = '/nowhere'\nacme_eab_kid = 'x'\n", ""},
+		{"a certificate of one's own", on + "cert = 'c.pem'\nkey = 'k.pem'\n", "tls.acme is on, but tls.cert names a certificate"},
+		{"no listener", on + "[web]\nlisten = []\ntls_listen = []\n", "nothing can answer the authority"},
+		{"in the clear", on + "acme_directory = 'http://ca.example.org/dir'\n", "tls.acme_directory is no address that begins with https://"},
+		{"no host", on + "acme_directory = 'https:///dir'\n", "tls.acme_directory is no address"},
+		{"no address", on + "acme_directory = 'ca.example.org'\n", "tls.acme_directory is no address"},
+		{"mail address", on + "acme_email = 'admin@example.org'\n", ""},
+		{"no mail address", on + "acme_email = 'admin'\n", "tls.acme_email is no mail address"},
+		{"two mail addresses", on + "acme_email = 'a@example.org,b@example.org'\n", "tls.acme_email is no mail address"},
+		{"mail address with a name", on + "acme_email = 'A <a@example.org>'\n", "tls.acme_email is no mail address"},
+		{"mail address with headers", on + "acme_email = 'a@example.org?cc=b@example.org'\n", "tls.acme_email is no mail address"},
+		{"no such file", on + "acme_ca = '/no/such/file.pem'\n", "tls.acme_ca: there is no file /no/such/file.pem"},
+		{"no public name", "domain = 'nas.local'\n[tls]\nacme = 'on'\n", "there is no name that the authority can know"},
+		{"one for an authority of one's own", "domain = 'nas.local'\n[tls]\nacme = 'on'\nacme_directory = 'https://ca.lan/dir'\n", ""},
+		{"bound", on + "acme_eab_kid = 'kid-1'\nacme_eab_hmac_key = 'zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44n_-'\n", ""},
+		{"bound by a file", on + "acme_eab_kid = 'kid-1'\nacme_eab_hmac_key = '@file:KEY'\n", ""},
+		{"key without a name", on + "acme_eab_hmac_key = 'AAAA'\n", "tls.acme_eab_kid is not: the authority gives both"},
+		{"name without a key", on + "acme_eab_kid = 'kid-1'\n", "tls.acme_eab_hmac_key is not: the authority gives both"},
+		{"no base64", on + "acme_eab_kid = 'kid-1'\nacme_eab_hmac_key = 'not!base64'\n", "tls.acme_eab_hmac_key is not base64url"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			key := filepath.Join(dir, "key")
+			for file, text := range map[string]string{key: "c2VjcmV0+/==\n", filepath.Join(dir, "trivium.toml"): strings.ReplaceAll(tt.text, "KEY", key), filepath.Join(dir, "c.pem"): "", filepath.Join(dir, "k.pem"): ""} {
+				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := Load(Options{Dir: dir, SystemDir: filepath.Join(dir, "etc")})
+			if tt.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "not!base64") {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// Keys are taken in either alphabet of base64, as people copy them.
+func TestACMEEABKey(t *testing.T) {
+	for _, text := range []string{"-_8_-w", "+/8/+w==", " -_8_-w==\n"} {
+		s := TLS{ACMEEABHMACKey: NewSecret(text)}
+		if key, err := s.ACMEEABKey(); err != nil || string(key) != "\xfb\xff\x3f\xfb" {
+			t.Errorf("%q: %x, %v", text, key, err)
+		}
 	}
 }

@@ -153,6 +153,9 @@ type TLS struct {
 	ACMEDirectory string `toml:"acme_directory" type:"text" default:"https://acme-v02.api.letsencrypt.org/directory" example:"https://acme-staging-v02.api.letsencrypt.org/directory" doc:"the authority: the address of its ACME directory" note:"The example is for tries: browsers do not believe its certificates."`
 	ACMECA        string `toml:"acme_ca" type:"path" example:"/etc/trivium/authority.pem" doc:"PEM file of who vouches for that address, where it is an authority of your own; empty: those whom this machine believes"`
 
+	ACMEEABKid     string `toml:"acme_eab_kid" type:"text" example:"kid-1" doc:"the name of a key by which the authority knows who has an account at it (external account binding, RFC 8555 section 7.3.4); empty: it asks for none" note:"ZeroSSL, Google and others give a pair of them on their pages."`
+	ACMEEABHMACKey Secret `toml:"acme_eab_hmac_key" type:"text" example:"@file:/etc/trivium/acme.key" doc:"that key, in base64url as the authority shows it"`
+
 	certPath, keyPath string // absolute; empty when unset or, for the key, inline
 }
 

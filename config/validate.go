@@ -199,6 +199,16 @@ func (l *loader) validateACME() {
 			l.blame("tls.acme_ca: there is no file "+c.TLS.ACMECA, "tls.acme_ca")
 		}
 	}
+	if l.ok("tls.acme_eab_kid", "tls.acme_eab_hmac_key") {
+		switch _, err := c.TLS.ACMEEABKey(); {
+		case c.TLS.ACMEEABKid == "" && c.TLS.ACMEEABHMACKey.IsSet():
+			l.blame("tls.acme_eab_hmac_key is set, but tls.acme_eab_kid is not: the authority gives both", "tls.acme_eab_kid")
+		case c.TLS.ACMEEABKid != "" && !c.TLS.ACMEEABHMACKey.IsSet():
+			l.blame("tls.acme_eab_kid is set, but tls.acme_eab_hmac_key is not: the authority gives both", "tls.acme_eab_hmac_key")
+		case err != nil:
+			l.blame("tls.acme_eab_hmac_key is not base64url; copy it from the page of the authority, without its name", "tls.acme_eab_hmac_key")
+		}
+	}
 	if l.ok("domain", "domains", "web.public_url", "tls.acme_directory") && len(c.ACMENames()) == 0 {
 		l.blame("tls.acme is on, but there is no name that the authority can know: set domain to one of the public DNS", "tls.acme", "domain")
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -30,8 +31,9 @@ type authority struct {
 // refusedName is one that the authority issues nothing for.
 const refusedName = "refused.acme.test"
 
-// newAuthority starts one that looks for names at two ports of this machine.
-func newAuthority(t *testing.T, httpPort, tlsPort int) *authority {
+// newAuthority starts one that looks for names at two ports of this machine. Where it is given keys, each with
+// its name, accounts must be bound to one of them.
+func newAuthority(t *testing.T, httpPort, tlsPort int, keys ...map[string]string) *authority {
 	t.Helper()
 	programs := map[string]string{}
 	for _, name := range []string{"pebble", "pebble-challtestsrv"} {
@@ -48,7 +50,11 @@ func newAuthority(t *testing.T, httpPort, tlsPort int) *authority {
 	dns, manage, listen := idlePort(t), idlePort(t), idlePort(t)
 	local := func(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 	a.directory = "https://" + local(listen) + "/dir"
-	settings, err := json.Marshal(map[string]any{"pebble": map[string]any{"listenAddress": local(listen), "managementListenAddress": local(idlePort(t)),
+	bound := map[string]string{}
+	for _, k := range keys {
+		maps.Copy(bound, k)
+	}
+	settings, err := json.Marshal(map[string]any{"pebble": map[string]any{"externalAccountBindingRequired": len(bound) > 0, "externalAccountMACKeys": bound, "listenAddress": local(listen), "managementListenAddress": local(idlePort(t)),
 		"certificate": a.ca, "privateKey": keyFile, "httpPort": httpPort, "tlsPort": tlsPort, "domainBlocklist": []string{refusedName},
 		"retryAfter": map[string]int{"authz": 1, "order": 1}, "keyAlgorithm": "ecdsa",
 		"profiles": map[string]any{"default": map[string]any{"description": "ninety days", "validityPeriod": 7776000}}}})
@@ -343,6 +349,60 @@ func TestACMEByTLS(t *testing.T) {
 	}
 	if now := shown(t, s, "https", domain); !now.Equal(c) {
 		t.Errorf("what was there has gone: %v", now.Subject)
+	}
+}
+
+// TestACMEBoundAccount: an authority that wants to know whose an account is refuses one that is bound to nothing
+// and one that is bound by a wrong key, in words; by the right key it issues. The key is never shown.
+func TestACMEBoundAccount(t *testing.T) {
+	const domain, key = "bound.acme.test", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+	port, dir := idlePort(t), t.TempDir()
+	a := newAuthority(t, port, idlePort(t), map[string]string{"kid-1": key})
+	plain := binary{dir: suite.dir, path: suite.path, server: suite.path}
+	keyFile := write(t, dir, "key", []byte(key+"\n"))
+	wrong := write(t, dir, "wrong", []byte(strings.ToLower(key)))
+	for _, tt := range []struct {
+		name  string
+		flags []string
+		want  string // of the failure; "": there is none
+	}{
+		{"unbound", nil, "the authority wants an account that was made there first"},
+		{"wrong name", []string{"--set", "tls.acme_eab_kid=kid-2", "--set", "tls.acme_eab_hmac_key=@file:" + keyFile}, "the authority does not accept the key that the account is to be bound to"},
+		{"wrong key", []string{"--set", "tls.acme_eab_kid=kid-1", "--set", "tls.acme_eab_hmac_key=@file:" + wrong}, "the authority does not accept the key that the account is to be bound to"},
+		{"bound", []string{"--set", "tls.acme_eab_kid=kid-1", "--set", "tls.acme_eab_hmac_key=@file:" + keyFile}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := start(plain, filepath.Join(dir, "data"), append(append(a.flags(), "--set", "domain="+domain, "--set", "web.listen=127.0.0.1:"+strconv.Itoa(port)), tt.flags...)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				s.kill()
+				if t.Failed() {
+					t.Logf("server log:\n%s", s.log)
+				}
+			})
+			_, err = s.cli(t.Context(), "", "cert", "renew", domain)
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+			if row := s.orders(t)[domain]; (row.Until == nil) != (tt.want != "") || row.Trouble != tt.want {
+				t.Errorf("%+v", row)
+			}
+			said := s.log.String() + s.run(t, "", "config", "show", "--json") + s.run(t, "", "cert", "orders", "--json")
+			if strings.Contains(said, key[:12]) || strings.Contains(said, strings.ToLower(key[:12])) {
+				t.Error("the key is shown")
+			}
+		})
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "data", "tls", "acme", "account-*.json"))
+	if err != nil || len(files) < 2 {
+		t.Errorf("each key has an account of its own: %v, %v", files, err)
+	}
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err != nil || strings.Contains(string(b), key) {
+			t.Errorf("%s: %v, %s", f, err, b)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
@@ -29,9 +30,14 @@ type account struct {
 	Key       string   `json:"key"` // PEM, PKCS #8
 }
 
-// accountFile is where the account at the directory is kept: each authority has one of its own.
+// accountFile is where the account at the directory is kept: each authority has one of its own, and so has
+// each key that accounts there are bound to.
 func (m *Manager) accountFile() string {
-	sum := sha256.Sum256([]byte(m.opt.Directory))
+	of := m.opt.Directory
+	if id := m.opt.Binding.KeyID; id != "" {
+		of += "\n" + id
+	}
+	sum := sha256.Sum256([]byte(of))
 	return filepath.Join(m.opt.Dir, "account-"+hex.EncodeToString(sum[:6])+".json")
 }
 
@@ -60,7 +66,13 @@ func (m *Manager) account(ctx context.Context) (acme.Account, error) {
 	if err := m.keepAccount(kept, key); err != nil {
 		return want, err
 	}
+	if err := m.bind(ctx, &want); err != nil {
+		return want, err
+	}
 	have, err := m.client.NewAccount(ctx, want)
+	if p, ok := problemOf(err); ok && m.opt.Binding.KeyID != "" && (p.Type == acme.ProblemTypeUnauthorized || p.Type == acme.ProblemTypeMalformed) {
+		return have, &fault{"binding", clean(p.Detail)}
+	}
 	if err != nil {
 		return have, err
 	}
@@ -69,6 +81,14 @@ func (m *Manager) account(ctx context.Context) (acme.Account, error) {
 	}
 	kept.Location, kept.Contact = have.Location, want.Contact
 	return have, m.keepAccount(kept, key)
+}
+
+// bind signs the key of a new account with the one that the authority has given for it (RFC 8555 section 7.3.4).
+func (m *Manager) bind(ctx context.Context, a *acme.Account) error {
+	if m.opt.Binding.KeyID == "" {
+		return nil
+	}
+	return a.SetExternalAccountBinding(ctx, m.client, acme.EAB{KeyID: m.opt.Binding.KeyID, MACKey: base64.RawURLEncoding.EncodeToString(m.opt.Binding.Key())})
 }
 
 func (m *Manager) contact() []string {

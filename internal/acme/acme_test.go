@@ -84,7 +84,7 @@ func TestFaults(t *testing.T) {
 	}{
 		{problem("dns"), "dns"}, {problem("connection"), "connection"}, {problem("tls"), "tls"}, {problem("unauthorized"), "elsewhere"},
 		{problem("caa"), "caa"}, {problem("rejectedIdentifier"), "name"}, {problem("rateLimited"), "limit"}, {problem("externalAccountRequired"), "account"},
-		{problem("invalidContact"), "contact"}, {problem("serverInternal"), "authority"}, {problem("malformed"), "refused"},
+		{problem("invalidContact"), "contact"}, {&fault{"binding", "said"}, "binding"}, {problem("serverInternal"), "authority"}, {problem("malformed"), "refused"},
 		{fmt.Errorf("final order is invalid: %w", &acme.Problem{Type: acme.ProblemTypeCAA}), "caa"},
 		{errors.New("dial tcp 192.0.2.1:443: connection refused"), "unreachable"},
 		{context.DeadlineExceeded, "unreachable"},

@@ -102,7 +102,9 @@ func words(code string) said {
 	case "limit":
 		return said{"the authority has issued or refused too much lately", "Wait; it is tried again by itself. For tries there are directories for testing, in tls.acme_directory."}
 	case "account":
-		return said{"the authority wants an account that was made there first", "Take an authority that needs none, such as Let's Encrypt, in tls.acme_directory."}
+		return said{"the authority wants an account that was made there first", "Set tls.acme_eab_kid and tls.acme_eab_hmac_key to what the authority shows you, or take an authority that needs no account, such as Let's Encrypt."}
+	case "binding":
+		return said{"the authority does not accept the key that the account is to be bound to", "Copy tls.acme_eab_kid and tls.acme_eab_hmac_key anew from the page of the authority; some keys are good once."}
 	case "contact":
 		return said{"the authority refuses the mail address of the account", "Set tls.acme_email to one that mails can be sent to."}
 	case "authority":

@@ -41,8 +41,10 @@ type Certificates interface {
 
 // Options is what New needs.
 type Options struct {
-	Directory    string   // of the authority: an https address
-	Email        string   // the authority may write to; "": none
+	Directory string // of the authority: an https address
+	Email     string // the authority may write to; "": none
+	// Binding is what the account there is bound to (RFC 8555 section 7.3.4); the zero value: nothing.
+	Binding      Binding
 	Names        []string // as [Names] gives them
 	Dir          string   // where accounts and the state of orders are kept; made with mode 0700
 	Certificates Certificates
@@ -51,6 +53,12 @@ type Options struct {
 	Roots     *x509.CertPool // whom to believe that it is the authority; nil: those of the system
 	Version   string
 	Log       *slog.Logger // nil: discarded
+}
+
+// Binding is a key that an authority has given somebody outside of ACME.
+type Binding struct {
+	KeyID string
+	Key   func() []byte // the bytes of the MAC key
 }
 
 // Manager gets certificates and renews them. Its methods may be called from any goroutine.

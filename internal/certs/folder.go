@@ -140,9 +140,9 @@ func (s *Source) pairs(dir string, entries []fs.DirEntry) (all []*pair) {
 
 // pairOf says what certificate and key an entry of the folder stands for: NAME.crt for itself and
 // NAME.key, a folder for fullchain.pem and privkey.pem in it, as ACME clients keep them. Anything else
-// is none.
+// is none, such as NAME.issuer.crt, which lego writes beside its pairs.
 func pairOf(path string) (certFile, keyFile string) {
-	if base, ok := strings.CutSuffix(path, ".crt"); ok {
+	if base, ok := strings.CutSuffix(path, ".crt"); ok && !strings.HasSuffix(base, ".issuer") {
 		return path, base + ".key"
 	}
 	chain := filepath.Join(path, "fullchain.pem")

@@ -35,8 +35,10 @@ func TestFolder(t *testing.T) {
 	keep(t, at("live", "fullchain.pem"), at("live", "privkey.pem"), "two.example", "*.three.example")
 	keep(t, at("broken.crt"), at("broken.other"), "broken.example") // its key is missing
 	keep(t, at("empty", "cert.pem"), at("empty", "key.pem"), "empty.example")
-	if err := os.WriteFile(at("README"), []byte("keys"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"README", "one.issuer.crt"} {
+		if err := os.WriteFile(at(name), []byte("keys"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var log bytes.Buffer
 	s, err := Load(Options{Dir: dir, Folder: folder, Domains: []string{"example.org", "one.example", "four.example"}, Log: slog.New(slog.NewTextHandler(&log, nil))})
@@ -60,7 +62,7 @@ func TestFolder(t *testing.T) {
 			t.Errorf("%q is given %v, want that of %s", name, got, want)
 		}
 	}
-	if text := log.String(); !strings.Contains(text, "broken.crt") || strings.Contains(text, "domain=one.example") {
+	if text := log.String(); !strings.Contains(text, "broken.crt") || strings.Contains(text, "domain=one.example") || strings.Contains(text, "issuer") {
 		t.Errorf("log: %s", text)
 	}
 	// A new one counts after Reload; one that is gone does no more.

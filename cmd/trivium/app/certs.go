@@ -66,7 +66,11 @@ func automatic(cfg *config.Config, src *certs.Source, v buildVersion, log *slog.
 		return nil, err
 	}
 	http, tls := cfg.ACMEAnswers()
-	m, err := acme.New(acme.Options{Directory: cfg.TLS.ACMEDirectory, Email: cfg.TLS.ACMEEmail, Names: cfg.ACMENames(),
+	bound := acme.Binding{KeyID: cfg.TLS.ACMEEABKid, Key: func() []byte {
+		key, _ := cfg.TLS.ACMEEABKey() // which the configuration has checked
+		return key
+	}}
+	m, err := acme.New(acme.Options{Directory: cfg.TLS.ACMEDirectory, Email: cfg.TLS.ACMEEmail, Binding: bound, Names: cfg.ACMENames(),
 		Dir: filepath.Join(cfg.DataDir, "tls", certs.AutomaticDir), Certificates: src, HTTP: http, TLS: tls, Roots: roots, Version: string(v), Log: log})
 	if err != nil {
 		return nil, err
