@@ -36,16 +36,22 @@ func AuditChanges(before, after string) []AuditChange {
 
 // AuditWords say what changed from what to what, and not what is empty: "level user → staff".
 func AuditWords(before, after string) string {
+	return AuditPhrase(before, after, "was", "none", func(c AuditChange) AuditChange { return c })
+}
+
+// AuditPhrase is AuditWords with other words: for "was" and "none", and, by say, for each field and its values.
+func AuditPhrase(before, after, was, none string, say func(AuditChange) AuditChange) string {
 	gone := after == "" || after == "null" // the thing itself, not a field of it
 	var list []string
 	for _, c := range AuditChanges(before, after) {
+		c = say(c)
 		switch {
 		case c.Before == "":
 			list = append(list, c.Name+" "+c.After)
 		case c.After == "" && gone:
-			list = append(list, c.Name+" was "+c.Before)
+			list = append(list, c.Name+" "+was+" "+c.Before)
 		case c.After == "":
-			list = append(list, c.Name+" "+c.Before+" → none")
+			list = append(list, c.Name+" "+c.Before+" → "+none)
 		default:
 			list = append(list, c.Name+" "+c.Before+" → "+c.After)
 		}

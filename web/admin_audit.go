@@ -20,12 +20,6 @@ type auditRow struct{ identity.AuditEvent }
 // OK reports whether the row tells of something that worked.
 func (r auditRow) OK() bool { return r.Result == "ok" || r.Result == "" }
 
-// Changes are the fields that changed, by name; none where the row tells of no change.
-func (r auditRow) Changes() []identity.AuditChange { return identity.AuditChanges(r.Before, r.After) }
-
-// Words say what changed from what to what.
-func (r auditRow) Words() string { return identity.AuditWords(r.Before, r.After) }
-
 type auditView struct {
 	page
 	Rows                                                     []auditRow

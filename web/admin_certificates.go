@@ -102,7 +102,7 @@ func (s *Server) postCertificate(v *visit) error {
 	if err := s.noteCertificate(v, "certificate.import", name, info.Fingerprint); err != nil {
 		return err
 	}
-	return v.done("/admin/certificates", "admin_certificates.is_in_use", strings.Join(info.Names, ", "), info.Until.Format(time.DateOnly))
+	return v.done("/admin/certificates", "admin_certificates.is_in_use", strings.Join(info.Names, ", "), v.date(info.Until))
 }
 
 // postSelfSigned makes a pair that nobody vouches for.

@@ -143,7 +143,7 @@ func (s *Server) postNewCertificate(v *visit) error {
 	case err != nil:
 		return v.refused("/security", "certificates.no_certificate_was_added", err)
 	}
-	return v.done("/security#certificates", "certificates.the_certificate_was_added_it_lets", c.Label, c.NotAfter.In(v.clock()).Format(time.DateOnly))
+	return v.done("/security#certificates", "certificates.the_certificate_was_added_it_lets", c.Label, v.date(c.NotAfter))
 }
 
 // clock is where the visitor's clock stands.

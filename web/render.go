@@ -49,7 +49,7 @@ func newRenderer(assets *assetSet, languages *text.Set, under below) (*renderer,
 			t := template.New("").Funcs(template.FuncMap{
 				"asset": assets.url, "vendor": assets.vendor, "icon": icon, "bytes": words.Bytes, "add": func(a, b int) int { return a + b },
 				"level": func(l identity.Level) string { return levelLabel(words, l) }, "initial": initial, "audit": newAuditTable, "lower": strings.ToLower,
-				"withCSRF": withCSRF, "sprint": fmt.Sprint, "t": words.T, "w": func(s string) string { return words.T(s) }, "said": func(s string) string { return words.Echo("service", s) }, "found": func(s string) string { return words.Echo("finding", s) }, "h": func(key string, args ...any) template.HTML { return under.markup(words.H(key, args...)) }, "below": under.value, "markup": under.markup, "root": func() string { return string(under) }, "number": words.Number, "when": whenIn(words), "copied": copiedIn(words), "languages": languages.Languages, "scriptWords": sync.OnceValue(func() template.HTML { return scriptWords(r.english, words) }),
+				"withCSRF": withCSRF, "sprint": fmt.Sprint, "t": words.T, "w": func(s string) string { return words.T(s) }, "event": func(s string) string { return eventWord(words, s) }, "recorded": func(s string) string { return recordedWord(words, s) }, "via": func(s string) string { return viaWord(words, s) }, "said": func(s string) string { return words.Echo("service", s) }, "found": func(s string) string { return words.Echo("finding", s) }, "h": func(key string, args ...any) template.HTML { return under.markup(words.H(key, args...)) }, "below": under.value, "markup": under.markup, "root": func() string { return string(under) }, "number": words.Number, "when": whenIn(words), "copied": copiedIn(words), "languages": languages.Languages, "scriptWords": sync.OnceValue(func() template.HTML { return scriptWords(r.english, words) }),
 			}).Option("missingkey=error")
 			for _, name := range []string{"layout", "parts"} {
 				if err := parseIn(t, assets, words, "templates/"+name+".html", under); err != nil {
@@ -419,11 +419,13 @@ type auditTable struct {
 	Base     *page
 	Rows     []auditRow
 	Filtered bool
+	Raw      bool // the names of events are shown as the filter and the command line have them
 }
 
 func newAuditTable(view interface{ base() *page }, rows []auditRow) auditTable {
 	a, ok := view.(*auditView)
-	return auditTable{Base: view.base(), Rows: rows, Filtered: ok && a.Filtered}
+	_, own := view.(*activityView)
+	return auditTable{Base: view.base(), Rows: rows, Filtered: ok && a.Filtered, Raw: !own}
 }
 
 // initial is the letter of the account menu.

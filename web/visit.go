@@ -39,7 +39,8 @@ func (v *visit) ctx() context.Context { return v.Request().Context() }
 // attach takes over who the session is, as of now.
 func (v *visit) attach(b *identity.Browser) {
 	v.browser, v.level, v.known, v.creds = b, identity.LevelNone, false, identity.Credentials{}
-	v.zone, v.times, v.words = nil, isoForm, v.language("")
+	v.zone, v.words = nil, v.language("")
+	v.times = formFor("", clip(v.Request().Header.Get("Accept-Language"), 64), v.words.Tag)
 	if b == nil {
 		return
 	}

@@ -46,9 +46,34 @@ func formOf(formats string) timeForm {
 	return isoForm
 }
 
+// formFor is how somebody reads times: as they have said, else as their browser has, unless its language is
+// another one than the pages', else as the pages' language has it.
+func formFor(chosen, browser, pages string) timeForm {
+	if chosen != "" {
+		return formOf(chosen)
+	}
+	if tags, _, err := language.ParseAcceptLanguage(browser); err == nil && len(tags) > 0 {
+		asked, _ := tags[0].Base()
+		if shown, _ := language.Make(pages).Base(); asked == shown {
+			return formOf(browser)
+		}
+	}
+	return formOf(pages)
+}
+
+// date is a day as the visitor reads it.
+func (v *visit) date(t time.Time) string {
+	form := v.times
+	if form == (timeForm{}) {
+		form = isoForm
+	}
+	return t.In(v.clock()).Format(form.date)
+}
+
 // readTimes notes where and how the visitor reads times: what the account says, else what the browser has said.
 func (v *visit) readTimes(b *identity.Browser, p identity.Profile) {
-	v.zone, v.times, v.words = nil, formOf(clip(b.Engine().Formats, 64)), v.language(p.Lang)
+	v.zone, v.words = nil, v.language(p.Lang)
+	v.times = formFor(clip(p.Formats, 64), clip(b.Engine().Formats, 64), v.words.Tag)
 	if z, err := time.LoadLocation(p.TimeZone); err == nil && p.TimeZone != "" {
 		v.zone = z
 	} else if minutes, ok := b.TimeZone(); ok {

@@ -20,8 +20,9 @@ const hole = "\x00"
 // speaker are files whose sentences pages show, and the section of the catalogues that has them.
 type speaker struct {
 	section string
-	files   string // below the module, as a glob
-	errors  bool   // only errors that are said as they are: those that wrap what means so
+	files   string   // below the module, as a glob
+	errors  bool     // only errors that are said as they are: those that wrap what means so
+	fields  []string // only what is given to these fields of structs, as Type.Field
 }
 
 func speakers() []speaker {
@@ -33,6 +34,12 @@ func speakers() []speaker {
 		{section: "service", files: "identity/*.go", errors: true},
 		{section: "service", files: "tokens/*.go", errors: true},
 		{section: "finding", files: "internal/acme/fault.go"},
+		{section: "audit", files: "identity/*.go", fields: []string{"AuditEvent.Detail", "Reason.Text"}},
+		{section: "audit", files: "tokens/*.go", fields: []string{"AuditEvent.Detail"}},
+		{section: "audit", files: "webhooks/*.go", fields: []string{"AuditEvent.Detail"}},
+		{section: "audit", files: "web/*.go", fields: []string{"AuditEvent.Detail"}},
+		{section: "audit", files: "web/api/s*.go", fields: []string{"AuditEvent.Detail"}},
+		{section: "audit", files: "cmd/trivium/app/*.go", fields: []string{"AuditEvent.Detail"}},
 	}
 }
 
@@ -40,14 +47,39 @@ func speakers() []speaker {
 type sentence struct{ text, at string }
 
 // sentencesOf are the sentences of a file: each text that is put together from literals, and has words.
-func sentencesOf(t *testing.T, path string, onlyErrors bool) (list []sentence) {
+func sentencesOf(t *testing.T, path string, who speaker) (list []sentence) {
 	t.Helper()
 	set := token.NewFileSet()
 	f, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list = sentencesOfNode(set, f, f, nil, onlyErrors, list)
+	if who.fields != nil {
+		return given(set, f, who.fields)
+	}
+	return sentencesOfNode(set, f, f, nil, who.errors, list)
+}
+
+// given are the texts that stand in fields of these names.
+func given(set *token.FileSet, f *ast.File, fields []string) (list []sentence) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		c, ok := n.(*ast.CompositeLit)
+		if !ok {
+			return true
+		}
+		for _, e := range c.Elts {
+			kv, ok := e.(*ast.KeyValueExpr)
+			if !ok {
+				continue
+			}
+			if k, ok := kv.Key.(*ast.Ident); ok && slices.Contains(fields, named(c.Type)+"."+k.Name) {
+				if s := shape(kv.Value, nil); !foreign.MatchString(s) && strings.ContainsFunc(strings.ReplaceAll(s, hole, ""), unicode.IsLetter) {
+					list = append(list, sentence{s, set.Position(kv.Pos()).String()})
+				}
+			}
+		}
+		return true
+	})
 	return list
 }
 
@@ -125,22 +157,18 @@ func explains(c *ast.CallExpr) bool {
 
 // meant reports whether an expression is an error whose words are shown.
 func meant(e ast.Expr) bool {
-	name := ""
-	switch x := e.(type) {
-	case *ast.Ident:
-		name = x.Name
-	case *ast.SelectorExpr:
-		name = x.Sel.Name
-	}
-	return slices.Contains([]string{"ErrInvalid", "ErrExists", "ErrRefused"}, name)
+	return slices.Contains([]string{"ErrInvalid", "ErrExists", "ErrRefused"}, named(e))
 }
 
-func called(c *ast.CallExpr) string {
-	switch f := c.Fun.(type) {
+func called(c *ast.CallExpr) string { return named(c.Fun) }
+
+// named is the last part of a name.
+func named(e ast.Expr) string {
+	switch e := e.(type) {
 	case *ast.SelectorExpr:
-		return f.Sel.Name
+		return e.Sel.Name
 	case *ast.Ident:
-		return f.Name
+		return e.Name
 	}
 	return ""
 }
@@ -197,8 +225,8 @@ func wordy(s string) bool {
 }
 
 // foreign is what is no sentence of any language: markup, commands of this program and of FTP, records of the DNS, what a
-// probe sends.
-var foreign = regexp.MustCompile(`^<|^trivium( (--)?[a-z.]+| [A-Z]+| \x00)+$| IN (SRV|A) |^[A-Z]{4}( [A-Z]+)?$|^PASS \[secret\]$|^connection test\s*$|^Trivium connection test$`)
+// probe sends, fingerprints.
+var foreign = regexp.MustCompile(`^<|^trivium( (--)?[a-z.]+| [A-Z]+| \x00)+$| IN (SRV|A) |^[A-Z]{4}( [A-Z]+)?$|^PASS \[secret\]$|^connection test\s*$|^Trivium connection test$|^SHA-256 \x00$`)
 
 // TestSentences: what services say in English, and pages show, is in each of the catalogues that are built in.
 func TestSentences(t *testing.T) {
@@ -212,7 +240,7 @@ func TestSentences(t *testing.T) {
 			if strings.HasSuffix(path, "_test.go") {
 				continue
 			}
-			for _, s := range sentencesOf(t, path, who.errors) {
+			for _, s := range sentencesOf(t, path, who) {
 				sample := strings.ReplaceAll(s.text, hole, "7")
 				for _, l := range set.Languages()[1:] {
 					if l.Echo(who.section, sample) == sample {
