@@ -2,13 +2,10 @@ package identity
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -97,15 +94,8 @@ func (s *Service) ChatPass(ctx context.Context, b *Browser, client string) (jid 
 	id := s.passes.book(b.ID(), client, &a.creds)
 	text := passPrefix + id + "." + rand.Text()
 	open := openPass{hash: sha256.Sum256([]byte(text)), until: s.now().Add(passLife)}
-	salt, iterations, err := s.SCRAMParameters(ctx, a.creds.UserID)
-	switch {
-	case errors.Is(err, ErrNotFound): // no SCRAM here: by PLAIN
-	case err != nil:
+	if open.stored, open.server, err = s.SCRAMKeys(ctx, a.creds.UserID, text); err != nil {
 		return "", Secret{}, unavailable(ctx, err)
-	default:
-		if open.stored, open.server, err = passKeys(text, salt, iterations); err != nil {
-			return "", Secret{}, err
-		}
 	}
 	s.passes.add(id, open)
 	// The session may have ended, or been logged out, since it was looked at.
@@ -114,18 +104,6 @@ func (s *Service) ChatPass(ctx context.Context, b *Browser, client string) (jid 
 		return "", Secret{}, ErrEnded
 	}
 	return a.creds.BareJID(), NewSecret(text), nil
-}
-
-// passKeys are those of RFC 5802 section 3.
-func passKeys(text string, salt []byte, iterations int) (stored, server []byte, err error) {
-	salted, err := pbkdf2.Key(sha256.New, text, salt, iterations, sha256.Size)
-	if err != nil {
-		return nil, nil, fmt.Errorf("deriving the keys of a pass: %w", err)
-	}
-	m := hmac.New(sha256.New, salted)
-	m.Write([]byte("Client Key"))
-	sum := sha256.Sum256(m.Sum(nil))
-	return sum[:], hmacOf(sha256.New, salted, "Server Key"), nil
 }
 
 // endPasses ends what the passes of a browser session have opened.

@@ -296,6 +296,11 @@ func (p *passwords) scramKeys(h func() hash.Hash, text string, salt []byte, iter
 	if err != nil {
 		return &scramKeys{} // only where FIPS mode forbids the hash: then nothing matches
 	}
+	return saltedKeys(h, salted)
+}
+
+// saltedKeys are those of a SaltedPassword (RFC 5802 section 3).
+func saltedKeys(h func() hash.Hash, salted []byte) *scramKeys {
 	stored := h()
 	stored.Write(hmacOf(h, salted, "Client Key"))
 	return &scramKeys{Stored: stored.Sum(nil), Server: hmacOf(h, salted, "Server Key")}

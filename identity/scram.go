@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"crypto/pbkdf2"
 	"crypto/sha1" //nolint:gosec // RFC 5802 names it; only where policy keeps it for old clients
 	"crypto/sha256"
 	"crypto/subtle"
@@ -259,6 +260,24 @@ func (p *scramProof) by(stored []byte) bool {
 	p.h.Reset()
 	p.h.Write(key)
 	return subtle.ConstantTimeCompare(p.h.Sum(p.inner), stored) == 1
+}
+
+// SCRAMKeys derives the StoredKey and ServerKey of SCRAM-SHA-256 (RFC 5802 section 3) for a token of an
+// account, with the account's SCRAMParameters. Under a policy without SCRAM both are nil.
+func (s *Service) SCRAMKeys(ctx context.Context, id UserID, token string) (stored, server []byte, err error) {
+	salt, iterations, err := s.SCRAMParameters(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	salted, err := pbkdf2.Key(sha256.New, token, salt, iterations, sha256.Size)
+	if err != nil {
+		return nil, nil, fmt.Errorf("deriving the keys of a token: %w", err)
+	}
+	keys := saltedKeys(sha256.New, salted)
+	return keys.Stored, keys.Server, nil
 }
 
 // SCRAMParameters returns the salt and iterations of the account's SCRAM-SHA-256 keys, which its

@@ -34,9 +34,7 @@ func (s *Service) AddSCRAM(ctx context.Context, ses *Session, h SCRAMHash, salte
 	case !proved:
 		return ErrNotFound
 	}
-	stored := newHash()
-	stored.Write(hmacOf(newHash, salted, "Client Key"))
-	keys := &scramKeys{Stored: stored.Sum(nil), Server: hmacOf(newHash, salted, "Server Key")}
+	keys := saltedKeys(newHash, salted)
 	err := s.store.Write(ctx, func(w StoreWriter) error {
 		acc, err := w.AccountByID(ctx, a.creds.UserID)
 		if err != nil {

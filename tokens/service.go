@@ -3,8 +3,6 @@ package tokens
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/pbkdf2"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -27,7 +25,7 @@ const (
 type Accounts interface {
 	User(ctx context.Context, name string) (identity.Account, error)
 	UserByID(ctx context.Context, id identity.UserID) (identity.Account, error)
-	SCRAMParameters(ctx context.Context, id identity.UserID) (salt []byte, iterations int, err error)
+	SCRAMKeys(ctx context.Context, id identity.UserID, token string) (stored, server []byte, err error)
 	TokensRevoked(ctx context.Context, owners []identity.UserID, ids ...string) error
 	Record(ctx context.Context, e identity.AuditEvent) error
 	Tell(user identity.UserID, n identity.Notice)
@@ -132,7 +130,7 @@ func (s *Service) make(ctx context.Context, by identity.Actor, r Request) (Row, 
 		row.ExpiresAt = row.CreatedAt.Add(r.TTL)
 	}
 	if slices.Contains(row.Scopes, ScopeXMPP) {
-		if err := s.addSCRAM(ctx, &row, text); err != nil {
+		if row.StoredKey, row.ServerKey, err = s.accounts.SCRAMKeys(ctx, row.User, text); err != nil {
 			return fail(err)
 		}
 	}
@@ -169,31 +167,6 @@ func unmapped(in []netip.Prefix) []netip.Prefix {
 func mayChange(by identity.Actor, a identity.Account) bool {
 	own := by.User != "" && (by.User == string(a.Login) || by.User == string(a.Login)+"@"+a.Domain)
 	return own || by.Level == identity.LevelRoot || by.Level >= identity.LevelAdmin && by.Level > a.Level
-}
-
-// addSCRAM derives the keys of RFC 5802 section 3. Under a policy without SCRAM there are none,
-// and the token works by PLAIN alone.
-func (s *Service) addSCRAM(ctx context.Context, row *Row, text string) error {
-	salt, iterations, err := s.accounts.SCRAMParameters(ctx, row.User)
-	if errors.Is(err, identity.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	salted, err := pbkdf2.Key(sha256.New, text, salt, iterations, sha256.Size)
-	if err != nil {
-		return fmt.Errorf("deriving the token's keys: %w", err)
-	}
-	stored := sha256.Sum256(keyed(salted, "Client Key"))
-	row.StoredKey, row.ServerKey = stored[:], keyed(salted, "Server Key")
-	return nil
-}
-
-func keyed(key []byte, text string) []byte {
-	m := hmac.New(sha256.New, key)
-	m.Write([]byte(text))
-	return m.Sum(nil)
 }
 
 // Get returns one token; identity.ErrNotFound where there is none.
