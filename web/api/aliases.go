@@ -26,18 +26,12 @@ func (a *API) registerAliases() {
 	handle(a, identity.LevelAdmin, http.MethodDelete, "/aliases/{alias}", "remove-alias", "Remove an alias", a.removeAlias)
 }
 
-type aliasesOut struct{ Body []Alias }
-
-func (a *API) listAliases(ctx context.Context, _ *struct{}) (*aliasesOut, error) {
+func (a *API) listAliases(ctx context.Context, _ *struct{}) (*struct{ Body []Alias }, error) {
 	list, err := a.id.Aliases(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := &aliasesOut{Body: make([]Alias, 0, len(list))}
-	for _, al := range list {
-		out.Body = append(out.Body, a.aliasOf(al))
-	}
-	return out, nil
+	return listed(list, a.aliasOf), nil
 }
 
 type addAliasIn struct {

@@ -93,11 +93,8 @@ func (a *API) listAnnouncements(ctx context.Context, _ *struct{}) (*struct{ Body
 }
 
 func (a *API) announcementsJSON(list []identity.Announcement) *struct{ Body []Announcement } {
-	out := &struct{ Body []Announcement }{Body: []Announcement{}}
-	for _, x := range list {
-		out.Body = append(out.Body, announcementJSON(x, a.now()))
-	}
-	return out
+	now := a.now()
+	return listed(list, func(x identity.Announcement) Announcement { return announcementJSON(x, now) })
 }
 
 func (a *API) addAnnouncement(ctx context.Context, in *struct{ Body announcementIn }) (*announcementOut, error) {

@@ -110,11 +110,9 @@ func (a *API) listApplications(ctx context.Context, _ *struct{}) (*struct{ Body 
 	if err != nil {
 		return nil, err
 	}
-	out := &struct{ Body []Application }{Body: []Application{}}
-	for _, x := range list {
-		out.Body = append(out.Body, applicationJSON(x, counts[x.ID]))
-	}
-	return out, nil
+	return listed(list, func(x identity.Application) Application {
+		return applicationJSON(x, counts[x.ID])
+	}), nil
 }
 
 type applicationOut struct {
@@ -195,12 +193,10 @@ func (a *API) listApplicationUses(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := &struct{ Body []ApplicationUse }{Body: []ApplicationUse{}}
-	for _, u := range list {
-		out.Body = append(out.Body, ApplicationUse{ID: u.App.ID, Name: u.App.Name, Scopes: append([]string{}, u.Scopes...), Agreed: u.Agreed, Live: u.Live,
-			FirstAt: u.FirstAt, LastAt: u.LastAt})
-	}
-	return out, nil
+	return listed(list, func(u identity.ApplicationUse) ApplicationUse {
+		return ApplicationUse{ID: u.App.ID, Name: u.App.Name, Scopes: append([]string{}, u.Scopes...), Agreed: u.Agreed, Live: u.Live,
+			FirstAt: u.FirstAt, LastAt: u.LastAt}
+	}), nil
 }
 
 func (a *API) endApplicationUse(ctx context.Context, in *struct {

@@ -49,8 +49,6 @@ func (a *API) groupOf(g identity.GroupInfo) Group {
 
 type groupOut struct{ Body Group }
 
-type groupsOut struct{ Body []Group }
-
 // GroupNamed is a group in a path.
 type GroupNamed struct {
 	Name string `path:"name"`
@@ -70,9 +68,9 @@ func (a *API) registerGroups() {
 }
 
 // listOwnGroups shows the members of those groups alone that the caller may change.
-func (a *API) listOwnGroups(ctx context.Context, _ *struct{}) (*groupsOut, error) {
+func (a *API) listOwnGroups(ctx context.Context, _ *struct{}) (*struct{ Body []Group }, error) {
 	c := who(ctx)
-	out := &groupsOut{Body: []Group{}}
+	out := &struct{ Body []Group }{Body: []Group{}}
 	if c.owner == "" { // the machine's owner is in none
 		return out, nil
 	}
@@ -138,16 +136,12 @@ func (a *API) readGroup(ctx context.Context, name string) (identity.GroupInfo, e
 	return g, nil
 }
 
-func (a *API) listGroups(ctx context.Context, _ *struct{}) (*groupsOut, error) {
+func (a *API) listGroups(ctx context.Context, _ *struct{}) (*struct{ Body []Group }, error) {
 	list, err := a.id.Groups(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := &groupsOut{Body: make([]Group, 0, len(list))}
-	for _, g := range list {
-		out.Body = append(out.Body, a.groupOf(g))
-	}
-	return out, nil
+	return listed(list, a.groupOf), nil
 }
 
 func (a *API) showGroup(ctx context.Context, in *GroupNamed) (*groupOut, error) {

@@ -55,11 +55,9 @@ func (a *API) listNotifications(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := &struct{ Body []Notification }{Body: []Notification{}}
-	for _, n := range list {
-		out.Body = append(out.Body, Notification{n.ID, n.Kind, n.At.UTC(), n.Seen, n.About})
-	}
-	return out, nil
+	return listed(list, func(n identity.Notification) Notification {
+		return Notification{n.ID, n.Kind, n.At.UTC(), n.Seen, n.About}
+	}), nil
 }
 
 func (a *API) seeNotifications(ctx context.Context, in *struct {

@@ -23,6 +23,15 @@ const (
 	cursorKeys  = 8 // bytes of the hash of an element's name
 )
 
+// listed is the answer that has a list as JSON; one of nothing is [], not null.
+func listed[T, U any](list []T, as func(T) U) *struct{ Body []U } {
+	out := &struct{ Body []U }{make([]U, 0, len(list))}
+	for _, x := range list {
+		out.Body = append(out.Body, as(x))
+	}
+	return out
+}
+
 // pages says who cuts a list.
 type pages uint8
 

@@ -65,11 +65,7 @@ func (a *API) listQuotas(ctx context.Context, _ *struct{}) (*struct{ Body []Quot
 	if err != nil {
 		return nil, err
 	}
-	out := &struct{ Body []Quota }{Body: make([]Quota, 0, len(list))}
-	for _, u := range list {
-		out.Body = append(out.Body, quotaOf(u))
-	}
-	return out, nil
+	return listed(list, quotaOf), nil
 }
 
 func (a *API) recount(ctx context.Context, in *struct {

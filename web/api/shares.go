@@ -83,11 +83,9 @@ func (a *API) listShares(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, fileProblem(err, "")
 	}
-	out := &struct{ Body []Share }{Body: make([]Share, 0, len(list))}
-	for _, x := range list {
-		out.Body = append(out.Body, a.share(ctx, c, x))
-	}
-	return out, nil
+	return listed(list, func(x files.Share) Share {
+		return a.share(ctx, c, x)
+	}), nil
 }
 
 func (a *API) addShare(ctx context.Context, in *struct{ Body NewShare }) (*struct{ Body Share }, error) {

@@ -130,11 +130,9 @@ func (a *API) listLinks(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := &struct{ Body []Link }{Body: []Link{}}
-	for _, l := range ls {
-		out.Body = append(out.Body, Link{l.Source, l.Issuer, l.Subject, l.Label, l.LinkedAt, moment(l.UsedAt)})
-	}
-	return out, nil
+	return listed(ls, func(l identity.Link) Link {
+		return Link{l.Source, l.Issuer, l.Subject, l.Label, l.LinkedAt, moment(l.UsedAt)}
+	}), nil
 }
 
 func (a *API) removeLink(ctx context.Context, in *struct {

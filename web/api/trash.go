@@ -64,11 +64,9 @@ func (a *API) listTrash(ctx context.Context, _ *struct{}) (*struct{ Body []Trash
 	if err != nil {
 		return nil, fileProblem(err, "")
 	}
-	out := &struct{ Body []Trashed }{Body: make([]Trashed, 0, len(list))}
-	for _, t := range list {
-		out.Body = append(out.Body, Trashed{ID: t.ID, Path: t.Path, Folder: t.Dir, Bytes: t.Size, Entries: t.Entries, At: t.At.UTC(), By: t.By, Until: t.Until.UTC()})
-	}
-	return out, nil
+	return listed(list, func(t files.Trashed) Trashed {
+		return Trashed{ID: t.ID, Path: t.Path, Folder: t.Dir, Bytes: t.Size, Entries: t.Entries, At: t.At.UTC(), By: t.By, Until: t.Until.UTC()}
+	}), nil
 }
 
 func (a *API) emptyTrash(ctx context.Context, _ *struct{}) (*nothing, error) {
@@ -113,11 +111,9 @@ func (a *API) listVersions(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, fileProblem(err, in.Path)
 	}
-	out := &struct{ Body []OldVersion }{Body: make([]OldVersion, 0, len(list))}
-	for _, v := range list {
-		out.Body = append(out.Body, OldVersion{ID: v.ID, Bytes: v.Size, ModifiedAt: v.ModTime.UTC(), ReplacedAt: v.At.UTC(), ReplacedBy: v.By})
-	}
-	return out, nil
+	return listed(list, func(v files.Version) OldVersion {
+		return OldVersion{ID: v.ID, Bytes: v.Size, ModifiedAt: v.ModTime.UTC(), ReplacedAt: v.At.UTC(), ReplacedBy: v.By}
+	}), nil
 }
 
 func (a *API) restoreVersion(ctx context.Context, in *struct {

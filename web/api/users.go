@@ -116,8 +116,6 @@ type Named struct {
 
 type userOut struct{ Body User }
 
-type usersOut struct{ Body []User }
-
 // NewUser is the body of an account to be made.
 type NewUser struct {
 	Login     string          `json:"login" doc:"may be login@domain"`
@@ -237,7 +235,7 @@ type userFilter struct {
 	PageIn
 }
 
-func (a *API) listUsers(ctx context.Context, in *userFilter) (*usersOut, error) {
+func (a *API) listUsers(ctx context.Context, in *userFilter) (*struct{ Body []User }, error) {
 	level, err := levelOf(in.Level)
 	if err != nil {
 		return nil, err
@@ -267,11 +265,7 @@ func (a *API) listUsers(ctx context.Context, in *userFilter) (*usersOut, error) 
 		last := list[len(list)-1]
 		x.next(place{key: []byte(string(last.Login) + "@" + last.Domain)})
 	}
-	out := &usersOut{Body: make([]User, 0, len(list))}
-	for _, acc := range list {
-		out.Body = append(out.Body, a.user(acc))
-	}
-	return out, nil
+	return listed(list, a.user), nil
 }
 
 type addUserIn struct{ Body NewUser }
