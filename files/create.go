@@ -38,7 +38,8 @@ func (t *Tree) Create(ctx context.Context, p string, o UploadOptions) (*Upload, 
 	if s.exists {
 		entry = s.owned()
 	}
-	u.stands = v.standing(t, s, entry, true)
+	u.stands, u.use = v.standing(t, s, entry, true), v.uses(s, true)
+	v.s.uses.add(&u.use)
 	return u, nil
 }
 

@@ -13,6 +13,8 @@ type File struct {
 	obj    Object
 	info   Info
 	stands standing
+	use    use
+	s      *Service
 }
 
 // Open opens a file for reading, through links inside the mount. A folder is ErrIsDir; an
@@ -39,7 +41,14 @@ func (t *Tree) Open(ctx context.Context, p string) (*File, error) {
 		_ = obj.Close()
 		return nil, failed("open", p, fs.ErrPermission)
 	}
-	return &File{obj: obj, info: v.info(s.m, n, s.at, s.canon(), &s.diro), stands: v.standing(t, s, s.m.owned(n, false), false)}, nil
+	return v.opened(t, s, obj, n), nil
+}
+
+// opened is the file whose bytes have been opened where a path has led.
+func (v *view) opened(t *Tree, s *spot, obj Object, n Node) *File {
+	f := &File{obj: obj, info: v.info(s.m, n, s.at, s.canon(), &s.diro), stands: v.standing(t, s, s.m.owned(n, false), false), use: v.uses(s, false), s: v.s}
+	v.s.uses.add(&f.use)
+	return f
 }
 
 // Info describes the file as it was opened.
@@ -49,11 +58,16 @@ func (f *File) Info() Info { return f.info }
 // Close.
 func (f *File) OS() (*os.File, bool) { return f.obj.OS() }
 
-// Read, ReadAt, Seek and Close are those of io.
+// Read, ReadAt and Seek are those of io.
 func (f *File) Read(p []byte) (int, error)                   { return f.obj.Read(p) }
 func (f *File) ReadAt(p []byte, off int64) (int, error)      { return f.obj.ReadAt(p, off) }
 func (f *File) Seek(offset int64, whence int) (int64, error) { return f.obj.Seek(offset, whence) }
-func (f *File) Close() error                                 { return f.obj.Close() }
+
+// Close is that of io; nobody has the file open by it any more.
+func (f *File) Close() error {
+	f.s.uses.drop(&f.use)
+	return f.obj.Close()
+}
 
 // WriteTo reaches sendfile(2) from io.Copy.
 func (f *File) WriteTo(w io.Writer) (int64, error) {

@@ -42,3 +42,16 @@ type Access struct {
 	Write  bool // a file may be replaced
 	Append bool // a file may be appended to
 }
+
+// Counted is the canonical path of the tree that an entry which this Tree returned counts to, such as "/home/alice"
+// or "/groups/choir"; "" for a folder that only holds mounts.
+func (t *Tree) Counted(i Info) string {
+	if i.place.m == nil {
+		return ""
+	}
+	return i.place.m.canon
+}
+
+// CanonicalOf is the canonical path of an entry that this Tree returned, without asking the store; "" for a folder
+// that only holds mounts.
+func (t *Tree) CanonicalOf(i Info) string { return i.place.canon }

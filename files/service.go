@@ -80,6 +80,7 @@ type Service struct {
 	o      Options
 	ledger ledger
 	locks  locks
+	uses   uses
 	book   *lockBook
 
 	hasVersions  atomic.Bool // some version may be kept, though Options.Versions says none
@@ -87,6 +88,7 @@ type Service struct {
 	mended       sync.Map    // keys of the trees in which nothing is half since the start
 
 	summing chan struct{} // one in it for each sum that is being computed
+	sums    turns
 	started time.Time
 }
 
@@ -115,8 +117,9 @@ func New(o Options) (*Service, error) {
 		o.Now = time.Now
 	}
 	return &Service{
-		o: o, ledger: ledger{trees: make(map[string]*account)}, locks: locks{held: make(map[string]struct{})},
+		o: o, ledger: ledger{trees: make(map[string]*account)}, locks: locks{held: make(map[string]struct{})}, uses: uses{open: make(map[*use]struct{})},
 		summing: make(chan struct{}, runtime.GOMAXPROCS(0)), started: o.Now(), book: newLockBook(o),
+		sums: turns{held: make(map[string]int)},
 	}, nil
 }
 

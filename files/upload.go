@@ -15,6 +15,7 @@ type Upload struct {
 	t      *Tree
 	spot   *spot
 	stands standing
+	use    use
 
 	w    Writer
 	part Part // nil: the finished file is appended to in place
@@ -421,6 +422,7 @@ func (u *Upload) end() {
 		_ = u.w.Close()
 	}
 	u.t.s.locks.free(u.held...)
+	u.t.s.uses.drop(&u.use)
 	u.spot.close()
 }
 

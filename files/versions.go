@@ -104,7 +104,7 @@ func (t *Tree) OpenVersion(ctx context.Context, p, id string) (*File, error) {
 		return nil, failed("open", p, fs.ErrPermission) // another's file stood there then
 	}
 	n.Name, n.Attr = s.node.Name, s.node.Attr
-	return &File{obj: obj, info: v.info(s.m, n, s.at, s.canon(), &s.diro), stands: v.standing(t, s, s.m.owned(n, false), false)}, nil
+	return v.opened(t, s, obj, n), nil
 }
 
 // RestoreVersion makes an old version the file's content again; what it holds now becomes a

@@ -47,6 +47,7 @@ type fileRow struct {
 	View           string // address of the page that shows it; "" for a folder
 	Share          string // address of the form; "" where one cannot
 	Versions       string // address of the page; "" where there are none
+	Properties     string // address of the page
 	Thumb          string // address of the picture that stands for it; "" where there is none
 	Changed        stamp
 	ModeText       string
@@ -97,6 +98,9 @@ func (s *Server) getFiles(v *visit) error {
 	}
 	if q.Has("versions") {
 		return s.showVersions(v, tree, p, q.Get("versions"), q.Get("id"))
+	}
+	if q.Has("properties") {
+		return s.showProperties(v, tree, p, q.Get("properties"))
 	}
 	if q.Has("share") {
 		return s.showShareForm(v, tree, p, q.Get("share"))
@@ -162,6 +166,7 @@ func (s *Server) fileRow(p *page, tree *files.Tree, dir string, i files.Info) fi
 	}
 	a := tree.Access(i)
 	at := filesHref(dir)
+	r.Properties = propertiesHref(at, i.Name)
 	if r.Kind == "file" {
 		r.View = r.Href + "?view"
 	}

@@ -26,6 +26,7 @@ type shareRow struct {
 	State   shareState
 	Created stamp
 	Expires stamp
+	Whose   string // not the visitor's: whose it is
 }
 
 // shareState is what a share opens now.

@@ -109,7 +109,8 @@ func TestVersionsPage(t *testing.T) {
 	for _, content := range []string{"one", "two!", "three"} {
 		b.upload("/files/", token, upload{"replace", "", "1"}, upload{"file", "a b.txt", content}).expect(t, http.StatusSeeOther)
 	}
-	b.get("/files/").expect(t, http.StatusOK, `href="/files/?versions=a&#43;b.txt"`)
+	b.get("/files/").expect(t, http.StatusOK, `href="/files/?properties=a&#43;b.txt"`)
+	b.get("/files/?properties=a+b.txt").expect(t, http.StatusOK, "2 old versions, 7 B in all.", `href="/files/?versions=a&#43;b.txt"`)
 	const at = "/files/?versions=a+b.txt"
 	page := b.get(at).expect(t, http.StatusOK, "2 old", "by user1")
 	rows := ids(page.body)

@@ -144,6 +144,7 @@ func New(o Options) (*API, error) {
 	a.registerQuotas()
 	a.registerTrash()
 	a.registerShares()
+	a.registerEntries()
 	a.registerGroups()
 	a.registerAliases()
 	a.registerTokens()

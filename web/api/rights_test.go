@@ -24,6 +24,7 @@ var levels = map[string]identity.Level{
 	"list-certificates": identity.LevelAdmin, "add-certificate": identity.LevelAdmin, "remove-certificate": identity.LevelAdmin,
 	"list-tokens": identity.LevelLoggedIn, "issue-token": identity.LevelLoggedIn, "show-token": identity.LevelLoggedIn,
 	"list-trash": identity.LevelLoggedIn, "empty-trash": identity.LevelLoggedIn, "restore-trash": identity.LevelLoggedIn, "purge-trash": identity.LevelLoggedIn,
+	"show-properties": identity.LevelLoggedIn, "compute-checksum": identity.LevelLoggedIn, "search-files": identity.LevelLoggedIn,
 	"list-shares": identity.LevelLoggedIn, "add-share": identity.LevelLoggedIn, "end-share": identity.LevelLoggedIn,
 	"list-versions": identity.LevelLoggedIn, "restore-version": identity.LevelLoggedIn,
 	"test-connection": identity.LevelLoggedIn,
