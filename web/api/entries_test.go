@@ -19,7 +19,7 @@ import (
 // What files are, who has them open, checksums and searches, each for whoever may know.
 func TestEntries(t *testing.T) {
 	s := start(t, identity.LevelUser, identity.LevelCustomer, identity.LevelStaff)
-	ses, err := s.id.Registry.Open(t.Context(), identity.Opening{Protocol: identity.ProtocolFTP, Holder: &mover{}})
+	ses, err := s.id.Registry.Open(t.Context(), identity.Opening{Protocol: identity.ProtocolFTP})
 	check(t, err)
 	t.Cleanup(ses.Close)
 	_, err = s.id.Login(t.Context(), ses, identity.Login{Method: identity.MethodPassword, Name: "user", Secret: identity.NewSecret(password)})
