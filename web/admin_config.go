@@ -38,6 +38,7 @@ type configView struct {
 
 type configRow struct {
 	config.Entry
+	About    string // Doc, in the visitor's language
 	Shown    string
 	EditPath string // "" where it is not edited here
 	SetHere  bool
@@ -88,7 +89,7 @@ func (view *configView) list(entries []config.Entry, section, edit string) {
 		if deep && !slices.Contains(sections, in) {
 			sections = append(sections, in)
 		}
-		r := configRow{Entry: e, Shown: e.Text(), SetHere: e.Layer == config.LayerSet}
+		r := configRow{Entry: e, About: explain(view.words, e), Shown: e.Text(), SetHere: e.Layer == config.LayerSet}
 		if e.Secret {
 			r.Shown = view.T("admin_config.not_set")
 			if e.Value != "" && e.Value != nil {
@@ -101,7 +102,7 @@ func (view *configView) list(entries []config.Entry, section, edit string) {
 				view.Edit = newConfigEdit(view.words, e)
 			}
 		}
-		if view.Changed && !e.Changed() || section != "" && in != section || !containsFold(e.Key, view.Query) && !containsFold(e.Doc, view.Query) {
+		if view.Changed && !e.Changed() || section != "" && in != section || !containsFold(e.Key, view.Query) && !containsFold(e.Doc, view.Query) && !containsFold(r.About, view.Query) {
 			continue
 		}
 		view.Rows = append(view.Rows, r)
@@ -112,8 +113,31 @@ func (view *configView) list(entries []config.Entry, section, edit string) {
 	}
 }
 
+// explain says what a key is, in English where the language has no words for it.
+func explain(words *text.Language, e config.Entry) string {
+	for _, key := range explanations(e) {
+		if words.Has(key) {
+			return words.T(key)
+		}
+	}
+	return e.Doc
+}
+
+// explanations are the keys of the catalogues that may explain a key of the configuration: that of its own, and
+// that of the table or of the rules that it is an entry of.
+func explanations(e config.Entry) []string {
+	section, name, deep := strings.Cut(e.Key, ".")
+	switch {
+	case !deep:
+		return []string{"config." + section}
+	case section == "policy":
+		return []string{"config.in_policy"}
+	}
+	return []string{"config_" + section + "." + name, "config.in_" + strings.ReplaceAll(e.Type, ".", "_")}
+}
+
 func newConfigEdit(words *text.Language, e config.Entry) *configEdit {
-	f := field{ID: "value", Name: "value", Label: e.Key, Type: "text", Help: words.T("admin_config.what_it_is", e.Doc, e.Type, config.Entry{Value: e.Default}.Text()), Autocomplete: "off", Focus: true}
+	f := field{ID: "value", Name: "value", Label: e.Key, Type: "text", Help: words.T("admin_config.what_it_is", explain(words, e), words.Echo("setting", e.Type), config.Entry{Value: e.Default}.Text()), Autocomplete: "off", Focus: true}
 	f.Value = strings.Trim(e.Text(), `"`)
 	for _, x := range e.Values {
 		f.Options = append(f.Options, option{Value: x, Label: x})

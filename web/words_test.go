@@ -171,7 +171,7 @@ func eachCommand(n parse.Node, visit func(*parse.CommandNode)) {
 }
 
 // made are sections whose keys are put together, or looked up by what a service says.
-var made = []string{"script", "language", "time", "level", "nav", "service", "finding", "audit", "event", "field", "option"}
+var made = []string{"script", "language", "time", "level", "nav", "service", "finding", "audit", "event", "field", "setting"}
 
 // TestKeys: no key of the catalogue is unused, and none is used that is not there.
 func TestKeys(t *testing.T) {

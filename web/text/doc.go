@@ -22,6 +22,10 @@
 // a with nothing but href. An address is one of this server, or a placeholder. Such a text is used with H,
 // which escapes all arguments but template.HTML; every other is used with T, and escaped by the page.
 //
+// What keys of the configuration are stands in English with the keys themselves, and not in a catalogue of
+// English. The others have it in the sections config (what stands at the top of the file, and, by in_ and the
+// section's name, the tables and rules) and config_web, config_ftp, …; braces are no placeholders there.
+//
 // # Use
 //
 // In a template `{{t "files.upload"}}`, `{{t "files.selected" .Count}}`, or, with markup, `{{h "files.gone"

@@ -9,10 +9,11 @@ import (
 )
 
 // echoed are the sections whose English texts are what services below say: what the doctor and tests of
-// connections find, errors and words of services, details of the audit log. Services speak English, to the
+// connections find, errors and words of services, details of the audit log, what values a key of the
+// configuration has. Services speak English, to the
 // command line, the logs and the API as to the pages; the English text is the key by which the pages
 // find the one in their language.
-func echoed() []string { return []string{"finding", "service", "audit"} }
+func echoed() []string { return []string{"finding", "service", "audit", "setting"} }
 
 // maxDepth bounds sentences within sentences.
 const maxDepth = 4

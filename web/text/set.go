@@ -140,9 +140,22 @@ func (s *Set) add(from fs.FS, file string, base map[string]*entry) error {
 	return nil
 }
 
+// explains reports whether a text says what a key of the configuration is: its English stands with the key.
+func explains(key string) bool {
+	section, _, _ := strings.Cut(key, ".")
+	return section == "config" || strings.HasPrefix(section, "config_")
+}
+
 func newLanguage(file string, tag language.Tag, own, base map[string]*entry, english *Language) (*Language, error) {
 	l := &Language{Tag: tag.String(), tag: tag, messages: make(map[string]*message, len(own)), english: english, numbers: numbersOf(tag)}
 	for key, e := range own {
+		if explains(key) {
+			if english == nil || e.forms != nil || strings.TrimSpace(e.one) == "" {
+				return nil, &Fault{File: file, Line: e.line, Column: e.column, Text: "the text " + key + " explains a key of the configuration: another language than English, one form, and not empty"}
+			}
+			l.messages[key] = &message{one: form{{literal: e.one, escaped: special.Replace(e.one), arg: -1}}, written: e.one}
+			continue
+		}
 		like, ok := base[key]
 		if !ok {
 			return nil, &Fault{File: file, Line: e.line, Column: e.column, Text: "there is no text " + key}
