@@ -93,8 +93,8 @@ func (s *Server) getFiles(v *visit) error {
 		}
 		return s.download(v, tree, p)
 	}
-	if q.Has("q") {
-		return s.showSearch(v, tree, p, q.Get("q"))
+	if asks(q) {
+		return s.showSearch(v, tree, p, q)
 	}
 	if q.Has("versions") {
 		return s.showVersions(v, tree, p, q.Get("versions"), q.Get("id"))

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"archive/zip"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"trivium/identity"
 )
@@ -124,6 +126,29 @@ func TestSearch(t *testing.T) {
 	b.get("/files/?q=%3Cb").expect(t, http.StatusOK, "1 found", "&lt;b&gt;.csv")
 	b.get("/files/?q=+").expect(t, http.StatusSeeOther)
 	b.get("/files/none/?q=a").expect(t, http.StatusNotFound)
+
+	// Filters, together with a name or alone.
+	today := time.Now().UTC().Format(time.DateOnly)
+	b.get("/files/?search").expect(t, http.StatusOK, `<option value="picture">`, `type="date"`)
+	b.get("/files/?q=&kind=&after=&before=&least=&most=").expect(t, http.StatusOK, `type="date"`)
+	b.get("/files/?q=&kind=picture").expect(t, http.StatusOK, "1 found", `data-name="photos/Été.png"`, `<option value="picture" selected>`)
+	b.get("/files/?q=&kind=folder").expect(t, http.StatusOK, `data-name="photos/2026"`)
+	b.get("/files/?q=a.txt&kind=document&after="+today).expect(t, http.StatusOK, "2 found", `value="`+today+`"`)
+	b.get("/files/?q=a.txt&kind=picture").expect(t, http.StatusOK, "0 found", "Nothing here fits.")
+	b.get("/files/?q=&before=2020-01-01").expect(t, http.StatusOK, "0 found")
+	b.get("/files/?q=&kind=document&most=0.000003").expect(t, http.StatusOK, "2 found", `data-name="b.txt"`)
+	b.get("/files/?q=&kind=document&least=0,000004").expect(t, http.StatusOK, "2 found", `data-name="photos/2026/a.txt"`)
+	for _, bad := range []string{"kind=tree", "after=yesterday", "before=2026-13-01", "least=-1", "most=many", "least=NaN", "most=1e300", "least=2&most=1", "after=2026-02-02&before=2026-02-02"} {
+		b.get("/files/?q=a&" + bad).expect(t, http.StatusUnprocessableEntity, `data-testid="error-summary"`, `aria-invalid="true"`)
+	}
+	// What was chosen stays from page to page.
+	for n := range 51 {
+		if err := os.WriteFile(filepath.Join(s.home("user1"), "empty", fmt.Sprintf("p%02d.gif", n)), nil, 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.get("/files/?q=P&kind=picture").expect(t, http.StatusOK, "52 found", `href="/files/?kind=picture&amp;page=2&amp;q=P"`, `data-name="empty/p49.gif"`)
+	b.get("/files/?q=P&kind=picture&page=2").expect(t, http.StatusOK, "52 found", `data-name="empty/p50.gif"`, `data-name="photos/Été.png"`, `<option value="picture" selected>`)
 }
 
 func TestPreview(t *testing.T) {

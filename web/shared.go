@@ -126,6 +126,9 @@ func (s *Server) getShared(v *visit) error {
 	return s.write(v, http.StatusOK, "shared", view)
 }
 
+// errEnough ends a listing.
+var errEnough = errors.New("enough was looked at")
+
 // list fills in what is in a shared folder.
 func (w *sharedView) list(v *visit, tree *files.Tree, x files.Share, p string) error {
 	base := pathOf("s", x.Code)
