@@ -139,7 +139,7 @@ func TestSearch(t *testing.T) {
 	b.get("/files/?q=&kind=document&most=0.000003").expect(t, http.StatusOK, "2 found", `data-name="b.txt"`)
 	b.get("/files/?q=&kind=document&least=0,000004").expect(t, http.StatusOK, "2 found", `data-name="photos/2026/a.txt"`)
 	for _, bad := range []string{"kind=tree", "after=yesterday", "before=2026-13-01", "least=-1", "most=many", "least=NaN", "most=1e300", "least=2&most=1", "after=2026-02-02&before=2026-02-02"} {
-		b.get("/files/?q=a&" + bad).expect(t, http.StatusUnprocessableEntity, `data-testid="error-summary"`, `aria-invalid="true"`)
+		b.get("/files/?q=a&"+bad).expect(t, http.StatusUnprocessableEntity, `data-testid="error-summary"`, `aria-invalid="true"`)
 	}
 	// What was chosen stays from page to page.
 	for n := range 51 {
