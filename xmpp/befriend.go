@@ -84,15 +84,12 @@ func (r *Router) Befriend(ctx context.Context, a, b Owner) error {
 	if x.theirs.group, err = r.byGroup(ctx, b, a.Address); err != nil {
 		return fmt.Errorf("making %s and %s contacts: %w", a, b, err)
 	}
-	err = r.writeRosters(ctx, func(w StoreWriter) error {
-		if err := x.load(ctx, w); err != nil {
-			return err
-		}
+	err = x.change(ctx, func(StoreWriter) error {
 		for _, d := range []*side{&x.mine, &x.theirs} {
 			d.now.State, d.now.Listed, d.now.Request = SubscriptionBoth, true, nil
 		}
-		return x.save(ctx, w)
-	}, a.ID, b.ID)
+		return nil
+	})
 	if errors.Is(err, errFull) {
 		err = ErrRosterFull
 	}

@@ -46,15 +46,7 @@ func (r *Router) arrange(ctx context.Context, owner Owner, contact string, fn fu
 		return err
 	}
 	defer unlock()
-	err = r.writeRosters(ctx, func(w StoreWriter) error {
-		if err := x.load(ctx, w); err != nil {
-			return err
-		}
-		if err := fn(x, w); err != nil {
-			return err
-		}
-		return x.save(ctx, w)
-	}, x.me.id, x.them.id)
+	err = x.change(ctx, func(w StoreWriter) error { return fn(x, w) })
 	if errors.Is(err, errFull) {
 		return fmt.Errorf("%w: %w", ErrRosterFull, identity.ErrRefused)
 	}

@@ -52,6 +52,19 @@ func (x *exchange) load(ctx context.Context, q StoreReader) (err error) {
 	return err
 }
 
+// change does fn between reading both sides and writing them, in one transaction.
+func (x *exchange) change(ctx context.Context, fn func(w StoreWriter) error) error {
+	return x.r.writeRosters(ctx, func(w StoreWriter) error {
+		if err := x.load(ctx, w); err != nil {
+			return err
+		}
+		if err := fn(w); err != nil {
+			return err
+		}
+		return x.save(ctx, w)
+	}, x.me.id, x.them.id)
+}
+
 // entry reads what owner has about other; nothing is an entry, too.
 func entry(ctx context.Context, q StoreReader, owner, other party) (Contact, error) {
 	c, err := q.Contact(ctx, owner.id, other.String())

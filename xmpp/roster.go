@@ -113,21 +113,15 @@ func (r *Router) rosterSet(ctx context.Context, s *Stream, st *Stanza, item rost
 			item.name = ""
 		}
 	}
-	err = r.writeRosters(ctx, func(w StoreWriter) error {
-		if err := x.load(ctx, w); err != nil {
-			return err
-		}
+	err = x.change(ctx, func(w StoreWriter) error {
 		if item.remove {
-			if err := x.forget(ctx, w); err != nil {
-				return err
-			}
-		} else {
-			x.mine.now.Name, x.mine.now.Groups = item.name, item.groups
-			// Where the groups say it all, nothing of it is the owner's own.
-			x.mine.now.Listed = x.mine.group == nil || item.name != "" || len(item.groups) > 0 || x.mine.now.State != SubscriptionNone
+			return x.forget(ctx, w)
 		}
-		return x.save(ctx, w)
-	}, x.me.id, x.them.id)
+		x.mine.now.Name, x.mine.now.Groups = item.name, item.groups
+		// Where the groups say it all, nothing of it is the owner's own.
+		x.mine.now.Listed = x.mine.group == nil || item.name != "" || len(item.groups) > 0 || x.mine.now.State != SubscriptionNone
+		return nil
+	})
 	switch {
 	case errors.Is(err, errFull):
 		r.fail(s, st, xstanza.PolicyViolation, xstanza.Modify)

@@ -46,19 +46,12 @@ func (r *Router) subscription(ctx context.Context, s *Stream, st *Stanza, req re
 		r.together(s, st, req, to)
 		return
 	}
-	err = r.writeRosters(ctx, func(w StoreWriter) error {
-		if err := x.load(ctx, w); err != nil {
-			return err
-		}
-		send := func() error { return x.send(ctx, w, req, body) }
+	err = x.change(ctx, func(w StoreWriter) error {
 		if admitted {
-			send = func() error { return x.admit(ctx, w, body) }
+			return x.admit(ctx, w, body)
 		}
-		if err := send(); err != nil {
-			return err
-		}
-		return x.save(ctx, w)
-	}, x.me.id, x.them.id)
+		return x.send(ctx, w, req, body)
+	})
 	switch {
 	case errors.Is(err, errFull):
 		r.fail(s, st, xstanza.PolicyViolation, xstanza.Modify)
