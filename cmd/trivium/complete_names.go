@@ -34,7 +34,7 @@ func (p *place) names(s *shell, value, part string) []word {
 		}
 		return list
 	case "level":
-		return starting(levelWords(), part)
+		return starting(levels()[:len(levels())-1], part)
 	default:
 		return p.ask(s, listOf()[kind], part)
 	}
@@ -160,11 +160,6 @@ func configKeys(s *shell, part string) []word {
 		list = append(list, word{e.Key, e.Text()})
 	}
 	return starting(list, part)
-}
-
-// levelWords are the levels that an account may have, and never for rules.
-func levelWords() []word {
-	return []word{{"none", "0"}, {"anonymous", "1"}, {"loggedin", "2"}, {"user", "10"}, {"customer", "20"}, {"staff", "30"}, {"moderator", "40"}, {"admin", "50"}, {"root", "100"}}
 }
 
 // starting keeps the words that begin with part, up to maxNames.

@@ -239,29 +239,19 @@ func size(n int64) string {
 	return strconv.FormatFloat(f, 'f', 1, 64) + " " + []string{"", "KB", "MB", "GB", "TB", "PB"}[unit]
 }
 
-// levelName is a level in words; the names are those of the API.
+// levels are the names of the API, with the number of each; nobody, which is demanded and never held, is the last.
+func levels() []word {
+	return []word{{"none", "0"}, {"anonymous", "1"}, {"loggedin", "2"}, {"user", "10"}, {"customer", "20"}, {"staff", "30"}, {"moderator", "40"},
+		{"admin", "50"}, {"root", "100"}, {"nobody", "125"}}
+}
+
+// levelName is a level in words.
 func levelName(n int) string {
-	switch n {
-	case 0:
-		return "none"
-	case 1:
-		return "anonymous"
-	case 2:
-		return "loggedin"
-	case 10:
-		return "user"
-	case 20:
-		return "customer"
-	case 30:
-		return "staff"
-	case 40:
-		return "moderator"
-	case 50:
-		return "admin"
-	case 100:
-		return "root"
-	case 125:
-		return "nobody"
+	number := strconv.Itoa(n)
+	for _, l := range levels() {
+		if l.help == number {
+			return l.text
+		}
 	}
 	return "level"
 }
