@@ -60,52 +60,49 @@ func (p *patient) probed(id, group string, fn func(report func(probe.Step))) (li
 	return list
 }
 
+// doors are the listeners of a road without TLS at first and with it from the first byte, each as it is probed;
+// one that is not there has no port. why says why there is nothing to connect to.
+func (p *patient) doors(plain, direct string) (first, second probe.Target, why string) {
+	if !p.live {
+		return first, second, "the server is not running"
+	}
+	if b, ok := p.listener(plain); ok {
+		first = p.target(b)
+	}
+	if b, ok := p.listener(direct); ok {
+		second = p.target(b)
+	}
+	if first.Port == "" && second.Port == "" {
+		why = "it is off"
+	}
+	return first, second, why
+}
+
 func (p *patient) probeFTP(ctx context.Context) []doctor.Result {
 	const id = "ftp.connect"
-	if !p.live {
-		return one(skipped(id, "FTP", "the server is not running"))
+	plain, implicit, why := p.doors("ftp", "ftps")
+	if why != "" {
+		return one(skipped(id, "FTP", why))
 	}
-	plain, ok := p.listener("ftp")
-	implicit, also := p.listener("ftps")
-	if !ok && !also {
-		return one(skipped(id, "FTP", "it is off"))
-	}
-	t := probe.FTPTarget{TLS: "explicit"}
+	t := probe.FTPTarget{Target: plain, TLS: "explicit", Implicit: implicit.Port, ImplicitOwn: implicit.Own}
 	switch {
-	case !ok:
-		t.Target, t.TLS = p.target(implicit), "implicit"
-	default:
-		if t.Target = p.target(plain); p.cfg.FTP.TLS == "off" {
-			t.TLS = "none"
-		}
-		if also {
-			x := p.target(implicit)
-			t.Implicit, t.ImplicitOwn = x.Port, x.Own
-		}
+	case plain.Port == "":
+		t = probe.FTPTarget{Target: implicit, TLS: "implicit"}
+	case p.cfg.FTP.TLS == "off":
+		t.TLS = "none"
 	}
 	return p.probed(id, doctor.FTP, func(report func(probe.Step)) { probe.FTP(ctx, t, report) })
 }
 
 func (p *patient) probeXMPP(ctx context.Context) []doctor.Result {
 	const id = "xmpp.connect"
-	if !p.live {
-		return one(skipped(id, "chat", "the server is not running"))
+	plain, direct, why := p.doors("xmpp", "xmpps")
+	if why != "" {
+		return one(skipped(id, "chat", why))
 	}
-	plain, ok := p.listener("xmpp")
-	direct, also := p.listener("xmpps")
-	if !ok && !also {
-		return one(skipped(id, "chat", "it is off"))
-	}
-	t := probe.XMPPTarget{TLS: "starttls"}
-	switch {
-	case !ok:
-		t.Target, t.TLS = p.target(direct), "direct"
-	default:
-		t.Target = p.target(plain)
-		if also {
-			x := p.target(direct)
-			t.Direct, t.DirectOwn = x.Port, x.Own
-		}
+	t := probe.XMPPTarget{Target: plain, TLS: "starttls", Direct: direct.Port, DirectOwn: direct.Own}
+	if plain.Port == "" {
+		t = probe.XMPPTarget{Target: direct, TLS: "direct"}
 	}
 	if base := p.status.baseURL(); p.cfg.XMPP.WebSocket && strings.HasPrefix(base, "http") {
 		t.WebSocket = "ws" + strings.TrimPrefix(base, "http") + websocketPath
