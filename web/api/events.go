@@ -47,11 +47,9 @@ func (a *API) watchEvents(ctx context.Context, in *struct {
 	if !x.all && c.actor.User == "" {
 		return nil, hidden()
 	}
-	leave, ok := a.streams.enter(c.asker())
-	if !ok {
-		p := newProblem(http.StatusTooManyRequests, codeTooMany, "Too many streams are open.", "")
-		p.header = http.Header{"Retry-After": {"60"}}
-		return nil, p
+	leave, err := a.streams.enter(c.asker())
+	if err != nil {
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer leave()
@@ -73,19 +71,9 @@ type eventStream struct {
 }
 
 func (x *eventStream) run(ctx context.Context, w http.ResponseWriter) {
-	ctx, cancel := context.WithCancel(ctx)
+	x.stream = newStream(w)
+	ctx, cancel := x.begin(ctx, x.api.streams)
 	defer cancel()
-	go func() {
-		select {
-		case <-x.api.streams.stopped:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	x.w, x.rc = w, http.NewResponseController(w)
-	_ = x.rc.SetReadDeadline(time.Time{})
-	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-	w.Header().Set("X-Accel-Buffering", "no")
 	changed, err := x.api.id.AuditChanged(ctx)
 	if err != nil || !x.send("hello", strconv.FormatInt(x.at, 10), []byte("{}")) {
 		return

@@ -59,11 +59,9 @@ func (a *API) watchSessions(ctx context.Context, in *struct {
 		}
 		owner = id
 	}
-	leave, ok := a.streams.enter(c.asker())
-	if !ok {
-		p := newProblem(http.StatusTooManyRequests, codeTooMany, "Too many streams are open.", "")
-		p.header = http.Header{"Retry-After": {"60"}}
-		return nil, p
+	leave, err := a.streams.enter(c.asker())
+	if err != nil {
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer leave()
@@ -71,7 +69,7 @@ func (a *API) watchSessions(ctx context.Context, in *struct {
 		if !ok {
 			return
 		}
-		s := &stream{w: w, rc: http.NewResponseController(w), owner: owner, still: func() bool {
+		s := &sessionStream{stream: newStream(w), owner: owner, still: func() bool {
 			return c.session == nil || a.stillMay(h.Context(), c, all && in.User == "")
 		}}
 		s.run(h.Context(), a, in.After)
@@ -89,28 +87,16 @@ func (a *API) stillMay(ctx context.Context, c caller, all bool) bool {
 	return c.actor.Level.Allows(identity.LevelLoggedIn) && (!all || c.allows(identity.LevelStaff) || a.mayIntrospect(ctx, c) == nil)
 }
 
-// stream is one reader.
-type stream struct {
-	w     http.ResponseWriter
-	rc    *http.ResponseController
+// sessionStream is one reader of what happens to sessions.
+type sessionStream struct {
+	stream
 	owner identity.UserID // "": everybody's
 	still func() bool
 }
 
-func (s *stream) run(ctx context.Context, a *API, after string) {
-	ctx, cancel := context.WithCancel(ctx)
+func (s *sessionStream) run(ctx context.Context, a *API, after string) {
+	ctx, cancel := s.begin(ctx, a.streams)
 	defer cancel()
-	go func() {
-		select {
-		case <-a.streams.stopped:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	_ = s.rc.SetReadDeadline(time.Time{})
-	h := s.w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("X-Accel-Buffering", "no")
 	feed := a.id.Registry.Feed(after)
 	defer feed.Close()
 	if !s.send("hello", feed.Last(), []byte("{}")) {
@@ -136,6 +122,31 @@ func (s *stream) run(ctx context.Context, a *API, after string) {
 			}
 		}
 	}
+}
+
+// stream is an answer of server-sent events, which has no end of its own.
+type stream struct {
+	w  http.ResponseWriter
+	rc *http.ResponseController
+}
+
+func newStream(w http.ResponseWriter) stream { return stream{w, http.NewResponseController(w)} }
+
+// begin writes the head; what it returns ends with the streams, too.
+func (s *stream) begin(ctx context.Context, o *openStreams) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-o.stopped:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	_ = s.rc.SetReadDeadline(time.Time{})
+	h := s.w.Header()
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("X-Accel-Buffering", "no")
+	return ctx, cancel
 }
 
 // send writes one event; false where the reader is gone or takes nothing.
@@ -170,11 +181,14 @@ func newOpenStreams() *openStreams {
 	return &openStreams{stopped: make(chan struct{}), by: map[string]int{}}
 }
 
-func (o *openStreams) enter(who string) (leave func(), ok bool) {
+// enter counts a stream until leave, or says that there are too many.
+func (o *openStreams) enter(who string) (leave func(), err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.by[who] >= streamsOfOne || o.all >= streamsOfAll {
-		return nil, false
+		p := newProblem(http.StatusTooManyRequests, codeTooMany, "Too many streams are open.", "")
+		p.header = http.Header{"Retry-After": {"60"}}
+		return nil, p
 	}
 	o.by[who]++
 	o.all++
@@ -185,5 +199,5 @@ func (o *openStreams) enter(who string) (leave func(), ok bool) {
 		if o.by[who]--; o.by[who] <= 0 {
 			delete(o.by, who)
 		}
-	}, true
+	}, nil
 }
