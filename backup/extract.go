@@ -38,19 +38,11 @@ func (i Into) DatabaseIn() string { return filepath.Join(i.Data, databaseName) }
 // Extract unpacks an archive and checks it as Verify does. What it has written when it fails is not to be used.
 func Extract(ctx context.Context, src io.Reader, ids []age.Identity, store Checker, into Into, progress func(Progress)) (m Manifest, err error) {
 	p := Progress{Stage: "files"}
-	r, err := newReader(ctx, src, ids, func(n int64) {
-		p.Done += n
-		if progress != nil {
-			progress(p)
-		}
-	})
+	r, err := begun(ctx, src, ids, &p, progress)
 	if err != nil {
 		return m, err
 	}
 	defer r.close()
-	if err := r.begin(); err != nil {
-		return m, err
-	}
 	x := &extractor{into: into, buf: make([]byte, 256<<10), files: &p.Files}
 	if x.data, err = os.OpenRoot(into.Data); err != nil {
 		return m, err

@@ -265,9 +265,7 @@ func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.r.tar.Read(b[:min(int64(len(b)), c.left)])
 	c.left -= int64(n)
 	_, _ = c.sum.Write(b[:n]) // a hash takes everything
-	if c.r.done != nil {
-		c.r.done(int64(n))
-	}
+	c.r.done(int64(n))
 	if errors.Is(err, io.EOF) {
 		if c.left > 0 {
 			return n, c.r.fault(io.ErrUnexpectedEOF)
@@ -331,32 +329,42 @@ func (r *reader) end() error {
 
 // ReadHead reads the beginning of an archive.
 func ReadHead(ctx context.Context, src io.Reader, ids []age.Identity) (Head, error) {
-	r, err := newReader(ctx, src, ids, nil)
+	r, err := begun(ctx, src, ids, &Progress{}, nil)
 	if err != nil {
 		return Head{}, err
 	}
-	defer r.close()
-	err = r.begin()
-	return r.head, err
+	r.close()
+	return r.head, nil
+}
+
+// begun is a reader that has read the beginning of an archive; what it reads is counted in p, and progress,
+// which may be nil, is told.
+func begun(ctx context.Context, src io.Reader, ids []age.Identity, p *Progress, progress func(Progress)) (*reader, error) {
+	r, err := newReader(ctx, src, ids, func(n int64) {
+		p.Done += n
+		if progress != nil {
+			progress(*p)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := r.begin(); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
 }
 
 // Verify reads an archive to its end, checks all sums, and opens the copy of the database, for which temp
 // has room. progress may be nil.
 func Verify(ctx context.Context, src io.Reader, ids []age.Identity, store Checker, temp string, progress func(Progress)) (m Manifest, err error) {
 	p := Progress{Stage: "verify"}
-	r, err := newReader(ctx, src, ids, func(n int64) {
-		p.Done += n
-		if progress != nil {
-			progress(p)
-		}
-	})
+	r, err := begun(ctx, src, ids, &p, progress)
 	if err != nil {
 		return m, err
 	}
 	defer r.close()
-	if err := r.begin(); err != nil {
-		return m, err
-	}
 	dir, err := os.MkdirTemp(temp, tempPrefix+"db-*")
 	if err != nil {
 		return m, err
