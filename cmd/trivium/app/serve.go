@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -165,7 +166,12 @@ func (p *process) run(ctx context.Context, o ServeOptions) error {
 	}
 	p.announce(o)
 	settleMemory()
+	resting, awake := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { restNowAndThen(resting) })
 	err := p.wait(ctx)
+	awake()
+	beside.Wait()
 	p.end.done()
 	return errors.Join(err, p.stop())
 }
