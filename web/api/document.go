@@ -17,6 +17,7 @@ const maxExample = 6
 func (a *API) document() {
 	doc := a.huma.OpenAPI()
 	reg := doc.Components.Schemas
+	x := examples{reg, samples()}
 	fault := reg.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	for _, r := range a.Routes() {
 		item := doc.Paths[r.Path]
@@ -30,7 +31,7 @@ func (a *API) document() {
 		if op.RequestBody != nil {
 			for _, m := range op.RequestBody.Content {
 				if m.Schema != nil && m.Example == nil {
-					m.Example = example(reg, m.Schema, "body", 0, true)
+					m.Example = x.example(m.Schema, "body", 0, true)
 				}
 			}
 		}
@@ -41,7 +42,7 @@ func (a *API) document() {
 			}
 			for _, m := range res.Content {
 				if m.Schema != nil && m.Example == nil {
-					m.Example = example(reg, m.Schema, "body", 0, false)
+					m.Example = x.example(m.Schema, "body", 0, false)
 				}
 			}
 			if r.pages == pagesAfter || r.pages == pagesOwn {
@@ -146,10 +147,16 @@ func samples() map[string]any {
 		"expires_at": "2030-01-31T00:00:00Z", "alias": "ally", "secret": "whsec_MfKQ9r8G", "status": 200, "title": "OK", "code": "ok", "ttl": 86400, "uses": 1}
 }
 
+// examples makes values of schemas.
+type examples struct {
+	reg     huma.Registry
+	samples map[string]any
+}
+
 // example is a value that a schema takes.
-func example(reg huma.Registry, s *huma.Schema, name string, depth int, input bool) any {
+func (x examples) example(s *huma.Schema, name string, depth int, input bool) any {
 	for s.Ref != "" {
-		s = reg.SchemaFromRef(s.Ref)
+		s = x.reg.SchemaFromRef(s.Ref)
 	}
 	switch {
 	case len(s.Examples) > 0:
@@ -159,7 +166,7 @@ func example(reg huma.Registry, s *huma.Schema, name string, depth int, input bo
 	case len(s.Enum) > 0:
 		return s.Enum[0]
 	case len(s.AnyOf) > 0:
-		return fit(s.AnyOf[0], name)
+		return x.fit(s.AnyOf[0], name)
 	case depth > maxExample:
 		return nil
 	}
@@ -170,29 +177,29 @@ func example(reg huma.Registry, s *huma.Schema, name string, depth int, input bo
 			if k == "$schema" || input && !slices.Contains(s.Required, k) && depth > 0 {
 				continue
 			}
-			if v := example(reg, p, k, depth+1, input); v != nil {
+			if v := x.example(p, k, depth+1, input); v != nil {
 				out[k] = v
 			}
 		}
 		return out
 	case huma.TypeArray:
-		if v, ok := samples()[name].([]any); ok && s.Items != nil && s.Items.Type == huma.TypeString {
+		if v, ok := x.samples[name].([]any); ok && s.Items != nil && s.Items.Type == huma.TypeString {
 			return v
 		}
 		if s.Items == nil {
 			return []any{}
 		}
-		if v := example(reg, s.Items, strings.TrimSuffix(name, "s"), depth+1, input); v != nil {
+		if v := x.example(s.Items, strings.TrimSuffix(name, "s"), depth+1, input); v != nil {
 			return []any{v}
 		}
 		return []any{}
 	}
-	return fit(s, name)
+	return x.fit(s, name)
 }
 
 // fit is a plain value by name, else by type.
-func fit(s *huma.Schema, name string) any {
-	v := samples()[name]
+func (x examples) fit(s *huma.Schema, name string) any {
+	v := x.samples[name]
 	switch s.Type {
 	case huma.TypeBoolean:
 		return true

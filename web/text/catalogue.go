@@ -72,6 +72,11 @@ func parse(file string, data []byte) (map[string]*entry, error) {
 		}
 		return nil, f
 	}
+	return expressions(file, data)
+}
+
+// expressions reads a catalogue of which it is known that it is TOML, and no key given twice.
+func expressions(file string, data []byte) (map[string]*entry, error) {
 	var p unstable.Parser
 	p.Reset(data)
 	entries, section, places := map[string]*entry{}, "", cursor{data: data}

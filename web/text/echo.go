@@ -95,7 +95,7 @@ func echoesOf(english *Language) map[string][]*echo {
 	lists := map[string][]*echo{}
 	for _, key := range english.Keys() {
 		section, _, _ := strings.Cut(key, ".")
-		m := english.messages[key]
+		m := english.words().messages[key]
 		if m.marked || !slices.Contains(echoed(), section) {
 			continue
 		}

@@ -40,25 +40,25 @@ func numbersOf(tag language.Tag) (n numbers) {
 
 // Number writes a whole number with the separators of the language: 1,204 or 1.204.
 func (l *Language) Number(n int64) string {
-	if l == nil || n >= 0 && n < 1000 && l.numbers.printer == nil {
+	if l == nil || n >= 0 && n < 1000 && l.words().numbers.printer == nil {
 		return strconv.FormatInt(n, 10)
 	}
-	if l.numbers.printer != nil {
-		return l.numbers.printer.Sprint(number.Decimal(n))
+	if l.words().numbers.printer != nil {
+		return l.words().numbers.printer.Sprint(number.Decimal(n))
 	}
 	s := strconv.FormatInt(n, 10)
 	sign := ""
 	if n < 0 {
 		sign, s = "-", s[1:]
 	}
-	if l.numbers.from == 0 || len(s) < l.numbers.from {
+	if l.words().numbers.from == 0 || len(s) < l.words().numbers.from {
 		return sign + s
 	}
 	var b strings.Builder
 	b.WriteString(sign)
 	for i, c := range s {
 		if i > 0 && (len(s)-i)%3 == 0 {
-			b.WriteString(l.numbers.group)
+			b.WriteString(l.words().numbers.group)
 		}
 		b.WriteRune(c)
 	}
@@ -67,8 +67,8 @@ func (l *Language) Number(n int64) string {
 
 // Decimal writes a number with so many digits behind the point.
 func (l *Language) Decimal(v float64, digits int) string {
-	if l != nil && l.numbers.printer != nil {
-		return l.numbers.printer.Sprint(number.Decimal(v, number.Scale(digits)))
+	if l != nil && l.words().numbers.printer != nil {
+		return l.words().numbers.printer.Sprint(number.Decimal(v, number.Scale(digits)))
 	}
 	s := strconv.FormatFloat(v, 'f', digits, 64)
 	whole, rest, ok := strings.Cut(s, ".")
@@ -78,7 +78,7 @@ func (l *Language) Decimal(v float64, digits int) string {
 	if n, err := strconv.ParseInt(whole, 10, 64); err == nil && n >= 1000 {
 		whole = l.Number(n)
 	}
-	return whole + l.numbers.point + rest
+	return whole + l.words().numbers.point + rest
 }
 
 // Bytes writes a size in decimal units with one digit behind the point: 1.2 MB.
@@ -91,12 +91,12 @@ func (l *Language) Bytes(n int64) string {
 	for f >= 999.95 && unit < len(units)-1 {
 		f, unit = f/1000, unit+1
 	}
-	if l.numbers.printer != nil {
-		return l.numbers.printer.Sprint(number.Decimal(f, number.MaxFractionDigits(1))) + " " + units[unit:unit+1] + "B"
+	if l.words().numbers.printer != nil {
+		return l.words().numbers.printer.Sprint(number.Decimal(f, number.MaxFractionDigits(1))) + " " + units[unit:unit+1] + "B"
 	}
 	s := strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0")
 	if whole, digit, ok := strings.Cut(s, "."); ok {
-		s = whole + l.numbers.point + digit
+		s = whole + l.words().numbers.point + digit
 	}
 	return s + " " + units[unit:unit+1] + "B"
 }

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -30,11 +31,16 @@ type Language struct {
 	Name string // as its speakers call it
 	Dir  string // ltr or rtl
 
-	tag      language.Tag
+	tag     language.Tag
+	words   func() *words             // those built in are read when they are first asked for: that is not at the start
+	english *Language                 // takes the place of what is missing; nil: it is English
+	echoes  func() map[string][]*echo // of English by section, made when first asked for
+}
+
+// words are what a language has.
+type words struct {
 	messages map[string]*message
-	english  *Language // takes the place of what is missing; nil: it is English
 	numbers  numbers
-	echoes   func() map[string][]*echo // of English by section, made when first asked for
 }
 
 // Set is the languages of a site, English first. It is safe for any goroutine.
@@ -46,19 +52,12 @@ type Set struct {
 	known map[string]*Language
 }
 
-// New reads the catalogues that are built in, and the files *.toml of site, which may be nil. What is wrong
+// New knows the catalogues that are built in, and reads the files *.toml of site, which may be nil. What is wrong
 // with a file of the site is told in faults, and the file left out; err is about those built in.
 func New(site fs.FS) (s *Set, faults []error, err error) {
 	s = &Set{known: map[string]*Language{}}
-	english, err := builtIn.ReadFile("en.toml")
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the English texts: %w", err)
-	}
-	base, err := parse("en.toml", english)
-	if err != nil {
-		return nil, nil, err
-	}
-	en, err := newLanguage("en.toml", language.English, base, base, nil)
+	base := sync.OnceValues(func() (map[string]*entry, error) { return readBuiltIn("en.toml") })
+	en, err := builtInLanguage("en.toml", base, base, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -71,16 +70,22 @@ func New(site fs.FS) (s *Set, faults []error, err error) {
 		if file == "en.toml" {
 			continue
 		}
-		if err := s.add(builtIn, file, base); err != nil {
+		l, err := builtInLanguage(file, func() (map[string]*entry, error) { return readBuiltIn(file) }, base, en)
+		if err != nil {
 			return nil, nil, err
 		}
+		s.languages = append(s.languages, l)
 	}
 	if site != nil {
 		if names, err = fs.Glob(site, "*.toml"); err != nil {
 			faults = append(faults, fmt.Errorf("listing the site's catalogues: %w", err))
 		}
 		for _, file := range names {
-			if err := s.add(site, file, base); err != nil {
+			english, err := base()
+			if err != nil {
+				return nil, nil, err
+			}
+			if err := s.add(site, file, english); err != nil {
 				faults = append(faults, err)
 			}
 		}
@@ -91,6 +96,55 @@ func New(site fs.FS) (s *Set, faults []error, err error) {
 	}
 	s.matcher = language.NewMatcher(tags)
 	return s, faults, nil
+}
+
+// readBuiltIn reads a catalogue of this program, which the tests have checked: the start does not.
+func readBuiltIn(file string) (map[string]*entry, error) {
+	data, err := builtIn.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the texts of %s: %w", file, err)
+	}
+	return expressions(file, data)
+}
+
+// builtInLanguage is one of this program; read gives its catalogue, base the English one.
+func builtInLanguage(file string, read, base func() (map[string]*entry, error), english *Language) (*Language, error) {
+	tag, err := language.Parse(strings.TrimSuffix(file, ".toml"))
+	if err != nil {
+		return nil, fmt.Errorf("the catalogue %s is named by no language: %w", file, err)
+	}
+	data, err := builtIn.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the texts of %s: %w", file, err)
+	}
+	head, err := expressions(file, sectionOf(data, "language"))
+	if err != nil {
+		return nil, err
+	}
+	return theLanguage(tag, head, english, sync.OnceValue(func() *words {
+		own, err := read()
+		if err != nil { // the tests have read it
+			return &words{numbers: numbersOf(tag)}
+		}
+		like, err := base()
+		if err != nil {
+			return &words{numbers: numbersOf(tag)}
+		}
+		return wordsOf(tag, own, like)
+	})), nil
+}
+
+// sectionOf is the part of a catalogue from the head of a section to the next; nil where it has none.
+func sectionOf(data []byte, section string) []byte {
+	start := bytes.Index(data, []byte("["+section+"]\n"))
+	if start < 0 || start > 0 && data[start-1] != '\n' {
+		return nil
+	}
+	part := data[start:]
+	if end := bytes.Index(part, []byte("\n[")); end >= 0 {
+		part = part[:end+1]
+	}
+	return part
 }
 
 // add reads a catalogue; one of a language that is there replaces its texts.
@@ -116,9 +170,10 @@ func (s *Set) add(from fs.FS, file string, base map[string]*entry) error {
 		return err
 	}
 	if i := slices.IndexFunc(s.languages, func(o *Language) bool { return o.tag == tag }); i >= 0 {
-		for key, m := range s.languages[i].messages {
-			if _, ok := l.messages[key]; !ok {
-				l.messages[key] = m
+		mine := l.words().messages
+		for key, m := range s.languages[i].words().messages {
+			if _, ok := mine[key]; !ok {
+				mine[key] = m
 			}
 		}
 		if _, ok := own["language.name"]; !ok {
@@ -147,7 +202,6 @@ func explains(key string) bool {
 }
 
 func newLanguage(file string, tag language.Tag, own, base map[string]*entry, english *Language) (*Language, error) {
-	l := &Language{Tag: tag.String(), tag: tag, messages: make(map[string]*message, len(own)), english: english, numbers: numbersOf(tag)}
 	for key, e := range own {
 		if explains(key) {
 			if english == nil || e.forms != nil || strings.TrimSpace(e.one) == "" {
@@ -163,9 +217,28 @@ func newLanguage(file string, tag language.Tag, own, base map[string]*entry, eng
 		if err := check(file, key, e, like); err != nil {
 			return nil, err
 		}
-		names, _ := placeholders(like.reference())
-		l.messages[key] = compile(e, names, strings.Contains(like.reference(), "<"))
 	}
+	made := wordsOf(tag, own, base)
+	return theLanguage(tag, own, english, func() *words { return made }), nil
+}
+
+// wordsOf prepares the texts of a catalogue whose keys are all in the English one.
+func wordsOf(tag language.Tag, own, base map[string]*entry) *words {
+	w := &words{messages: make(map[string]*message, len(own)), numbers: numbersOf(tag)}
+	for key, e := range own {
+		like := base[key]
+		if like == nil {
+			continue
+		}
+		names, _ := placeholders(like.reference())
+		w.messages[key] = compile(e, names, strings.Contains(like.reference(), "<"))
+	}
+	return w
+}
+
+// theLanguage is a language of these words; own has at least what its catalogue says of itself.
+func theLanguage(tag language.Tag, own map[string]*entry, english *Language, made func() *words) *Language {
+	l := &Language{Tag: tag.String(), tag: tag, words: made, english: english}
 	l.echoes = sync.OnceValue(func() map[string][]*echo { return echoesOf(l) })
 	if english != nil {
 		l.echoes = english.echoes
@@ -177,7 +250,7 @@ func newLanguage(file string, tag language.Tag, own, base map[string]*entry, eng
 	if script, _ := tag.Script(); slices.Contains([]string{"Arab", "Hebr", "Syrc", "Thaa", "Nkoo", "Adlm"}, script.String()) {
 		l.Dir = "rtl"
 	}
-	return l, nil
+	return l
 }
 
 // Languages are all of them, English first, then as their files are named.
@@ -241,11 +314,11 @@ func (l *Language) find(key string) *message {
 	if l == nil {
 		return nil
 	}
-	if m, ok := l.messages[key]; ok {
+	if m, ok := l.words().messages[key]; ok {
 		return m
 	}
 	if l.english != nil {
-		return l.english.messages[key]
+		return l.english.words().messages[key]
 	}
 	return nil
 }
@@ -290,8 +363,9 @@ func (l *Language) Written(key string) string {
 
 // Keys are those that the language itself has, sorted.
 func (l *Language) Keys() []string {
-	keys := make([]string, 0, len(l.messages))
-	for k := range l.messages {
+	messages := l.words().messages
+	keys := make([]string, 0, len(messages))
+	for k := range messages {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)

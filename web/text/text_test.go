@@ -27,6 +27,22 @@ func set(t *testing.T, files map[string]string) *text.Set {
 	return s
 }
 
+// The start reads the catalogues of this program without a look at their faults.
+func TestBuiltIn(t *testing.T) {
+	if err := text.CheckBuiltIn(); err != nil {
+		t.Error(err)
+	}
+	s, _, err := text.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tag, name := range map[string]string{"en": "English", "de": "Deutsch"} {
+		if l := s.Find(tag); l == nil || l.Name != name {
+			t.Errorf("%s: %+v", tag, l)
+		}
+	}
+}
+
 // TestComplete: German has each text that English has.
 func TestComplete(t *testing.T) {
 	s := set(t, nil)

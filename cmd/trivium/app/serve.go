@@ -46,6 +46,7 @@ type ServeOptions struct {
 // listener fails, and drains it then. An error at start is one line for a person. ErrRestart where it is
 // to be started anew.
 func Serve(ctx context.Context, cfg *config.Config, o ServeOptions) (err error) {
+	hasten()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if err := control.Dir(cfg.DataDir); err != nil {
