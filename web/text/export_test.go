@@ -30,6 +30,7 @@ func CheckBuiltIn() error {
 	if err != nil {
 		return err
 	}
+	var first *Language
 	for _, file := range []string{"en.toml", "de.toml"} {
 		data, err := builtIn.ReadFile(file)
 		if err != nil {
@@ -39,8 +40,12 @@ func CheckBuiltIn() error {
 		if err != nil {
 			return err
 		}
-		if _, err := newLanguage(file, language.Make(strings.TrimSuffix(file, ".toml")), own, base, nil); err != nil {
+		l, err := newLanguage(file, language.Make(strings.TrimSuffix(file, ".toml")), own, base, first)
+		if err != nil {
 			return err
+		}
+		if first == nil {
+			first = l
 		}
 		if quick, err := readBuiltIn(file); err != nil || len(quick) != len(own) {
 			return fmt.Errorf("%s: %d texts of %d are read at the start, %v", file, len(quick), len(own), err)

@@ -207,7 +207,6 @@ func newLanguage(file string, tag language.Tag, own, base map[string]*entry, eng
 			if english == nil || e.forms != nil || strings.TrimSpace(e.one) == "" {
 				return nil, &Fault{File: file, Line: e.line, Column: e.column, Text: "the text " + key + " explains a key of the configuration: another language than English, one form, and not empty"}
 			}
-			l.messages[key] = &message{one: form{{literal: e.one, escaped: special.Replace(e.one), arg: -1}}, written: e.one}
 			continue
 		}
 		like, ok := base[key]
@@ -222,12 +221,16 @@ func newLanguage(file string, tag language.Tag, own, base map[string]*entry, eng
 	return theLanguage(tag, own, english, func() *words { return made }), nil
 }
 
-// wordsOf prepares the texts of a catalogue whose keys are all in the English one.
+// wordsOf prepares the texts of a catalogue that was checked.
 func wordsOf(tag language.Tag, own, base map[string]*entry) *words {
 	w := &words{messages: make(map[string]*message, len(own)), numbers: numbersOf(tag)}
 	for key, e := range own {
 		like := base[key]
-		if like == nil {
+		switch {
+		case explains(key):
+			w.messages[key] = &message{one: form{{literal: e.one, escaped: special.Replace(e.one), arg: -1}}, written: e.one}
+			continue
+		case like == nil:
 			continue
 		}
 		names, _ := placeholders(like.reference())
