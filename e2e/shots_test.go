@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"image"
 	"image/color"
@@ -21,7 +22,7 @@ import (
 
 // TestScreenshots makes the pictures of README and manual: `make screenshots`. It is a test so that it uses
 // what the stories use; it runs where TRIVIUM_SHOTS names the folder for them. TRIVIUM_SHOTS_ALL=1 takes the
-// pages that no document shows, too.
+// pages that no document shows, too; TRIVIUM_SHOTS_LANG=de asks for the pages in German.
 func TestScreenshots(t *testing.T) {
 	dir := os.Getenv("TRIVIUM_SHOTS")
 	if dir == "" {
@@ -29,7 +30,8 @@ func TestScreenshots(t *testing.T) {
 	}
 	s := serve(t, "--set", "site_name=Sailing Club")
 	p := &photographer{t: t, dir: dir, all: os.Getenv("TRIVIUM_SHOTS_ALL") != ""}
-	p.ctx = browseFor(t, 20*time.Minute)
+	lang := cmp.Or(os.Getenv("TRIVIUM_SHOTS_LANG"), "en-US")
+	p.ctx = browseFor(t, 20*time.Minute, chromedp.Flag("lang", lang), chromedp.Flag("accept-lang", lang))
 	p.base, _, _ = strings.Cut(s.setup, "/setup?")
 	u, err := url.Parse(s.setup)
 	if err != nil {
