@@ -172,7 +172,7 @@ func (s *Server) postPassword(v *visit) error {
 	}
 	view := newAccountView(a.Profile)
 	fresh := identity.NewSecret(v.form("new"))
-	if fault := s.passwordFault(fresh, v.creds.User, a.Profile); fault != "" {
+	if fault := s.passwordFault(v, fresh, v.creds.User, a.Profile); fault != "" {
 		view.trouble(&view.New, fault)
 		return s.showAccount(v, http.StatusUnprocessableEntity, a, view)
 	}
@@ -196,7 +196,7 @@ func (s *Server) postPassword(v *visit) error {
 	}
 	if err := s.opt.Identity.ChangePassword(v.ctx(), v.actor(), v.creds.User, change); err != nil {
 		if errors.Is(err, identity.ErrInvalid) {
-			view.trouble(&view.New, sentence(err.Error()))
+			view.trouble(&view.New, v.spoken(err))
 			return s.showAccount(v, http.StatusUnprocessableEntity, a, view)
 		}
 		return v.refused("/account", "account.the_password_was_not_changed", err)

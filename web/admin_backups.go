@@ -77,7 +77,7 @@ func (s *Server) getBackups(v *visit) error {
 		view.Rows = append(view.Rows, row)
 	}
 	st := b.State()
-	view.Failed = st.Error
+	view.Failed = v.words.Echo("service", st.Error)
 	if st.Running {
 		p := st.Progress
 		view.Failed = ""

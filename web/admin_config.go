@@ -75,7 +75,7 @@ func (s *Server) showConfig(v *visit, status int, edit string, refused error, va
 	}
 	if view.Edit != nil && refused != nil {
 		view.Edit.Field.Value = *value
-		view.trouble(&view.Edit.Field, refused.Error())
+		view.trouble(&view.Edit.Field, v.words.Echo("service", refused.Error()))
 	}
 	return s.write(v, status, "admin_config", view)
 }

@@ -48,7 +48,7 @@ func (v *visit) importWords(err error) string {
 	if errors.As(err, &fault) {
 		return v.T(fault.key, fault.args...)
 	}
-	return sentence(v.words.Echo("service", err.Error()))
+	return v.spoken(err)
 }
 
 type importView struct {

@@ -347,7 +347,7 @@ func (s *Server) wrongPolicy(v *visit, err error, lines string) error {
 		return err
 	}
 	if a.status == http.StatusNotFound {
-		a.status, text = http.StatusUnprocessableEntity, sentence(err.Error())
+		a.status, text = http.StatusUnprocessableEntity, v.spoken(err)
 	}
 	view := &policyView{Group: v.form("group")}
 	if view.Extra.Value = lines; lines == "" {

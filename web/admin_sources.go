@@ -104,7 +104,7 @@ func (s *Server) postSourceTest(v *visit) error {
 			prospect = &p
 		}
 	}
-	status, text, err := sourceWords(err)
+	status, text, err := v.sourceWords(err)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (s *Server) postSourceTest(v *visit) error {
 }
 
 // sourceWords is what a person reads of an error of a directory; the error itself where it is none.
-func sourceWords(err error) (status int, text string, rest error) {
+func (v *visit) sourceWords(err error) (status int, text string, rest error) {
 	if err == nil {
 		return http.StatusOK, "", nil
 	}
@@ -129,7 +129,7 @@ func sourceWords(err error) (status int, text string, rest error) {
 			if status == http.StatusNotFound { // of somebody there, not of this page
 				status = http.StatusUnprocessableEntity
 			}
-			return status, sentence(err.Error()), nil
+			return status, v.spoken(err), nil
 		}
 	}
 	return 0, "", err
@@ -153,7 +153,7 @@ func (s *Server) syncSource(v *visit, dry bool) error {
 	}
 	_ = http.NewResponseController(v.Response().Writer).SetWriteDeadline(s.now().Add(syncTime)) // none in HTTP/2
 	report, err := s.opt.Identity.SyncDirectory(v.ctx(), v.actor(), name, dry, false)
-	status, text, err := sourceWords(err)
+	status, text, err := v.sourceWords(err)
 	if err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func (s *Server) postNewUser(v *visit) error {
 	if view.Login.Value == "" {
 		view.trouble(&view.Login, "admin_users.choose_a_user_name")
 	}
-	if fault := s.passwordFault(password, view.Login.Value, identity.Profile{}); fault != "" {
+	if fault := s.passwordFault(v, password, view.Login.Value, identity.Profile{}); fault != "" {
 		view.trouble(&view.Password, fault)
 	}
 	level, err := identity.ParseLevel(v.form("level"))
@@ -341,7 +341,7 @@ func (s *Server) postUserPassword(v *visit) error {
 		return v.refused(userPath(name), "admin_users.the_password_was_not_set_change", identity.ErrRefused)
 	}
 	fresh := identity.NewSecret(v.form("password"))
-	if fault := s.passwordFault(fresh, name, a.Profile); fault != "" {
+	if fault := s.passwordFault(v, fresh, name, a.Profile); fault != "" {
 		pv, f := newAccountView(a.Profile), newPasswordField("password", "admin_users.new_password")
 		pv.trouble(&f, fault)
 		return s.showUser(v, http.StatusUnprocessableEntity, a, pv, &f)

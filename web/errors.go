@@ -145,6 +145,9 @@ func (a answer) words(l *text.Language, err error) string {
 	return l.T(a.text)
 }
 
+// spoken is what an error says, which is written for people, in the visitor's language.
+func (v *visit) spoken(err error) string { return sentence(v.words.Echo("service", err.Error())) }
+
 func sentence(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
 	s = string(unicode.ToUpper(r)) + s[n:]

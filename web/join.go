@@ -43,10 +43,10 @@ func (s *Server) openLink(v *visit, view *joinView) (o *identity.OpenInvitation,
 	o, err = s.opt.Identity.OpenInvitation(v.ctx(), v.browser.Session, view.Code)
 	switch {
 	case errors.Is(err, identity.ErrExpired):
-		view.Gone = sentence(err.Error())
+		view.Gone = v.spoken(err)
 		return nil, true, s.showJoin(v, http.StatusGone, view)
 	case errors.Is(err, identity.ErrNotFound):
-		view.Gone = sentence(err.Error())
+		view.Gone = v.spoken(err)
 		return nil, true, s.showJoin(v, http.StatusNotFound, view)
 	case err != nil:
 		return nil, false, err
@@ -125,7 +125,7 @@ func (s *Server) postJoin(v *visit) error {
 		checked = login
 	}
 	if err := s.opt.Identity.CheckNewPassword(checked, identity.Profile{Name: view.Display.Value}, password); err != nil {
-		view.trouble(&view.Password, sentence(err.Error()))
+		view.trouble(&view.Password, v.spoken(err))
 	}
 	if len(view.Problems) > 0 {
 		return s.showJoin(v, http.StatusUnprocessableEntity, view)
@@ -133,14 +133,14 @@ func (s *Server) postJoin(v *visit) error {
 	a, err := o.Redeem(v.ctx(), v.browser.Session, login, password, identity.Profile{Name: view.Display.Value})
 	switch {
 	case errors.Is(err, identity.ErrExpired):
-		view.Gone = sentence(err.Error())
+		view.Gone = v.spoken(err)
 		return s.showJoin(v, http.StatusGone, view)
 	case errors.Is(err, identity.ErrExists), errors.Is(err, identity.ErrInvalid):
 		f := &view.Login
 		if o.Account != nil {
 			f = &view.Password
 		}
-		view.trouble(f, sentence(err.Error()))
+		view.trouble(f, v.spoken(err))
 		return s.showJoin(v, answerTo(err).status, view)
 	case err != nil:
 		return err

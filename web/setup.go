@@ -87,7 +87,7 @@ func (s *Server) postSetup(v *visit) error {
 	if view.Login.Value == "" {
 		view.trouble(&view.Login, "setup.choose_a_user_name")
 	}
-	if fault := s.passwordFault(password, view.Login.Value, identity.Profile{}); fault != "" {
+	if fault := s.passwordFault(v, password, view.Login.Value, identity.Profile{}); fault != "" {
 		view.trouble(&view.Password, fault)
 	}
 	if len(view.Problems) > 0 {
@@ -117,9 +117,9 @@ func newPasswordField(id, label string) field {
 }
 
 // passwordFault says what is wrong with a new password, or "".
-func (s *Server) passwordFault(p identity.Secret, login string, of identity.Profile) string {
+func (s *Server) passwordFault(v *visit, p identity.Secret, login string, of identity.Profile) string {
 	if err := s.opt.Identity.CheckNewPassword(login, of, p); err != nil {
-		return sentence(err.Error())
+		return v.spoken(err)
 	}
 	return ""
 }
