@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 )
 
@@ -93,30 +92,54 @@ func fromRight(values []string) (list []string) {
 }
 
 // forwardedHops are the elements of Forwarded (RFC 7239 section 4), the nearest first; where one cannot be
-// read it and what is further away say nothing.
+// read it and what is further away say nothing. They are cut from the right: what the nearest proxy has
+// added can be read whatever the client has written in front of it.
 func forwardedHops(values []string) (hops []hop) {
 	rest := strings.Join(values, ",")
-	var h hop
-	for {
-		rest = strings.TrimLeft(rest, " \t")
-		if rest == "" {
+	for rest != "" && len(hops) < maxHops {
+		var element string
+		rest, element = cutLast(rest)
+		h, ok := forwardedElement(element)
+		if !ok {
 			break
 		}
-		switch rest[0] {
+		hops = append(hops, h)
+	}
+	return hops
+}
+
+// cutLast cuts the last element off a list, at the last comma that is in no quotes.
+func cutLast(list string) (rest, last string) {
+	quoted := false
+	for i := len(list) - 1; i >= 0; i-- {
+		switch list[i] {
+		case '"':
+			before := strings.TrimRight(list[:i], `\`)
+			if escaped := (i-len(before))%2 == 1; !escaped {
+				quoted = !quoted
+			}
 		case ',':
-			hops, h, rest = append(hops, h), hop{}, rest[1:]
-			continue
-		case ';':
-			rest = rest[1:]
+			if !quoted {
+				return list[:i], list[i+1:]
+			}
+		}
+	}
+	return "", list
+}
+
+// forwardedElement reads what one proxy says.
+func forwardedElement(s string) (h hop, ok bool) {
+	for s = strings.TrimLeft(s, " \t"); s != ""; s = strings.TrimLeft(s, " \t") {
+		if s[0] == ';' {
+			s = s[1:]
 			continue
 		}
-		name, after, ok := strings.Cut(rest, "=")
+		name, after, found := strings.Cut(s, "=")
 		value, left, read := forwardedValue(after)
-		if !ok || !read {
-			// What stands to the right is nearer, and began after the fault: it cannot be told where.
-			return nil
+		if !found || !read || strings.ContainsAny(name, `",;`) {
+			return hop{}, false
 		}
-		switch rest = left; strings.ToLower(strings.TrimSpace(name)) {
+		switch s = left; strings.ToLower(strings.TrimSpace(name)) {
 		case "for":
 			h.from = value
 		case "proto":
@@ -125,9 +148,7 @@ func forwardedHops(values []string) (hops []hop) {
 			h.host = value
 		}
 	}
-	hops = append(hops, h)
-	slices.Reverse(hops)
-	return hops[:min(len(hops), maxHops)]
+	return h, true
 }
 
 // forwardedValue reads a token or a quoted string (RFC 9110 section 5.6).
