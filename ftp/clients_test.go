@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"trivium/identity"
 )
 
 // program runs a client from outside, or skips the test where it is not installed.
@@ -205,4 +208,103 @@ func TestFtplib(t *testing.T) {
 			t.Errorf("%s", out)
 		}
 	})
+}
+
+// TestClientsBearAnnouncements: what is announced while real clients work stands before replies of theirs, and
+// they go on.
+func TestClientsBearAnnouncements(t *testing.T) {
+	t.Parallel()
+	content := bytes.Repeat([]byte("0123456789"), 1000)
+	const files = 20
+	ftplib := `
+import ftplib, sys
+f = ftplib.FTP()
+f.set_debuglevel(1)
+f.connect(sys.argv[1], int(sys.argv[2]))
+f.login("alice", sys.stdin.readline().strip())
+for i in range(20):
+    while "Down" not in f.voidcmd("NOOP"): pass
+    f.cwd("/d")
+    got = []
+    f.retrbinary("RETR f%d" % i, got.append)
+    assert sum(map(len, got)) == 10000, got
+    assert f.pwd() == "/d" and f.size("f%d" % i) == 10000
+    assert len(f.nlst()) == 20
+    f.cwd("..")
+f.quit()
+print("all well")
+`
+	for name, client := range map[string]func(t *testing.T, w *world, host, port, local string) string{
+		"lftp": func(t *testing.T, w *world, host, port, local string) string {
+			return program(t, "debug 9\nset ftp:ssl-allow no\nset cmd:fail-exit yes\nset net:max-retries 1\nset net:timeout 10\nlcd "+local+"\nopen -u alice,\""+w.password+"\" -p "+port+" "+host+"\n"+
+				"cd /d\nls\n!sleep 0.1\nquote NOOP\ncd /\nmirror --overwrite d all\nput all/f0 -o copy\nbye\n", "lftp")
+		},
+		"curl": func(t *testing.T, w *world, host, port, local string) string {
+			return program(t, `user = "alice:`+w.password+`"`, "curl", "-sSv", "--limit-rate", "400k", "-K", "-", "--create-dirs", "-o", local+"/all/f#1", "ftp://"+w.addr+"/d/f[0-19]")
+		},
+		"ncftp": func(t *testing.T, w *world, host, port, local string) string {
+			return program(t, "", "ncftpget", "-d", "stdout", "-R", "-u", "alice", "-p", w.password, "-P", port, host, local, "/d") + move(t, local+"/d", local+"/all")
+		},
+		"ftplib": func(t *testing.T, w *world, host, port, local string) string {
+			out := program(t, w.password+"\n", "python3", "-c", ftplib, host, port)
+			if !strings.Contains(out, "all well") {
+				t.Errorf("%s", out)
+			}
+			return out
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.write("x", nil)
+			dial(t, w.addr).login("alice", w.password).do(257, "MKD /d")
+			for i := range files {
+				w.write("d/f"+strconv.Itoa(i), content)
+			}
+			host, port, _ := net.SplitHostPort(w.addr)
+			local := t.TempDir()
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				last := ""
+				for ctx.Err() == nil {
+					a, err := w.identity.Announce(ctx, root, identity.NewAnnouncement{Text: "Down at 9\n530 and later", Audience: identity.Audience{Kind: identity.AudienceOnline}})
+					if err != nil {
+						continue // the test is over
+					}
+					if last != "" {
+						_ = w.identity.EndAnnouncement(ctx, root, last) // there are never more than two
+					}
+					last = a.ID
+					select {
+					case <-ctx.Done():
+					case <-time.After(10 * time.Millisecond):
+					}
+				}
+			}()
+			out := ""
+			for range 20 { // until one was told something; a client may be faster than who announces
+				must(t, os.RemoveAll(local+"/all"))
+				if out = client(t, w, host, port, local); strings.Contains(out, "Down at 9") {
+					break
+				}
+			}
+			cancel()
+			<-done
+			if !strings.Contains(out, "Down at 9") {
+				t.Errorf("it was told nothing:\n%s", out)
+			}
+			for i := 0; i < files && name != "ftplib"; i++ {
+				if got, err := os.ReadFile(local + "/all/f" + strconv.Itoa(i)); err != nil || !bytes.Equal(got, content) {
+					t.Errorf("f%d: %d bytes, %v", i, len(got), err)
+				}
+			}
+		})
+	}
+}
+
+func move(t *testing.T, from, to string) string {
+	t.Helper()
+	must(t, os.Rename(from, to))
+	return ""
 }

@@ -55,6 +55,7 @@ type control struct {
 	closed      bool
 	said        bool   // the last reply has been sent, and the client may still be sending
 	held        string // a reply that goes with the next one
+	heard       int64  // of what was announced, as identity counts it
 	grown       bool   // the reader's stack is larger than it needs from here on
 	turn        int    // which of the goroutines that read commands in turn does now
 	engine      engine
@@ -241,7 +242,7 @@ func (c *control) timedOut() bool {
 
 // noop, abort and stat are the verbs that overtake a transfer.
 
-func (c *control) noop(string) { c.reply(200, "Fine.") }
+func (c *control) noop(string) { c.tell(200, "Fine.") }
 
 // abort is ABOR (RFC 959 section 4.1.3): the transfer answers 426 and then 226 when it has
 // stopped.

@@ -13,10 +13,10 @@ func (s *session) typ(arg string) {
 	switch strings.Join(strings.Fields(strings.ToUpper(arg)), " ") {
 	case "A", "A N", "AN":
 		s.params.ascii = true
-		s.reply(200, "Type is ASCII.")
+		s.tell(200, "Type is ASCII.")
 	case "I", "L 8", "L8": // as some clients write it
 		s.params.ascii = false
-		s.reply(200, "Type is image (binary).")
+		s.tell(200, "Type is image (binary).")
 	case "E", "E N", "A T", "A C", "L", "L 7", "L7", "L 16", "L 32", "L 36":
 		s.reply(504, "TYPE A, I or L 8.")
 	default:

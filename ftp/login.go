@@ -111,29 +111,46 @@ func (s *session) welcome(code int, text string) {
 	s.forgetLog()
 	s.tree = s.srv.files.View(s.ses)
 	s.attempts = 0
-	welcome := s.display(code, s.srv.cfg.DisplayLogin) + s.announced(code)
+	welcome := s.display(code, s.srv.cfg.DisplayLogin)
 	s.ses.Update(func(d *identity.Details) { d.State = identity.StateReady })
 	s.mu.Lock()
 	s.loggedIn = true
 	s.grown = s.grown || !s.drainer
 	s.idleSince = time.Now()
 	s.quiet = s.idleSince
-	s.write(welcome + line(code, text))
+	s.heard = -1 // all that holds
+	s.write(welcome + s.news(code) + line(code, text))
 	s.mu.Unlock()
 }
 
-// announced is what people are told now, as the lead of the reply to a log-in.
-func (s *session) announced(code int) string {
-	list := s.srv.identity.Announced(s.ses, identity.PlaceFTP)
+// news is what has been announced since the session was told last, as the lead of a reply; "" where there is
+// nothing. It goes before those replies whose text no client reads: 230, those of CWD, NOOP and TYPE, and
+// the 226 of a transfer. A reply that nobody has asked for would be taken for the answer to the next
+// command (RFC 959 section 5.4). mu is held.
+func (c *control) news(code int) string {
+	list, now := c.srv.identity.AnnouncedSince(c.ses, identity.PlaceFTP, c.heard)
+	c.heard = now
 	if len(list) == 0 {
 		return ""
 	}
-	c, _ := s.ses.Credentials()
+	creds, _ := c.ses.Credentials()
 	var b strings.Builder
 	for _, a := range list {
-		b.WriteString(lead(code, textLines(a.In(c.Profile.Lang))))
+		b.WriteString(lead(code, textLines(a.In(creds.Profile.Lang))))
 	}
 	return b.String()
+}
+
+// tell replies with what is new before it.
+func (c *control) tell(code int, text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.loggedIn {
+		text = c.news(code) + line(code, text)
+	} else {
+		text = line(code, text)
+	}
+	c.write(text)
 }
 
 // refuse answers a log-in that failed; the last attempt ends the connection.

@@ -55,7 +55,8 @@ func (s *session) change(arg string, code int) {
 		s.fail(fs.ErrPermission)
 	default:
 		s.params.cwd = p
-		s.send(s.note(code, p) + line(code, quoted(p)+" is the current folder."))
+		s.hold(s.note(code, p))
+		s.tell(code, quoted(p)+" is the current folder.")
 	}
 }
 

@@ -21,7 +21,7 @@ type Identity interface {
 	Login(ctx context.Context, ses *identity.Session, l identity.Login) (identity.Credentials, error)
 	LoginAnonymous(ctx context.Context, ses *identity.Session, a identity.Anonymous) (identity.Credentials, error)
 	Forget(ses *identity.Session)
-	Announced(ses *identity.Session, p identity.Place) []identity.Announcement
+	AnnouncedSince(ses *identity.Session, p identity.Place, seen int64) (list []identity.Announcement, now int64)
 	Policy
 }
 

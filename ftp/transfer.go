@@ -414,6 +414,9 @@ func (s *session) ended(t *transfer) {
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if t.err == nil {
+		s.held += s.news(a.code)
+	}
 	s.answer(a, t.aborts)
 	s.busy = nil
 	s.transferred, s.quiet = s.idleSince, s.idleSince

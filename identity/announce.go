@@ -20,6 +20,8 @@ type announcements struct {
 	list atomic.Pointer[[]Announcement] // the oldest first; nobody changes it; never nil
 	on   []func(Announcement)           // set before Run
 
+	begins atomic.Int64 // how many have begun since the start
+
 	mu    sync.Mutex          // held while list is changed; guards what follows
 	begun map[string]struct{} // those that roads have been told of
 }
@@ -49,6 +51,36 @@ func (s *Service) loadAnnouncements(ctx context.Context) error {
 			list = append(list, a)
 		case AnnouncementScheduled:
 			list = append(list, a)
+		}
+	}
+	s.announced.list.Store(&list)
+	return nil
+}
+
+// pollAnnouncements takes over what another process has published, changed or ended. Those that have begun
+// are begun by the next sweep.
+func (s *Service) pollAnnouncements(ctx context.Context) error {
+	s.announced.mu.Lock()
+	defer s.announced.mu.Unlock()
+	all, err := s.store.Announcements(ctx)
+	if err != nil {
+		return err
+	}
+	at, begins := s.now(), map[string]int64{}
+	var list []Announcement
+	for _, a := range *s.announced.list.Load() {
+		begins[a.ID] = a.begins
+		if a.Preview() {
+			list = append(list, a)
+		}
+	}
+	for _, a := range all {
+		switch a.State(at) {
+		case AnnouncementActive, AnnouncementScheduled:
+			a.begins = begins[a.ID]
+			list = append(list, a)
+		default:
+			delete(s.announced.begun, a.ID)
 		}
 	}
 	s.announced.list.Store(&list)
@@ -99,13 +131,21 @@ func (s *Service) addAnnouncement(ctx context.Context, by Actor, a *Announcement
 			return err
 		}
 		e.note(EventAnnounce, a.ID, nil, a.fields())
-		return e.PutAnnouncement(ctx, *a)
+		return putAnnouncement(ctx, e, *a)
 	})
 	if err == nil {
 		list := append(slices.Clone(now), *a)
 		s.announced.list.Store(&list)
 	}
 	return err
+}
+
+// putAnnouncement stores one and lets other processes hear of it.
+func putAnnouncement(ctx context.Context, e *edit, a Announcement) error {
+	if err := e.PutAnnouncement(ctx, a); err != nil {
+		return err
+	}
+	return e.TouchServer(ctx)
 }
 
 func countFunc(list []Announcement, is func(*Announcement) bool) (n int) {
@@ -193,7 +233,7 @@ func (s *Service) EndAnnouncement(ctx context.Context, by Actor, id string) erro
 	a.EndedAt, a.EndedBy = s.now().UTC().Truncate(timeUnit), by.User
 	err := s.edit(ctx, by, func(e *edit) error {
 		e.note(EventAnnounceEnd, a.ID, a.fields(), nil)
-		return e.PutAnnouncement(ctx, a)
+		return putAnnouncement(ctx, e, a)
 	})
 	if err != nil {
 		return err
@@ -217,6 +257,7 @@ func (s *Service) beginAnnouncements() {
 		state := a.State(at)
 		if _, told := s.announced.begun[a.ID]; state == AnnouncementActive && !told {
 			s.announced.begun[a.ID] = struct{}{}
+			a.begins = s.announced.begins.Load() + int64(len(begin)) + 1
 			begin = append(begin, a)
 		}
 		if state == AnnouncementOver {
@@ -225,8 +266,9 @@ func (s *Service) beginAnnouncements() {
 		}
 		list = append(list, a)
 	}
-	if len(list) < len(now) {
+	if len(list) < len(now) || len(begin) > 0 {
 		s.announced.list.Store(&list)
+		s.announced.begins.Add(int64(len(begin))) // after the list: who sees the number finds them
 	}
 	s.announced.mu.Unlock()
 	for _, a := range begin {
@@ -262,6 +304,17 @@ func (s *Service) Announced(ses *Session, p Place) (out []Announcement) {
 		}
 	}
 	return out
+}
+
+// AnnouncedSince is Announced without what had begun when it returned seen; -1 for all. Where nothing has, it
+// costs next to nothing.
+func (s *Service) AnnouncedSince(ses *Session, p Place, seen int64) (list []Announcement, now int64) {
+	now = s.announced.begins.Load()
+	if now == seen {
+		return nil, now
+	}
+	list = s.Announced(ses, p)
+	return slices.DeleteFunc(list, func(a Announcement) bool { return a.begins <= seen }), now
 }
 
 // Holds reports whether an announcement is still to be told.

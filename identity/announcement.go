@@ -22,7 +22,8 @@ type Announcement struct {
 	EndedAt   time.Time // zero: nobody has ended it
 	EndedBy   string
 
-	only UserID // of a preview: who is told
+	only   UserID // of a preview: who is told
+	begins int64  // which one it was to begin since the start; 0: before that, or not yet
 }
 
 // Place is where people are told.

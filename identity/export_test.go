@@ -81,3 +81,6 @@ func BannedBy(prefixes []string, lifted int, a netip.Addr) bool {
 	}
 	return l.of(a) != nil
 }
+
+// SweepAnnouncements begins those whose time has come.
+func (s *Service) SweepAnnouncements(ctx context.Context) { s.sweepAnnouncements(ctx) }

@@ -115,6 +115,7 @@ func (s *Service) SetMaintenance(ctx context.Context, by Actor, c MaintenanceCha
 	}
 	s.maintaining.Lock()
 	defer s.maintaining.Unlock()
+	var next keptMaintenance
 	err = s.edit(ctx, by, func(e *edit) error {
 		was, err := readMaintenance(ctx, e)
 		if err != nil {
@@ -123,32 +124,66 @@ func (s *Service) SetMaintenance(ctx context.Context, by Actor, c MaintenanceCha
 		if was.On && now.On {
 			now.Since, now.By = was.Since, was.By
 		}
-		if now == was {
+		if next = (keptMaintenance{Maintenance: now}); now.On {
+			next.EndedAt = was.EndedAt
+			if c.End {
+				next.EndedAt = s.now().UTC().Truncate(timeUnit)
+			}
+		}
+		if next == was {
 			return nil
 		}
-		event := EventMaintenanceOn
-		if !now.On {
-			event = EventMaintenanceOff
+		if now != was.Maintenance {
+			event := EventMaintenanceOn
+			if !now.On {
+				event = EventMaintenanceOff
+			}
+			e.note(event, "server", was.fields(), now.fields())
 		}
-		e.note(event, "server", was.fields(), now.fields())
 		value := ""
 		if now.On {
-			b, err := json.Marshal(now)
+			b, err := json.Marshal(next)
 			if err != nil {
 				return fmt.Errorf("writing the maintenance: %w", err)
 			}
 			value = string(b)
 		}
-		return e.PutSetting(ctx, maintenanceSetting, value)
+		if err := e.PutSetting(ctx, maintenanceSetting, value); err != nil {
+			return err
+		}
+		return e.TouchServer(ctx)
 	})
 	if err != nil {
 		return now, 0, err
 	}
-	s.setMaintenance(now)
+	s.setMaintenance(next)
 	if now.On && c.End {
 		ended = s.endForMaintenance(&now, by)
 	}
 	return now, ended, nil
+}
+
+// keptMaintenance is what the store has. EndedAt is when somebody ended the sessions that would get no log-in,
+// for the other nodes to end theirs.
+type keptMaintenance struct {
+	Maintenance
+	EndedAt time.Time `json:"ended_at,omitzero"`
+}
+
+// pollMaintenance takes over what another process has begun, changed or ended.
+func (s *Service) pollMaintenance(ctx context.Context) error {
+	s.maintaining.Lock()
+	defer s.maintaining.Unlock()
+	m, err := readMaintenance(ctx, s.store)
+	if err != nil || m == s.maintained {
+		return err
+	}
+	end := m.On && m.EndedAt.After(s.maintained.EndedAt)
+	s.setMaintenance(m)
+	if end {
+		s.endForMaintenance(&m.Maintenance, Actor{User: m.By, Via: ViaServer})
+	}
+	return nil
 }
 
 // maintenanceOf checks a change.
@@ -188,14 +223,16 @@ func (m Maintenance) fields() fields {
 }
 
 // setMaintenance lets it take effect: log-ins that have been let in before are listed when it returns.
-func (s *Service) setMaintenance(m Maintenance) {
+// s.maintaining is held.
+func (s *Service) setMaintenance(m keptMaintenance) {
+	s.maintained = m
 	s.truth.Lock()
 	defer s.truth.Unlock()
-	s.maintenance.Store(&m)
+	s.maintenance.Store(&m.Maintenance)
 }
 
 // readMaintenance reads what the store has.
-func readMaintenance(ctx context.Context, r StoreReader) (m Maintenance, err error) {
+func readMaintenance(ctx context.Context, r StoreReader) (m keptMaintenance, err error) {
 	text, err := r.Setting(ctx, maintenanceSetting)
 	if errors.Is(err, ErrNotFound) || err == nil && text == "" {
 		return m, nil
@@ -213,7 +250,8 @@ func readMaintenance(ctx context.Context, r StoreReader) (m Maintenance, err err
 func (s *Service) loadMaintenance(ctx context.Context) error {
 	m, err := readMaintenance(ctx, s.store)
 	if err == nil {
-		s.maintenance.Store(&m)
+		s.maintained = m
+		s.maintenance.Store(&m.Maintenance)
 	}
 	return err
 }

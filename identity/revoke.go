@@ -227,6 +227,12 @@ func (s *Service) poll(ctx context.Context) error {
 	if err := s.pollRules(ctx); err != nil {
 		return err
 	}
+	if err := s.pollMaintenance(ctx); err != nil {
+		return err
+	}
+	if err := s.pollAnnouncements(ctx); err != nil {
+		return err
+	}
 	for {
 		changed, err := s.store.AccountsChanged(ctx, s.seq, pollPage)
 		if err != nil {

@@ -161,6 +161,7 @@ type Service struct {
 	onChange               []func(context.Context, []UserID)
 	tunable                atomic.Pointer[Tunable]
 	maintenance            atomic.Pointer[Maintenance] // never nil
+	maintained             keptMaintenance             // as the store had it last; guarded by maintaining
 	announced              *announcements
 	announceSwept          time.Time  // Run's alone
 	maintaining            sync.Mutex // held while it is changed; before truth

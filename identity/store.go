@@ -193,6 +193,8 @@ type StoreWriter interface {
 	RemoveRulesOf(ctx context.Context, id UserID) (int, error)
 	// TouchRules gives the rules the next ChangeSeq; writers of rules wait for one another from then on.
 	TouchRules(ctx context.Context) error
+	// TouchServer takes the next ChangeSeq for what no account has: maintenance, announcements.
+	TouchServer(ctx context.Context) error
 
 	PutBrowserSession(ctx context.Context, r BrowserRow) error // by ID
 	RemoveBrowserSessions(ctx context.Context, ids ...string) error

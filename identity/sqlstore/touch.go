@@ -22,3 +22,9 @@ func (w *writer) Touch(ctx context.Context, ids ...identity.UserID) error {
 	}
 	return nil
 }
+
+// TouchServer implements identity.StoreWriter.
+func (w *writer) TouchServer(ctx context.Context) error {
+	_, err := w.nextChange(ctx)
+	return err
+}

@@ -82,6 +82,11 @@ func rules(t *testing.T, s identity.Store) {
 	if v := version(t, s); v <= last {
 		t.Errorf("touching left the version at %d", v)
 	}
+	was, err := s.ChangeSeq(t.Context())
+	write(t, s, func(ctx context.Context, w identity.StoreWriter) error { return w.TouchServer(ctx) })
+	if now, nerr := s.ChangeSeq(t.Context()); err != nil || nerr != nil || now != was+1 {
+		t.Errorf("after a change of the server the sequence is %d, and was %d: %v %v", now, was, err, nerr)
+	}
 }
 
 func version(t *testing.T, s identity.Store) int64 {
