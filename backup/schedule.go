@@ -63,9 +63,6 @@ func (s *Service) Run(ctx context.Context) {
 	s.sweep()
 	defer func() { _ = s.Wait(context.WithoutCancel(ctx)) }()
 	defer func() { _ = s.Cancel() }() // ErrIdle is as good
-	if s.o.Schedule == nil {
-		return
-	}
 	tick := time.NewTimer(settleFor)
 	defer tick.Stop()
 	if _, err := s.Due(s.o.Source.Now()); err != nil { // remembers since when there is a schedule
@@ -80,6 +77,26 @@ func (s *Service) Run(ctx context.Context) {
 			tick.Reset(lookEvery)
 		}
 	}
+}
+
+// SetSchedule changes when one is made each day; nil: never again. What another time would have been this day
+// is not made up for: the new schedule begins now.
+func (s *Service) SetSchedule(c *Clock) error {
+	was := s.schedule.Load()
+	if c == nil || was != nil && *was == *c {
+		s.schedule.Store(c)
+		return nil
+	}
+	st, err := s.served()
+	if err != nil {
+		return err
+	}
+	st.Since = s.o.Source.Now().UTC()
+	if err := s.remember(st); err != nil {
+		return err
+	}
+	s.schedule.Store(c)
+	return nil
 }
 
 // Look makes a backup if one is due, and waits for it.
@@ -111,7 +128,8 @@ func (s *Service) Look(ctx context.Context) {
 // Due reports whether the schedule wants a backup now. The first time that it is asked is remembered: a
 // schedule is not late before it began.
 func (s *Service) Due(now time.Time) (bool, error) {
-	if s.o.Schedule == nil {
+	clock := s.schedule.Load()
+	if clock == nil {
 		return false, nil
 	}
 	st, err := s.served()
@@ -122,7 +140,7 @@ func (s *Service) Due(now time.Time) (bool, error) {
 		st.Since = now.UTC()
 		return false, s.remember(st)
 	}
-	last := s.o.Schedule.Before(now)
+	last := clock.Before(now)
 	return last.After(st.Since) && last.After(st.Tried), nil
 }
 

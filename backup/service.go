@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -82,7 +83,7 @@ type Options struct {
 	Source   Source
 	Dir      string // of the archives
 	Keep     int    // scheduled ones that stay
-	Schedule *Clock // nil: none
+	Schedule *Clock // nil: none; SetSchedule changes it
 	State    string // a file that remembers when the schedule was served
 	Log      *slog.Logger
 	Done     func(context.Context, Event) // may be nil
@@ -92,7 +93,8 @@ type Options struct {
 
 // Service makes backups, one at a time, and looks after those that were made.
 type Service struct {
-	o Options
+	o        Options
+	schedule atomic.Pointer[Clock] // nil: none
 
 	mu    sync.Mutex // guards what follows
 	state State
@@ -108,7 +110,9 @@ func NewService(o Options) *Service {
 	if o.Room == nil {
 		o.Room = roomOf
 	}
-	return &Service{o: o}
+	s := &Service{o: o}
+	s.schedule.Store(o.Schedule)
+	return s
 }
 
 func roomOf(dir string) (free, all int64, err error) {
@@ -134,10 +138,11 @@ func (s *Service) Dir() string { return s.o.Dir }
 
 // Schedule is when one is made each day; "" is never. Keep is how many of those stay.
 func (s *Service) Schedule() (at string, keep int) {
-	if s.o.Schedule == nil {
+	c := s.schedule.Load()
+	if c == nil {
 		return "", s.o.Keep
 	}
-	return s.o.Schedule.String(), s.o.Keep
+	return c.String(), s.o.Keep
 }
 
 // State says what is done now.

@@ -248,6 +248,32 @@ func TestSchedule(t *testing.T) {
 			t.Errorf("%s: %v", step.at, got)
 		}
 	}
+	// Another schedule begins when it is set: its time of this day was before.
+	for _, step := range []struct {
+		at   string
+		set  *backup.Clock
+		last string
+	}{
+		{"2026-03-10T14:00:00Z", &backup.Clock{Hour: 13}, "20260309"},
+		{"2026-03-11T12:59:00Z", &backup.Clock{Hour: 13}, "20260309"}, // the same
+		{"2026-03-11T13:00:00Z", &backup.Clock{Hour: 13}, "20260311"},
+		{"2026-03-12T14:00:00Z", nil, "20260311"},
+		{"2026-03-13T14:00:00Z", &backup.Clock{Hour: 15}, "20260311"},
+		{"2026-03-13T15:00:00Z", &backup.Clock{Hour: 15}, "20260313"},
+	} {
+		at, err := time.Parse(time.RFC3339, step.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now = at
+		if err := s.SetSchedule(step.set); err != nil {
+			t.Fatal(err)
+		}
+		s.Look(t.Context())
+		if got := names(t, s); !strings.Contains(got[0], step.last) {
+			t.Errorf("%s: %v", step.at, got)
+		}
+	}
 	for _, text := range []string{"3", "25:00", "03:60", "3:00pm", ""} {
 		if c, err := backup.ParseClock(text); err == nil {
 			t.Errorf("%q is %s", text, c)

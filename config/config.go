@@ -284,7 +284,7 @@ type Database struct {
 
 // Backup is the section [backup].
 type Backup struct {
-	Schedule  string   `toml:"schedule" default:"03:00" dev:"off" type:"clock" doc:"when a backup is made each day, by the clock of this machine; off: never" note:"One that was missed, as the server did not run, is made soon after its start. None is made where it would fill the disk."`
+	Schedule  string   `toml:"schedule" default:"03:00" dev:"off" type:"clock" live:"true" doc:"when a backup is made each day, by the clock of this machine; off: never" note:"One that was missed, as the server did not run, is made soon after its start. None is made where it would fill the disk."`
 	Keep      int      `toml:"keep" default:"7" min:"1" doc:"how many of those stay; what was made by hand stays until it is removed"`
 	To        string   `toml:"to" default:"backups" type:"path" doc:"the folder of backups, relative to data_dir; better one on another disk"`
 	EncryptTo []string `toml:"encrypt_to" type:"recipient" example:"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudt3nlasvt6a8g" doc:"public keys of age, any of whose private ones opens a backup; empty: not encrypted" note:"age-keygen -o backup.key makes a pair. Keep the private key elsewhere: a backup that is lost with its key is lost."`

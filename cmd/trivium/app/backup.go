@@ -92,12 +92,10 @@ func newBackups(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, s *identity.S
 	}
 	o := backup.Options{Source: source, Dir: cfg.BackupDir(), Keep: cfg.Backup.Keep, State: filepath.Join(cfg.DataDir, backupState), Log: log,
 		Done: func(ctx context.Context, e backup.Event) { recordBackup(ctx, s, log, e) }}
-	if at := cfg.Backup.Schedule; bool(live) && at != "" && at != "off" {
-		c, err := backup.ParseClock(at)
-		if err != nil {
-			return nil, fmt.Errorf("backup.schedule: %q %w", at, err)
+	if live {
+		if o.Schedule, err = backupSchedule(cfg); err != nil {
+			return nil, err
 		}
-		o.Schedule = &c
 	}
 	b := backup.NewService(o)
 	if live {
@@ -109,6 +107,19 @@ func newBackups(lc fx.Lifecycle, cfg *config.Config, db *sqldb.DB, s *identity.S
 		return b.Wait(ctx)
 	}})
 	return b, nil
+}
+
+// backupSchedule is backup.schedule; nil: none is made by itself.
+func backupSchedule(cfg *config.Config) (*backup.Clock, error) {
+	at := cfg.Backup.Schedule
+	if at == "" || at == "off" {
+		return nil, nil
+	}
+	c, err := backup.ParseClock(at)
+	if err != nil {
+		return nil, fmt.Errorf("backup.schedule: %q %w", at, err)
+	}
+	return &c, nil
 }
 
 // recordBackup puts what came of a backup into the audit log.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"sync"
 
+	"trivium/backup"
 	"trivium/config"
 	"trivium/identity"
 	identitystore "trivium/identity/sqlstore"
@@ -25,6 +26,7 @@ type liveSource struct {
 type liveConfig struct {
 	src      liveSource
 	identity *identity.Service
+	backups  *backup.Service
 	log      *slog.Logger
 	started  *config.Config
 	also     func() error // what else is read again; set before the first Reload
@@ -33,8 +35,8 @@ type liveConfig struct {
 	now *config.Config
 }
 
-func newLive(cfg *config.Config, src liveSource, s *identity.Service, log *slog.Logger) *liveConfig {
-	l := &liveConfig{src: src, identity: s, log: log, started: cfg, now: cfg, also: func() error { return nil }}
+func newLive(cfg *config.Config, src liveSource, s *identity.Service, b *backup.Service, log *slog.Logger) *liveConfig {
+	l := &liveConfig{src: src, identity: s, backups: b, log: log, started: cfg, now: cfg, also: func() error { return nil }}
 	s.OnSetting(func(key, _ string, _ bool) {
 		if config.Live(key) {
 			l.chosenChanged()
@@ -90,6 +92,13 @@ func (l *liveConfig) apply(cfg *config.Config) {
 		l.src.level.Set(logLevel(cfg.Log.Level))
 	}
 	l.identity.Tune(tunable(cfg))
+	c, err := backupSchedule(cfg)
+	if err == nil && l.src.load != nil { // a command beside a stopped server has no schedule
+		err = l.backups.SetSchedule(c)
+	}
+	if err != nil {
+		l.log.Error("the schedule of backups stays as it was", "event", "config.error", "err", err)
+	}
 }
 
 // tunable are the live keys that identity keeps.

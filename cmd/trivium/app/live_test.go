@@ -104,6 +104,8 @@ func TestLiveConfiguration(t *testing.T) {
 	}{
 		{"a live key", "limits.sessions", "7", http.StatusNoContent},
 		{"the level of the log", "log.level", "error", http.StatusNoContent},
+		{"when backups are made", "backup.schedule", "04:30", http.StatusNoContent},
+		{"no time of day", "backup.schedule", "25:00", http.StatusUnprocessableEntity},
 		{"no number", "limits.sessions", "many", http.StatusUnprocessableEntity},
 		{"a key of the start", "ftp.listen", ":21", http.StatusUnprocessableEntity},
 		{"no key", "log.nosuch", "x", http.StatusUnprocessableEntity},
@@ -116,6 +118,25 @@ func TestLiveConfiguration(t *testing.T) {
 	if e := entry(c, "limits.sessions"); e.Layer != config.LayerSet || fmt.Sprint(e.Value) != "7" {
 		t.Errorf("after it was set: %+v", e)
 	}
+	scheduled := func() string {
+		t.Helper()
+		var b struct{ Schedule string }
+		getJSON(t, c, "/backups", &b)
+		return b.Schedule
+	}
+	if got := scheduled(); got != "04:30" {
+		t.Errorf("backups are made at %q", got)
+	}
+	if status, text := do(c, http.MethodPut, "/config/backup.schedule", `{"value":"off"}`); status != http.StatusNoContent || scheduled() != "" {
+		t.Errorf("%d %s; backups are made at %q", status, text, scheduled())
+	}
+	if status, text := do(c, http.MethodDelete, "/config/backup.schedule", ""); status != http.StatusNoContent {
+		t.Errorf("%d %s", status, text)
+	}
+	write("[backup]\nschedule = \"05:00\"\n[limits]\nsessions = 100\n")
+	if status, text := do(c, http.MethodPost, "/config/reload", ""); status != http.StatusOK || scheduled() != "05:00" {
+		t.Errorf("%d %s; after the reload backups are made at %q", status, text, scheduled())
+	}
 	write("[limits]\nsesions = 100\n")
 	if status, text := do(c, http.MethodPost, "/config/reload", ""); status != http.StatusConflict || !strings.Contains(text, "trivium.toml:2") || !strings.Contains(text, "sessions") {
 		t.Errorf("a broken file: %d %s", status, text)
@@ -123,7 +144,7 @@ func TestLiveConfiguration(t *testing.T) {
 	if e := entry(c, "limits.sessions"); fmt.Sprint(e.Value) != "7" {
 		t.Errorf("after a broken file: %+v", e)
 	}
-	write("site_name = \"Else\"\n[limits]\nsessions = 100\nban_after = 3\n")
+	write("site_name = \"Else\"\n[backup]\nschedule = \"05:00\"\n[limits]\nsessions = 100\nban_after = 3\n")
 	if _, text := do(c, http.MethodGet, "/config/pending", ""); !strings.Contains(text, "site_name") || !strings.Contains(text, "limits.ban_after") || strings.Contains(text, "limits.sessions\"") {
 		t.Errorf("pending: %s", text)
 	}
