@@ -86,12 +86,12 @@ func TestBelowTemplate(t *testing.T) {
 	}
 }
 
-// No address of any page with everything in it stays where it was, in any language.
 // notAddresses are attributes with words of people in them, and paths of the tree.
 var notAddresses = map[string]bool{"value": true, "title": true, "alt": true, "aria-label": true, "data-name": true, "data-confirm": true, "data-label": true, "data-upload": true, "d": true, "data-folder": true, "data-below": true}
 
 var attributes = regexp.MustCompile(`\s([a-z-]+)="([^"]*)"`)
 
+// No address of any page with everything in it stays where it was, in any language.
 func TestEveryPageBelow(t *testing.T) {
 	assets, err := loadAssets()
 	if err != nil {
