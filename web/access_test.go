@@ -219,7 +219,7 @@ func TestPolicyRaisesARoute(t *testing.T) {
 	if home := user.get("/"); strings.Contains(home.body, `href="/admin`) {
 		t.Error("a link into the administration")
 	}
-	root.get("/").expect(t, http.StatusOK, `<span>Users</span>`, `<span>Sessions</span>`, `<span>Audit log</span>`)
+	root.get("/").expect(t, http.StatusOK, `<span>Users</span>`, `<span>My sessions</span>`, `<span>Sessions</span>`, `<span>Audit log</span>`)
 }
 
 // Without anonymous sessions (identity.anonymous_web = false) the log-in form still works.

@@ -373,12 +373,13 @@ func (s *Server) postPolicyApply(v *visit) error {
 }
 
 func (s *Server) postPolicyUndo(v *visit) error {
+	to := policyPath(v.form("group"))
 	r, err := s.opt.Identity.UndoRules(v.ctx(), v.actor())
 	if errors.Is(err, identity.ErrNotFound) {
-		return v.sorry("/admin/policy", "admin_policy.nothing_was_taken_back_there_is")
+		return v.sorry(to, "admin_policy.nothing_was_taken_back_there_is")
 	}
 	if err != nil {
-		return v.refused("/admin/policy", "admin_policy.nothing_was_taken_back", err)
+		return v.refused(to, "admin_policy.nothing_was_taken_back", err)
 	}
-	return v.done("/admin/policy", "admin_policy.rules_are_as_before", len(r.Rules))
+	return v.done(to, "admin_policy.rules_are_as_before", len(r.Rules))
 }

@@ -136,7 +136,10 @@ func TestPolicyPage(t *testing.T) {
 	if a := admin.get("/admin/policy"); strings.Contains(a.body, undo) {
 		t.Error("an administrator may undo what another one did")
 	}
-	root.post("/admin/policy", "/admin/policy/undo").expect(t, http.StatusSeeOther)
+	back := root.post("/admin/policy", "/admin/policy/undo", "group", "ftp").expect(t, http.StatusSeeOther)
+	if to := back.Header.Get("Location"); to != "/admin/policy?group=ftp" {
+		t.Errorf("the undo leads to %q", to)
+	}
 	user.get("/tokens").expect(t, http.StatusOK)
 	root.get("/admin/policy").expect(t, http.StatusOK, "1 rule is as before.")
 

@@ -461,6 +461,14 @@ func (p *page) StampOf(t *time.Time) stamp {
 
 type stamp struct{ ISO, Exact, Relative string }
 
+// Near is how far away it is; "" where that is said by the date, as of what is far away.
+func (s stamp) Near() string {
+	if strings.HasPrefix(s.Exact, s.Relative) {
+		return ""
+	}
+	return s.Relative
+}
+
 // whenIn is the template "time" as a value, for texts that have one in their middle.
 func whenIn(words *text.Language) func(stamp) template.HTML {
 	return func(s stamp) template.HTML {

@@ -99,7 +99,7 @@ func (s *Server) table() []route {
 		{Method: http.MethodDelete, Path: "/s/:code/*", Level: identity.LevelAnonymous, Page: "share", handle: s.deleteDrop},
 		{Method: http.MethodOptions, Path: "/s/:code", Level: identity.LevelAnonymous, Page: "share", handle: s.optionsShared},
 
-		{Method: get, Path: "/sessions", Level: in, Page: "sessions", nav: "Sessions", icon: "sessions", handle: s.getSessions},
+		{Method: get, Path: "/sessions", Level: in, Page: "sessions", nav: "My sessions", icon: "sessions", handle: s.getSessions},
 		{Method: get, Path: "/sessions/events", Level: in, Page: "sessions", handle: s.getSessionEvents},
 		{Method: post, Path: "/sessions/sign-out", Level: in, Page: "sessions", handle: s.postSignOut},
 		{Method: post, Path: "/sessions/:id/end", Level: in, Page: "sessions", handle: s.postEndSession},
