@@ -36,12 +36,6 @@ type chatBench struct {
 	servers []*chatServer
 }
 
-// chatFigure is one kind of measurement, of any server.
-type chatFigure struct {
-	name, about string
-	run         func(b *chatBench, s *chatServer) error
-}
-
 func chatFigures() []chatFigure {
 	return []chatFigure{
 		{"messages", "chat: messages between 50 pairs, 1, 8 and 50 under way in each, over TLS", (*chatBench).messages},
@@ -77,29 +71,17 @@ func (o *options) compareChat(ctx context.Context, figures []chatFigure) error {
 	if err != nil {
 		return err
 	}
-	begin := time.Now()
-	for round := range o.rounds {
-		for _, f := range figures {
-			for i := range b.servers {
-				s := b.servers[(i+round)%len(b.servers)] // nobody is always the first
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				if !s.does(f.name) {
-					continue
-				}
-				if s.again != nil { // each figure finds a server that has just started
-					if err := s.again(); err != nil {
-						return fmt.Errorf("%s: %w", s.name, err)
-					}
-				}
-				settle()
-				if err := f.run(b, s); err != nil {
-					fmt.Fprintf(os.Stderr, "bench %s: %s: %v\n", f.name, s.name, err)
-				}
+	err = inTurn(ctx, o.rounds, "chat: ", figures, b.servers, func(f chatFigure, s *chatServer) error {
+		if s.again != nil { // each figure finds a server that has just started
+			if err := s.again(); err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
 			}
 		}
-		fmt.Fprintf(os.Stderr, "chat: round %d of %d done after %.0f s\n", round+1, o.rounds, time.Since(begin).Seconds())
+		take(f, b, s, &s.target)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	fmt.Printf("\nchat, %v each, median of %d; servers that take turns; ratios: 1.00 is the same, more is better\n\n", o.long, o.rounds)
 	b.table.print(os.Stdout)

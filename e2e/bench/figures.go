@@ -19,12 +19,19 @@ type bench struct {
 	idle  int   // sessions
 }
 
-// figure is one kind of measurement, of any server.
-type figure struct {
-	name  string
-	about string
-	run   func(b *bench, t *target) error
+// figureOf is one kind of measurement, of any server, in a run B.
+type figureOf[B, S any] struct {
+	name, about string
+	run         func(b *B, s *S) error
 }
+
+type (
+	figure     = figureOf[bench, target]
+	chatFigure = figureOf[chatBench, chatServer]
+	webFigure  = figureOf[webBench, webServer]
+)
+
+func (f figureOf[B, S]) title() (name, about string) { return f.name, f.about }
 
 // compared are the figures that are taken of all servers, one after the other, round after round.
 func compared() []figure {

@@ -114,14 +114,9 @@ func (o *options) alone() []single {
 // describe lists the figures.
 func describe() string {
 	var b strings.Builder
-	for _, f := range compared() {
-		fmt.Fprintf(&b, "  %-10s %s\n", f.name, f.about)
-	}
-	for _, f := range chatFigures() {
-		fmt.Fprintf(&b, "  %-10s %s\n", f.name, f.about)
-	}
-	for _, f := range webFigures() {
-		fmt.Fprintf(&b, "  %-10s %s\n", f.name, f.about)
+	for _, f := range ofServers() {
+		name, about := f.title()
+		fmt.Fprintf(&b, "  %-10s %s\n", name, about)
 	}
 	for _, f := range new(options).alone() {
 		fmt.Fprintf(&b, "  %-10s %s (ours alone)\n", f.name, f.about)
@@ -160,51 +155,87 @@ func (o *options) run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
-	var figures []figure
-	for _, f := range compared() {
-		if o.wants(f.name) {
-			figures = append(figures, f)
-		}
-	}
-	if len(figures) > 0 {
+	if figures := wanted(o, compared()); len(figures) > 0 {
 		if err := o.compare(ctx, figures); err != nil {
 			return err
 		}
 	}
-	var chat []chatFigure
-	for _, f := range chatFigures() {
-		if o.wants(f.name) {
-			chat = append(chat, f)
-		}
-	}
-	if len(chat) > 0 {
-		if err := o.compareChat(ctx, chat); err != nil {
+	if figures := wanted(o, chatFigures()); len(figures) > 0 {
+		if err := o.compareChat(ctx, figures); err != nil {
 			return err
 		}
 	}
-	var web []webFigure
-	for _, f := range webFigures() {
+	if figures := wanted(o, webFigures()); len(figures) > 0 {
+		return o.compareWeb(ctx, figures)
+	}
+	return nil
+}
+
+// wanted are those of a list that are to be taken.
+func wanted[B, S any](o *options, list []figureOf[B, S]) (some []figureOf[B, S]) {
+	for _, f := range list {
 		if o.wants(f.name) {
-			web = append(web, f)
+			some = append(some, f)
 		}
 	}
-	if len(web) == 0 {
-		return nil
+	return some
+}
+
+// ofServers are the figures that are taken of more servers than ours.
+func ofServers() (all []interface{ title() (name, about string) }) {
+	for _, f := range compared() {
+		all = append(all, f)
 	}
-	return o.compareWeb(ctx, web)
+	for _, f := range chatFigures() {
+		all = append(all, f)
+	}
+	for _, f := range webFigures() {
+		all = append(all, f)
+	}
+	return all
+}
+
+// inTurn takes figures of all servers, which take turns, round after round; an error of do ends that.
+func inTurn[B, S any, P interface {
+	*S
+	does(figure string) bool
+}](ctx context.Context, rounds int, road string, figures []figureOf[B, S], servers []P, do func(f figureOf[B, S], s *S) error) error {
+	begin := time.Now()
+	for round := range rounds {
+		for _, f := range figures {
+			for i := range servers {
+				s := servers[(i+round)%len(servers)] // nobody is always the first
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				if !s.does(f.name) {
+					continue
+				}
+				if err := do(f, s); err != nil {
+					return err
+				}
+			}
+		}
+		fmt.Fprintf(os.Stderr, "%sround %d of %d done after %.0f s\n", road, round+1, rounds, time.Since(begin).Seconds())
+	}
+	return nil
+}
+
+// take takes a figure when the machine has come to rest; what goes wrong with one server is no reason to know
+// nothing of the others.
+func take[B, S any](f figureOf[B, S], b *B, s *S, t *target) {
+	settle()
+	if err := f.run(b, s); err != nil {
+		fmt.Fprintf(os.Stderr, "bench %s: %s: %v\n", f.name, t.name, err)
+	}
 }
 
 // known refuses names that mean nothing.
 func (o *options) known() error {
 	var names []string
-	for _, f := range compared() {
-		names = append(names, f.name)
-	}
-	for _, f := range chatFigures() {
-		names = append(names, f.name)
-	}
-	for _, f := range webFigures() {
-		names = append(names, f.name)
+	for _, f := range ofServers() {
+		name, _ := f.title()
+		names = append(names, name)
 	}
 	for _, f := range o.alone() {
 		names = append(names, f.name)
@@ -248,23 +279,14 @@ func (o *options) compare(ctx context.Context, figures []figure) error {
 	for _, t := range targets {
 		b.table.names = append(b.table.names, t.name)
 	}
-	begin := time.Now()
-	for round := range o.rounds {
-		for _, f := range figures {
-			for i := range targets {
-				t := targets[(i+round)%len(targets)] // nobody is always the first
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				if !t.does(f.name) {
-					continue
-				}
-				if err := f.run(b, t); err != nil {
-					fmt.Fprintf(os.Stderr, "bench %s: %v\n", f.name, err) // a peer's fault is no reason to know nothing of the others
-				}
-			}
+	err = inTurn(ctx, o.rounds, "", figures, targets, func(f figure, t *target) error {
+		if err := f.run(b, t); err != nil {
+			fmt.Fprintf(os.Stderr, "bench %s: %v\n", f.name, err) // a peer's fault is no reason to know nothing of the others
 		}
-		fmt.Fprintf(os.Stderr, "round %d of %d done after %.0f s\n", round+1, o.rounds, time.Since(begin).Seconds())
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	fmt.Printf("\n%d MiB, median of %d; servers that take turns; ratios: 1.00 is the same, more is better\n\n", o.size>>20, o.rounds)
 	b.table.print(os.Stdout)

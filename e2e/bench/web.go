@@ -41,12 +41,6 @@ type webBench struct {
 	servers []*webServer
 }
 
-// webFigure is one kind of measurement, of any server.
-type webFigure struct {
-	name, about string
-	run         func(b *webBench, s *webServer) error
-}
-
 func webFigures() []webFigure {
 	return []webFigure{
 		{"pages", "web: pages of somebody who is logged in, packed, 8 connections, clear", (*webBench).pages},
@@ -96,24 +90,12 @@ func (o *options) compareWeb(ctx context.Context, figures []webFigure) error {
 			return err
 		}
 	}
-	begin := time.Now()
-	for round := range o.rounds {
-		for _, f := range figures {
-			for i := range b.servers {
-				s := b.servers[(i+round)%len(b.servers)] // nobody is always the first
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				if !s.does(f.name) {
-					continue
-				}
-				settle()
-				if err := f.run(b, s); err != nil {
-					fmt.Fprintf(os.Stderr, "bench %s: %s: %v\n", f.name, s.name, err)
-				}
-			}
-		}
-		fmt.Fprintf(os.Stderr, "web: round %d of %d done after %.0f s\n", round+1, o.rounds, time.Since(begin).Seconds())
+	err = inTurn(ctx, o.rounds, "web: ", figures, b.servers, func(f webFigure, s *webServer) error {
+		take(f, b, s, &s.target)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	fmt.Printf("\nweb, %v each, %d MiB, median of %d; servers that take turns; ratios: 1.00 is the same, more is better\n\n", o.long, o.size>>20, o.rounds)
 	b.table.print(os.Stdout)

@@ -37,6 +37,23 @@ func (s *webServer) surf() (*surfer, error) {
 	return &surfer{conn: conn, r: bufio.NewReaderSize(conn, block), host: s.addr}, nil
 }
 
+// surfers are n connections; shut closes those that there are, on an error too.
+func (s *webServer) surfers(n int) (all []*surfer, shut func(), err error) {
+	shut = func() {
+		for _, c := range all {
+			c.close()
+		}
+	}
+	for range n {
+		c, err := s.surf()
+		if err != nil {
+			return all, shut, err
+		}
+		all = append(all, c)
+	}
+	return all, shut, nil
+}
+
 // head is a request as a browser sends it.
 func (c *surfer) head(method, path, cookie string, more ...string) []byte {
 	lines := []string{method + " " + path + " HTTP/1.1", "Host: " + c.host, "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",

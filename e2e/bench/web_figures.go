@@ -28,14 +28,10 @@ const (
 
 // hammer asks for one page again and again.
 func (b *webBench) hammer(s *webServer, title, path, cookie string) error {
-	all := make([]*surfer, webConns)
-	for i := range all {
-		c, err := s.surf()
-		if err != nil {
-			return err
-		}
-		defer c.close()
-		all[i] = c
+	all, shut, err := s.surfers(webConns)
+	defer shut()
+	if err != nil {
+		return err
 	}
 	var done, size atomic.Int64
 	ask := func(long time.Duration) error {
@@ -167,14 +163,10 @@ func (s *webServer) assets() (string, error) {
 
 // bulk moves -size bytes over some connections.
 func (b *webBench) bulk(s *webServer, what string, streams int, fn func(i int, c *surfer, n int64) error) error {
-	all := make([]*surfer, streams)
-	for i := range all {
-		c, err := s.surf()
-		if err != nil {
-			return err
-		}
-		defer c.close()
-		all[i] = c
+	all, shut, err := s.surfers(streams)
+	defer shut()
+	if err != nil {
+		return err
 	}
 	n := b.size / int64(streams)
 	wall, cpu, err := s.timed(func() error {
