@@ -43,7 +43,7 @@ test: ## every test, under the race detector
 	@test -n "$(RACE)" || echo "gcc is not installed: the tests run without the race detector (apt-get install gcc libc6-dev)"
 	$(GO) test $(RACE) -shuffle=on -timeout 30m ./e2e ./web ./...
 	@echo; echo "Programs from outside that some tests need:"; \
-	for p in lftp curl chromium profanity tmux go-sendxmpp strace ncftpput tnftp wput rclone litmus cadaver versitygw pebble; do command -v $$p >/dev/null && echo "  $$p: there" || echo "  $$p: not installed, its tests were skipped"; done; \
+	for p in lftp curl chromium profanity tmux go-sendxmpp strace ncftpput tnftp wput rclone litmus cadaver versitygw pebble nginx caddy; do command -v $$p >/dev/null && echo "  $$p: there" || echo "  $$p: not installed, its tests were skipped"; done; \
 	for m in slixmpp aioxmpp; do /usr/bin/python3 -c "import $$m" 2>/dev/null && echo "  $$m: there" || echo "  $$m: not installed, its tests were skipped"; done
 
 e2e: ## the stories and attacks alone: the real binary, real clients

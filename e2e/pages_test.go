@@ -38,7 +38,9 @@ func openPages(t *testing.T) *pages {
 	}
 	t.Setenv("TRIVIUM_FILES_TRASH_DAYS", "21")
 	// Wrong log-ins are among the checks, and all come from one address.
-	p.args = []string{"--config", p.file, "--set", "web.listen=" + freePort(t), "--set", "limits.ban_after=0", "--set", "limits.unauthenticated_per_address=0"}
+	listen := freePort(t)
+	p.args = []string{"--config", p.file, "--set", "web.listen=" + listen, "--set", "web.public_url=http://localhost:" + port(listen), "--set", "provider.enabled=true",
+		"--set", "web.webhooks_private=true", "--set", "limits.ban_after=0", "--set", "limits.unauthenticated_per_address=0"}
 	p.start(t)
 	t.Cleanup(func() {
 		if err := p.s.stop(); err != nil {
@@ -134,6 +136,7 @@ func TestPages(t *testing.T) {
 			{"35 36 configuration", (*pages).configuration},
 			{"37 doctor", (*pages).doctorPage},
 			{"attack: stored text", (*pages).storedText},
+			{"attack: stored text elsewhere", (*pages).storedElsewhere},
 			{"attack: session ended in an upload", (*pages).endedUpload},
 			{"attack: zip given up", (*pages).cancelledZip},
 			{"13 38 39 40 pages of visitors", (*pages).looksOfVisitors},
