@@ -33,16 +33,16 @@ func (c *Caps) offer(ses *identity.Session) []byte { return c.own.of(ses).featur
 
 // of is what a session sees, hashed.
 func (o *own) of(ses *identity.Session) offered {
-	children := string(o.router.Describe(context.Background(), ses))
+	children := o.router.Describe(context.Background(), ses)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	x, ok := o.offered[children]
+	x, ok := o.offered[string(children)]
 	if !ok {
-		x = hashed(children)
+		x = hashed(string(children))
 		if o.offered == nil || len(o.offered) >= maxOffered {
 			o.offered = map[string]offered{}
 		}
-		o.offered[children] = x
+		o.offered[string(children)] = x
 	}
 	return x
 }

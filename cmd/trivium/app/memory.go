@@ -53,7 +53,7 @@ type rest struct {
 
 	last     uint64    // allocated when it was looked at last
 	baseline uint64    // allocated when memory was given back last
-	given    time.Time // when
+	given    time.Time // when; zero: not yet
 }
 
 // heapUse is what the runtime says of the heap: bytes allocated since the start, and those that live as of the
@@ -61,9 +61,9 @@ type rest struct {
 type heapUse struct{ allocated, live uint64 }
 
 // newRest begins from now.
-func newRest(now time.Time, read func() heapUse, give func()) *rest {
+func newRest(read func() heapUse, give func()) *rest {
 	u := read()
-	return &rest{read: read, give: give, last: u.allocated, baseline: u.allocated, given: now}
+	return &rest{read: read, give: give, last: u.allocated, baseline: u.allocated}
 }
 
 // look decides at one moment.
@@ -90,7 +90,7 @@ func runtimeUse() func() heapUse {
 
 // restNowAndThen gives memory back while the server rests, until ctx ends.
 func restNowAndThen(ctx context.Context) {
-	r := newRest(time.Now(), runtimeUse(), func() {
+	r := newRest(runtimeUse(), func() {
 		debug.FreeOSMemory()
 		releaseProgram()
 	})

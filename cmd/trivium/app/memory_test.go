@@ -11,7 +11,7 @@ func TestRest(t *testing.T) {
 	const mib = 1 << 20
 	now := time.Unix(1000, 0)
 	u, given := heapUse{allocated: 100 * mib, live: 80 * mib}, 0
-	r := newRest(now, func() heapUse { return u }, func() { given++ })
+	r := newRest(func() heapUse { return u }, func() { given++ })
 	for _, step := range []struct {
 		name    string
 		grown   uint64
