@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"trivium/config"
-	"trivium/web/text"
 )
 
 func TestBelow(t *testing.T) {
@@ -93,19 +92,8 @@ var attributes = regexp.MustCompile(`\s([a-z-]+)="([^"]*)"`)
 
 // No address of any page with everything in it stays where it was, in any language.
 func TestEveryPageBelow(t *testing.T) {
-	assets, err := loadAssets()
-	if err != nil {
-		t.Fatal(err)
-	}
-	languages, _, err := text.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const root = below("/below")
-	r, err := newRenderer(assets, languages, root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, languages := testRenderer(t, root)
 	for name, both := range views() {
 		// Where nothing is known, as with the first of these, some forms have the last part of their address alone.
 		for _, words := range languages.Languages() {

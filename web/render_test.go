@@ -186,7 +186,9 @@ func views() map[string][2]any {
 	}
 }
 
-func TestPagesRender(t *testing.T) {
+// testRenderer renders the pages of a server below a path, and has the languages that they are in.
+func testRenderer(t *testing.T, root below) (*renderer, *text.Set) {
+	t.Helper()
 	assets, err := loadAssets()
 	if err != nil {
 		t.Fatal(err)
@@ -195,10 +197,15 @@ func TestPagesRender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := newRenderer(assets, languages, "")
+	r, err := newRenderer(assets, languages, root)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r, languages
+}
+
+func TestPagesRender(t *testing.T) {
+	r, languages := testRenderer(t, "")
 	all := views()
 	maps.Copy(all, factorViews(fullPage()))
 	for name := range r.sets[r.english] {
