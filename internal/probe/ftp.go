@@ -36,7 +36,7 @@ type ftpProbe struct {
 	*run
 	t     FTPTarget
 	conn  reached
-	wire  net.Conn // conn, or TLS over it
+	wire  wire // conn, or TLS over it
 	lines *bufio.Reader
 	conf  *tls.Config
 	trust *trust // nil: no TLS
@@ -44,14 +44,7 @@ type ftpProbe struct {
 }
 
 // close says goodbye without waiting.
-func (p *ftpProbe) close() {
-	if p.wire != nil {
-		_ = p.wire.SetDeadline(time.Now().Add(time.Second))
-		_, _ = io.WriteString(p.wire, "QUIT\r\n")
-		_ = p.wire.Close()
-		p.wire = nil
-	}
-}
+func (p *ftpProbe) close() { p.wire.leave("QUIT\r\n") }
 
 // control is the connection and the greeting (RFC 959 section 5.4).
 func (p *ftpProbe) control() {
@@ -71,10 +64,8 @@ func (p *ftpProbe) control() {
 }
 
 func (p *ftpProbe) use(ctx context.Context, c net.Conn) {
-	p.wire, p.lines = c, bufio.NewReaderSize(c, 4096)
-	if d, ok := ctx.Deadline(); ok {
-		_ = c.SetDeadline(d)
-	}
+	p.wire.Conn, p.lines = c, bufio.NewReaderSize(c, 4096)
+	p.wire.deadline(ctx)
 }
 
 func (p *ftpProbe) greeting(ctx context.Context, s *Step) {
@@ -97,7 +88,7 @@ func (p *ftpProbe) greeting(ctx context.Context, s *Step) {
 // secure is AUTH TLS (RFC 4217 section 4), or TLS from the first byte.
 func (p *ftpProbe) secure() {
 	p.step("tls", "TLS", func(ctx context.Context, s *Step) {
-		p.deadline(ctx)
+		p.wire.deadline(ctx)
 		switch p.t.TLS {
 		case "none":
 			s.warn("FTP is without TLS here: passwords and files cross the network in the clear.", "Set ftp.tls = \"required\".")
@@ -133,7 +124,7 @@ func (p *ftpProbe) secure() {
 // login is USER and PASS with the throw-away password.
 func (p *ftpProbe) login() {
 	p.step("login", "Log-in", func(ctx context.Context, s *Step) {
-		p.deadline(ctx)
+		p.wire.deadline(ctx)
 		if p.t.Secret == nil {
 			s.skip("there is no account to log in with")
 			p.stuck = "needs a log-in"
@@ -190,7 +181,7 @@ func (p *ftpProbe) setUp(s *Step) error {
 // passive is PASV (RFC 959 section 4.1.2), the address that it announces, and a listing.
 func (p *ftpProbe) passive() {
 	p.step("passive", "Passive data (PASV)", func(ctx context.Context, s *Step) {
-		p.deadline(ctx)
+		p.wire.deadline(ctx)
 		to := p.conn.addr()
 		if !to.Is4() {
 			s.skip("connected over IPv6, for which there is EPSV")
@@ -285,7 +276,7 @@ func (p *ftpProbe) greets(ctx context.Context, s *Step, addr netip.Addr) bool {
 // extended is EPSV (RFC 2428 section 3), which says a port alone.
 func (p *ftpProbe) extended() {
 	p.step("extended", "Passive data (EPSV)", func(ctx context.Context, s *Step) {
-		p.deadline(ctx)
+		p.wire.deadline(ctx)
 		if err := p.setUp(s); err != nil {
 			p.broken(s, err)
 			return
@@ -393,12 +384,6 @@ func (p *ftpProbe) implicit() {
 		p.greeting(ctx, s)
 		p.close()
 	})
-}
-
-func (p *ftpProbe) deadline(ctx context.Context) {
-	if d, ok := ctx.Deadline(); ok && p.wire != nil {
-		_ = p.wire.SetDeadline(d)
-	}
 }
 
 // broken says that the control connection is gone.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"time"
@@ -104,6 +105,26 @@ type run struct {
 	target Target
 	report func(Step)
 	stuck  string // why nothing further can be tried; "" while it can
+}
+
+// wire is a connection on which a probe talks; nil while there is none.
+type wire struct{ net.Conn }
+
+// leave says goodbye without waiting.
+func (w *wire) leave(bye string) {
+	if w.Conn != nil {
+		_ = w.SetDeadline(time.Now().Add(time.Second))
+		_, _ = io.WriteString(w, bye)
+		_ = w.Close()
+		w.Conn = nil
+	}
+}
+
+// deadline is that of ctx.
+func (w *wire) deadline(ctx context.Context) {
+	if d, ok := ctx.Deadline(); ok && w.Conn != nil {
+		_ = w.SetDeadline(d)
+	}
 }
 
 // begin bounds the whole probe; done must be called.

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/xdg-go/scram"
 )
@@ -41,20 +40,13 @@ type xmppProbe struct {
 	t          XMPPTarget
 	host, port string // where SRV says
 	conn       reached
-	wire       net.Conn
+	wire       wire
 	xml        *xml.Decoder
 	trust      *trust
 	offered    streamFeatures
 }
 
-func (p *xmppProbe) close() {
-	if p.wire != nil {
-		_ = p.wire.SetDeadline(time.Now().Add(time.Second))
-		_, _ = io.WriteString(p.wire, "</stream:stream>")
-		_ = p.wire.Close()
-		p.wire = nil
-	}
-}
+func (p *xmppProbe) close() { p.wire.leave("</stream:stream>") }
 
 // srv asks for the records that say where the server is (RFC 6120 section 3.2.1, XEP-0368).
 func (p *xmppProbe) srv() {
@@ -139,20 +131,14 @@ func (p *xmppProbe) connect() {
 }
 
 func (p *xmppProbe) use(ctx context.Context, c net.Conn) {
-	p.wire = c
-	p.deadline(ctx)
-}
-
-func (p *xmppProbe) deadline(ctx context.Context) {
-	if d, ok := ctx.Deadline(); ok {
-		_ = p.wire.SetDeadline(d)
-	}
+	p.wire.Conn = c
+	p.wire.deadline(ctx)
 }
 
 // secure is STARTTLS (RFC 6120 section 5) or TLS from the first byte.
 func (p *xmppProbe) secure() {
 	p.step("tls", "TLS", func(ctx context.Context, s *Step) {
-		p.deadline(ctx)
+		p.wire.deadline(ctx)
 		var alpn []string
 		if p.t.TLS == "direct" {
 			alpn = []string{"xmpp-client"}
@@ -190,7 +176,7 @@ func (p *xmppProbe) secure() {
 // features is the stream under TLS and what it offers.
 func (p *xmppProbe) features() {
 	p.step("features", "Stream", func(ctx context.Context, s *Step) {
-		p.deadline(ctx)
+		p.wire.deadline(ctx)
 		var err error
 		if p.offered, err = p.open(s); err != nil {
 			p.broken(s, err)
@@ -208,7 +194,7 @@ func (p *xmppProbe) features() {
 // login is SASL (RFC 6120 section 6): SCRAM where it is offered, as clients do.
 func (p *xmppProbe) login() {
 	p.step("login", "Log-in", func(ctx context.Context, s *Step) {
-		p.deadline(ctx)
+		p.wire.deadline(ctx)
 		if p.t.Secret == nil {
 			s.skip("there is no account to log in with")
 			p.stuck = "needs a log-in"
@@ -303,7 +289,7 @@ func (p *xmppProbe) scram(s *Step) (refused string, err error) {
 // bind makes the session (RFC 6120 section 7).
 func (p *xmppProbe) bind() {
 	p.step("bind", "Session", func(ctx context.Context, s *Step) {
-		p.deadline(ctx)
+		p.wire.deadline(ctx)
 		if _, err := p.open(s); err != nil {
 			p.broken(s, err)
 			return
