@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -39,6 +41,48 @@ func TestManualNamesTests(t *testing.T) {
 			if !there[string(m[1])] {
 				t.Errorf("%s names %s, which is nowhere", page, m[1])
 			}
+		}
+	}
+}
+
+// TestChecksOfPages: each of the forty checks has its row, and each part of TestPages that the table names is there.
+func TestChecksOfPages(t *testing.T) {
+	table, err := os.ReadFile("e2e/CHECKS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("e2e/pages_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string // of subtests
+	for _, m := range regexp.MustCompile(`\{"([^"]+)", \(\*pages\)|t\.Run\("([^"]+)"`).FindAllStringSubmatch(string(source), -1) {
+		names = append(names, m[1]+m[2])
+	}
+	named := func(part string) bool {
+		part = strings.ReplaceAll(part, "_", " ")
+		return slices.ContainsFunc(names, func(n string) bool {
+			return strings.HasPrefix(n, part) || regexp.MustCompile(`^(\d\d )*`+regexp.QuoteMeta(part)+` `).MatchString(n)
+		})
+	}
+	rows := map[string]bool{}
+	for _, line := range strings.Split(string(table), "\n") {
+		cells := strings.Split(line, "|")
+		if len(cells) == 5 {
+			for _, n := range regexp.MustCompile(`\b\d+\b`).FindAllString(cells[1], -1) {
+				rows[n] = true
+			}
+		}
+		_, after, found := strings.Cut(line, "`TestPages`")
+		for _, m := range regexp.MustCompile(`/((attack:_)?[a-z0-9_]+)`).FindAllStringSubmatch(after, -1) {
+			if found && !named(m[1]) {
+				t.Errorf("the table names TestPages/%s, which is not there: %s", m[1], line)
+			}
+		}
+	}
+	for n := 1; n <= 40; n++ {
+		if !rows[strconv.Itoa(n)] {
+			t.Errorf("check %d has no row", n)
 		}
 	}
 }
