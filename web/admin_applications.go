@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"trivium/identity"
+	"trivium/web/text"
 )
 
 type applicationsView struct {
@@ -46,7 +47,7 @@ type claimBox struct {
 }
 
 // newApplicationForm shows an application; the zero one is new.
-func newApplicationForm(a identity.Application) applicationForm {
+func newApplicationForm(words *text.Language, a identity.Application) applicationForm {
 	f := applicationForm{New: a.ID == "", Consent: a.Consent, Factor: a.Factor,
 		Name:            field{ID: "name", Name: "name", Label: "common.name", Type: "text", Value: a.Name, Required: true, Help: "admin_applications.people_read_it_when_they_log"},
 		AppID:           field{ID: "app-id", Name: "id", Label: "admin_applications.client_id", Type: "text", Value: a.ID, Help: "admin_applications.may_stay_empty_it_is_made"},
@@ -60,7 +61,7 @@ func newApplicationForm(a identity.Application) applicationForm {
 	levels := []option{{Value: "0", Label: "admin_applications.any"}}
 	for _, l := range identity.Levels() {
 		if l.Holdable() {
-			levels = append(levels, option{Value: levelNumber(l), Label: levelLabel(nil, l)})
+			levels = append(levels, option{Value: levelNumber(l), Label: levelLabel(words, l)})
 		}
 	}
 	f.Level = field{ID: "level", Name: "level", Label: "admin_applications.level_needed", Options: levels}.choose(levelNumber(a.Level))
@@ -118,7 +119,7 @@ func (f *applicationForm) wrong(p *page, err error) (int, error) {
 }
 
 func (s *Server) getApplications(v *visit) error {
-	return s.showApplications(v, http.StatusOK, &applicationsView{Form: newApplicationForm(identity.Application{})})
+	return s.showApplications(v, http.StatusOK, &applicationsView{Form: newApplicationForm(v.words, identity.Application{})})
 }
 
 func (s *Server) showApplications(v *visit, status int, view *applicationsView) error {
@@ -139,7 +140,7 @@ func (s *Server) showApplications(v *visit, status int, view *applicationsView) 
 }
 
 func (s *Server) postNewApplication(v *visit) error {
-	view := &applicationsView{Form: newApplicationForm(identity.Application{})}
+	view := &applicationsView{Form: newApplicationForm(v.words, identity.Application{})}
 	a, public, err := view.Form.read(v)
 	var secret identity.Secret
 	if err == nil {
@@ -152,7 +153,7 @@ func (s *Server) postNewApplication(v *visit) error {
 		}
 		return s.showApplications(v, status, view)
 	}
-	return s.showApplication(v, http.StatusOK, &applicationView{App: a, Fresh: secret, Form: newApplicationForm(a)})
+	return s.showApplication(v, http.StatusOK, &applicationView{App: a, Fresh: secret, Form: newApplicationForm(v.words, a)})
 }
 
 // chosen is the application of the address.
@@ -165,7 +166,7 @@ func (s *Server) getApplication(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return s.showApplication(v, http.StatusOK, &applicationView{App: a, Form: newApplicationForm(a)})
+	return s.showApplication(v, http.StatusOK, &applicationView{App: a, Form: newApplicationForm(v.words, a)})
 }
 
 func (s *Server) showApplication(v *visit, status int, view *applicationView) error {
@@ -184,7 +185,7 @@ func (s *Server) postApplication(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := &applicationView{App: was, Form: newApplicationForm(was)}
+	view := &applicationView{App: was, Form: newApplicationForm(v.words, was)}
 	a, _, err := view.Form.read(v)
 	if err == nil {
 		_, err = s.opt.Identity.ChangeApplication(v.ctx(), v.actor(), was.ID, func(x *identity.Application) { *x = a })
@@ -208,7 +209,7 @@ func (s *Server) postApplicationSecret(v *visit) error {
 	if err != nil {
 		return v.refused(pathOf("admin", "applications", a.ID), "admin_applications.there_is_no_new_secret", err)
 	}
-	return s.showApplication(v, http.StatusOK, &applicationView{App: a, Fresh: secret, Form: newApplicationForm(a)})
+	return s.showApplication(v, http.StatusOK, &applicationView{App: a, Fresh: secret, Form: newApplicationForm(v.words, a)})
 }
 
 func (s *Server) postRemoveApplication(v *visit) error {

@@ -65,7 +65,7 @@ var banTimes = []struct {
 	d     time.Duration
 	label string
 }{{15 * time.Minute, "admin_bans.15_minutes"}, {time.Hour, "admin_bans.1_hour"}, {6 * time.Hour, "admin_bans.6_hours"}, {24 * time.Hour, "admin_bans.1_day"},
-	{7 * 24 * time.Hour, "7 days"}, {30 * 24 * time.Hour, "30 days"}, {365 * 24 * time.Hour, "1 year"}}
+	{7 * 24 * time.Hour, "admin_bans.7_days"}, {30 * 24 * time.Hour, "admin_bans.30_days"}, {365 * 24 * time.Hour, "admin_bans.1_year"}}
 
 func (s *Server) newBansView(v *visit) *bansView {
 	view := &bansView{MayBan: v.level.Allows(identity.LevelModerator), MayLift: v.level.Allows(identity.LevelAdmin),

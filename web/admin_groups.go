@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"trivium/identity"
+	"trivium/web/text"
 )
 
 // What a group form may be wrong about, beyond identity's own errors.
@@ -49,7 +50,7 @@ func (s *Server) showGroups(v *visit, status int, view *groupsView) error {
 		r := groupRow{Name: s.display(g.Name, g.Domain), GID: g.GID}
 		r.Path = pathOf("admin", "groups", r.Name)
 		r.Folder, r.Roster, r.Room = !g.NoFolder, !g.NoRoster, g.Room
-		r.Levels = memberLevels(g.MemberLevel, v.level)
+		r.Levels = memberLevels(v.words, g.MemberLevel, v.level)
 		for _, m := range g.Members {
 			r.Members = append(r.Members, string(m.Login))
 		}
@@ -84,11 +85,11 @@ func (s *Server) postNewGroup(v *visit) error {
 }
 
 // memberLevels are the levels that the visitor may have a group give, and the one that it gives.
-func memberLevels(now, by identity.Level) []option {
+func memberLevels(words *text.Language, now, by identity.Level) []option {
 	out := []option{{Value: "0", Label: "admin_groups.the_servers_default", Selected: now == identity.LevelNone}}
 	for _, l := range identity.Levels() {
 		if l.Holdable() && (l < by || by == identity.LevelRoot || l == now) {
-			out = append(out, option{Value: strconv.Itoa(int(l)), Label: l.String() + " " + strconv.Itoa(int(l)), Selected: l == now})
+			out = append(out, option{Value: strconv.Itoa(int(l)), Label: levelWord(words, l) + " " + levelNumber(l), Selected: l == now})
 		}
 	}
 	return out

@@ -140,7 +140,7 @@ func (s *Server) newImportView(v *visit) *importView {
 		UIDs: field{ID: "uids", Name: "uids", Label: "admin_import.numbers_of_users", Options: []option{{Value: "keep", Label: "admin_import.keep_new_ones_where_they_are"},
 			{Value: "must", Label: "admin_import.keep_one_that_is_taken_is"}, {Value: "new", Label: "admin_import.new_ones"}}},
 		MinUID: field{ID: "min_uid", Name: "min_uid", Label: "admin_import.lowest_uid", Type: "number", Help: "admin_import.who_has_a_lower_one_is"},
-		Level:  field{ID: "level", Name: "level", Label: "common.level", Options: append(levels, levelOptions(v.level)...), Help: "admin_import.of_accounts_that_say_none"},
+		Level:  field{ID: "level", Name: "level", Label: "common.level", Options: append(levels, levelOptions(v.words, v.level)...), Help: "admin_import.of_accounts_that_say_none"},
 		Domain: field{ID: "domain", Name: "domain", Label: "admin_import.domain", Type: "text", Autocomplete: "off", Help: v.T("admin_import.of_logins_without", s.opt.Domain)},
 	}
 }

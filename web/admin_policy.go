@@ -227,7 +227,7 @@ func newPolicyRow(words *text.Language, e identity.CatalogueEntry, stored map[st
 	r.Select = rulePrefix + was + ":" + r.Resource
 	r.Options = append(r.Options, option{Value: "", Label: "admin_policy.no_rule_here", Selected: was == ""})
 	for _, l := range identity.Levels() {
-		o := option{Value: strconv.Itoa(int(l)), Label: l.String() + " " + strconv.Itoa(int(l))}
+		o := option{Value: strconv.Itoa(int(l)), Label: levelWord(words, l) + " " + levelNumber(l)}
 		if l == identity.LevelNobody {
 			o.Label = "admin_policy.never_nobody_125"
 		}

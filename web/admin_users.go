@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"trivium/identity"
+	"trivium/web/text"
 )
 
 type usersView struct {
@@ -35,16 +36,16 @@ func (s *Server) newUsersView(v *visit) *usersView {
 	return &usersView{
 		Login:    field{ID: "login", Name: "login", Label: "admin_users.user_name", Type: "text", Autocomplete: "off", Required: true, Help: "admin_users.letters_digits_and_are_allowed_it"},
 		Password: newPasswordField("password", "common.password"),
-		Level:    field{ID: "level", Name: "level", Label: "common.level", Options: levelOptions(v.level)}.choose("10"),
+		Level:    field{ID: "level", Name: "level", Label: "common.level", Options: levelOptions(v.words, v.level)}.choose("10"),
 		Groups:   field{ID: "groups", Name: "groups", Label: "common.groups", Type: "text", Help: "admin_users.names_of_further_groups_with_spaces"},
 	}
 }
 
 // levelOptions are the levels that somebody may give: those below one's own, for ROOT all.
-func levelOptions(own identity.Level) (list []option) {
+func levelOptions(words *text.Language, own identity.Level) (list []option) {
 	for _, l := range identity.Levels() {
 		if l.Holdable() && (l < own || own == identity.LevelRoot) {
-			list = append(list, option{Value: levelNumber(l), Label: levelLabel(nil, l)})
+			list = append(list, option{Value: levelNumber(l), Label: levelLabel(words, l)})
 		}
 	}
 	return list
@@ -68,7 +69,7 @@ func (s *Server) showUsers(v *visit, status int, view *usersView) error {
 	view.Query, view.Group = f.Text, f.Group
 	view.Filtered = f.Text != "" || f.Group != "" || f.State != "" || f.Level != nil || f.Factor != nil
 	view.Levels = []option{{Label: "admin_users.all_levels"}}
-	for _, o := range levelOptions(identity.LevelRoot) {
+	for _, o := range levelOptions(v.words, identity.LevelRoot) {
 		o.Selected = f.Level != nil && levelNumber(*f.Level) == o.Value
 		view.Levels = append(view.Levels, o)
 	}
@@ -231,7 +232,7 @@ func (s *Server) showUser(v *visit, status int, a identity.Account, pv *accountV
 	c := s.card(a)
 	view := &userView{Account: c, Address: string(a.Login) + "@" + a.Domain, Base: userPath(c.User), Own: a.ID == v.creds.UserID, Root: v.level == identity.LevelRoot,
 		Name: pv.Name, Email: pv.Email, Phone: pv.Phone, About: pv.About, Lang: pv.Lang, TimeZone: pv.TimeZone, Formats: pv.Formats,
-		LevelField:  field{ID: "level", Name: "level", Label: "common.level", Options: levelOptions(v.level)}.choose(levelNumber(a.Level)),
+		LevelField:  field{ID: "level", Name: "level", Label: "common.level", Options: levelOptions(v.words, v.level)}.choose(levelNumber(a.Level)),
 		GroupsField: field{ID: "groups", Name: "groups", Label: "admin_users.further_groups", Type: "text", Value: strings.Join(c.Groups, " "), Help: "admin_users.names_with_spaces_between_what_is"},
 		Password:    newPasswordField("password", "admin_users.new_password")}
 	view.Problems = pv.Problems

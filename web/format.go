@@ -81,8 +81,10 @@ func levelNumber(l identity.Level) string { return strconv.Itoa(int(l)) }
 
 // levelLabel is a level as people read it: staff (30).
 func levelLabel(words *text.Language, l identity.Level) string {
-	if key := "level." + strings.ReplaceAll(l.String(), "-", "_"); words.Has(key) {
-		return words.T(key) + " (" + levelNumber(l) + ")"
-	}
-	return l.String() + " (" + levelNumber(l) + ")"
+	return levelWord(words, l) + " (" + levelNumber(l) + ")"
+}
+
+// levelWord is what a level is called.
+func levelWord(words *text.Language, l identity.Level) string {
+	return wordOf(words, "level."+strings.ReplaceAll(l.String(), "-", "_"), l.String())
 }

@@ -277,11 +277,14 @@ func (s *Server) loginAttempts(v *visit, user string) ([]auditRow, error) {
 // copiedIn is the markup of an address that can be copied. There are a score of them on the page, for which a
 // template would take a third of its time.
 func copiedIn(words *text.Language) func(copyField) template.HTML {
-	button := template.HTMLEscapeString(words.T("home.copy"))
+	button, within := template.HTMLEscapeString(words.T("home.copy")), strings.ToLower
+	if !strings.HasPrefix(words.Tag, "en") { // nouns begin with a capital in some languages
+		within = func(label string) string { return label }
+	}
 	return func(c copyField) template.HTML {
 		id, label, value := template.HTMLEscapeString(c.ID), template.HTMLEscapeString(c.Label), template.HTMLEscapeString(c.Value)
 		return template.HTML("\n" + `<div class="field copy-field"><label for="` + id + `">` + label + "</label>\n" + //nolint:gosec // escaped
 			`<div class="copy"><input readonly id="` + id + `" value="` + value + `" data-testid="copy-value" spellcheck="false"><button type="button" data-copy="` + id + `" hidden>` +
-			button + `<span class="sr"> ` + strings.ToLower(label) + `</span></button></div><span class="print-only">` + value + `</span></div>`)
+			button + `<span class="sr"> ` + within(label) + `</span></button></div><span class="print-only">` + value + `</span></div>`)
 	}
 }

@@ -65,13 +65,18 @@ func (p *page) changed(name, value string) string {
 	if t, err := time.Parse(time.RFC3339, value); err == nil {
 		return p.Stamp(t).Exact
 	}
-	if n, err := strconv.ParseInt(value, 10, 64); err == nil && (name == "bytes" || name == "quota_bytes") {
-		return p.words.Bytes(n)
+	if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+		switch name {
+		case "bytes", "quota_bytes", "member_bytes":
+			return p.words.Bytes(n)
+		case "upload_rate", "download_rate":
+			return p.words.Bytes(n) + "/s"
+		}
 	}
 	switch {
 	case value == "yes":
 		return p.T("event.yes")
-	case name == "level":
+	case name == "level" || name == "member_level":
 		return wordOf(p.words, "level."+strings.ReplaceAll(value, "-", "_"), value)
 	case name == "state":
 		return wordOf(p.words, "event.state_"+value, value)

@@ -21,7 +21,7 @@ func newSetupView() *setupView {
 	return &setupView{
 		Login: field{ID: "login", Name: "login", Label: "setup.user_name", Type: "text", Autocomplete: "username", Required: true, Focus: true,
 			Help: "setup.of_the_administrator_letters_digits_and"},
-		Password: newPasswordField("password", "Password"),
+		Password: newPasswordField("password", "common.password"),
 	}
 }
 

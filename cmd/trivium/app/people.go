@@ -116,6 +116,9 @@ type noticeView struct {
 	Removed                                                                bool
 }
 
+// byNobody stands for who acts without an account: the command line on the server's own machine.
+const byNobody = "local"
+
 // words are the subject and the text of a notice, in the person's language where there are texts in it.
 func (t *teller) words(n identity.Notice) (subject, body string, err error) {
 	tag, _ := language.MatchStrings(t.languages, n.Profile.Lang)
@@ -128,10 +131,18 @@ func (t *teller) words(n identity.Notice) (subject, body string, err error) {
 	if err != nil {
 		zone = time.UTC
 	}
-	const form = "2006-01-02 15:04 MST"
+	form, err := render(texts, "moment", noticeView{})
+	if err != nil {
+		return "", "", err
+	}
 	view := noticeView{Account: string(n.Login), When: n.At.In(zone).Format(form), Until: n.Until.In(zone).Format(form),
 		Road: string(n.Protocol), Client: flat(n.Client), Remote: flat(n.Remote), By: flat(n.By), Base: t.base(), Site: t.site, Code: n.Code.Reveal(),
 		What: flat(n.What), Removed: n.Removed}
+	if view.By == byNobody {
+		if view.By, err = render(texts, "administration", view); err != nil {
+			return "", "", err
+		}
+	}
 	if n.Domain != t.domain {
 		view.Account += "@" + n.Domain
 	}
