@@ -294,6 +294,7 @@ func TestFindings(t *testing.T) {
 		"the certificate of example.org expires in 13 days":                       "das Zertifikat von example.org läuft in 13 Tagen ab",
 		"the certificate of example.org expires in 1 day":                         "das Zertifikat von example.org läuft in 1 Tag ab",
 		"1 of 2 administrators has no second factor":                              "1 von 2 Administratoren ohne zweiten Faktor",
+		"59.9 GB free for the data directory":                                     "59,9\u00a0GB frei für das Datenverzeichnis",
 		"Connection: 192.0.2.1:5222 answers":                                      "Verbindung: 192.0.2.1:5222 antwortet",
 		"no data connection to port 50000: no answer in time":                     "keine Datenverbindung zu Port 50000: keine Antwort in der Zeit",
 		`needs "Control connection", which failed`:                                "braucht „Steuerverbindung“, was fehlgeschlagen ist",

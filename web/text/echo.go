@@ -44,12 +44,23 @@ func (l *Language) echo(section, english string, depth int) string {
 			case strings.HasPrefix(name, "said") && depth > 1:
 				args[i] = l.echo(section, text, depth-1)
 			default:
-				args[i] = text
+				args[i] = l.measured(text)
 			}
 		}
 		return l.T(e.key, args...)
 	}
 	return english
+}
+
+var measure = regexp.MustCompile(`^([0-9]+)\.([0-9]+) ?([kMGT]?B|m?s)$`)
+
+// measured writes a size or a time that a service has measured with the language's decimal sign.
+func (l *Language) measured(text string) string {
+	m := measure.FindStringSubmatch(text)
+	if m == nil || l.words().numbers.point == "" {
+		return text
+	}
+	return m[1] + l.words().numbers.point + m[2] + "\u00a0" + m[3]
 }
 
 // echo is an English text as a pattern.
