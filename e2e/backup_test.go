@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // store sends a file by FTP, and waits until it is acknowledged.
@@ -119,14 +118,8 @@ func TestBackupUnderLoad(t *testing.T) {
 	if status, location, _ := web.get("/sessions"); status != 303 && status != 302 || !strings.Contains(location, "/login") {
 		t.Errorf("a browser that was logged in gets %d to %q", status, location)
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		if _, err := os.Lstat(half); os.IsNotExist(err) {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("what a killed backup left is still there")
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	comesTrue(t, "what a killed backup left is gone", func() bool {
+		_, err := os.Lstat(half)
+		return os.IsNotExist(err)
+	})
 }
