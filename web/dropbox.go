@@ -1,11 +1,13 @@
 package web
 
 import (
-	"crypto/hmac"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base32"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -20,34 +22,62 @@ import (
 
 // Uploads into a drop box that can go on after a break. What a visitor sends lies among the owner's unfinished
 // uploads, so the address of each carries a proof that this visitor began it, under this link, for this file and
-// length. Nothing is listed and nothing replaced: a second file of a name gets a number.
+// length. Nothing is listed and nothing replaced: a second file of a name gets a number, and so does a second folder, which is
+// the visitor's alone then. The address has the name that the visitor gave, and the numbers sealed: it tells nobody what is there.
 const (
 	maxDropping  = 50             // unfinished uploads of a share; for one more, the one that rests longest is given up
 	dropLife     = 24 * time.Hour // after which a resting one is no longer counted
 	maxDropBoxes = 1024           // in which uploads rest, before those are forgotten in which all have rested for dropLife
-	maxDropKeep  = 100            // names that are tried for a file that shall stand beside another
+	maxDropKeep  = 100            // numbers that are tried for what shall stand beside another, before they are drawn
+	maxDropDepth = 32             // folders in one another
+	maxDropMade  = 2000           // folders that a share makes in dropLife
+	maxDropTops  = 4096           // folders of visitors whose numbers are known
 )
 
-// dropMAC is the proof in the tag of an upload: nobody else's session, and no other file, has it.
-func (s *Server) dropMAC(v *visit, x files.Share, random, p string, size int64) string {
-	m := hmac.New(sha256.New, s.dropKey)
-	m.Write([]byte(strings.Join([]string{v.browser.ID(), x.ID, random, strconv.FormatInt(size, 10), p}, "\x00")))
-	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(m.Sum(nil)[:16])
-}
-
-// dropTag is a fresh tag with its proof.
-func (s *Server) dropTag(v *visit, x files.Share, p string, size int64) string {
+// dropTag is a fresh tag for an upload, with the numbers that its file and folder got sealed in it: proof that this visitor
+// began it, for this name and length, and nothing that tells them what stands there.
+func (s *Server) dropTag(v *visit, x files.Share, n dropName, size int64) string {
 	random := newTag()
-	return random + s.dropMAC(v, x, random, p, size)
+	nonce, about := s.sealed(v, x, random, n.segs, size)
+	numbers := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, n.folder), n.file)
+	return random + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(s.dropSeal.Seal(nil, nonce, numbers, about))
 }
 
-// ownsDrop reports whether this visitor began the upload.
-func (s *Server) ownsDrop(v *visit, x files.Share, r resumable) bool {
-	n := len(newTag())
-	if len(r.tag) <= n {
-		return false
+// ownDrop reads the tag: false where this visitor did not begin that upload.
+func (s *Server) ownDrop(v *visit, x files.Share, tag string, segs []string, size int64) (dropName, bool) {
+	n := dropName{segs: segs}
+	random := len(newTag())
+	if len(tag) <= random {
+		return n, false
 	}
-	return subtle.ConstantTimeCompare([]byte(r.tag[n:]), []byte(s.dropMAC(v, x, r.tag[:n], r.path, r.size))) == 1
+	hidden, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(tag[random:])
+	if err != nil {
+		return n, false
+	}
+	nonce, about := s.sealed(v, x, tag[:random], segs, size)
+	numbers, err := s.dropSeal.Open(nil, nonce, hidden, about)
+	if err != nil || len(numbers) != 4 {
+		return n, false
+	}
+	n.folder, n.file = binary.BigEndian.Uint16(numbers), binary.BigEndian.Uint16(numbers[2:])
+	return n, true
+}
+
+// newDropSeal is what seals the numbers of uploads into drop boxes.
+func newDropSeal(secret []byte) (cipher.AEAD, error) {
+	key := sha256.Sum256(secret)
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		return nil, fmt.Errorf("making the seal of drop boxes: %w", err)
+	}
+	return cipher.NewGCM(block)
+}
+
+// sealed is what a seal is bound to: session, share, name and length. The nonce is of the tag's own random part, which is never
+// used twice.
+func (s *Server) sealed(v *visit, x files.Share, random string, segs []string, size int64) (nonce, about []byte) {
+	sum := sha256.Sum256([]byte(random))
+	return sum[:s.dropSeal.NonceSize()], []byte(strings.Join([]string{v.browser.ID(), x.ID, random, strconv.FormatInt(size, 10), strings.Join(segs, "/")}, "\x00"))
 }
 
 // dropBox is the drop box that the address names, open for this visitor. What is no drop box, or asks for its
@@ -70,15 +100,19 @@ func (s *Server) dropped(v *visit) (r resumable, tree *files.Tree, err error) {
 		return r, nil, err
 	}
 	name, ok := strings.CutPrefix(v.Request().URL.Path, "/s/"+v.param("code")+"/")
-	p, err := member(x.Path, name)
+	segs, err := dropSegments(name)
 	if !ok || err != nil {
 		return r, nil, errAbsent
 	}
-	if r, err = v.resumableAt(p); err != nil {
+	if r, err = v.resumableAt(path.Join(x.Path, name)); err != nil {
 		return r, nil, err
 	}
-	r.share = &x
-	if r.replace || !s.ownsDrop(v, x, r) {
+	n, ok := s.ownDrop(v, x, r.tag, segs, r.size)
+	if r.replace || !ok {
+		return r, nil, errAbsent
+	}
+	r.share, r.asked = &x, segs
+	if r.path, err = n.path(x.Path); err != nil {
 		return r, nil, errAbsent
 	}
 	s.drops.touch(x.ID, r, s.now())
@@ -95,25 +129,15 @@ func (s *Server) createDrop(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p, err := member(x.Path, meta["filename"])
+	segs, err := dropSegments(meta["filename"])
 	if err != nil {
 		return err
 	}
-	var u *files.Upload
-	r := resumable{size: size, share: &x}
-	for n := 1; ; n++ {
-		r.path = p
-		if n > 1 {
-			if r.path, err = files.Clean("/", numbered(p, n)); err != nil {
-				return err
-			}
-		}
-		r.tag = s.dropTag(v, x, r.path, size)
-		u, err = tree.Create(v.ctx(), r.path, r.options(0, size))
-		if err == nil || !errors.Is(err, fs.ErrExist) || n >= maxDropKeep {
-			break
-		}
-	}
+	r := resumable{size: size, share: &x, asked: segs}
+	u, err := s.openDrop(v, x, tree, segs, func(n dropName, p string) files.UploadOptions {
+		r.path, r.tag = p, s.dropTag(v, x, n, size)
+		return r.options(0, size)
+	})
 	if err != nil {
 		return dropFault(err)
 	}
@@ -180,6 +204,10 @@ func (s *Server) countDrop(v *visit, r resumable) error {
 type drops struct {
 	mu   sync.Mutex // guards open
 	open map[string][]dropping
+
+	making sync.Mutex // held while a visitor's folder is made, so that two files of it do not make two; guards what follows
+	tops   map[dropTop]dropMade
+	made   map[string]dropCount // by share
 }
 
 // dropping is one of them.
@@ -188,7 +216,9 @@ type dropping struct {
 	last      time.Time
 }
 
-func newDrops() *drops { return &drops{open: map[string][]dropping{}} }
+func newDrops() *drops {
+	return &drops{open: map[string][]dropping{}, tops: map[dropTop]dropMade{}, made: map[string]dropCount{}}
+}
 
 // add notes an upload. Where there are too many it returns the one that has rested longest, which is no
 // longer among them.
@@ -239,8 +269,10 @@ func (d *drops) remove(share, tag string) {
 	}
 }
 
-// dropAddress is the address of an upload into a drop box.
-func dropAddress(r resumable) string { return pathOf("s", r.share.Code, path.Base(r.path)) }
+// dropAddress is the address of an upload into a drop box: by the name that the visitor gave.
+func dropAddress(r resumable) string {
+	return pathOf(append([]string{"s", r.share.Code}, r.asked...)...)
+}
 
 // headShared answers for an upload; other questions about a share are those of its page.
 func (s *Server) headShared(v *visit) error {

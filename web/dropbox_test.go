@@ -119,7 +119,7 @@ func TestDropBoxAttacks(t *testing.T) {
 	own.tus(http.MethodHead, "/files/inbox/mine.txt?"+q.Encode(), nil).expect(t, http.StatusOK)
 	other.tus(http.MethodHead, "/files/inbox/mine.txt?"+q.Encode(), nil).expect(t, http.StatusUnauthorized)
 
-	for _, name := range []string{"", ".", "..", "../x", "a/b", "/etc/x", "a\x00b", "a\nb", strings.Repeat("n", 300), "\xff"} {
+	for _, name := range []string{"", ".", "..", "../x", "/etc/x", "a\x00b", "a\nb", strings.Repeat("n", 300), "\xff"} {
 		if a := v.tus(http.MethodPost, link, nil, about(name, 3, "")...); a.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("the name %q: %d", name, a.StatusCode)
 		}

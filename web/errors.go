@@ -84,6 +84,7 @@ var answers = []answer{
 	{err: errTaken, status: http.StatusConflict, title: "errors.taken_already", text: "errors.something_of_this_name_is_there"},
 	{err: fs.ErrExist, status: http.StatusConflict, title: "errors.taken_already", text: "errors.something_of_this_name_is_there"},
 
+	{err: errDropFull, status: http.StatusTooManyRequests, title: "errors.drop_full_title", text: "errors.drop_full"},
 	{err: errStreams, status: http.StatusTooManyRequests, title: "errors.too_many_live_pages", text: "errors.this_session_has_too_many_live"},
 	{err: errForeign, status: http.StatusForbidden, title: "errors.not_from_another_site", text: "errors.the_request_came_from_another_site"},
 	{err: errToken, status: http.StatusForbidden, title: "errors.the_form_is_out_of_date", text: "errors.you_logged_in_or_out_since"},

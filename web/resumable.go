@@ -56,6 +56,7 @@ type resumable struct {
 	size    int64 // of the whole file
 	replace bool
 	share   *files.Share // the drop box; nil: none
+	asked   []string     // of a drop box: folders and name as the visitor gave them
 }
 
 // resumable reads the address of an upload, and what version of tus is spoken.
@@ -87,6 +88,14 @@ func (r resumable) address() string {
 		return dropAddress(r) + "?" + q.Encode()
 	}
 	return filesHref(r.path) + "?" + q.Encode()
+}
+
+// name is what the upload is called to who sends it.
+func (r resumable) name() string {
+	if r.share != nil {
+		return r.asked[len(r.asked)-1]
+	}
+	return path.Base(r.path)
 }
 
 func (r resumable) options(offset, size int64) files.UploadOptions {
@@ -245,7 +254,7 @@ func (s *Server) headUpload(v *visit, r resumable, tree *files.Tree) (err error)
 	h := v.Response().Header()
 	h.Set("Upload-Offset", strconv.FormatInt(at, 10))
 	h.Set("Upload-Length", strconv.FormatInt(r.size, 10))
-	h.Set("Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(path.Base(r.path))))
+	h.Set("Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(r.name())))
 	return v.NoContent(http.StatusOK)
 }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/cipher"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -150,7 +151,7 @@ type Server struct {
 	streams   *streams
 	uploads   *uploads
 	drops     *drops
-	dropKey   []byte // of the proofs in the addresses of uploads into drop boxes
+	dropSeal  cipher.AEAD // of the proofs in the addresses of uploads into drop boxes
 	hub       *hub
 	overview  overview
 	imports   *imports
@@ -190,7 +191,7 @@ func New(o Options) (*Server, error) {
 	if o.SiteName == "" {
 		o.SiteName = o.Domain
 	}
-	s := &Server{opt: o, log: o.Log, now: o.Now, stopping: make(chan struct{}), flashes: newFlashes(o.Now), streams: newStreams(), uploads: newUploads(), drops: newDrops(), dropKey: o.Identity.DeriveKey("uploads into drop boxes"),
+	s := &Server{opt: o, log: o.Log, now: o.Now, stopping: make(chan struct{}), flashes: newFlashes(o.Now), streams: newStreams(), uploads: newUploads(), drops: newDrops(),
 		packer: newPacker(), drawing: make(chan struct{}, 1), hub: newHub(o.Registry), imports: &imports{now: o.Now},
 		origins: http.NewCrossOriginProtection()}
 	s.overview.series = o.Series
@@ -212,6 +213,9 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	var err error
+	if s.dropSeal, err = newDropSeal(o.Identity.DeriveKey("uploads into drop boxes")); err != nil {
+		return nil, err
+	}
 	if s.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}

@@ -220,7 +220,7 @@ func (s *Server) postShared(v *visit) error {
 	case locked:
 		return s.unlock(v, x)
 	case x.Drop && multipart:
-		return s.upload(v, tree, here, intake{dir: x.Path, adds: true, before: func() error { return s.useShare(v, x, x.Path) }})
+		return s.upload(v, tree, here, intake{dir: x.Path, share: &x, before: func() error { return s.useShare(v, x, x.Path) }})
 	case multipart || x.Drop || !x.Dir || v.form("do") != "zip":
 		return errMalformed
 	}

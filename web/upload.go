@@ -3,6 +3,8 @@ package web
 import (
 	"errors"
 	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"strings"
 
@@ -20,8 +22,8 @@ const (
 // intake is where the files of a form go.
 type intake struct {
 	dir    string
-	adds   bool         // they only add: nothing is replaced, whatever the form says
 	before func() error // asked before each file; nil: nobody
+	share  *files.Share // the drop box; nil: none
 }
 
 // upload streams the files of a multipart form (RFC 7578) into the folder, one after another, none
@@ -63,7 +65,7 @@ func (s *Server) upload(v *visit, tree *files.Tree, here string, in intake) erro
 				}
 				trusted = true
 			case "replace":
-				replace = value == "1" && !in.adds
+				replace = value == "1"
 			}
 			continue
 		}
@@ -71,6 +73,9 @@ func (s *Server) upload(v *visit, tree *files.Tree, here string, in intake) erro
 			return errToken
 		}
 		name := part.FileName()
+		if in.share != nil && part.FormName() == "folder" {
+			name = relativeName(part)
+		}
 		err = s.store(v, tree, in, name, replace, body)
 		switch {
 		case err == nil:
@@ -89,16 +94,7 @@ func (s *Server) upload(v *visit, tree *files.Tree, here string, in intake) erro
 
 // store writes one file.
 func (s *Server) store(v *visit, tree *files.Tree, in intake, name string, replace bool, body *httpio.Body) error {
-	target, err := member(in.dir, name)
-	if err != nil {
-		return err
-	}
-	if in.before != nil {
-		if err := in.before(); err != nil {
-			return err
-		}
-	}
-	u, err := tree.Create(v.ctx(), target, files.UploadOptions{Size: -1, Exclusive: !replace})
+	target, u, err := s.openUpload(v, tree, in, name, replace)
 	if err != nil {
 		return err
 	}
@@ -117,6 +113,42 @@ func (s *Server) store(v *visit, tree *files.Tree, in intake, name string, repla
 	}
 	_, err = u.Commit(v.ctx())
 	return err
+}
+
+// openUpload begins the upload of one file, and returns its path.
+func (s *Server) openUpload(v *visit, tree *files.Tree, in intake, name string, replace bool) (target string, u *files.Upload, err error) {
+	if in.share != nil {
+		segs, err := dropSegments(name)
+		if err == nil {
+			err = in.before()
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		u, err := s.openDrop(v, *in.share, tree, segs, func(_ dropName, p string) files.UploadOptions {
+			target = p
+			return files.UploadOptions{Size: -1, Exclusive: true}
+		})
+		if err != nil {
+			return "", nil, dropFault(err)
+		}
+		return target, u, nil
+	}
+	if target, err = member(in.dir, name); err != nil {
+		return "", nil, err
+	}
+	u, err = tree.Create(v.ctx(), target, files.UploadOptions{Size: -1, Exclusive: !replace})
+	return target, u, err
+}
+
+// relativeName is the name of a file with the folders that it lies in, as browsers send it of a chosen folder; FileName
+// leaves them out (RFC 7578 section 4.2 wants that of who does not ask for folders).
+func relativeName(part *multipart.Part) string {
+	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+	if err != nil {
+		return part.FileName()
+	}
+	return params["filename"]
 }
 
 func (s *Server) uploaded(v *visit, here string, stored, failed []string, status error) error {

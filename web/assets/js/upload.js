@@ -31,7 +31,7 @@ export async function upload(say) {
 	const close = () => { const d = form.closest("details"); if (d) d.open = false; };
 	const start = async (items) => {
 		if (adds) {
-			for (const i of items) { i.name = i.name.split("/").pop(); i.taken = "keep"; }
+			for (const i of items) i.taken = "keep";
 			if (items.length > 0) queue.add(items);
 			return;
 		}
