@@ -117,6 +117,25 @@ func (p *pages) dropFolder(t *testing.T) {
 	if len(shown) != files { // and the folder deep in the place of what is in it
 		t.Errorf("%d rows", len(shown))
 	}
+
+	// A stranger drops a folder into a drop box, in which one of that name stands: it comes beside that one, whole.
+	b.open("/files/?share=album", "files")
+	b.press(`input[name="kind"][value="drop"]`)
+	b.click("button", "Create link")
+	b.sees("heading", "Shares")
+	link := b.copied("Copy link")
+	for _, n := range []string{"deep/c.txt", "deep/est/100 %.txt"} {
+		write(t, dir, "sent/"+n, []byte(n))
+	}
+	guest := p.person(t)
+	guest.do(chromedp.Navigate(link))
+	guest.drops(filepath.Join(dir, "sent", "deep"))
+	guest.until(has("upload-total") + `?.innerText === "2 uploaded"`)
+	for _, n := range []string{"c.txt", "est/100 %.txt"} {
+		if got := string(p.kept(t, "c19", "album/deep (2)/"+n)); got != "deep/"+n {
+			t.Errorf("%s has %q", n, got)
+		}
+	}
 }
 
 // Check 20: the network goes in the middle of a large upload and comes back; nothing is lost, and progress does
