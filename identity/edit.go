@@ -110,6 +110,9 @@ func shownUser(u User) fields {
 		"upload_rate": u.Rates.Upload, "download_rate": u.Rates.Download, "transfers": int64(u.Rates.Transfers),
 		"email": u.Profile.Email, "display": u.Profile.Name, "phone": u.Profile.Phone, "about": clip(u.Profile.About, shownText),
 		"lang": u.Profile.Lang, "formats": u.Profile.Formats, "time_zone": u.Profile.TimeZone, "expires_at": ""}
+	if u.Profile.KeysOff {
+		f["keys_off"] = true
+	}
 	if u.MustChange {
 		f["must_change"] = true
 	}

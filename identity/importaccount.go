@@ -229,5 +229,6 @@ func (p Profile) overlaid(other Profile) Profile {
 			*f.to = *f.from
 		}
 	}
+	p.KeysOff = p.KeysOff || other.KeysOff
 	return p
 }

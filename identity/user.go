@@ -29,6 +29,7 @@ type Profile struct {
 	Lang     string `json:"lang"`      // BCP 47, "" = as the client asks
 	Formats  string `json:"formats"`   // date and number format, a locale such as "de"; "" = as Lang
 	TimeZone string `json:"time_zone"` // IANA name, "" = as the client says
+	KeysOff  bool   `json:"keys_off"`  // keys are no shortcuts on the pages
 }
 
 // User is an account.

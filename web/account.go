@@ -18,7 +18,7 @@ type accountView struct {
 	page
 	Account                                   accountCard
 	Name, Email, Phone, About, Lang, TimeZone field
-	Formats                                   field
+	Formats, Keys                             field
 	Old, New                                  field
 	Others                                    int // sessions that a new password ends
 	Providers                                 []providerButton
@@ -65,6 +65,7 @@ func newAccountView(p identity.Profile) *accountView {
 		TimeZone: field{ID: "time_zone", Name: "time_zone", Label: "account.time_zone", Type: "text", Value: p.TimeZone, List: "zones",
 			Help: "account.such_as_europe_warsaw_empty_as"},
 		Formats: field{ID: "formats", Name: "formats", Label: "account.dates_and_times", Type: "text", Value: p.Formats, Help: "account.as_they_are_written_in_a"},
+		Keys:    field{ID: "keys", Name: "keys", Label: "layout.keys", Options: []option{{Value: "on", Label: "layout.keys_on"}, {Value: "off", Label: "layout.keys_off"}}}.choose(onOff(!p.KeysOff)),
 		Old:     field{ID: "old", Name: "old", Label: "account.password_now", Type: "password", Autocomplete: "current-password", Required: true},
 		New:     newPasswordField("new", "account.new_password"),
 	}
@@ -140,7 +141,18 @@ func (v *visit) readProfile(p *page, view *accountView, old identity.Profile) id
 	}
 	old.Name, old.Email, old.Phone, old.About = view.Name.Value, view.Email.Value, view.Phone.Value, view.About.Value
 	old.Lang, old.TimeZone, old.Formats = view.Lang.Value, view.TimeZone.Value, view.Formats.Value
+	if keys := v.form("keys"); keys == "on" || keys == "off" {
+		view.Keys, old.KeysOff = view.Keys.choose(keys), keys == "off"
+	}
 	return old
+}
+
+// onOff is a switch as forms send it.
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 func (s *Server) postAccount(v *visit) error {
@@ -160,6 +172,9 @@ func (s *Server) postAccount(v *visit) error {
 	}
 	if _, err := s.opt.Identity.SetUser(v.ctx(), v.actor(), v.creds.User, identity.UserChange{Profile: &profile}); err != nil {
 		return v.refused("/account", "account.not_saved", err)
+	}
+	if v.Request().PostForm.Has("keys") {
+		s.keepLook(v, keysCookie, "", false)
 	}
 	return v.done("/account", "account.the_profile_was_saved")
 }

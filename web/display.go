@@ -9,30 +9,48 @@ import (
 	"time"
 
 	"trivium/files"
+	"trivium/identity"
 )
 
 // The cookies of how pages look in this browser, beside that of the theme.
 const (
 	viewCookie = "view" // "grid": files as tiles
-	keysCookie = "keys" // "off": no keyboard shortcuts
+	keysCookie = "keys" // "off": no keyboard shortcuts; of before that was a setting of the account, which is what counts else
 )
 
 const displayAge = 365 * 24 * time.Hour
 
-// postDisplay keeps how files are shown, or whether keys are shortcuts, in a cookie.
+// postDisplay keeps how files are shown in a cookie, and whether keys are shortcuts in the profile.
 func (s *Server) postDisplay(v *visit) error {
-	for _, c := range []struct{ name, kept string }{{viewCookie, "grid"}, {keysCookie, "off"}} {
-		if !v.Request().PostForm.Has(c.name) {
-			continue
+	form := v.Request().PostForm
+	if form.Has(viewCookie) {
+		s.keepLook(v, viewCookie, "grid", v.form(viewCookie) == "grid")
+	}
+	if form.Has(keysCookie) {
+		s.keepLook(v, keysCookie, "", false)
+		if off := v.form(keysCookie) == "off"; off != v.creds.Profile.KeysOff && v.known {
+			a, err := s.opt.Identity.UserByID(v.ctx(), v.creds.UserID)
+			if err != nil {
+				return err
+			}
+			p := a.Profile
+			p.KeysOff = off
+			if _, err := s.opt.Identity.SetUser(v.ctx(), v.actor(), v.creds.User, identity.UserChange{Profile: &p}); err != nil {
+				return v.refused(v.back(), "account.not_saved", err)
+			}
 		}
-		cookie := &http.Cookie{Name: c.name, Value: c.kept, Path: s.below.cookies(), MaxAge: int(displayAge / time.Second),
-			HttpOnly: true, Secure: s.secure(v.Request()), SameSite: http.SameSiteLaxMode}
-		if v.form(c.name) != c.kept {
-			cookie.Value, cookie.MaxAge = "", -1
-		}
-		http.SetCookie(v.Response(), cookie)
 	}
 	return v.see(v.back())
+}
+
+// keepLook sets a cookie of how pages look, or takes it away.
+func (s *Server) keepLook(v *visit, name, value string, on bool) {
+	c := &http.Cookie{Name: name, Value: value, Path: s.below.cookies(), MaxAge: int(displayAge / time.Second),
+		HttpOnly: true, Secure: s.secure(v.Request()), SameSite: http.SameSiteLaxMode}
+	if !on {
+		c.Value, c.MaxAge = "", -1
+	}
+	http.SetCookie(v.Response(), c)
 }
 
 // keeps reports whether the browser has kept a choice of postDisplay.

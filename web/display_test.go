@@ -81,7 +81,18 @@ func TestGrid(t *testing.T) {
 		t.Error("still tiles")
 	}
 	b.post("/files/", "/display", "keys", "off").expect(t, http.StatusSeeOther)
-	b.get("/account").expect(t, http.StatusOK, `data-keys="off"`)
+	b.get("/account").expect(t, http.StatusOK, `data-keys="off"`, `<option value="off" selected>`)
+	// It is the person's choice, in every browser, and the first page says so.
+	other := s.browser().login("alice")
+	other.get("/").expect(t, http.StatusOK, `data-keys="off"`)
+	other.post("/account", "/account", "keys", "on").expect(t, http.StatusSeeOther)
+	if strings.Contains(b.get("/files/").body, `data-keys="off"`) {
+		t.Error("keys are on, and yet off")
+	}
+	other.post("/account", "/account", "name", "Alice").expect(t, http.StatusSeeOther) // a form without the field leaves it
+	if strings.Contains(other.get("/").body, `data-keys="off"`) {
+		t.Error("a profile without the field turned keys off")
+	}
 }
 
 // Keys on the page of files, in a real browser: rows, tools, places; never while somebody types, nor when off.

@@ -227,7 +227,7 @@ type page struct {
 	LoginHref                string // where a visitor logs in; "" on the log-in and when logged in
 	Unread                   int    // notifications; shown in the header
 	Problems                 []problem
-	KeysOff                  bool   // keys are no shortcuts in this browser
+	KeysOff                  bool   // keys are no shortcuts
 	Zone                     string // what the session knows of the browser's clock, for the script; "" where there is no session
 	zone                     *time.Location
 	times                    timeForm
@@ -273,7 +273,7 @@ func (v *visit) fill(p *page, id, title string) {
 	if c, err := v.Request().Cookie(themeCookie); err == nil && (c.Value == "light" || c.Value == "dark") {
 		p.Theme = c.Value
 	}
-	p.KeysOff = v.keeps(keysCookie, "off")
+	p.KeysOff = v.creds.Profile.KeysOff || v.keeps(keysCookie, "off")
 	if !v.known && id != "login" && id != "setup" && id != "error" { // an error page has its own
 		p.LoginHref = "/login"
 	}

@@ -85,7 +85,7 @@ func views() map[string][2]any {
 			Cards: []connectCard{{ID: "ftp", Road: "ftp", Title: "FTP", Icon: "folder", Security: nasty, Plain: true, Rows: []copyField{{"ftp-a", nasty, nasty}}, Lines: []copyField{{"ftp-b", nasty, nasty}},
 				Open: "ftp://a@example.org/", QR: "<svg></svg>", Code: nasty, Clients: []clientHelp{{nasty, "home.client_lftp"}}, Site: true, Share: nasty,
 				Steps: []stepRow{{"control", nasty, "failed", nasty, nasty, nasty}, {"tls", nasty, "skipped", "", nasty, ""}}, Refused: nasty}, {ID: "x", Title: "X", Rows: []copyField{{"x-a", "A", "b"}}}}}},
-		"account": {&accountView{}, &accountView{page: p, Account: card, Name: fullField("name"), Email: fullField("email"), Phone: fullField("phone"), About: withRows, Lang: fullField("lang"), TimeZone: fullField("time_zone"), Formats: fullField("formats"), Old: fullField("old"), New: fullField("new"), Others: 2,
+		"account": {&accountView{}, &accountView{page: p, Account: card, Name: fullField("name"), Email: fullField("email"), Phone: fullField("phone"), About: withRows, Lang: fullField("lang"), TimeZone: fullField("time_zone"), Formats: fullField("formats"), Keys: withOptions, Old: fullField("old"), New: fullField("new"), Others: 2,
 			Providers: []providerButton{{nasty, nasty, "/login/oidc/a"}}, Links: []linkRow{{nasty, nasty, nasty, nasty, noon, noon}}}},
 		"sessions": {&sessionsView{}, &sessionsView{page: p, sessionList: sessionList{Rows: rows, Order: "1-abc"}, Attempts: audit, Others: 1}},
 		"tokens": {&tokensView{}, &tokensView{page: p, Label: fullField("label"), Expires: withOptions, Presets: presets, Preset: "ftp", Scopes: []scopeBox{{"ftp", "FTP", nasty, true}},

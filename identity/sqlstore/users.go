@@ -14,7 +14,7 @@ import (
 // accountColumns and accountTables read an account with one row for each supplementary group, so
 // that one query in one pass serves both dialects.
 const accountColumns = `SELECT u.id, u.domain, u.login, u.uid, u.gid, u.level, u.state, u.roads,
-	u.quota_bytes, u.quota_files, u.upload_rate, u.download_rate, u.transfers, u.email, u.display, u.phone, u.about, u.lang, u.formats, u.time_zone,
+	u.quota_bytes, u.quota_files, u.upload_rate, u.download_rate, u.transfers, u.email, u.display, u.phone, u.about, u.lang, u.formats, u.time_zone, u.keys_off,
 	u.expires_at, u.created_at, u.last_login, u.credential_version, u.change_seq, u.must_change, u.password, u.factors,
 	u.source, u.subject, u.source_off,
 	p.name, p.created_at, p.change_seq, p.no_folder, p.no_roster, s.gid, s.name, s.created_at, s.change_seq, s.no_folder, s.no_roster `
@@ -137,7 +137,7 @@ func scanAccount(rows *sql.Rows, more *bool) (identity.Account, *identity.Group,
 	)
 	columns := []any{&id, &a.Domain, &login, &a.UID, &a.GID, &level, &state, &roads,
 		&a.QuotaBytes, &a.QuotaFiles, &a.Rates.Upload, &a.Rates.Download, &a.Rates.Transfers, &a.Profile.Email, &a.Profile.Name, &a.Profile.Phone, &a.Profile.About,
-		&a.Profile.Lang, &a.Profile.Formats, &a.Profile.TimeZone,
+		&a.Profile.Lang, &a.Profile.Formats, &a.Profile.TimeZone, &a.Profile.KeysOff,
 		&expires, &created, &lastTime, &a.CredentialVersion, &a.ChangeSeq, &a.MustChange, &a.Password.Sealed, &a.Factors,
 		&a.Source, &a.Subject, &a.SourceOff,
 		&primary.name, &primary.created, &primary.seq, &primary.noFolder, &primary.noRoster,
@@ -186,9 +186,9 @@ func (w *writer) PutUser(ctx context.Context, u identity.User) (int64, error) {
 	_, err = w.exec(ctx, fmt.Sprintf("user %q (uid %d)", u.Login, u.UID), `INSERT INTO identity_users (id, domain, login,
 		uid, gid, level, state, roads, quota_bytes, quota_files, upload_rate, download_rate, transfers, email, display, phone,
 		about, lang, formats, time_zone, search, expires_at, created_at, last_login, credential_version, change_seq, must_change,
-		source, subject, source_off)
+		source, subject, source_off, keys_off)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-		$24, $25, $26, $27, $28, $29, $30)
+		$24, $25, $26, $27, $28, $29, $30, $31)
 		ON CONFLICT (id) DO UPDATE SET domain = excluded.domain, login = excluded.login, uid = excluded.uid,
 		gid = excluded.gid, level = excluded.level, state = excluded.state, roads = excluded.roads,
 		quota_bytes = excluded.quota_bytes, quota_files = excluded.quota_files,
@@ -197,12 +197,12 @@ func (w *writer) PutUser(ctx context.Context, u identity.User) (int64, error) {
 		formats = excluded.formats, time_zone = excluded.time_zone, search = excluded.search,
 		expires_at = excluded.expires_at, created_at = excluded.created_at, last_login = excluded.last_login,
 		credential_version = excluded.credential_version, change_seq = excluded.change_seq, must_change = excluded.must_change,
-		source = excluded.source, subject = excluded.subject, source_off = excluded.source_off`,
+		source = excluded.source, subject = excluded.subject, source_off = excluded.source_off, keys_off = excluded.keys_off`,
 		string(u.ID), u.Domain, string(u.Login), u.UID, u.GID, int(u.Level), string(u.State), strings.Join(roads, ","),
 		u.QuotaBytes, u.QuotaFiles, u.Rates.Upload, u.Rates.Download, u.Rates.Transfers, u.Profile.Email, u.Profile.Name, u.Profile.Phone, u.Profile.About,
 		u.Profile.Lang, u.Profile.Formats, u.Profile.TimeZone, searchable(u),
 		micros(u.ExpiresAt), micros(u.CreatedAt), micros(u.LastLogin), u.CredentialVersion, seq, u.MustChange,
-		u.Source, u.Subject, u.SourceOff)
+		u.Source, u.Subject, u.SourceOff, u.Profile.KeysOff)
 	if err != nil {
 		return 0, err
 	}

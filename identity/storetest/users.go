@@ -15,7 +15,7 @@ func account(t *testing.T, s identity.Store) {
 	u.QuotaBytes, u.QuotaFiles = 1<<40, -1
 	u.Rates = identity.Rates{Upload: 10 << 20, Download: -1, Transfers: 3}
 	u.Profile = identity.Profile{Email: "user1@example.org", Name: "One \"User\" 名", Phone: "+49 30 1",
-		About: "line\nline'; DROP TABLE users", Lang: "de-CH", Formats: "de", TimeZone: "Europe/Berlin"}
+		About: "line\nline'; DROP TABLE users", Lang: "de-CH", Formats: "de", TimeZone: "Europe/Berlin", KeysOff: true}
 	u.ExpiresAt, u.LastLogin, u.CredentialVersion, u.MustChange = at(100), at(50), 7, true
 	u.UID, u.GID = 4_000_000_000, 4_000_000_001
 	other := newUser("user2", 10002)

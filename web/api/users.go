@@ -32,6 +32,7 @@ type User struct {
 	Lang         string             `json:"lang"`
 	Formats      string             `json:"formats"`
 	TimeZone     string             `json:"time_zone"`
+	KeysOff      bool               `json:"keys_off" doc:"keys are no shortcuts on the pages"`
 	QuotaBytes   int64              `json:"quota_bytes" doc:"0: the server's default, -1: no limit"`
 	QuotaFiles   int64              `json:"quota_files" doc:"0: the server's default, -1: no limit"`
 	UploadRate   int64              `json:"upload_rate" doc:"bytes a second of all its FTP uploads together; 0: the server's default, -1: no limit"`
@@ -68,7 +69,7 @@ func (a *API) user(acc identity.Account) User {
 		ID: acc.ID, User: a.display(acc.Login, acc.Domain), Login: string(acc.Login), Domain: acc.Domain, UID: acc.UID, GID: acc.GID,
 		Group: string(acc.Group.Name), GIDs: []uint32{}, Groups: []string{}, Level: acc.Level, State: acc.State,
 		Protocols: append([]identity.Road{}, acc.Roads...), Email: acc.Profile.Email, Display: acc.Profile.Name, Phone: acc.Profile.Phone,
-		About: acc.Profile.About, Lang: acc.Profile.Lang, Formats: acc.Profile.Formats, TimeZone: acc.Profile.TimeZone,
+		About: acc.Profile.About, Lang: acc.Profile.Lang, Formats: acc.Profile.Formats, TimeZone: acc.Profile.TimeZone, KeysOff: acc.Profile.KeysOff,
 		QuotaBytes: acc.QuotaBytes, QuotaFiles: acc.QuotaFiles,
 		UploadRate: acc.Rates.Upload, DownloadRate: acc.Rates.Download, Transfers: acc.Rates.Transfers,
 		ExpiresAt: moment(acc.ExpiresAt), CreatedAt: acc.CreatedAt.UTC(), LastLogin: moment(acc.LastLogin), MustChange: acc.MustChange,
@@ -183,6 +184,7 @@ type ProfilePatch struct {
 	Lang     *string `json:"lang,omitempty"`
 	Formats  *string `json:"formats,omitempty"`
 	TimeZone *string `json:"time_zone,omitempty"`
+	KeysOff  *bool   `json:"keys_off,omitempty" doc:"keys are no shortcuts on the pages"`
 }
 
 // meIn is the caller's own account, whatever the path says.
@@ -206,6 +208,9 @@ func (a *API) setMe(ctx context.Context, in *struct{ Body ProfilePatch }) (*user
 	}
 	b := in.Body
 	p, changed := UserPatch{Email: b.Email, Display: b.Display, Phone: b.Phone, About: b.About, Lang: b.Lang, Formats: b.Formats, TimeZone: b.TimeZone}.profile(acc.Profile)
+	if b.KeysOff != nil {
+		p.KeysOff, changed = *b.KeysOff, true
+	}
 	if !changed {
 		return &userOut{a.user(acc)}, nil
 	}
