@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// completionWait is how long somebody who has pressed the key waits for names.
+	// completionWait is how long somebody who has pressed the key waits for names, where no --timeout says.
 	completionWait = 300 * time.Millisecond
 	// maxNames bounds what is offered; more help nobody.
 	maxNames = 200
@@ -104,7 +104,11 @@ func listOf() map[string]struct{ path, name, help string } {
 // ask reads a list from the running server. It never opens the store in a server's place: the key may be
 // pressed while one starts.
 func (p *place) ask(s *shell, from struct{ path, name, help string }, part string) []word {
-	ctx, cancel := context.WithTimeout(s.ctx, completionWait)
+	wait := completionWait
+	if time.Duration(s.Timeout) != defaultTimeout {
+		wait = s.wait()
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, wait)
 	defer cancel()
 	socket := s.Socket
 	if v := p.given["socket"]; v != "" {
