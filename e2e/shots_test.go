@@ -75,7 +75,8 @@ func TestScreenshots(t *testing.T) {
 	} {
 		p.take(shot.name, shot.path, shot.shown)
 	}
-	do(t, p.ctx, "tiles", chromedp.Navigate(p.base+"/files/photos"), pageReady(), chromedp.Click(chromedp.CSS(`button[name="view"][value="grid"]`)), pageReady())
+	do(t, p.ctx, "tiles", chromedp.Navigate(p.base+"/files/photos"), pageReady(), chromedp.Click(chromedp.CSS(`button[name="view"][value="grid"]`)),
+		chromedp.WaitReady(chromedp.CSS(`button[name="view"][value="grid"][aria-pressed="true"]`)), pageReady())
 	p.take("tiles", "/files/photos", true)
 }
 
